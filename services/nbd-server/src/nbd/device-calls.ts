@@ -1,0 +1,63 @@
+import type { BlockDevice } from './block-device.ts';
+import { command, commandFlag } from './constants.ts';
+import type { Request } from './requests.ts';
+import type { NbdTraffic } from './traffic.ts';
+
+/** Resolves with the data of a READ. An `async` function, so that a device that throws rejects. */
+export async function runOnDevice(
+  device: BlockDevice,
+  request: Request,
+  payload: Buffer | undefined,
+): Promise<Buffer | undefined> {
+  const { type, offsetBytes, lengthBytes } = request;
+  switch (type) {
+    case command.read:
+      return device.read(offsetBytes, lengthBytes);
+    case command.flush:
+      await device.flush();
+      return undefined;
+    case command.write:
+      if (payload === undefined) throw new Error('a WRITE without payload');
+      await device.write(offsetBytes, payload);
+      break;
+    case command.trim:
+      await device.trim(offsetBytes, lengthBytes);
+      break;
+    case command.writeZeroes:
+      await device.zero(offsetBytes, lengthBytes);
+      break;
+    default:
+      throw new Error(`no device call for request type ${type}`);
+  }
+  // This write counts as answered from here on, so a flush covers it (proto.md, NBD_CMD_FLAG_FUA).
+  if ((request.flags & commandFlag.fua) !== 0) await device.flush();
+  return undefined;
+}
+
+/** A device that answers a READ with another number of bytes would put the client out of step. */
+export function wrongLength({ type, lengthBytes }: Request, data: Buffer | undefined): Error | undefined {
+  if (type !== command.read || data?.length === lengthBytes) return undefined;
+  return new Error(`the device read ${data?.length} bytes, expected ${lengthBytes}`);
+}
+
+export function countRequest(traffic: NbdTraffic, { type, lengthBytes }: Request): void {
+  switch (type) {
+    case command.read:
+      traffic.reads += 1;
+      traffic.readBytes += lengthBytes;
+      break;
+    case command.write:
+      traffic.writes += 1;
+      traffic.writtenBytes += lengthBytes;
+      break;
+    case command.flush:
+      traffic.flushes += 1;
+      break;
+    case command.trim:
+      traffic.trims += 1;
+      break;
+    case command.writeZeroes:
+      traffic.zeroes += 1;
+      break;
+  }
+}

@@ -1,0 +1,187 @@
+import { command, requestHeaderBytes, requestMagic } from './constants.ts';
+import { type Slab, type SlabAccount, type SlabPool, smallSlabBytes } from './slabs.ts';
+
+/** A request as it stands on the wire. The cookie is kept as two halves; offsets above 2^53 lose their low bits. */
+export interface Request {
+  readonly flags: number;
+  readonly type: number;
+  readonly cookieHigh: number;
+  readonly cookieLow: number;
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
+}
+
+/** The bytes of a WRITE, valid until `release` is called, exactly once. */
+export interface Payload {
+  readonly data: Buffer;
+  readonly slab: Slab | undefined;
+}
+
+export class ProtocolViolation extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'ProtocolViolation';
+  }
+}
+
+/** Reads the request header at `at`; undefined when it is incomplete. Throws ProtocolViolation on a wrong magic. */
+export function parseRequest(bytes: Buffer, at: number, end: number): Request | undefined {
+  if (end - at < requestHeaderBytes) return undefined;
+  const magic = bytes.readUInt32BE(at);
+  if (magic !== requestMagic) {
+    throw new ProtocolViolation(`expected a request, found magic 0x${magic.toString(16).padStart(8, '0')}`);
+  }
+  return {
+    flags: bytes.readUInt16BE(at + 4),
+    type: bytes.readUInt16BE(at + 6),
+    cookieHigh: bytes.readUInt32BE(at + 8),
+    cookieLow: bytes.readUInt32BE(at + 12),
+    offsetBytes: bytes.readUInt32BE(at + 16) * 2 ** 32 + bytes.readUInt32BE(at + 20),
+    lengthBytes: bytes.readUInt32BE(at + 24),
+  };
+}
+
+/** The least room offered to the socket, and the most. */
+const minRoomBytes = 64 * 1024;
+const maxRoomBytes = 1024 * 1024;
+/** Above this much memory held only by unfinished small writes, further payloads are copied out of their slab. */
+const maxRetainedBytes = 32 * 1024 * 1024;
+
+/**
+ * Finds requests in what a socket delivers, without copying payloads: they stay slices of the slab they arrived in.
+ * Fill `room()` and tell `filled()`; then, for each `head()`, call one of `consume`, `discardPayload`, or, for an
+ * admitted WRITE, `payload` until it is complete. Memory for a payload is taken only after `admit()`.
+ */
+export class RequestReader {
+  #slab: Slab;
+  #read = 0;
+  #written = 0;
+  #discardBytes = 0;
+  #head: Request | undefined;
+  #admitted = false;
+  readonly #account: SlabAccount = { retainedBytes: 0 };
+  readonly #pool: SlabPool;
+
+  constructor(pool: SlabPool) {
+    this.#pool = pool;
+    this.#slab = pool.take(smallSlabBytes);
+  }
+
+  /** Where the next bytes go: contiguous with what is unparsed, at least 64 KiB. Valid until the next call. */
+  room(): Buffer {
+    const have = this.#written - this.#read;
+    const want = Math.max(minRoomBytes, this.#missingPayloadBytes(have));
+    if (have === 0 && this.#slab.refs === 1) this.#read = this.#written = 0;
+    const idleInLargeSlab = have === 0 && this.#slab.bytes.length > smallSlabBytes;
+    if (this.#slab.bytes.length - this.#written < want || idleInLargeSlab) this.#move(have, want);
+    const end = Math.min(this.#written + maxRoomBytes, this.#slab.bytes.length);
+    return this.#slab.bytes.subarray(this.#written, end);
+  }
+
+  filled(bytes: number): void {
+    this.#written += bytes;
+    this.#discard();
+  }
+
+  /** Takes bytes that were received elsewhere, such as those that followed the handshake. */
+  push(bytes: Buffer): void {
+    for (let at = 0; at < bytes.length; ) {
+      const copied = bytes.copy(this.room(), 0, at);
+      at += copied;
+      this.filled(copied);
+    }
+  }
+
+  /** The next request, payload not looked at; undefined until its header is complete. */
+  head(): Request | undefined {
+    if (this.#discardBytes > 0) return undefined;
+    this.#head ??= parseRequest(this.#slab.bytes, this.#read, this.#written);
+    return this.#head;
+  }
+
+  get admitted(): boolean {
+    return this.#admitted;
+  }
+
+  /** From now on memory may be taken for the payload of the current request. */
+  admit(): void {
+    this.#admitted = true;
+  }
+
+  /** The payload of the current WRITE once it is complete; then the request is consumed. */
+  payload(): Payload | undefined {
+    const head = this.head();
+    if (head === undefined || head.type !== command.write) throw new Error('payload() is for a WRITE');
+    const start = this.#read + requestHeaderBytes;
+    const end = start + head.lengthBytes;
+    if (this.#written < end) return undefined;
+    this.#next(end);
+    const data = this.#slab.bytes.subarray(start, end);
+    if (this.#account.retainedBytes > maxRetainedBytes) {
+      const copy = Buffer.allocUnsafeSlow(data.length);
+      data.copy(copy);
+      return { data: copy, slab: undefined };
+    }
+    this.#slab.refs += 1;
+    return { data, slab: this.#slab };
+  }
+
+  release(payload: Payload): void {
+    if (payload.slab !== undefined) this.#pool.release(payload.slab);
+  }
+
+  /** Takes the current request, which has no payload. */
+  consume(): void {
+    this.#next(this.#read + requestHeaderBytes);
+  }
+
+  /** Takes the current request and drops its payload as it arrives, using no memory for it. */
+  discardPayload(): void {
+    this.#discardBytes = this.head()?.lengthBytes ?? 0;
+    this.consume();
+    this.#discard();
+  }
+
+  /** Gives the memory back. Nothing but `release` may be called afterwards. */
+  close(): void {
+    this.#leaveSlab();
+  }
+
+  #next(at: number): void {
+    this.#read = at;
+    this.#head = undefined;
+    this.#admitted = false;
+  }
+
+  #discard(): void {
+    const bytes = Math.min(this.#discardBytes, this.#written - this.#read);
+    this.#discardBytes -= bytes;
+    this.#read += bytes;
+  }
+
+  #missingPayloadBytes(have: number): number {
+    if (!this.#admitted || this.#head === undefined || this.#head.type !== command.write) return 0;
+    return requestHeaderBytes + this.#head.lengthBytes - have;
+  }
+
+  /** Moves the unparsed tail to another slab; payloads in the old one keep it alive. */
+  #move(have: number, want: number): void {
+    const old = this.#slab;
+    const next = this.#pool.take(
+      want > minRoomBytes ? Math.max(have + want, smallSlabBytes + 1) : have + want,
+    );
+    old.bytes.copy(next.bytes, 0, this.#read, this.#written);
+    this.#leaveSlab();
+    this.#slab = next;
+    this.#read = 0;
+    this.#written = have;
+  }
+
+  #leaveSlab(): void {
+    if (this.#slab.refs > 1) {
+      this.#slab.retainedBy = this.#account;
+      this.#account.retainedBytes += this.#slab.bytes.length;
+    }
+    this.#pool.release(this.#slab);
+  }
+}

@@ -1,0 +1,41 @@
+/** What the front end has done since it started, for metrics. Bytes count payloads of successful requests. */
+export interface NbdTraffic {
+  acceptedConnections: number;
+  refusedConnections: number;
+  failedHandshakes: number;
+  reads: number;
+  writes: number;
+  flushes: number;
+  trims: number;
+  zeroes: number;
+  /** Requests the rules refused: out of range, read-only, unknown, shutting down. */
+  refusedRequests: number;
+  /** Requests the device failed. */
+  failedRequests: number;
+  readBytes: number;
+  writtenBytes: number;
+}
+
+export function noTraffic(): NbdTraffic {
+  return {
+    acceptedConnections: 0,
+    refusedConnections: 0,
+    failedHandshakes: 0,
+    reads: 0,
+    writes: 0,
+    flushes: 0,
+    trims: 0,
+    zeroes: 0,
+    refusedRequests: 0,
+    failedRequests: 0,
+    readBytes: 0,
+    writtenBytes: 0,
+  };
+}
+
+/** The part of a service's logger that the front end writes to. */
+export interface NbdLog {
+  debug(fields: Record<string, unknown>, msg: string): void;
+  info(fields: Record<string, unknown>, msg: string): void;
+  warn(fields: Record<string, unknown>, msg: string): void;
+}
