@@ -1,1 +1,6 @@
-export {};
+export * from './cluster-storage.ts';
+export * from './errors.ts';
+export * from './keys.ts';
+export * from './tlog-clusters.ts';
+export * from './types.ts';
+export * from './vdisk-config.ts';

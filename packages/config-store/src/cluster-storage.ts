@@ -1,0 +1,170 @@
+/** The value of `<cluster>:cluster:conf:storage`: the ordered engines of a storage cluster. */
+import { DIAL_ADDRESS, isDialAddress } from './dial-address.ts';
+import {
+  integer,
+  isAbsent,
+  items,
+  type Members,
+  members,
+  type Place,
+  plainValue,
+  problem,
+  readStockYaml,
+  text,
+  writeStockYaml,
+} from './stock-yaml.ts';
+
+/** 0-Disk's words; any other word makes its readers refuse the whole value. */
+export const ENGINE_STATES = ['online', 'offline', 'repair', 'respread', 'rip'] as const;
+export type EngineState = (typeof ENGINE_STATES)[number];
+
+export const ENGINE_STATUSES = [
+  'online',
+  'offline',
+  'repair-tmp-outage',
+  'repair-final-outage',
+  'rip',
+] as const;
+export type EngineStatus = (typeof ENGINE_STATUSES)[number];
+
+/** The one state that each status is written with. */
+export const stateOfStatus: Readonly<Record<EngineStatus, EngineState>> = {
+  online: 'online',
+  offline: 'offline',
+  'repair-tmp-outage': 'repair',
+  'repair-final-outage': 'respread',
+  rip: 'rip',
+};
+
+const statusOfState: Readonly<Record<EngineState, EngineStatus>> = {
+  online: 'online',
+  offline: 'offline',
+  repair: 'repair-tmp-outage',
+  respread: 'repair-final-outage',
+  rip: 'rip',
+};
+
+/** The engine that takes over a shard once its blocks are rebuilt there. */
+export interface Replacement {
+  /** `host:port` */
+  readonly address: string;
+  readonly db: number;
+  readonly generation: number;
+}
+
+export interface ServerEntry {
+  /** `host:port`; may be empty or nonsense only when the state is `rip`. */
+  readonly address: string;
+  readonly db: number;
+  readonly state: EngineState;
+  readonly status: EngineStatus;
+  /** Which engine in a row holds this shard; starts at 1 and grows with each replacement. */
+  readonly generation: number;
+  readonly replacement?: Replacement;
+  /** Members that Salvor does not know; they survive a rewrite. */
+  readonly extra?: Readonly<Record<string, unknown>>;
+}
+
+export interface ClusterStorage {
+  /** The position is the shard number. */
+  readonly servers: readonly ServerEntry[];
+  /** Members that Salvor does not know; they survive a rewrite. */
+  readonly extra?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Reads whatever the stock reader reads. Throws `ConfigValueError`.
+ *
+ * `status` is Salvor's own member. Where it contradicts `state` (someone used 0-Disk's tools), the entry is taken as
+ * not online: an engine becomes online only by Salvor's own repair. Otherwise `state` wins.
+ */
+export function parseClusterStorage(value: string): ClusterStorage {
+  return readStockYaml('cluster storage', value, (root) => {
+    const servers = items(root.member('servers')).map(readServer);
+    return { servers, ...extraOf(root) };
+  });
+}
+
+/** Writes what {@link parseClusterStorage} and the stock readers accept; throws `ConfigValueError` otherwise. */
+export function formatClusterStorage(storage: ClusterStorage): string {
+  const value = writeStockYaml({ ...storage.extra, servers: storage.servers.map(plainServer) });
+  parseClusterStorage(value);
+  return value;
+}
+
+function readServer(place: Place): ServerEntry {
+  const server = members(place);
+  const state = readState(server.member('state'));
+  const address = text(server.member('address'));
+  if (state !== 'rip' && !isDialAddress(address)) problem(server.member('address'), DIAL_ADDRESS);
+  const db = integer(
+    server.member('db'),
+    state === 'rip' ? Number.MIN_SAFE_INTEGER : 0,
+    'a whole number of at least 0',
+  );
+  const replacement = readReplacement(server);
+  return {
+    address,
+    db,
+    ...readStatus(server, state),
+    generation: readGeneration(server),
+    ...(replacement === null ? {} : { replacement }),
+    ...extraOf(server),
+  };
+}
+
+function readState(place: Place): EngineState {
+  if (isAbsent(place)) return 'online';
+  const word = text(place);
+  const state = ENGINE_STATES.find((known) => known === word);
+  if (state === undefined) problem(place, `one of ${ENGINE_STATES.join(', ')}`);
+  return state ?? 'offline';
+}
+
+function readStatus(server: Members, written: EngineState): { state: EngineState; status: EngineStatus } {
+  const word = plainValue(server.member('status'));
+  const status = ENGINE_STATUSES.find((known) => known === word);
+  if (status === undefined || stateOfStatus[status] === written) {
+    return { state: written, status: status ?? statusOfState[written] };
+  }
+  return written === 'online'
+    ? { state: stateOfStatus[status], status }
+    : { state: written, status: statusOfState[written] };
+}
+
+function readGeneration(server: Members): number {
+  const generation = plainValue(server.member('generation'));
+  return isGeneration(generation) ? generation : 1;
+}
+
+function readReplacement(server: Members): Replacement | null {
+  const value = plainValue(server.member('replacement'));
+  if (typeof value !== 'object' || value === null || !('address' in value)) return null;
+  const { address } = value;
+  const db = 'db' in value ? value.db : 0;
+  const generation = 'generation' in value ? value.generation : null;
+  if (typeof address !== 'string' || !isDialAddress(address)) return null;
+  if (typeof db !== 'number' || !Number.isSafeInteger(db) || db < 0 || !isGeneration(generation)) return null;
+  return { address, db, generation };
+}
+
+function isGeneration(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 1;
+}
+
+function extraOf(from: Members): { extra?: Record<string, unknown> } {
+  const extra = from.rest();
+  return extra === undefined ? {} : { extra };
+}
+
+function plainServer(entry: ServerEntry): Record<string, unknown> {
+  return {
+    ...entry.extra,
+    ...(entry.address === '' ? {} : { address: entry.address }),
+    db: entry.db,
+    state: entry.state,
+    status: entry.status,
+    generation: entry.generation,
+    ...(entry.replacement === undefined ? {} : { replacement: { ...entry.replacement } }),
+  };
+}

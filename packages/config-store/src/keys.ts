@@ -1,0 +1,130 @@
+import { StoreError } from './errors.ts';
+
+/** Everything of Salvor's own lives below this prefix; all other keys are 0-Disk's. */
+export const SALVOR_PREFIX = '/salvor/';
+
+export type ParsedKey =
+  | { readonly kind: 'vdisk-static'; readonly vdisk: string }
+  | { readonly kind: 'vdisk-nbd'; readonly vdisk: string }
+  | { readonly kind: 'vdisk-tlog'; readonly vdisk: string }
+  | { readonly kind: 'cluster-storage'; readonly cluster: string }
+  | { readonly kind: 'cluster-zerostor'; readonly cluster: string }
+  | { readonly kind: 'cluster-tlog'; readonly cluster: string }
+  | { readonly kind: 'server-vdisks'; readonly server: string }
+  | { readonly kind: 'salvor-cluster'; readonly cluster: string }
+  | { readonly kind: 'incident'; readonly cluster: string; readonly shard: number }
+  | { readonly kind: 'closed-incident'; readonly incident: string }
+  | { readonly kind: 'vdisk-owner'; readonly vdisk: string }
+  | { readonly kind: 'operation'; readonly operation: string }
+  | { readonly kind: 'repair'; readonly incident: string; readonly attempt: number; readonly vdisk: string };
+
+// 0-Disk's keys: the id comes first and may itself hold colons, so they are told apart by their suffix.
+export const vdiskStaticKey = (vdisk: string): string => `${stockId(vdisk)}:vdisk:conf:static`;
+export const vdiskNbdKey = (vdisk: string): string => `${stockId(vdisk)}:vdisk:conf:storage:nbd`;
+export const vdiskTlogKey = (vdisk: string): string => `${stockId(vdisk)}:vdisk:conf:storage:tlog`;
+export const clusterStorageKey = (cluster: string): string => `${stockId(cluster)}:cluster:conf:storage`;
+export const clusterZerostorKey = (cluster: string): string => `${stockId(cluster)}:cluster:conf:zerostor`;
+export const clusterTlogKey = (cluster: string): string => `${stockId(cluster)}:cluster:conf:tlog`;
+export const serverVdisksKey = (server: string): string => `${stockId(server)}:nbdserver:conf:vdisks`;
+
+export const SALVOR_CLUSTERS_PREFIX = `${SALVOR_PREFIX}clusters/`;
+export const INCIDENTS_PREFIX = `${SALVOR_PREFIX}incidents/`;
+export const CLOSED_INCIDENTS_PREFIX = `${SALVOR_PREFIX}incidents-closed/`;
+export const VDISK_OWNERS_PREFIX = `${SALVOR_PREFIX}vdisks/`;
+export const OPERATIONS_PREFIX = `${SALVOR_PREFIX}operations/`;
+export const REPAIRS_PREFIX = `${SALVOR_PREFIX}repairs/`;
+
+export const salvorClusterKey = (cluster: string): string => `${SALVOR_CLUSTERS_PREFIX}${segment(cluster)}`;
+export const incidentKey = (cluster: string, shard: number): string =>
+  `${clusterIncidentsPrefix(cluster)}${count(shard, 0)}`;
+export const clusterIncidentsPrefix = (cluster: string): string => `${INCIDENTS_PREFIX}${segment(cluster)}/`;
+export const closedIncidentKey = (incident: string): string =>
+  `${CLOSED_INCIDENTS_PREFIX}${segment(incident)}`;
+export const ownerKey = (vdisk: string): string => `${VDISK_OWNERS_PREFIX}${segment(vdisk)}/owner`;
+export const operationKey = (operation: string): string => `${OPERATIONS_PREFIX}${segment(operation)}`;
+export const repairKey = (incident: string, attempt: number, vdisk: string): string =>
+  `${repairsPrefix(incident, attempt)}${segment(vdisk)}`;
+/** All repair records of one attempt of one incident. */
+export const repairsPrefix = (incident: string, attempt: number): string =>
+  `${REPAIRS_PREFIX}${segment(incident)}/${count(attempt, 1)}/`;
+
+/** What a key is about, or null for a key that is neither 0-Disk's nor Salvor's. */
+export function parseKey(key: string): ParsedKey | null {
+  return key.startsWith(SALVOR_PREFIX) ? parseSalvorKey(key) : parseStockKey(key);
+}
+
+const stockSuffixes: readonly (readonly [suffix: string, parsed: (id: string) => ParsedKey])[] = [
+  [':vdisk:conf:static', (vdisk) => ({ kind: 'vdisk-static', vdisk })],
+  [':vdisk:conf:storage:nbd', (vdisk) => ({ kind: 'vdisk-nbd', vdisk })],
+  [':vdisk:conf:storage:tlog', (vdisk) => ({ kind: 'vdisk-tlog', vdisk })],
+  [':cluster:conf:storage', (cluster) => ({ kind: 'cluster-storage', cluster })],
+  [':cluster:conf:zerostor', (cluster) => ({ kind: 'cluster-zerostor', cluster })],
+  [':cluster:conf:tlog', (cluster) => ({ kind: 'cluster-tlog', cluster })],
+  [':nbdserver:conf:vdisks', (server) => ({ kind: 'server-vdisks', server })],
+];
+
+function parseStockKey(key: string): ParsedKey | null {
+  for (const [suffix, parsed] of stockSuffixes) {
+    if (key.length > suffix.length && key.endsWith(suffix)) return parsed(key.slice(0, -suffix.length));
+  }
+  return null;
+}
+
+function parseSalvorKey(key: string): ParsedKey | null {
+  const parts = key.slice(SALVOR_PREFIX.length).split('/').map(parseSegment);
+  const [room, first, second, third] = parts;
+  if (parts.some((part) => part === null) || room == null || first == null) return null;
+  if (parts.length === 2) {
+    if (room === 'clusters') return { kind: 'salvor-cluster', cluster: first };
+    if (room === 'incidents-closed') return { kind: 'closed-incident', incident: first };
+    if (room === 'operations') return { kind: 'operation', operation: first };
+  }
+  if (second == null) return null;
+  if (parts.length === 3) {
+    if (room === 'vdisks' && second === 'owner') return { kind: 'vdisk-owner', vdisk: first };
+    const shard = parseCount(second, 0);
+    if (room === 'incidents' && shard !== null) return { kind: 'incident', cluster: first, shard };
+  }
+  const attempt = parseCount(second, 1);
+  if (parts.length === 4 && room === 'repairs' && attempt !== null && third != null) {
+    return { kind: 'repair', incident: first, attempt, vdisk: third };
+  }
+  return null;
+}
+
+function stockId(id: string): string {
+  if (id === '' || id.startsWith(SALVOR_PREFIX)) {
+    throw new StoreError('invalid-key', `expected a non-empty id outside ${SALVOR_PREFIX}, found '${id}'`);
+  }
+  return id;
+}
+
+// Ids of a stock fleet may hold any character: whatever is outside Salvor's own id alphabet is percent-encoded.
+function segment(id: string): string {
+  if (id === '') throw new StoreError('invalid-key', 'expected an id, found an empty string');
+  return id.replace(/[^A-Za-z0-9_:.-]+/gu, (other) =>
+    [...Buffer.from(other)].map((byte) => `%${byte.toString(16).padStart(2, '0').toUpperCase()}`).join(''),
+  );
+}
+
+function parseSegment(text: string): string | null {
+  if (text === '') return null;
+  try {
+    const id = decodeURIComponent(text);
+    return segment(id) === text ? id : null;
+  } catch {
+    return null; // a percent sign that no key of ours holds
+  }
+}
+
+function count(value: number, least: number): string {
+  if (!Number.isSafeInteger(value) || value < least) {
+    throw new StoreError('invalid-key', `expected an integer of at least ${least}, found ${value}`);
+  }
+  return String(value);
+}
+
+function parseCount(text: string, least: number): number | null {
+  const value = Number(text);
+  return /^(0|[1-9]\d{0,14})$/.test(text) && value >= least ? value : null;
+}
