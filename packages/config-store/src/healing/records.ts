@@ -1,0 +1,147 @@
+/**
+ * Salvor's own records in etcd (JSON), as zod schemas. Unknown members are kept when a record is read and
+ * written again, so that an older service does not erase what a newer one wrote.
+ */
+import { z } from 'zod';
+import { ENGINE_STATUSES } from '../cluster-storage.ts';
+import { incidentStatuses } from './status-words.ts';
+
+/** How many distinct reporters an incident remembers; more reporters are no more evidence. */
+export const incidentReportersMax = 16;
+/** How many moves an incident remembers; the first one and the latest ones are kept. */
+export const incidentHistoryMax = 64;
+/** How many pieces of evidence a verdict keeps. */
+export const verdictEvidenceMax = 32;
+/** How many engines that left a cluster its record remembers. */
+export const retiredEnginesMax = 256;
+/** How much of a sentence from outside (a reason, a detail) is kept. */
+export const sentenceCharsMax = 1024;
+
+const millis = z.number().int().min(0);
+const text = z.string().min(1);
+
+export const verdictSchema = z.enum(['temporary', 'permanent', 'false_alarm']);
+export type Verdict = z.infer<typeof verdictSchema>;
+
+export const evidenceSchema = z.looseObject({ kind: text, detail: z.string(), at: millis });
+export type Evidence = z.infer<typeof evidenceSchema>;
+
+export const engineRefSchema = z.looseObject({ address: text, db: z.number().int().min(0).default(0) });
+export type EngineRef = z.infer<typeof engineRefSchema>;
+
+export const replacementSchema = z.looseObject({
+  address: text,
+  db: z.number().int().min(0),
+  generation: z.number().int().min(1),
+});
+export type Replacement = z.infer<typeof replacementSchema>;
+
+/** `/salvor/incidents/<cluster>/<shard>`: the one open outage of an engine. Times are Unix milliseconds. */
+export const incidentSchema = z.looseObject({
+  id: text,
+  cluster: text,
+  shard: z.number().int().min(0),
+  address: text,
+  db: z.number().int().min(0),
+  status: z.enum(incidentStatuses),
+  /** 1 for the first time it went offline, one more for every time it failed again under repair. */
+  attempt: z.number().int().min(1),
+  openedAt: millis,
+  reporters: z
+    .array(z.looseObject({ reporter: text, at: millis, reason: z.string() }))
+    .max(incidentReportersMax),
+  /** How many reports the record has counted; repeats that changed nothing are not counted. */
+  reportedTimes: z.number().int().min(0),
+  verdict: z
+    .looseObject({
+      verdict: verdictSchema,
+      reason: z.string(),
+      evidence: z.array(evidenceSchema),
+      by: text,
+      at: millis,
+      operator: z.boolean().default(false),
+    })
+    .optional(),
+  /** The spare being rebuilt now; the same as the `replacement` of the engine's entry in the cluster. */
+  replacement: replacementSchema.optional(),
+  /** The highest generation given to a spare in this incident; a half-built spare's number is not given again. */
+  lastGeneration: z.number().int().min(1).optional(),
+  /** A rebuild was begun: the dirty map no longer tells what the old engine missed. */
+  rebuildBegun: z.boolean().default(false),
+  history: z
+    .array(
+      z.looseObject({
+        at: millis,
+        from: z.enum(ENGINE_STATUSES),
+        to: z.enum(ENGINE_STATUSES),
+        attempt: z.number().int().min(1),
+        reason: z.string(),
+        by: text,
+        operation: text,
+      }),
+    )
+    .max(incidentHistoryMax),
+});
+export type IncidentRecord = z.infer<typeof incidentSchema>;
+
+export const incidentOutcomes = ['repaired', 'replaced', 'spread', 'false-alarm'] as const;
+export type IncidentOutcome = (typeof incidentOutcomes)[number];
+
+/** `/salvor/incidents-closed/<id>`: what an incident was when it ended. */
+export const closedIncidentSchema = incidentSchema.extend({
+  outcome: z.enum(incidentOutcomes),
+  closedAt: millis,
+  durationMs: z.number().int().min(0),
+});
+export type ClosedIncident = z.infer<typeof closedIncidentSchema>;
+
+export const clusterStatusSchema = z.enum(['healthy', 'repairing', 'unhealthy']);
+export type ClusterStatus = z.infer<typeof clusterStatusSchema>;
+export const clusterRoleSchema = z.enum(['primary', 'slave']);
+export type ClusterRole = z.infer<typeof clusterRoleSchema>;
+
+/** `/salvor/clusters/<cluster>`. `partner` is the cluster whose shard i makes a pair with shard i of this one. */
+export const salvorClusterSchema = z.looseObject({
+  status: clusterStatusSchema,
+  role: clusterRoleSchema,
+  partner: text.optional(),
+  spares: z.array(engineRefSchema),
+  retired: z.array(z.looseObject({ address: text, db: z.number().int().min(0), incident: text, at: millis })),
+  /** By shard number: when the engine last went online; a report of an earlier failure is stale. */
+  lastOnlineAt: z.record(z.string().regex(/^\d+$/), millis).default({}),
+  updatedAt: millis,
+  operation: text,
+});
+export type SalvorClusterRecord = z.infer<typeof salvorClusterSchema>;
+
+/** `/salvor/repairs/<incident>/<attempt>/<vdisk>`: the owner of a vdisk says that its blocks are back. */
+export const repairSchema = z.looseObject({
+  vdisk: text,
+  incident: text,
+  attempt: z.number().int().min(1),
+  server: text,
+  /** Create revision of the owner key, as a decimal string: etcd counts in 64 bits. */
+  epoch: z.string().regex(/^\d+$/),
+  dirtyBlocks: z.number().int().min(0),
+  copiedBlocks: z.number().int().min(0),
+  repairMs: z.number().int().min(0),
+  at: millis,
+});
+export type RepairRecord = z.infer<typeof repairSchema>;
+
+/** `/salvor/operations/<id>`: what an operation did, written with its effect, so that a repeat finds the answer. */
+export const operationSchema = z.looseObject({
+  operation: text,
+  kind: text,
+  /** The request in canonical form: the same operation id with another request is refused. */
+  request: z.string(),
+  outcome: z.enum(['applied', 'already']),
+  reason: z.string(),
+  answer: z.unknown().optional(),
+  at: millis,
+});
+export type OperationRecord = z.infer<typeof operationSchema>;
+
+/** `/salvor/vdisks/<id>/owner`, held under a lease: who may write the vdisk now. */
+export const ownerSchema = z.looseObject({ server: text, instance: text, since: millis });
+export type OwnerRecord = z.infer<typeof ownerSchema>;
