@@ -1,0 +1,133 @@
+import { connect, type Socket } from 'node:net';
+import { StackError } from './errors.ts';
+import { within } from './waiting.ts';
+
+export type EngineReply = string | number | null | Buffer | EngineReply[] | EngineReplyError;
+
+export class EngineReplyError extends StackError {
+  constructor(message: string) {
+    super('engine-reply', message);
+    this.name = 'EngineReplyError';
+  }
+}
+
+interface Waiting {
+  resolve(reply: EngineReply): void;
+  reject(error: Error): void;
+}
+
+/** A plain RESP2 connection for readiness checks and fault injection. Data paths have their own, with fencing. */
+export class EngineLink {
+  readonly #socket: Socket;
+  readonly #waiting: Waiting[] = [];
+  #received: Buffer = Buffer.alloc(0);
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('data', (bytes) => this.#receive(bytes));
+    socket.on('error', (error) => this.#fail(error));
+    socket.on('close', () => this.#fail(new Error('connection closed')));
+  }
+
+  static async open(port: number, host = '127.0.0.1', timeoutMs = 1_000): Promise<EngineLink> {
+    const socket = connect({ port, host, noDelay: true });
+    const opened = new Promise<EngineLink>((resolve, reject) => {
+      socket.once('error', reject);
+      socket.once('connect', () => {
+        socket.removeListener('error', reject);
+        resolve(new EngineLink(socket));
+      });
+    });
+    return within(opened, timeoutMs, `connection to engine ${host}:${port}`).catch((error: unknown) => {
+      socket.destroy();
+      throw error;
+    });
+  }
+
+  /** Bulk strings come back as text; use `sendRaw` for block bytes. Error replies reject with `EngineReplyError`. */
+  async send(...args: (string | number | Buffer)[]): Promise<EngineReply> {
+    return toText(await this.sendRaw(...args));
+  }
+
+  async sendRaw(...args: (string | number | Buffer)[]): Promise<EngineReply> {
+    const parts: Buffer[] = [Buffer.from(`*${args.length}\r\n`)];
+    for (const arg of args) {
+      const bytes = Buffer.isBuffer(arg) ? arg : Buffer.from(String(arg));
+      parts.push(Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from('\r\n'));
+    }
+    const answered = new Promise<EngineReply>((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    this.#socket.write(Buffer.concat(parts));
+    const reply = await within(answered, 10_000, `engine reply to ${String(args[0])}`);
+    if (reply instanceof EngineReplyError) throw reply;
+    return reply;
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #receive(bytes: Buffer): void {
+    this.#received = this.#received.length === 0 ? bytes : Buffer.concat([this.#received, bytes]);
+    let at = 0;
+    for (;;) {
+      const parsed = parseReply(this.#received, at);
+      if (parsed === null) break;
+      at = parsed.next;
+      this.#waiting.shift()?.resolve(parsed.reply);
+    }
+    this.#received = this.#received.subarray(at);
+  }
+
+  #fail(error: Error): void {
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(error);
+  }
+}
+
+function parseReply(bytes: Buffer, at: number): { reply: EngineReply; next: number } | null {
+  const lineEnd = bytes.indexOf('\r\n', at);
+  if (lineEnd < 0) return null;
+  const text = bytes.toString('utf8', at + 1, lineEnd);
+  const next = lineEnd + 2;
+  switch (bytes[at]) {
+    case 0x2b: // +
+      return { reply: text, next };
+    case 0x2d: // -
+      return { reply: new EngineReplyError(text), next };
+    case 0x3a: // :
+      return { reply: Number(text), next };
+    case 0x24: // $
+      return parseBulk(bytes, next, Number(text));
+    case 0x2a: // *
+      return parseArray(bytes, next, Number(text));
+    default:
+      throw new StackError('engine-reply', `expected a RESP2 reply, found byte ${bytes[at]}`);
+  }
+}
+
+function parseBulk(bytes: Buffer, at: number, length: number): { reply: EngineReply; next: number } | null {
+  if (length < 0) return { reply: null, next: at };
+  if (bytes.length < at + length + 2) return null;
+  return { reply: Buffer.from(bytes.subarray(at, at + length)), next: at + length + 2 };
+}
+
+function parseArray(bytes: Buffer, at: number, length: number): { reply: EngineReply; next: number } | null {
+  if (length < 0) return { reply: null, next: at };
+  const items: EngineReply[] = [];
+  let next = at;
+  for (let index = 0; index < length; index++) {
+    const item = parseReply(bytes, next);
+    if (item === null) return null;
+    items.push(item.reply);
+    next = item.next;
+  }
+  return { reply: items, next };
+}
+
+function toText(reply: EngineReply): EngineReply {
+  if (Buffer.isBuffer(reply)) return reply.toString('utf8');
+  return Array.isArray(reply) ? reply.map(toText) : reply;
+}
