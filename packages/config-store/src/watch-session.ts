@@ -1,0 +1,135 @@
+/** One watch stream, from its creation until there is any doubt that it delivers everything. */
+import type { IEvent, IWatchResponse } from 'etcd3';
+import type { EtcdCalls } from './etcd-calls.ts';
+import type { RangeEvent, RangeView } from './range-view.ts';
+import { entryOf } from './ranges.ts';
+
+export interface SessionSink {
+  onEvents(view: RangeView, events: readonly RangeEvent[], revision: string): void;
+  /** Nothing older than this monotonic time was missed. */
+  onConfirmed(atMs: number): void;
+}
+
+const CREATE_TIMEOUT_MS = 3_000;
+const AUDIT_TIMEOUT_MS = 2_000;
+/** How long an event may still be under way when an audit already sees its effect. */
+const AUDIT_GRACE_MS = 250;
+
+/**
+ * Follows all views from the revision they were listed at. Resolves to the reason why it stopped: the stream broke, etcd
+ * cancelled it (compaction), it was not created in time, or an audit found a change that the stream did not bring.
+ */
+export async function followChanges(
+  etcd: EtcdCalls,
+  views: readonly RangeView[],
+  sink: SessionSink,
+  { auditIntervalMs, signal }: { auditIntervalMs: number; signal: AbortSignal },
+): Promise<string> {
+  const stream = await etcd.openWatchStream();
+  return await new Promise<string>((resolve) => {
+    let over = false;
+    let created = 0;
+    let timer = setTimeout(() => finish(`not created within ${CREATE_TIMEOUT_MS} ms`), CREATE_TIMEOUT_MS);
+    const onAbort = () => finish('closed');
+
+    const finish = (reason: string) => {
+      if (over) return;
+      over = true;
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+      // Ended first: the client takes the error of a writable stream for a broken host.
+      stream.end();
+      stream.cancel();
+      resolve(reason);
+    };
+
+    const scheduleAudit = () => {
+      timer = setTimeout(() => {
+        const askedAtMs = performance.now();
+        auditViews(etcd, views, signal)
+          .then((missed) => {
+            if (over) return;
+            if (missed !== null) return finish(missed);
+            sink.onConfirmed(askedAtMs);
+            scheduleAudit();
+          })
+          .catch((error: unknown) => finish(`audit failed: ${messageOf(error)}`));
+      }, auditIntervalMs);
+    };
+
+    stream.on('error', (error) => finish(`stream failed: ${messageOf(error)}`));
+    stream.on('end', () => finish('stream ended'));
+    stream.on('data', (response: IWatchResponse) => {
+      if (over) return;
+      if (response.canceled) return finish(cancelReason(response));
+      if (response.created) {
+        created += 1;
+        if (created === views.length) {
+          clearTimeout(timer);
+          scheduleAudit();
+        }
+        return;
+      }
+      const view = views[Number(response.watch_id) - 1];
+      if (view === undefined) return finish(`events of an unknown watcher ${response.watch_id}`);
+      sink.onEvents(view, response.events.map(eventOf), response.header.revision);
+    });
+
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) return finish('closed');
+    views.forEach((view, index) => {
+      const { start, end } = view.range;
+      stream.write({
+        create_request: {
+          key: start,
+          ...(end === null ? {} : { range_end: end }),
+          start_revision: String(view.seen + 1n),
+          watch_id: index + 1,
+        },
+      });
+    });
+  });
+}
+
+/** Asks etcd, without values, for changes that the stream has not brought; resolves to what was missed, or null. */
+async function auditViews(
+  etcd: EtcdCalls,
+  views: readonly RangeView[],
+  signal: AbortSignal,
+): Promise<string | null> {
+  for (const view of views) {
+    const seen = view.seen;
+    const known = view.entries.size;
+    const { start, end } = view.range;
+    const request = {
+      key: start,
+      ...(end === null ? {} : { range_end: end }),
+      keys_only: true,
+      min_mod_revision: String(seen + 1n),
+    };
+    const found = await etcd.call('audit of a watch', (o) => etcd.kv.range(request, o), AUDIT_TIMEOUT_MS);
+    const complete = found.kvs.length === 0 && Number(found.count) === known;
+    if (complete || view.seen !== seen) continue;
+    await new Promise((resolve) => setTimeout(resolve, AUDIT_GRACE_MS));
+    if (view.seen === seen && !signal.aborted) {
+      return `audit at revision ${found.header.revision} found changes that the stream did not bring`;
+    }
+  }
+  return null;
+}
+
+function eventOf({ type, kv }: IEvent): RangeEvent {
+  // The typings spell it Delete, the wire DELETE.
+  const entry = type.toUpperCase() === 'DELETE' ? null : entryOf(kv);
+  return { key: kv.key.toString(), revision: kv.mod_revision, entry };
+}
+
+function cancelReason({ compact_revision, cancel_reason }: IWatchResponse): string {
+  return compact_revision === '0'
+    ? `cancelled by etcd: ${cancel_reason}`
+    : `compacted at revision ${compact_revision}`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
