@@ -44,6 +44,16 @@ export function incidentId(cluster: string, shard: number, openedAt: number): st
   return `${name}-${shard}-${openedAt.toString(36)}`;
 }
 
+/**
+ * The shard that an incident id names, or null when it is no incident id (or none of `cluster`).
+ */
+export function parseIncidentId(id: string, cluster?: string): number | null {
+  const match = /^(.+)-(\d{1,9})-[0-9a-z]+$/.exec(id);
+  if (match === null) return null;
+  const shard = Number(match[2]);
+  return cluster === undefined || id.startsWith(incidentId(cluster, shard, 0).slice(0, -1)) ? shard : null;
+}
+
 /** Leaves room for the shard and the time in an id of 64 characters. */
 export const incidentClusterCharsMax = 48;
 

@@ -1,5 +1,5 @@
 /** Where an engine's address stands in a cluster, and the incident an input speaks of. */
-import type { ServerEntry } from '../cluster-storage.ts';
+import type { ClusterStorage, ServerEntry } from '../cluster-storage.ts';
 import { type ClusterState, disagreement } from './cluster-state.ts';
 import { type EngineStatusDecision, refused } from './engine-status-decision.ts';
 import type { IncidentRecord } from './records.ts';
@@ -18,6 +18,13 @@ export function placeOf(state: ClusterState, address: string): EnginePlace | und
     return entry.address === address ? [{ shard, entry, as: 'engine' }] : [];
   });
   return places.toSorted((a, b) => urgency(a) - urgency(b))[0];
+}
+
+/** The shards that have `address` as their engine or as the spare being rebuilt. */
+export function shardsWith(storage: ClusterStorage, address: string): number[] {
+  return [...storage.servers.entries()]
+    .filter(([, entry]) => entry.address === address || entry.replacement?.address === address)
+    .map(([shard]) => shard);
 }
 
 /** Why a cluster has no engine to move for `address`. */

@@ -60,6 +60,9 @@ export type EngineStatusCode =
   | 'same-state'
   /** Nothing to do: this very operation was applied before. */
   | 'same-operation'
+  /** The operation id was used for another request. */
+  | 'operation-reused'
+  | 'unknown-cluster'
   | 'unknown-address'
   | 'idle-spare'
   | 'retired'

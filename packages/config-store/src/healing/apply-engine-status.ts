@@ -1,0 +1,248 @@
+/** Loads a cluster, decides what an input does to an engine, and stores it in one transaction. */
+import { formatClusterStorage } from '../cluster-storage.ts';
+import {
+  closedIncidentKey,
+  clusterStorageKey,
+  incidentKey,
+  operationKey,
+  salvorClusterKey,
+} from '../keys.ts';
+import type { ConfigStore, Put } from '../types.ts';
+import { ClusterIndex } from './cluster-index.ts';
+import { type ClusterSnapshot, readCluster, type SnapshotRequest, snapshotOf } from './cluster-snapshot.ts';
+import { type RetryOptions, untilNoConflict } from './compare-and-set.ts';
+import { parseIncidentId } from './engine-failure.ts';
+import { shardsWith } from './engine-place.ts';
+import { decideEngineStatus } from './engine-status.ts';
+import {
+  type EngineStatusCode,
+  type EngineStatusDecision,
+  type EngineStatusInput,
+  refused,
+} from './engine-status-decision.ts';
+import type { EngineStatusChangedPayload, HealingEvent } from './healing-events.ts';
+import { formatRecord } from './record-text.ts';
+import {
+  closedIncidentSchema,
+  type IncidentRecord,
+  incidentSchema,
+  type OperationRecord,
+  operationSchema,
+  salvorClusterSchema,
+} from './records.ts';
+
+export interface ApplyEngineStatusOptions extends RetryOptions {
+  /** Where the engine probably is: saves looking for it. */
+  readonly cluster?: string;
+  /** Unix milliseconds; default the clock of this process. */
+  readonly now?: () => number;
+}
+
+export interface EngineStatusResult {
+  /** `conflict`: others changed the cluster faster than this could, every time; nothing was stored. */
+  readonly outcome: 'applied' | 'already' | 'refused' | 'conflict';
+  readonly code: EngineStatusCode | 'conflict';
+  /** A sentence for logs and operators. */
+  readonly reason: string;
+  readonly cluster?: string;
+  readonly shard?: number;
+  readonly incident?: IncidentRecord;
+  /** The engine's last change of status, when there was one. */
+  readonly transition?: EngineStatusChangedPayload;
+  /** To publish now: what they tell is stored. */
+  readonly effects: readonly HealingEvent[];
+}
+
+/**
+ * Applies a report, a verdict or finished repairs. Two round trips to etcd when the cluster is known.
+ * An address that several clusters share (other tools allow that) is treated in each of them.
+ *
+ * @throws StoreError when etcd does not answer, ConfigValueError when a stored value cannot be used,
+ *   InvariantError when the state machine itself is at fault.
+ */
+export async function applyEngineStatus(
+  store: ConfigStore,
+  input: EngineStatusInput,
+  options: ApplyEngineStatusOptions = {},
+): Promise<EngineStatusResult> {
+  if (options.cluster !== undefined) {
+    const result = await applyIn(store, options.cluster, input, input.operation, options);
+    if (!isElsewhere(result.code)) return result;
+  }
+  const clusters = await clustersOf(ClusterIndex.of(store), input);
+  const results: EngineStatusResult[] = [];
+  for (const [index, cluster] of clusters.entries()) {
+    const operation = index === 0 ? input.operation : `${input.operation}:${cluster}`;
+    results.push(await applyIn(store, cluster, input, operation, options));
+  }
+  return weightiest(results) ?? nowhere(input);
+}
+
+async function applyIn(
+  store: ConfigStore,
+  cluster: string,
+  input: EngineStatusInput,
+  operation: string,
+  options: ApplyEngineStatusOptions,
+): Promise<EngineStatusResult> {
+  const index = ClusterIndex.of(store);
+  const shardsOf: SnapshotRequest['shardsOf'] = (storage) => {
+    const named = shardNamed(input);
+    return named === null ? shardsWith(storage, addressOf(input)) : [named];
+  };
+  const guess = index.guess(cluster, shardsOf);
+  const request: SnapshotRequest = {
+    cluster,
+    operation,
+    shardsOf,
+    ...(guess === undefined ? {} : { guess }),
+  };
+  let snapshot = await readCluster(store, request);
+  let answer: EngineStatusDecision | undefined;
+
+  const attempt = async (): Promise<EngineStatusDecision | 'conflict'> => {
+    snapshot ??= await readCluster(store, request);
+    if (snapshot === null) return refused('unknown-cluster', `there is no storage cluster ${cluster}`);
+    index.learn(cluster, { storage: snapshot.state.storage, record: snapshot.state.record });
+    answer =
+      repeated(snapshot.operation, input) ??
+      decideEngineStatus(snapshot.state, input, (options.now ?? Date.now)());
+    if (answer.next === undefined) return answer;
+    const { compare, guess: read } = snapshot;
+    const stored = await store.transact({ compare, ...writesOf(snapshot, answer, input, operation) });
+    if (stored.ok) return answer;
+    snapshot = snapshotOf(request, read, stored.current);
+    return 'conflict';
+  };
+  const decision = await untilNoConflict(attempt, options);
+  if (decision !== 'conflict') return resultOf(cluster, decision);
+  // A reporter too many on an incident that is known is no reason to fail the report.
+  if (answer?.outcome === 'already') return resultOf(cluster, answer);
+  const reason = `cluster ${cluster} was changed by others at every attempt; try again`;
+  return { outcome: 'conflict', code: 'conflict', reason, cluster, effects: [] };
+}
+
+function writesOf(
+  { state }: ClusterSnapshot,
+  { next, closed, shard, outcome, code, reason, incident }: EngineStatusDecision,
+  input: EngineStatusInput,
+  operation: string,
+): { puts: Put[]; deletes: string[] } {
+  const puts: Put[] = [];
+  const deletes: string[] = [];
+  if (next === undefined || shard === undefined) return { puts, deletes };
+  const { cluster } = next;
+  const put = (key: string, value: string): void => {
+    puts.push({ key, value });
+  };
+  if (outcome === 'applied') {
+    put(salvorClusterKey(cluster), formatRecord(salvorClusterSchema, salvorClusterKey(cluster), next.record));
+  }
+  if (next.storage !== state.storage) put(clusterStorageKey(cluster), formatClusterStorage(next.storage));
+  const open = next.incidents.get(shard);
+  const key = incidentKey(cluster, shard);
+  if (open !== undefined) put(key, formatRecord(incidentSchema, key, open));
+  else if (state.incidents.has(shard)) deletes.push(key);
+  if (closed !== undefined) {
+    const closedKey = closedIncidentKey(closed.id);
+    put(closedKey, formatRecord(closedIncidentSchema, closedKey, closed));
+  }
+  const other = next.partner;
+  if (other?.record !== undefined && other.record !== state.partner?.record) {
+    const otherKey = salvorClusterKey(other.cluster);
+    put(otherKey, formatRecord(salvorClusterSchema, otherKey, other.record));
+  }
+  // A verdict that waits for a spare has not had its effect: the same operation may finish it.
+  if (outcome === 'applied' && code !== 'waiting-for-spare') {
+    const mark: OperationRecord = {
+      operation,
+      kind: `engine-status.${input.kind}`,
+      request: requestOf(input),
+      outcome: 'applied',
+      reason,
+      answer: { cluster, shard, incident: incident?.id, attempt: incident?.attempt },
+      at: next.record.updatedAt,
+    };
+    put(operationKey(operation), formatRecord(operationSchema, operationKey(operation), mark));
+  }
+  return { puts, deletes };
+}
+
+function repeated(mark: OperationRecord | null, input: EngineStatusInput): EngineStatusDecision | undefined {
+  if (mark === null) return undefined;
+  if (mark.request !== requestOf(input)) {
+    return refused(
+      'operation-reused',
+      `operation ${mark.operation} was used for another request (${mark.request}); give each request its own id`,
+    );
+  }
+  return {
+    outcome: 'already',
+    code: 'same-operation',
+    reason: `applied before: ${mark.reason}`,
+    effects: [],
+  };
+}
+
+function requestOf(input: EngineStatusInput): string {
+  switch (input.kind) {
+    case 'failure-reported':
+      return JSON.stringify({ kind: input.kind, address: input.address });
+    case 'verdict':
+      return input.operator === true
+        ? JSON.stringify({ kind: input.kind, address: input.address, verdict: input.verdict })
+        : JSON.stringify({
+            kind: input.kind,
+            incident: input.incident,
+            attempt: input.attempt,
+            verdict: input.verdict,
+          });
+    case 'repairs-complete':
+      return JSON.stringify({ kind: input.kind, incident: input.incident, attempt: input.attempt });
+  }
+}
+
+async function clustersOf(index: ClusterIndex, input: EngineStatusInput): Promise<string[]> {
+  if (shardNamed(input) === null) return index.clustersWith(addressOf(input));
+  const id = 'incident' in input ? input.incident : '';
+  return index.clustersWhere((cluster) => parseIncidentId(id, cluster) !== null);
+}
+
+function shardNamed(input: EngineStatusInput): number | null {
+  return 'incident' in input ? parseIncidentId(input.incident) : null;
+}
+
+function addressOf(input: EngineStatusInput): string {
+  return 'address' in input ? input.address : '';
+}
+
+function isElsewhere(code: EngineStatusResult['code']): boolean {
+  return code === 'unknown-address' || code === 'unknown-cluster' || code === 'incident-not-open';
+}
+
+function weightiest(results: readonly EngineStatusResult[]): EngineStatusResult | undefined {
+  const weights = ['applied', 'conflict', 'already', 'refused'];
+  const first = results.toSorted((a, b) => weights.indexOf(a.outcome) - weights.indexOf(b.outcome))[0];
+  return first === undefined ? undefined : { ...first, effects: results.flatMap(({ effects }) => effects) };
+}
+
+function nowhere(input: EngineStatusInput): EngineStatusResult {
+  const named = 'incident' in input ? `incident ${input.incident}` : addressOf(input);
+  const code = 'incident' in input ? 'incident-not-open' : 'unknown-address';
+  return { outcome: 'refused', code, reason: `${named} is in no storage cluster`, effects: [] };
+}
+
+function resultOf(cluster: string, decision: EngineStatusDecision): EngineStatusResult {
+  const { outcome, code, reason, shard, incident, effects } = decision;
+  const last = effects.findLast((event) => event.type === 'engine.status-changed');
+  return {
+    outcome,
+    code,
+    reason,
+    cluster,
+    effects,
+    ...(shard === undefined ? {} : { shard }),
+    ...(incident === undefined ? {} : { incident }),
+    ...(last === undefined ? {} : { transition: last.payload }),
+  };
+}

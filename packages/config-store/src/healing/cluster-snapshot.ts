@@ -1,0 +1,158 @@
+/** A cluster's state as etcd holds it at one revision, with the conditions that it is still so. */
+import { type ClusterStorage, parseClusterStorage } from '../cluster-storage.ts';
+import { clusterStorageKey, incidentKey, operationKey, salvorClusterKey } from '../keys.ts';
+import type { Compare, ConfigStore, StoreEntry } from '../types.ts';
+import type { ClusterState, PartnerState } from './cluster-state.ts';
+import { judgeCluster } from './cluster-status.ts';
+import { parseRecord } from './record-text.ts';
+import {
+  type IncidentRecord,
+  incidentSchema,
+  type OperationRecord,
+  operationSchema,
+  type SalvorClusterRecord,
+  salvorClusterSchema,
+} from './records.ts';
+
+/** What is read besides the cluster itself. It may be guessed: a wrong guess costs one more read. */
+export interface SnapshotGuess {
+  readonly shards: readonly number[];
+  readonly partner?: string;
+}
+
+export interface SnapshotRequest {
+  readonly cluster: string;
+  readonly operation: string;
+  /** The shards whose incidents the decision looks at. */
+  readonly shardsOf: (storage: ClusterStorage) => readonly number[];
+  readonly guess?: SnapshotGuess;
+}
+
+export interface ClusterSnapshot {
+  readonly state: ClusterState;
+  /** What the operation did, if it was applied before. */
+  readonly operation: OperationRecord | null;
+  /** Every key read, at the revision it was read at. */
+  readonly compare: readonly Compare[];
+  readonly guess: SnapshotGuess;
+}
+
+type Entries = ReadonlyMap<string, StoreEntry | null>;
+
+const guessesMax = 4;
+
+/** Reads a cluster at one revision, in one round trip when the guess is right. Null when there is no such cluster. */
+export async function readCluster(
+  store: ConfigStore,
+  request: SnapshotRequest,
+): Promise<ClusterSnapshot | null> {
+  let guess = request.guess ?? { shards: [] };
+  for (let round = 1; round <= guessesMax; round++) {
+    const { entries } = await store.getMany(keysOf(request, guess));
+    const wanted = wantedBy(request, entries);
+    if (wanted === null) return null;
+    const snapshot = snapshotOf(request, guess, entries);
+    if (snapshot !== null) return snapshot;
+    guess = wanted;
+  }
+  throw new Error(
+    `the configuration of cluster ${request.cluster} changed ${guessesMax} times while it was read`,
+  );
+}
+
+/** The same from entries already at hand; null when they are not those that the decision needs. */
+export function snapshotOf(
+  request: SnapshotRequest,
+  guess: SnapshotGuess,
+  entries: Entries,
+): ClusterSnapshot | null {
+  const wanted = wantedBy(request, entries);
+  const covered =
+    wanted !== null &&
+    wanted.partner === guess.partner &&
+    wanted.shards.every((shard) => guess.shards.includes(shard));
+  return covered ? assemble(request, guess, entries) : null;
+}
+
+/** The record of a cluster that Salvor meets for the first time, configured by other tools. */
+export function unknownClusterRecord(storage: ClusterStorage): SalvorClusterRecord {
+  const { status } = judgeCluster(storage.servers, 'primary');
+  return {
+    status,
+    role: 'primary',
+    spares: [],
+    retired: [],
+    lastOnlineAt: {},
+    updatedAt: 0,
+    operation: 'none',
+  };
+}
+
+function keysOf({ cluster, operation }: SnapshotRequest, { shards, partner }: SnapshotGuess): string[] {
+  return [
+    clusterStorageKey(cluster),
+    salvorClusterKey(cluster),
+    operationKey(operation),
+    ...shards.map((shard) => incidentKey(cluster, shard)),
+    ...(partner === undefined ? [] : [clusterStorageKey(partner), salvorClusterKey(partner)]),
+  ];
+}
+
+function wantedBy(request: SnapshotRequest, entries: Entries): SnapshotGuess | null {
+  const storage = storageIn(entries, request.cluster);
+  if (storage === null) return null;
+  const partner = recordIn(entries, request.cluster)?.partner;
+  return { shards: request.shardsOf(storage), ...(partner === undefined ? {} : { partner }) };
+}
+
+function assemble(request: SnapshotRequest, guess: SnapshotGuess, entries: Entries): ClusterSnapshot | null {
+  const { cluster } = request;
+  const storage = storageIn(entries, cluster);
+  const revision = entries.get(clusterStorageKey(cluster))?.revision;
+  if (storage === null || revision === undefined) return null;
+  const incidents = new Map<number, IncidentRecord>();
+  for (const shard of guess.shards) {
+    const incident = recordAt(entries, incidentKey(cluster, shard), incidentSchema);
+    if (incident !== null && shard < storage.servers.length) incidents.set(shard, incident);
+  }
+  const partner = guess.partner === undefined ? null : partnerIn(entries, guess.partner);
+  const keys = keysOf(request, guess);
+  return {
+    state: {
+      cluster,
+      revision,
+      storage,
+      record: recordIn(entries, cluster) ?? unknownClusterRecord(storage),
+      incidents,
+      ...(partner === null ? {} : { partner }),
+    },
+    operation: recordAt(entries, operationKey(request.operation), operationSchema),
+    compare: keys.map((key) => ({ key, revision: entries.get(key)?.revision ?? 'absent' })),
+    guess,
+  };
+}
+
+function partnerIn(entries: Entries, cluster: string): PartnerState | null {
+  const storage = storageIn(entries, cluster);
+  const record = recordIn(entries, cluster);
+  if (storage === null) return null;
+  return { cluster, storage, ...(record === null ? {} : { record }) };
+}
+
+function storageIn(entries: Entries, cluster: string): ClusterStorage | null {
+  const entry = entries.get(clusterStorageKey(cluster));
+  return entry == null ? null : parseClusterStorage(entry.value);
+}
+
+function recordIn(entries: Entries, cluster: string): SalvorClusterRecord | null {
+  return recordAt(entries, salvorClusterKey(cluster), salvorClusterSchema);
+}
+
+function recordAt<S extends Parameters<typeof parseRecord>[0]>(
+  entries: Entries,
+  key: string,
+  schema: S,
+): ReturnType<typeof parseRecord<S>> | null {
+  const entry = entries.get(key);
+  return entry == null ? null : parseRecord(schema, key, entry.value);
+}
