@@ -194,7 +194,6 @@ export class Connection implements ByteSink, TransmissionOwner {
     const phase = this.#phase;
     if (phase.name !== 'handshake') return;
     phase.asking = true;
-    this.#stopHandshakeClock();
     this.#asked = this.#answer(question, phase.handshake)
       .then((actions) => {
         if (this.#phase !== phase || this.#isGone) return;
@@ -208,9 +207,10 @@ export class Connection implements ByteSink, TransmissionOwner {
 
   async #answer(question: Question, handshake: Handshake): Promise<HandshakeAction[]> {
     const { exports, limits, log } = this.#context;
+    await this.#drained(); // on the client's clock: who does not read its replies gets no further ones
+    if (!this.inHandshake) return [];
+    this.#stopHandshakeClock();
     try {
-      // A client that does not read its replies gets no further ones.
-      await within(this.#drained(), limits.handshakeTimeoutMs, 'the client reading its replies');
       switch (question.kind) {
         case 'list':
           return handshake.listed(
@@ -240,16 +240,12 @@ export class Connection implements ByteSink, TransmissionOwner {
   /** An export that opens after its deadline, or after its client left, is closed again. */
   async #open(name: string): Promise<OpenExport> {
     const { exports, limits } = this.#context;
-    let isLate = false;
     const opening = exports.open(name);
-    opening.then(
-      (handle) => {
-        if (isLate) this.#close(handle, name);
-      },
-      () => undefined, // reported by the await below
-    );
     const handle = await within(opening, limits.exportTimeoutMs, `export ${name}`).catch((error: unknown) => {
-      isLate = true;
+      opening.then(
+        (late) => this.#close(late, name),
+        () => undefined, // it failed: there is nothing to close
+      );
       throw error;
     });
     this.#opened = { name, handle };
@@ -262,7 +258,11 @@ export class Connection implements ByteSink, TransmissionOwner {
   #drained(): Promise<void> {
     if (!this.#socket.writableNeedDrain || this.#isGone) return Promise.resolve();
     const { promise, resolve } = settleable();
-    this.#socket.once('drain', resolve).once('close', resolve);
+    const settle = () => {
+      this.#socket.off('drain', settle).off('close', settle);
+      resolve();
+    };
+    this.#socket.on('drain', settle).on('close', settle);
     return promise;
   }
 

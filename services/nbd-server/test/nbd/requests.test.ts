@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { simpleReplies } from '../../src/nbd/replies.ts';
+import { refusalOf } from '../../src/nbd/request-rules.ts';
+import { type Payload, ProtocolViolation, parseRequest, RequestReader } from '../../src/nbd/requests.ts';
+import { SlabPool } from '../../src/nbd/slabs.ts';
+import { hex, request } from './raw-client.ts';
+
+const MiB = 1024 * 1024;
+
+test('a request header is read as the specification lays it out', () => {
+  const bytes = hex('25609513 0001 0001 1122334455667788 0000010000001000 00002000');
+  assert.deepEqual(parseRequest(bytes, 0, 28), {
+    flags: 1,
+    type: 1,
+    cookieHigh: 0x11223344,
+    cookieLow: 0x55667788,
+    offsetBytes: 2 ** 40 + 4096,
+    lengthBytes: 8192,
+  });
+  assert.equal(parseRequest(bytes, 0, 27), undefined);
+});
+
+test('a wrong request magic is a violation', () => {
+  assert.throws(() => parseRequest(Buffer.alloc(28), 0, 28), ProtocolViolation);
+});
+
+test('a simple reply is magic, error, cookie', () => {
+  const into = Buffer.alloc(16);
+  const to = { cookieHigh: 0x11223344, cookieLow: 0x55667788 };
+  assert.equal(simpleReplies.putError(into, 0, to, 28), 16);
+  assert.deepEqual(into, hex('67446698 0000001c 1122334455667788'));
+  simpleReplies.putDone(into, 0, to);
+  assert.deepEqual(into, hex('67446698 00000000 1122334455667788'));
+});
+
+test('each rule of the specification refuses with its own error number', () => {
+  const disk = { sizeBytes: MiB, readOnly: false };
+  const frozen = { sizeBytes: MiB, readOnly: true };
+  const [eperm, einval, enospc, eoverflow] = [1, 22, 28, 75];
+  const cases: [string, Parameters<typeof request>[0], typeof disk, number][] = [
+    ['a read at the end', { type: 0, offset: MiB - 1, length: 1 }, disk, 0],
+    ['a read past the end', { type: 0, offset: MiB - 1, length: 2 }, disk, einval],
+    ['a write past the end', { type: 1, offset: MiB, length: 1 }, disk, enospc],
+    ['zeroes past the end', { type: 6, offset: MiB, length: 1 }, disk, enospc],
+    ['a trim past the end', { type: 4, offset: MiB, length: 1 }, disk, einval],
+    ['an offset of 2^64 - 1', { type: 0, offset: 2n ** 64n - 1n, length: 1 }, disk, einval],
+    [
+      'an offset that wraps with its length',
+      { type: 1, offset: 2n ** 64n - 512n, length: 1024 },
+      disk,
+      enospc,
+    ],
+    ['an empty read at the end', { type: 0, offset: MiB, length: 0 }, disk, 0],
+    ['a write to a read-only export', { type: 1, length: 1 }, frozen, eperm],
+    ['a trim of a read-only export', { type: 4, length: 1 }, frozen, eperm],
+    ['zeroes to a read-only export', { type: 6, length: 1 }, frozen, eperm],
+    ['a flush of a read-only export', { type: 2 + 1 }, frozen, 0],
+    ['a flush with a length', { type: 3, length: 512 }, disk, einval],
+    ['an unknown command', { type: 5 }, disk, einval],
+    ['BLOCK_STATUS without its negotiation', { type: 7, length: 512 }, disk, einval],
+    ['FUA on a read', { type: 0, flags: 1, length: 1 }, disk, 0],
+    ['NO_HOLE on zeroes', { type: 6, flags: 2, length: 1 }, disk, 0],
+    ['NO_HOLE on a write', { type: 1, flags: 2, length: 1 }, disk, einval],
+    ['DF without structured replies', { type: 0, flags: 4, length: 1 }, disk, einval],
+    ['FAST_ZERO that was not offered', { type: 6, flags: 16, length: 1 }, disk, einval],
+    [
+      'a read above the maximum',
+      { type: 0, length: 32 * MiB + 1 },
+      { ...disk, sizeBytes: 2 ** 40 },
+      eoverflow,
+    ],
+    ['zeroes of nearly 4 GiB', { type: 6, length: 0xffffffff }, { ...disk, sizeBytes: 2 ** 40 }, 0],
+    ['a trim of nearly 4 GiB', { type: 4, length: 0xffffffff }, { ...disk, sizeBytes: 2 ** 40 }, 0],
+  ];
+  for (const [what, fields, device, expected] of cases) {
+    const parsed = parseRequest(request(fields), 0, 28);
+    assert.ok(parsed);
+    assert.equal(refusalOf(parsed, device), expected, what);
+  }
+});
+
+test('a write above the maximum is a violation: its payload is not read past', () => {
+  const parsed = parseRequest(request({ type: 1, length: 32 * MiB + 1 }), 0, 28);
+  assert.ok(parsed);
+  assert.throws(() => refusalOf(parsed, { sizeBytes: 2 ** 40, readOnly: false }), ProtocolViolation);
+});
+
+test('requests and payloads are found however the stream is cut, and payloads survive later traffic', () => {
+  const sizes = fc.oneof(
+    fc.integer({ min: 0, max: 9000 }),
+    fc.constantFrom(65536, 300_000, 1 * MiB, 5 * MiB),
+  );
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ size: sizes, isWrite: fc.boolean(), isDropped: fc.boolean() }), { maxLength: 12 }),
+      fc.array(fc.integer({ min: 1, max: 700_000 }), { minLength: 1, maxLength: 10 }),
+      (script, packets) => {
+        const stream = Buffer.concat(
+          script.map(({ size, isWrite }, i) =>
+            isWrite
+              ? request({ type: 1, cookie: i, payload: Buffer.alloc(size, i + 1) })
+              : request({ type: 0, cookie: i, length: size }),
+          ),
+        );
+        const reader = new RequestReader(new SlabPool());
+        const payloads: [number, Payload][] = [];
+        let seen = 0;
+        feed(reader, stream, packets, () => {
+          for (let head = reader.head(); head !== undefined; head = reader.head()) {
+            assert.equal(head.cookieLow, seen);
+            if (head.type === 0) reader.consume();
+            else if (script[seen]?.isDropped) reader.discardPayload();
+            else {
+              reader.admit();
+              const payload = reader.payload();
+              if (payload === undefined) return;
+              payloads.push([seen, payload]);
+            }
+            seen += 1;
+          }
+        });
+        assert.equal(seen, script.length);
+        for (const [i, payload] of payloads) {
+          assert.equal(payload.data.length, script[i]?.size);
+          assert.ok(payload.data.every((byte) => byte === i + 1));
+          reader.release(payload);
+        }
+      },
+    ),
+    { numRuns: 40 },
+  );
+});
+
+test('a payload that was not admitted takes no memory', () => {
+  const reader = new RequestReader(new SlabPool());
+  reader.push(request({ type: 1, length: 32 * MiB }));
+  assert.equal(reader.head()?.lengthBytes, 32 * MiB);
+  assert.ok(reader.room().buffer.byteLength <= 256 * 1024);
+  reader.admit();
+  assert.ok(reader.room().buffer.byteLength > 32 * MiB);
+});
+
+test('small payloads that stay unfinished do not keep many large slabs alive', () => {
+  const reader = new RequestReader(new SlabPool());
+  const kept: Payload[] = [];
+  const take = () => {
+    reader.admit();
+    const payload = reader.payload();
+    assert.ok(payload);
+    return payload;
+  };
+  for (let i = 0; i < 40; i++) {
+    // Each round fills a large slab with a write that finishes, next to a small one that does not.
+    reader.push(request({ type: 1, payload: Buffer.alloc(512, i) }).subarray(0, 28));
+    reader.head();
+    reader.admit();
+    reader.push(Buffer.alloc(512, i));
+    kept.push(take());
+    const large = request({ type: 1, payload: Buffer.alloc(3 * MiB) });
+    reader.push(large.subarray(0, 28));
+    reader.head();
+    reader.admit();
+    reader.push(large.subarray(28));
+    reader.push(request({ type: 1, payload: Buffer.alloc(512, i) }));
+    reader.release(take());
+    reader.head();
+    kept.push(take());
+  }
+  const memory = new Set(kept.map(({ data }) => data.buffer));
+  const bytes = [...memory].reduce((sum, buffer) => sum + buffer.byteLength, 0);
+  assert.ok(bytes < 48 * MiB, `${bytes} bytes held by ${kept.length} small payloads`);
+  assert.ok(kept.every(({ data }, i) => data.every((byte) => byte === Math.floor(i / 2))));
+});
+
+function feed(reader: RequestReader, stream: Buffer, packets: number[], parse: () => void): void {
+  for (let at = 0, i = 0; at < stream.length; i++) {
+    const room = reader.room();
+    const copied = stream.copy(room, 0, at, at + Math.min(room.length, packets[i % packets.length] ?? 1));
+    at += copied;
+    reader.filled(copied);
+    parse();
+  }
+}
