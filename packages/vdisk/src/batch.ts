@@ -1,0 +1,130 @@
+import { blocksKey } from './engine-keys.ts';
+import type { Frame } from './resp.ts';
+
+/** A change to one block: whole when `at` is absent, else `data` goes to byte `at` of the block. Null data means zeros. */
+export interface BlockChange {
+  readonly block: number;
+  readonly data: Buffer | null;
+  /** Byte offset and length inside the block of a partial change. */
+  readonly part?: { readonly at: number; readonly length: number };
+}
+
+/** What waits in the stream of a pair. */
+export interface PendingWrite {
+  readonly kind: 'write';
+  readonly changes: readonly BlockChange[];
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+export interface PendingCopy {
+  readonly kind: 'copy';
+  readonly stripes: readonly number[];
+  readonly blocks: readonly number[];
+  /** Write only blocks that differ: for a whole-shard compare of a member that kept most of its data. */
+  readonly compare: boolean;
+  readonly resolve: (copied: number) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Work that must have the pair to itself, between two batches. */
+export interface PendingExclusive {
+  readonly kind: 'exclusive';
+  readonly run: () => Promise<void>;
+  readonly reject: (error: Error) => void;
+}
+
+export type Pending = PendingWrite | PendingCopy | PendingExclusive;
+
+/** Blocks in one transaction: bounds its size, the ring entry, and how long the engine is busy with it. */
+export const BATCH_MAX_BLOCKS = 256;
+export const BATCH_MAX_BYTES = 1 << 20;
+
+/** Takes from the front of `queue` what goes into the next batch: at least one entry, an exclusive one alone. */
+export function takeBatch(queue: Pending[], blockSizeBytes: number): Pending[] {
+  const most = Math.min(BATCH_MAX_BLOCKS, Math.max(1, Math.floor(BATCH_MAX_BYTES / blockSizeBytes)));
+  const taken: Pending[] = [];
+  let blocks = 0;
+  let copies = 0;
+  for (const pending of queue) {
+    if (pending.kind === 'exclusive') {
+      if (taken.length === 0) taken.push(pending);
+      break;
+    }
+    const size = pending.kind === 'write' ? pending.changes.length : pending.blocks.length;
+    if (taken.length > 0 && (blocks + size > most || (pending.kind === 'copy' && copies > 0))) break;
+    if (pending.kind === 'copy') copies++;
+    blocks += size;
+    taken.push(pending);
+  }
+  queue.splice(0, taken.length);
+  return taken;
+}
+
+/** The blocks whose present content is needed before the changes can be merged: partial changes not preceded by a whole one. */
+export function blocksToMerge(writes: readonly PendingWrite[]): number[] {
+  const whole = new Set<number>();
+  const needed = new Set<number>();
+  for (const { changes } of writes) {
+    for (const { block, part } of changes) {
+      if (part === undefined) whole.add(block);
+      else if (!whole.has(block)) needed.add(block);
+    }
+  }
+  return [...needed];
+}
+
+/** The final content of every changed block, in order of arrival; null = zeros. */
+export function mergeChanges(
+  writes: readonly PendingWrite[],
+  present: ReadonlyMap<number, Buffer | null>,
+  blockSizeBytes: number,
+): Map<number, Buffer | null> {
+  const merged = new Map<number, Buffer | null>();
+  for (const { changes } of writes) {
+    for (const { block, data, part } of changes) {
+      if (part === undefined) {
+        merged.set(block, data);
+        continue;
+      }
+      const base = merged.has(block) ? merged.get(block) : present.get(block);
+      const content = base == null ? Buffer.alloc(blockSizeBytes) : Buffer.from(base);
+      if (data === null) content.fill(0, part.at, part.at + part.length);
+      else data.copy(content, part.at, 0, part.length);
+      merged.set(block, content);
+    }
+  }
+  for (const [block, data] of merged) if (data !== null && isZero(data)) merged.set(block, null);
+  return merged;
+}
+
+/** Adds the commands that store blocks and remove all-zero ones. */
+export function addStore(frame: Frame, vdisk: string, blocks: ReadonlyMap<number, Buffer | null>): void {
+  const key = blocksKey(vdisk);
+  const stored = [...blocks].filter((entry): entry is [number, Buffer] => entry[1] !== null);
+  const zeroed = [...blocks.keys()].filter((block) => blocks.get(block) === null);
+  if (stored.length > 0) {
+    frame
+      .begin(2 + 2 * stored.length)
+      .arg('HSET')
+      .arg(key);
+    for (const [block, data] of stored) frame.arg(block).arg(data);
+  }
+  if (zeroed.length > 0) {
+    frame
+      .begin(2 + zeroed.length)
+      .arg('HDEL')
+      .arg(key);
+    for (const block of zeroed) frame.arg(block);
+  }
+}
+
+let zeros: Buffer = Buffer.alloc(4096);
+
+/** Tells whether a block is all zeros; most data is told by its first or middle bytes. */
+export function isZero(data: Buffer): boolean {
+  if (data.length === 0) return true;
+  if (data[0] !== 0 || data[data.length >> 1] !== 0 || data[data.length - 1] !== 0) return false;
+  if (zeros.length < data.length) zeros = Buffer.alloc(data.length);
+  return data.compare(zeros, 0, data.length) === 0;
+}

@@ -1,0 +1,218 @@
+import { Redis } from 'ioredis';
+import { type EngineIdentity, epochKey, identityKey, identityText, vdiskKeys } from './engine-keys.ts';
+import { EngineError, FencedError } from './errors.ts';
+import { parseAddress } from './resp-link.ts';
+
+/** Raises the epoch, only upwards and only on the engine that is who it should be. Never sets an equal value: that would abort running transactions. */
+const RAISE_EPOCH = `
+local identity = redis.call('GET', KEYS[1])
+if identity ~= ARGV[1] then return {'identity', identity or ''} end
+local current = redis.call('GET', KEYS[2])
+if current and tonumber(current) > tonumber(ARGV[2]) then return {'higher', current} end
+if current == ARGV[2] then return {'equal', current} end
+redis.call('SET', KEYS[2], ARGV[2])
+return {'raised', current or ''}`;
+
+/** Claims an engine that has no identity yet; the same identity again is no change. */
+const CLAIM_IDENTITY = `
+local identity = redis.call('GET', KEYS[1])
+if identity == ARGV[1] then return {'already', identity} end
+if identity then return {'taken', identity} end
+if ARGV[2] == 'empty' and redis.call('DBSIZE') > 0 then return {'not-empty', ''} end
+redis.call('SET', KEYS[1], ARGV[1])
+return {'claimed', ARGV[1]}`;
+
+export interface ControlOptions {
+  readonly address: string;
+  readonly db: number;
+  readonly password?: string | undefined;
+  readonly timeoutMs: number;
+}
+
+/**
+ * A short-lived connection for what is not block I/O: identity, epochs, probes, deletion.
+ * Every call rejects with {@link EngineError} (or {@link FencedError}) and never waits longer than its timeout.
+ */
+export class EngineControl {
+  readonly address: string;
+  readonly #redis: Redis;
+
+  private constructor(redis: Redis, address: string) {
+    this.#redis = redis;
+    this.address = address;
+  }
+
+  static async connect(options: ControlOptions): Promise<EngineControl> {
+    const { host, port } = parseAddress(options.address);
+    const redis = new Redis({
+      host,
+      port,
+      db: options.db,
+      ...(options.password === undefined ? {} : { password: options.password }),
+      lazyConnect: true,
+      enableOfflineQueue: false,
+      enableReadyCheck: false,
+      maxRetriesPerRequest: 0,
+      retryStrategy: () => null,
+      connectTimeout: options.timeoutMs,
+      commandTimeout: options.timeoutMs,
+      connectionName: 'salvor:control',
+    });
+    let last: Error | null = null;
+    redis.on('error', (error: Error) => {
+      last = error;
+    });
+    try {
+      await redis.connect();
+    } catch (error) {
+      redis.disconnect();
+      throw faultOf(options.address, last ?? error);
+    }
+    return new EngineControl(redis, options.address);
+  }
+
+  /** Opens, runs `work`, closes. */
+  static async with<T>(options: ControlOptions, work: (control: EngineControl) => Promise<T>): Promise<T> {
+    const control = await EngineControl.connect(options);
+    try {
+      return await work(control);
+    } finally {
+      control.close();
+    }
+  }
+
+  /** The identity stored on the engine, null when there is none. */
+  async identity(): Promise<string | null> {
+    return this.#call(() => this.#redis.get(identityKey));
+  }
+
+  /** Makes the engine `identity`. With `mustBeEmpty` an unclaimed engine that holds data is refused. */
+  async claim(
+    identity: EngineIdentity,
+    { mustBeEmpty }: { mustBeEmpty: boolean },
+  ): Promise<'claimed' | 'already'> {
+    const wanted = identityText(identity);
+    const [outcome, found] = await this.#script(
+      CLAIM_IDENTITY,
+      [identityKey],
+      [wanted, mustBeEmpty ? 'empty' : 'any'],
+    );
+    if (outcome === 'claimed' || outcome === 'already') return outcome;
+    throw new EngineError(
+      'identity-mismatch',
+      outcome === 'taken'
+        ? `engine ${this.address}: expected it to be unclaimed or ${wanted}, found ${found}`
+        : `engine ${this.address}: expected an empty engine for ${wanted}, found one that holds keys`,
+    );
+  }
+
+  /**
+   * Raises the epoch of a vdisk on the engine that is `identity`.
+   *
+   * @throws FencedError when the engine has a higher epoch
+   * @throws EngineError `identity-lost` or `identity-mismatch` when it is not who it should be
+   */
+  async raiseEpoch(identity: EngineIdentity, vdisk: string, epoch: string): Promise<void> {
+    const wanted = identityText(identity);
+    const [outcome, found] = await this.#script(RAISE_EPOCH, [identityKey, epochKey(vdisk)], [wanted, epoch]);
+    if (outcome === 'identity')
+      throw identityFault(this.address, wanted, found === '' ? null : (found ?? null));
+    if (outcome === 'higher') {
+      throw new FencedError(
+        `vdisk ${vdisk}: engine ${this.address} has epoch ${found}, ours is ${epoch}: another owner took over`,
+      );
+    }
+  }
+
+  /** Ends connections that older owners of the vdisk still hold. An extra: the fence itself is the epoch. */
+  async endOlderOwners(vdisk: string, epoch: string): Promise<number> {
+    const list = String(await this.#call(() => this.#redis.client('LIST')));
+    let ended = 0;
+    for (const line of list.split('\n')) {
+      const owner = /(?:^| )id=(\d+) .*\bname=salvor:owner:([^ ]+):(\d+)(?: |$)/.exec(line);
+      if (owner?.[1] === undefined || owner[2] !== vdisk || BigInt(owner[3] ?? '0') >= BigInt(epoch))
+        continue;
+      await this.#call(() => this.#redis.client('KILL', 'ID', owner[1] ?? ''));
+      ended++;
+    }
+    return ended;
+  }
+
+  /** Round trip of a PING, and what the engine says about persistence and role. */
+  async probe(): Promise<{ pingMs: number; role: string; loading: boolean; lastWriteOk: boolean }> {
+    const started = performance.now();
+    const pong = await this.#call(() => this.#redis.ping());
+    const pingMs = performance.now() - started;
+    if (pong !== 'PONG')
+      throw new EngineError('protocol', `engine ${this.address}: expected PONG, found ${pong}`);
+    const info = await this.#call(() => this.#redis.info());
+    const field = (name: string): string => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1] ?? '';
+    return {
+      pingMs,
+      role: field('role'),
+      loading: field('loading') === '1',
+      lastWriteOk: field('aof_last_write_status') !== 'err',
+    };
+  }
+
+  /** Writes, reads back and removes one key: an engine that answers may still refuse writes. */
+  async canary(token: string): Promise<void> {
+    const key = `salvor:canary:${token}`;
+    await this.#call(() => this.#redis.set(key, token, 'EX', 60));
+    const back = await this.#call(() => this.#redis.get(key));
+    await this.#call(() => this.#redis.del(key));
+    if (back !== token)
+      throw new EngineError('protocol', `engine ${this.address}: the canary read back differs`);
+  }
+
+  /** Number of blocks of a vdisk that this engine stores. */
+  async blockCount(vdisk: string): Promise<number> {
+    return this.#call(() => this.#redis.hlen(`nondedup:${vdisk}`));
+  }
+
+  /** Removes every key of a vdisk, freeing memory in the background of the engine. */
+  async deleteVdisk(vdisk: string): Promise<number> {
+    return this.#call(() => this.#redis.unlink(...vdiskKeys(vdisk)));
+  }
+
+  close(): void {
+    this.#redis.disconnect();
+  }
+
+  async #script(source: string, keys: string[], args: string[]): Promise<string[]> {
+    const reply: unknown = await this.#call(() => this.#redis.eval(source, keys.length, ...keys, ...args));
+    if (!Array.isArray(reply))
+      throw new EngineError('protocol', `engine ${this.address}: a script answered ${String(reply)}`);
+    return reply.map(String);
+  }
+
+  async #call<T>(run: () => Promise<T>): Promise<T> {
+    try {
+      return await run();
+    } catch (error) {
+      throw faultOf(this.address, error);
+    }
+  }
+}
+
+/** Tells a lost identity (evidence that the data is gone) from a foreign one (the wrong engine at this address). */
+export function identityFault(address: string, wanted: string, found: string | null): EngineError {
+  return found === null
+    ? new EngineError(
+        'identity-lost',
+        `engine ${address}: expected identity ${wanted}, found none: it lost its data`,
+      )
+    : new EngineError('identity-mismatch', `engine ${address}: expected identity ${wanted}, found ${found}`);
+}
+
+function faultOf(address: string, error: unknown): Error {
+  if (error instanceof EngineError || error instanceof FencedError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  if (/^LOADING/.test(message))
+    return new EngineError('loading', `engine ${address} is still loading its data`);
+  if (/timed out|ETIMEDOUT/i.test(message))
+    return new EngineError('timeout', `engine ${address}: ${message}`);
+  if (/^[A-Z]{3,}[A-Z ]/.test(message))
+    return new EngineError('refused-command', `engine ${address} answered: ${message}`);
+  return new EngineError('unreachable', `engine ${address} cannot be reached: ${message}`);
+}

@@ -1,0 +1,127 @@
+import { identityFault } from './engine-control.ts';
+import { blocksKey, type EngineIdentity, epochKey, identityKey, identityText } from './engine-keys.ts';
+import type { EngineError } from './errors.ts';
+import { checkEpoch, FencedLane } from './fenced-lane.ts';
+import { Frame, type RespValue } from './resp.ts';
+import { type LinkOptions, RespLink, throwIfError } from './resp-link.ts';
+import { addReadHead, parseHead, type WriteHead } from './write-history.ts';
+
+export interface SessionOptions {
+  readonly identity: EngineIdentity;
+  readonly vdisk: string;
+  /** Decimal epoch of the owner. */
+  readonly epoch: string;
+  readonly link: Omit<LinkOptions, 'clientName'>;
+}
+
+/** Blocks per HMGET: long enough to amortise the command, short enough not to stall the engine. */
+const READ_RUN = 64;
+
+/**
+ * Verified links of one owner to one engine for one vdisk: one for reads, one fenced lane for writes.
+ * Identity and epoch were checked after connecting, before first use; `head` is what the engine said then.
+ */
+export class EngineSession {
+  readonly address: string;
+  /** The engine's place in the write history; the pair keeps it current as batches are applied. */
+  head: WriteHead;
+  /** Called once when a link breaks. */
+  onBroken: (error: EngineError) => void = () => {};
+  readonly #reader: RespLink;
+  readonly #writer: RespLink;
+  readonly #lane: FencedLane;
+  readonly #options: SessionOptions;
+  #closed = false;
+
+  private constructor(options: SessionOptions, reader: RespLink, writer: RespLink, head: WriteHead) {
+    this.#options = options;
+    this.address = options.link.address;
+    this.#reader = reader;
+    this.#writer = writer;
+    this.#lane = new FencedLane(writer, options.vdisk, options.epoch);
+    this.head = head;
+    for (const link of [reader, writer]) link.onClose = (error) => this.#break(error);
+  }
+
+  /** Connects and checks. Rejects with EngineError or FencedError. */
+  static async open(options: SessionOptions): Promise<EngineSession> {
+    const clientName = `salvor:owner:${options.vdisk}:${options.epoch}`;
+    const links = await Promise.allSettled([
+      RespLink.connect({ ...options.link, clientName }),
+      RespLink.connect({ ...options.link, clientName }),
+    ]);
+    const [reader, writer] = links.map((result) => (result.status === 'fulfilled' ? result.value : null));
+    try {
+      for (const result of links) if (result.status === 'rejected') throw result.reason;
+      if (!reader || !writer) throw new Error('unreachable');
+      const head = await verify(reader, options);
+      return new EngineSession(options, reader, writer, head);
+    } catch (error) {
+      reader?.close();
+      writer?.close();
+      throw error;
+    }
+  }
+
+  get broken(): boolean {
+    return this.#closed;
+  }
+
+  /** Raw blocks, null where the engine stores none (zeros). Rejects unless the epoch was still ours behind the reads. */
+  async readBlocks(blocks: readonly number[]): Promise<(Buffer | null)[]> {
+    const frame = new Frame();
+    const key = blocksKey(this.#options.vdisk);
+    for (let from = 0; from < blocks.length; from += READ_RUN) {
+      const part = blocks.slice(from, from + READ_RUN);
+      frame
+        .begin(2 + part.length)
+        .arg('HMGET')
+        .arg(key);
+      for (const block of part) frame.arg(block);
+    }
+    const found: (Buffer | null)[] = [];
+    for (const reply of await this.request(frame)) {
+      for (const value of Array.isArray(reply) ? reply : [])
+        found.push(Buffer.isBuffer(value) ? value : null);
+    }
+    return found;
+  }
+
+  /** Sends reading commands and answers only when the epoch, read behind them, is ours. Error replies reject. */
+  async request(frame: Frame): Promise<RespValue[]> {
+    const { vdisk, epoch } = this.#options;
+    const replies = await this.#reader.request(frame.command('GET', epochKey(vdisk)));
+    const found = replies.pop() ?? null;
+    for (const reply of replies) throwIfError(this.address, reply);
+    checkEpoch(this.address, vdisk, epoch, found);
+    return replies;
+  }
+
+  /** One fenced transaction. */
+  transact(commands: Frame): Promise<void> {
+    return this.#lane.transact(commands);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#reader.close();
+    this.#writer.close();
+  }
+
+  #break(error: EngineError): void {
+    if (this.#closed) return;
+    this.close();
+    this.onBroken(error);
+  }
+}
+
+async function verify(link: RespLink, { identity, vdisk, epoch }: SessionOptions): Promise<WriteHead> {
+  const frame = new Frame().command('GET', identityKey).command('GET', epochKey(vdisk));
+  const [found, foundEpoch, head] = await link.request(addReadHead(frame, vdisk));
+  for (const reply of [found, foundEpoch, head]) throwIfError(link.address, reply ?? null);
+  const wanted = identityText(identity);
+  const text = Buffer.isBuffer(found) ? found.toString('utf8') : null;
+  if (text !== wanted) throw identityFault(link.address, wanted, text);
+  checkEpoch(link.address, vdisk, epoch, foundEpoch ?? null);
+  return parseHead(head);
+}

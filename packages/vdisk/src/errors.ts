@@ -1,0 +1,41 @@
+import { SalvorError } from '@salvor/service-kit';
+
+/** Why an engine cannot serve. Each is told apart because each calls for another verdict. */
+export type EngineFault =
+  | 'unreachable'
+  | 'timeout'
+  | 'loading'
+  | 'refused-command'
+  | 'identity-lost'
+  | 'identity-mismatch'
+  | 'epoch-lost'
+  | 'tail-lost'
+  | 'protocol';
+
+/** An engine failed: what was expected, what was found. */
+export class EngineError extends SalvorError {
+  readonly fault: EngineFault;
+  constructor(fault: EngineFault, message: string) {
+    super(`engine-${fault}`, message);
+    this.fault = fault;
+  }
+}
+
+/** The engine holds a higher epoch: another process owns the vdisk. No failure of the engine. */
+export class FencedError extends SalvorError {
+  constructor(message: string) {
+    super('fenced', message);
+  }
+}
+
+/** An I/O error for one request, with the NBD error number it is reported as. */
+export class VdiskIoError extends SalvorError {
+  readonly nbdErrno: number;
+  constructor(code: string, message: string, nbdErrno: number) {
+    super(code, message);
+    this.nbdErrno = nbdErrno;
+  }
+}
+
+/** NBD error numbers used by the data plane (NBD protocol, "Error values"). */
+export const errno = { io: 5, invalid: 22, noSpace: 28, permission: 1, shutdown: 108 } as const;

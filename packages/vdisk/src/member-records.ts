@@ -1,0 +1,43 @@
+import type { ClusterStorage, IncidentRecord, ServerEntry } from '@salvor/config-store';
+import type { MemberRecord, RepairDue } from './pair.ts';
+
+/** What etcd says about one cluster of a vdisk. */
+export interface ClusterView {
+  readonly cluster: string;
+  readonly role: 'primary' | 'slave';
+  readonly storage: ClusterStorage;
+  /** Open incidents by shard. */
+  readonly incidents: ReadonlyMap<number, IncidentRecord>;
+  /** Repairs of this vdisk that are on record as complete, as `incident/attempt`. */
+  readonly completed: ReadonlySet<string>;
+}
+
+/** The records of every shard of a cluster, as the owner of one vdisk needs them. */
+export function memberRecords(view: ClusterView): MemberRecord[] {
+  return view.storage.servers.map((entry, shard) => memberRecord(view, shard, entry));
+}
+
+function memberRecord(view: ClusterView, shard: number, entry: ServerEntry): MemberRecord {
+  const repair = repairDue(view, shard, entry);
+  // While a spare is rebuilt it stands in for the engine that is lost.
+  const engine =
+    entry.status === 'repair-final-outage' && entry.replacement !== undefined ? entry.replacement : entry;
+  return {
+    identity: { cluster: view.cluster, role: view.role, shard, generation: engine.generation },
+    address: engine.address,
+    db: engine.db,
+    status: entry.status,
+    repair,
+  };
+}
+
+function repairDue(view: ClusterView, shard: number, entry: ServerEntry): RepairDue | null {
+  const { status } = entry;
+  if (status !== 'repair-tmp-outage' && status !== 'repair-final-outage') return null;
+  if (status === 'repair-final-outage' && entry.replacement === undefined) return null;
+  const incident = view.incidents.get(shard);
+  // The cluster and the incident change in one transaction but may be seen one after the other.
+  if (incident === undefined || incident.status !== status) return null;
+  const { id, attempt } = incident;
+  return { incident: id, attempt, kind: status, completed: view.completed.has(`${id}/${attempt}`) };
+}

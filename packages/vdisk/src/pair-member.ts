@@ -1,0 +1,169 @@
+import { EngineSession } from './engine-session.ts';
+import { EngineError, FencedError } from './errors.ts';
+import type { MemberRecord, Pair } from './pair.ts';
+import { isUnderRepair, type MemberName, type MemberView } from './pair-mode.ts';
+import type { Frame } from './resp.ts';
+import type { WriteHead } from './write-history.ts';
+
+/** A link that breaks again within this time counts as the same trouble. */
+const QUICK_BREAK_MS = 1_000;
+/** Breaks in quick succession after which the engine counts as failed although it accepts connections. */
+const QUICK_BREAKS_MAX = 3;
+
+/** One engine of a pair as its owner sees it: what etcd records, the links, and whether it has failed. */
+export class PairMember {
+  readonly name: MemberName;
+  record: MemberRecord;
+  session: EngineSession | null = null;
+  /** Why it cannot be used; kept until etcd moves the engine to another status or attempt. */
+  fault: EngineError | null = null;
+  /** The repair attempt (`incident/attempt`) that this member was prepared for, and that it completed. */
+  preparedFor: string | null = null;
+  completedFor: string | null = null;
+  readonly #pair: Pair;
+  #opening: Promise<EngineSession> | null = null;
+  #openedAt = 0;
+  /** Links that broke in quick succession. */
+  #breaks = 0;
+
+  constructor(name: MemberName, record: MemberRecord, pair: Pair) {
+    this.name = name;
+    this.record = record;
+    this.#pair = pair;
+    if (record.repair?.completed === true) this.completedFor = attemptOf(record);
+  }
+
+  get view(): MemberView {
+    const attempt = attemptOf(this.record);
+    return {
+      status: this.record.status,
+      repaired: attempt !== null && this.completedFor === attempt,
+      prepared: attempt !== null && this.preparedFor === attempt,
+      failed: this.fault !== null,
+    };
+  }
+
+  /** Takes over what etcd says now; a new status or attempt wipes out an old fault. */
+  apply(record: MemberRecord): void {
+    const before = this.record;
+    this.record = record;
+    const moved =
+      before.address !== record.address ||
+      before.db !== record.db ||
+      before.identity.generation !== record.identity.generation;
+    if (moved) this.#drop();
+    if (moved || before.status !== record.status || attemptOf(before) !== attemptOf(record)) {
+      this.fault = null;
+      this.#breaks = 0;
+    }
+    if (record.status === 'offline' || record.status === 'rip') this.#drop();
+    if (isUnderRepair(record) && attemptOf(before) !== attemptOf(record)) this.#drop();
+    if (record.repair?.completed === true && isUnderRepair(record) && !isUnderRepair(before))
+      this.completedFor = attemptOf(record);
+  }
+
+  /** The open session, or a new one. The member must be where the pair's write history is; if not, it has failed. */
+  async open(): Promise<EngineSession> {
+    if (this.fault !== null) throw this.fault;
+    if (this.session !== null) return this.session;
+    this.#opening ??= this.#connect().finally(() => {
+      this.#opening = null;
+    });
+    return this.#opening;
+  }
+
+  /** Opens without judging the write history: for mount and for repairs, which judge it themselves. */
+  async openUnjudged(): Promise<EngineSession> {
+    const { vdisk, epoch, settings } = this.#pair.context;
+    const { identity, address, db } = this.record;
+    const { connectTimeoutMs, commandTimeoutMs, password } = settings;
+    const session = await EngineSession.open({
+      identity,
+      vdisk,
+      epoch,
+      link: { address, db, password, connectTimeoutMs, commandTimeoutMs },
+    });
+    this.adopt(session);
+    return session;
+  }
+
+  async transact(frame: Frame, headAfter: WriteHead): Promise<void> {
+    const session = this.session;
+    if (session === null)
+      throw new EngineError('unreachable', `the link to engine ${this.record.address} is down`);
+    await session.transact(frame);
+    session.head = headAfter;
+  }
+
+  fail(error: EngineError): void {
+    if (this.fault !== null) return;
+    this.fault = error;
+    this.#drop();
+    this.#pair.context.engineFailed(this.record, error);
+    this.#pair.changed();
+  }
+
+  close(): void {
+    this.#drop();
+  }
+
+  adopt(session: EngineSession): void {
+    this.#drop();
+    if (this.#pair.closed) {
+      session.close();
+      throw new EngineError('unreachable', 'the vdisk was unmounted');
+    }
+    this.session = session;
+    this.#openedAt = performance.now();
+    session.onBroken = (error) => this.#onBroken(session, error);
+  }
+
+  async #connect(): Promise<EngineSession> {
+    const { record } = this;
+    try {
+      const session = await this.openUnjudged();
+      const { seq } = session.head;
+      if (this.#pair.isExpectedSeq(seq)) return session;
+      const where = `engine ${record.address} is at batch ${seq} of vdisk ${this.#pair.context.vdisk}, expected ${this.#pair.seq}`;
+      const what =
+        seq < this.#pair.seq ? 'it lost its last writes' : 'it has writes that this owner did not make';
+      throw new EngineError('tail-lost', `${where}: ${what}`);
+    } catch (error) {
+      // The record may have changed meanwhile: then this failure says nothing about the member as it is now.
+      if (error instanceof EngineError && this.record === record) this.fail(error);
+      throw error;
+    }
+  }
+
+  /** Reconnects at once, so that an idle vdisk notices a dead engine too. */
+  #onBroken(session: EngineSession, error: EngineError): void {
+    if (this.session !== session) return;
+    this.session = null;
+    if (this.#pair.closed || this.fault !== null || !this.#inUse()) return;
+    if (performance.now() - this.#openedAt > QUICK_BREAK_MS) this.#breaks = 0;
+    if (error.fault === 'timeout' || ++this.#breaks > QUICK_BREAKS_MAX) return this.fail(error);
+    this.open().then(
+      () => this.#pair.changed(),
+      (reason: unknown) => {
+        if (reason instanceof FencedError) this.#pair.context.fenced(reason);
+        else if (!(reason instanceof EngineError)) this.fail(new EngineError('protocol', String(reason)));
+      },
+    );
+  }
+
+  #inUse(): boolean {
+    const { status, repaired, prepared } = this.view;
+    return status === 'online' || repaired || prepared;
+  }
+
+  #drop(): void {
+    const session = this.session;
+    this.session = null;
+    session?.close();
+  }
+}
+
+/** Names the repair attempt that a record asks for, null when it asks for none. */
+export function attemptOf(record: MemberRecord): string | null {
+  return record.repair === null ? null : `${record.repair.incident}/${record.repair.attempt}`;
+}

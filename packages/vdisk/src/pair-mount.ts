@@ -1,0 +1,99 @@
+import { addStore } from './batch.ts';
+import { EngineControl } from './engine-control.ts';
+import { dirtyKey } from './engine-keys.ts';
+import { EngineError } from './errors.ts';
+import type { Pair } from './pair.ts';
+import type { PairMember } from './pair-member.ts';
+import { isRequired } from './pair-mode.ts';
+import { Frame } from './resp.ts';
+import { addAdvance, addReadRing, parseRing } from './write-history.ts';
+
+/**
+ * Fences every earlier owner of a shard and finds out where its write history stands. Resolves when the pair can tell
+ * which members hold every acknowledged write: with a failed member, that is when etcd has recorded it as stale.
+ *
+ * @throws FencedError when another process owns the vdisk
+ */
+export async function mountPair(pair: Pair): Promise<void> {
+  const required = pair.members.filter(({ view }) => isRequired(view));
+  await Promise.all(required.map((member) => fence(pair, member)));
+  const live = required.filter(({ fault }) => fault === null);
+  const [first, second] = live;
+  if (first !== undefined && second !== undefined) await level(pair, first, second);
+  for (const { session, fault } of live)
+    if (session !== null && fault === null) pair.adoptSeq(session.head.seq);
+  pair.changed();
+  const giveUpAt = performance.now() + pair.context.settings.holdMaxMs;
+  while (pair.mode.kind === 'holding' && performance.now() < giveUpAt && !pair.closed) {
+    await pair.nextChange(giveUpAt - performance.now());
+  }
+}
+
+async function fence(pair: Pair, member: PairMember): Promise<void> {
+  const { vdisk, epoch, settings } = pair.context;
+  const { address, db, identity } = member.record;
+  try {
+    const options = { address, db, password: settings.password, timeoutMs: settings.connectTimeoutMs };
+    await EngineControl.with(options, async (control) => {
+      await control.raiseEpoch(identity, vdisk, epoch);
+      await control.endOlderOwners(vdisk, epoch);
+    });
+    await member.openUnjudged();
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    member.fail(error);
+  }
+}
+
+/**
+ * Brings two members that etcd records as current to the same batch. An owner that died in the middle of a batch leaves
+ * one of them a single batch ahead; more than that means that the other lost its tail.
+ */
+async function level(pair: Pair, a: PairMember, b: PairMember): Promise<void> {
+  for (const [member, partner] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    if (await wasLeftAlone(pair, member)) {
+      const message = `engine ${partner.record.address} misses writes of vdisk ${pair.context.vdisk} that ${member.record.address} took alone`;
+      return partner.fail(new EngineError('tail-lost', message));
+    }
+  }
+  const [ahead, behind] = headOf(a) >= headOf(b) ? [a, b] : [b, a];
+  const lead = headOf(ahead) - headOf(behind);
+  if (lead === 0) return;
+  const blocks = lead === 1 ? await lastBatch(pair, ahead) : null;
+  if (blocks === null) {
+    const message = `engine ${behind.record.address} is ${lead} batches of vdisk ${pair.context.vdisk} behind ${ahead.record.address}: it lost its last writes`;
+    return behind.fail(new EngineError('tail-lost', message));
+  }
+  await copyBatch(pair, ahead, behind, [...blocks]);
+}
+
+async function wasLeftAlone(pair: Pair, member: PairMember): Promise<boolean> {
+  const session = await member.open();
+  if (session.head.fork !== null) return true;
+  const [marked] = await session.request(new Frame().command('BITCOUNT', dirtyKey(pair.context.vdisk)));
+  return typeof marked === 'number' && marked > 0;
+}
+
+async function lastBatch(pair: Pair, member: PairMember): Promise<Set<number> | null> {
+  const upTo = headOf(member);
+  const session = await member.open();
+  const [reply] = await session.request(addReadRing(new Frame(), pair.context.vdisk, upTo - 1, upTo));
+  return upTo > session.head.ringFloor ? parseRing(reply, upTo - 1, upTo) : null;
+}
+
+async function copyBatch(pair: Pair, ahead: PairMember, behind: PairMember, blocks: number[]): Promise<void> {
+  const from = await ahead.open();
+  const found = await from.readBlocks(blocks);
+  const frame = new Frame();
+  addAdvance(frame, pair.context.vdisk, from.head.seq, blocks);
+  addStore(frame, pair.context.vdisk, new Map(blocks.map((block, i) => [block, found[i] ?? null])));
+  const to = await behind.open();
+  await behind.transact(frame, { ...to.head, seq: from.head.seq });
+}
+
+function headOf({ session }: PairMember): number {
+  return session?.head.seq ?? 0;
+}

@@ -1,0 +1,294 @@
+import { decideCatchUp } from './catch-up.ts';
+import { addMark, allDirty, MAP_CHUNK_BYTES, stripeOf, stripesIn } from './dirty-map.ts';
+import { EngineControl } from './engine-control.ts';
+import { dirtyKey, writesKey } from './engine-keys.ts';
+import type { EngineSession } from './engine-session.ts';
+import { EngineError, FencedError } from './errors.ts';
+import type { Pair, RepairDue, RepairOutcome } from './pair.ts';
+import { attemptOf, type PairMember } from './pair-member.ts';
+import { isRequired, isUnderRepair } from './pair-mode.ts';
+import { Frame } from './resp.ts';
+import { addReadRing, addSetHead, parseRing, type Range } from './write-history.ts';
+
+/** Blocks per copy step: a client write waits for at most one such step. */
+const COPY_BLOCKS = 64;
+/** Ring entries fetched with one command. */
+const RING_CHUNK = 1024;
+/** Copy steps queued at once, so that the engines are never idle between them. */
+const COPIES_IN_FLIGHT = 4;
+/** How long a repair that could not go on waits before it tries again, unless something changes first. */
+const RETRY_MS = 500;
+
+/** Brings a member back: finds out what it lacks, then copies that from the survivor while clients go on writing. */
+export class PairRepair {
+  readonly #pair: Pair;
+  #running = false;
+
+  constructor(pair: Pair) {
+    this.#pair = pair;
+  }
+
+  /** Looks whether there is a repair to do, and does it in the background. */
+  wake(): void {
+    if (this.#running || this.#due() === null) return;
+    this.#running = true;
+    void this.#run().finally(() => {
+      this.#running = false;
+      if (!this.#pair.closed && this.#due() !== null) this.wake();
+    });
+  }
+
+  #due(): { target: PairMember; source: PairMember | null; due: RepairDue } | null {
+    const target = this.#pair.members.find(
+      ({ record, view }) => isUnderRepair(record) && !view.repaired && !view.failed,
+    );
+    const due = target?.record.repair ?? null;
+    if (target === undefined || due === null) return null;
+    const source = this.#pair.members.find(({ view }) => isRequired(view) && !view.failed) ?? null;
+    if (source === null && !this.#mayVouchForItself(target)) return null;
+    return { target, source, due };
+  }
+
+  /** Without a survivor, only the member that served last can be whole; it is, if it is where the history ended. */
+  #mayVouchForItself(target: PairMember): boolean {
+    return this.#pair.members.length === 1 && target.record.repair?.kind === 'repair-tmp-outage';
+  }
+
+  async #run(): Promise<void> {
+    for (;;) {
+      const work = this.#due();
+      if (work === null || this.#pair.closed) return;
+      try {
+        if (work.source === null) await this.#resume(work.target, work.due);
+        else await this.#repair(work.target, work.source, work.due);
+      } catch (error) {
+        if (error instanceof FencedError) return this.#pair.context.fenced(error);
+        await this.#pair.nextChange(RETRY_MS);
+      }
+    }
+  }
+
+  async #repair(target: PairMember, source: PairMember, due: RepairDue): Promise<void> {
+    const startedAt = performance.now();
+    const attempt = attemptOf(target.record);
+    await this.#raiseEpoch(target);
+    const prepared = await this.#pair.exclusive(() => this.#prepare(target, source));
+    const { copied, stored } = await this.#copyAll(target, source, attempt, prepared.compare);
+    await this.#pair.exclusive(() => this.#finish(target, source, attempt));
+    this.#pair.changed();
+    this.#report(target, due, {
+      dirtyBlocks: prepared.dirtyBlocks,
+      copiedBlocks: copied,
+      storedBlocks: stored,
+      repairMs: performance.now() - startedAt,
+      reason: prepared.reason,
+    });
+  }
+
+  async #raiseEpoch({ record }: PairMember): Promise<void> {
+    const { vdisk, epoch, settings } = this.#pair.context;
+    const { address, db, identity } = record;
+    const options = { address, db, password: settings.password, timeoutMs: settings.connectTimeoutMs };
+    await this.#blame(record.address, () =>
+      EngineControl.with(options, async (control) => {
+        await control.raiseEpoch(identity, vdisk, epoch);
+        await control.endOlderOwners(vdisk, epoch);
+      }),
+    );
+  }
+
+  /** Errors of the member under repair fail that member, so that etcd hears of it. */
+  async #blame<T>(address: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      const member = this.#pair.members.find(({ record }) => record.address === address);
+      if (error instanceof EngineError && member !== undefined) member.fail(error);
+      throw error;
+    }
+  }
+
+  /**
+   * Makes the law of the write history hold between survivor and target: merges everything the target lacks into the
+   * survivor's dirty map, then puts the target at the survivor's sequence number. From then on it takes every batch.
+   */
+  async #prepare(
+    target: PairMember,
+    source: PairMember,
+  ): Promise<{ dirtyBlocks: number; compare: boolean; reason: string }> {
+    const from = await source.open();
+    const to = await this.#blame(target.record.address, () => target.openUnjudged());
+    const isSpare = target.record.repair?.kind === 'repair-final-outage';
+    const plan = decideCatchUp(from.head, to.head, isSpare);
+    let compare = false;
+    let { reason } = plan;
+    const missing = plan.kind === 'maps' ? await this.#missing(from, to, plan) : null;
+    if (missing === null) {
+      if (plan.kind === 'maps')
+        reason = `every block is compared: a ring entry was missing although ${plan.reason}`;
+      compare = to.head.blank !== true;
+      await this.#markAll(source, from);
+    } else {
+      await this.#mark(source, from, missing);
+    }
+    const { seq } = from.head;
+    // The survivor first: if we die in between, the target's old number is still covered by gapFloor and the map.
+    const survivorHead = { seq, fork: null, ringFloor: seq, gapFloor: to.head.seq };
+    await this.#setHead(source, survivorHead);
+    const targetHead = { seq, fork: null, ringFloor: seq, gapFloor: seq };
+    const { vdisk } = this.#pair.context;
+    const frame = new Frame().command('DEL', dirtyKey(vdisk), writesKey(vdisk));
+    addSetHead(frame, vdisk, targetHead);
+    await this.#blame(target.record.address, () => target.transact(frame, targetHead));
+    target.preparedFor = attemptOf(target.record);
+    const dirtyBlocks = await this.#countDirty(from);
+    return { dirtyBlocks, compare, reason };
+  }
+
+  async #missing(
+    from: EngineSession,
+    to: EngineSession,
+    plan: { survivorRing: Range | null; returningRing: Range | null },
+  ): Promise<Set<number> | null> {
+    const missing = new Set<number>();
+    for (const [session, range] of [
+      [from, plan.survivorRing],
+      [to, plan.returningRing],
+    ] as const) {
+      for (let after = range?.after ?? 0; range !== null && after < range.upTo; after += RING_CHUNK) {
+        const upTo = Math.min(after + RING_CHUNK, range.upTo);
+        const [reply] = await session.request(
+          addReadRing(new Frame(), this.#pair.context.vdisk, after, upTo),
+        );
+        const blocks = parseRing(reply, after, upTo);
+        if (blocks === null) return null;
+        for (const block of blocks) missing.add(block);
+      }
+    }
+    return missing;
+  }
+
+  async #mark(source: PairMember, from: EngineSession, blocks: ReadonlySet<number>): Promise<void> {
+    const { vdisk, shards } = this.#pair.context;
+    const all = [...blocks].map((block) => stripeOf(block, shards));
+    for (let at = 0; at < all.length; at += RING_CHUNK) {
+      const frame = new Frame();
+      addMark(frame, vdisk, all.slice(at, at + RING_CHUNK), 1);
+      await source.transact(frame, from.head);
+    }
+  }
+
+  async #markAll(source: PairMember, from: EngineSession): Promise<void> {
+    const { vdisk, stripes } = this.#pair.context;
+    const bytes = Math.ceil(stripes / 8);
+    for (let at = 0; at < bytes; at += 1 << 20) {
+      const chunk = allDirty(stripes, at, 1 << 20);
+      await source.transact(new Frame().command('SETRANGE', dirtyKey(vdisk), at, chunk), from.head);
+    }
+  }
+
+  async #setHead(member: PairMember, head: EngineSession['head']): Promise<void> {
+    const frame = new Frame();
+    addSetHead(frame, this.#pair.context.vdisk, head);
+    await member.transact(frame, head);
+  }
+
+  async #countDirty(from: EngineSession): Promise<number> {
+    const [count] = await from.request(new Frame().command('BITCOUNT', dirtyKey(this.#pair.context.vdisk)));
+    return typeof count === 'number' ? count : 0;
+  }
+
+  async #copyAll(
+    target: PairMember,
+    source: PairMember,
+    attempt: string | null,
+    compare: boolean,
+  ): Promise<{ copied: number; stored: number }> {
+    const { vdisk } = this.#pair.context;
+    const bytes = Math.ceil(this.#pair.context.stripes / 8);
+    let copied = 0;
+    let stored = 0;
+    const inFlight = new Set<Promise<void>>();
+    const copyStep = async (stripes: number[]): Promise<void> => {
+      const blocks = stripes.flatMap((stripe) => this.#pair.context.blocksOfStripe(stripe));
+      stored += await this.#pair.copy(stripes, blocks, compare);
+      copied += stripes.length;
+    };
+    try {
+      for (let at = 0; at < bytes; at += MAP_CHUNK_BYTES) {
+        this.#assertSame(target, attempt);
+        const session = await source.open();
+        const range = new Frame().command('GETRANGE', dirtyKey(vdisk), at, at + MAP_CHUNK_BYTES - 1);
+        const [chunk] = await session.request(range);
+        const stripes = Buffer.isBuffer(chunk) ? [...stripesIn(chunk, at)] : [];
+        for (let i = 0; i < stripes.length; i += COPY_BLOCKS) {
+          const step = copyStep(stripes.slice(i, i + COPY_BLOCKS)).finally(() => inFlight.delete(step));
+          inFlight.add(step);
+          if (inFlight.size >= COPIES_IN_FLIGHT) await Promise.race(inFlight);
+        }
+      }
+      await Promise.all(inFlight);
+    } finally {
+      await Promise.allSettled(inFlight);
+    }
+    return { copied, stored };
+  }
+
+  /** Between two batches: the map is empty, so both members hold the same blocks; from here on both are needed. */
+  async #finish(target: PairMember, source: PairMember, attempt: string | null): Promise<void> {
+    this.#assertSame(target, attempt);
+    const from = await source.open();
+    const left = await this.#countDirty(from);
+    if (left > 0) throw new Error(`${left} blocks are still marked`);
+    await source.transact(new Frame().command('DEL', dirtyKey(this.#pair.context.vdisk)), from.head);
+    target.completedFor = attempt;
+  }
+
+  /** A pair of one that comes back: nothing to copy from, so it must be exactly where this owner left it. */
+  async #resume(target: PairMember, due: RepairDue): Promise<void> {
+    const startedAt = performance.now();
+    await this.#raiseEpoch(target);
+    const attempt = attemptOf(target.record);
+    const session = await this.#blame(target.record.address, () => target.openUnjudged());
+    if (!this.#pair.isExpectedSeq(session.head.seq)) {
+      const message = `engine ${target.record.address} is at batch ${session.head.seq}, expected ${this.#pair.seq}, and there is no second copy`;
+      target.fail(new EngineError('tail-lost', message));
+      return;
+    }
+    target.completedFor = attempt;
+    this.#pair.changed();
+    const reason = 'the only copy is back, with every write it had acknowledged';
+    this.#report(target, due, {
+      dirtyBlocks: 0,
+      copiedBlocks: 0,
+      storedBlocks: 0,
+      repairMs: performance.now() - startedAt,
+      reason,
+    });
+  }
+
+  #assertSame(target: PairMember, attempt: string | null): void {
+    if (attemptOf(target.record) !== attempt || target.fault !== null)
+      throw new Error('the repair was superseded');
+  }
+
+  #report(
+    { record }: PairMember,
+    due: RepairDue,
+    counts: Pick<RepairOutcome, 'dirtyBlocks' | 'copiedBlocks' | 'storedBlocks' | 'repairMs' | 'reason'>,
+  ): void {
+    const { vdisk } = this.#pair.context;
+    const { cluster, shard } = record.identity;
+    const { incident, attempt, kind } = due;
+    this.#pair.context.repairCompleted({
+      vdisk,
+      cluster,
+      shard,
+      address: record.address,
+      incident,
+      attempt,
+      kind,
+      ...counts,
+    });
+  }
+}

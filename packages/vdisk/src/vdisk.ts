@@ -1,0 +1,176 @@
+import { BATCH_MAX_BLOCKS, type BlockChange } from './batch.ts';
+import { errno, VdiskIoError } from './errors.ts';
+import type { Pair } from './pair.ts';
+import type { PairMode } from './pair-mode.ts';
+import { placeBlock } from './sharding.ts';
+
+export interface Geometry {
+  readonly vdisk: string;
+  readonly sizeBytes: number;
+  readonly blockSizeBytes: number;
+  readonly readOnly: boolean;
+  /** Servers in the cluster, `rip` ones included. */
+  readonly shards: number;
+}
+
+/** Tells whether the owner may still serve, and waits where that is in doubt. */
+export interface OwnerGuard {
+  /** Resolves while the ownership cannot have expired; waits a bounded time for it to be confirmed; rejects with VdiskIoError. */
+  assertOwner(): Promise<void>;
+}
+
+/** How a shard serves, for status answers. */
+export interface ShardState {
+  readonly shard: number;
+  readonly mode: PairMode['kind'];
+  readonly reason: string;
+}
+
+/** Blocks zeroed in one step: a discard of gigabytes gives way to other requests in between. */
+const ZERO_STEP_BLOCKS = 4096;
+
+/**
+ * A mounted virtual block device over the pairs of its clusters. Offsets and lengths are in bytes and of any alignment;
+ * errors are {@link VdiskIoError} and concern that request only.
+ */
+export class Vdisk {
+  readonly geometry: Geometry;
+  readonly #pairs: readonly Pair[];
+  readonly #guard: OwnerGuard;
+  #isRip: (shard: number) => boolean;
+
+  constructor(
+    geometry: Geometry,
+    pairs: readonly Pair[],
+    guard: OwnerGuard,
+    isRip: (shard: number) => boolean,
+  ) {
+    this.geometry = geometry;
+    this.#pairs = pairs;
+    this.#guard = guard;
+    this.#isRip = isRip;
+  }
+
+  async read(offsetBytes: number, lengthBytes: number): Promise<Buffer> {
+    this.#assertInside(offsetBytes, lengthBytes, errno.invalid);
+    const out = Buffer.allocUnsafe(lengthBytes);
+    const runs = this.#byShard(offsetBytes, lengthBytes);
+    await Promise.all(
+      [...runs].map(async ([shard, pieces]) => {
+        const found = await this.#pair(shard).read(pieces.map(({ block }) => block));
+        for (const [i, piece] of pieces.entries()) this.#place(out, piece, found[i] ?? null);
+      }),
+    );
+    await this.#guard.assertOwner();
+    return out;
+  }
+
+  async write(offsetBytes: number, data: Buffer): Promise<void> {
+    this.#assertWritable(offsetBytes, data.length);
+    await this.#change(offsetBytes, data.length, data);
+  }
+
+  /** Makes the range read as zeros and frees what it held. */
+  async zero(offsetBytes: number, lengthBytes: number): Promise<void> {
+    this.#assertWritable(offsetBytes, lengthBytes);
+    const step = ZERO_STEP_BLOCKS * this.geometry.blockSizeBytes;
+    for (let done = 0; done < lengthBytes; done += step) {
+      await this.#change(offsetBytes + done, Math.min(step, lengthBytes - done), null);
+    }
+  }
+
+  /** Every acknowledged write is on every member that must have it; what remains is to be sure that we still own the vdisk. */
+  async flush(): Promise<void> {
+    await this.#guard.assertOwner();
+  }
+
+  shardStates(): ShardState[] {
+    return this.#pairs.map(({ context, mode }) => ({
+      shard: context.shard,
+      mode: mode.kind,
+      reason: mode.reason,
+    }));
+  }
+
+  async #change(offsetBytes: number, lengthBytes: number, data: Buffer | null): Promise<void> {
+    const writes: Promise<void>[] = [];
+    for (const [shard, pieces] of this.#byShard(offsetBytes, lengthBytes)) {
+      for (let from = 0; from < pieces.length; from += BATCH_MAX_BLOCKS) {
+        const changes = pieces
+          .slice(from, from + BATCH_MAX_BLOCKS)
+          .map((piece) => this.#toChange(piece, data));
+        writes.push(this.#pair(shard).write(changes));
+      }
+    }
+    await allOrFirstError(writes);
+  }
+
+  #toChange({ block, at, length, from }: Piece, data: Buffer | null): BlockChange {
+    const bytes = data === null ? null : data.subarray(from, from + length);
+    return length === this.geometry.blockSizeBytes
+      ? { block, data: bytes }
+      : { block, data: bytes, part: { at, length } };
+  }
+
+  #place(out: Buffer, { at, length, from }: Piece, stored: Buffer | null): void {
+    if (stored === null) {
+      out.fill(0, from, from + length);
+      return;
+    }
+    // A value shorter than a block reads as if zeros followed it.
+    const copied = stored.copy(out, from, at, at + length);
+    if (copied < length) out.fill(0, from + copied, from + length);
+  }
+
+  #byShard(offsetBytes: number, lengthBytes: number): Map<number, Piece[]> {
+    const { blockSizeBytes, shards } = this.geometry;
+    const runs = new Map<number, Piece[]>();
+    const end = offsetBytes + lengthBytes;
+    for (let position = offsetBytes; position < end; ) {
+      const block = Math.floor(position / blockSizeBytes);
+      const at = position - block * blockSizeBytes;
+      const length = Math.min(blockSizeBytes - at, end - position);
+      const shard = placeBlock(block, shards, (s) => !this.#isRip(s));
+      const piece = { block, at, length, from: position - offsetBytes };
+      const run = runs.get(shard);
+      if (run === undefined) runs.set(shard, [piece]);
+      else run.push(piece);
+      position += length;
+    }
+    return runs;
+  }
+
+  #pair(shard: number): Pair {
+    const pair = this.#pairs[shard];
+    if (pair === undefined) throw new RangeError(`shard ${shard} of ${this.#pairs.length}`);
+    return pair;
+  }
+
+  #assertWritable(offsetBytes: number, lengthBytes: number): void {
+    if (this.geometry.readOnly) {
+      throw new VdiskIoError('read-only', `vdisk ${this.geometry.vdisk} is read-only`, errno.permission);
+    }
+    this.#assertInside(offsetBytes, lengthBytes, errno.noSpace);
+  }
+
+  #assertInside(offsetBytes: number, lengthBytes: number, nbdErrno: number): void {
+    const { vdisk, sizeBytes } = this.geometry;
+    if (offsetBytes >= 0 && lengthBytes >= 0 && offsetBytes + lengthBytes <= sizeBytes) return;
+    const what = `vdisk ${vdisk}: bytes ${offsetBytes} to ${offsetBytes + lengthBytes} of ${sizeBytes}`;
+    throw new VdiskIoError('out-of-range', `${what}: the request leaves the device`, nbdErrno);
+  }
+}
+
+/** The part of a request that falls into one block; `from` is its place in the request's bytes. */
+interface Piece {
+  readonly block: number;
+  readonly at: number;
+  readonly length: number;
+  readonly from: number;
+}
+
+/** Waits for all of them, so that nothing of a failed request is still under way when the error is reported. */
+async function allOrFirstError(promises: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(promises))
+    if (result.status === 'rejected') throw result.reason;
+}

@@ -1,0 +1,253 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { createServer, connect as netConnect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { EngineStatus } from '@salvor/config-store';
+import { EngineControl } from '../src/engine-control.ts';
+import type { EngineIdentity } from '../src/engine-keys.ts';
+import type { EngineError, FencedError } from '../src/errors.ts';
+import { type MemberRecord, Pair, type PairContext, type RepairOutcome } from '../src/pair.ts';
+import { mountPair } from '../src/pair-mount.ts';
+
+/** A real redis-server with an append-only file, killable, and able to come back with, without or with less of its data. */
+export class TestEngine {
+  readonly port: number;
+  readonly dir: string;
+  #process: ChildProcess | null = null;
+
+  private constructor(port: number) {
+    this.port = port;
+    this.dir = mkdtempSync(join(tmpdir(), 'salvor-engine-'));
+  }
+
+  static async start(): Promise<TestEngine> {
+    const engine = new TestEngine(await freePort());
+    await engine.start();
+    return engine;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  async start(): Promise<void> {
+    const args = [
+      '--port',
+      String(this.port),
+      '--bind',
+      '127.0.0.1',
+      '--dir',
+      this.dir,
+      '--save',
+      '',
+      '--appendonly',
+      'yes',
+    ];
+    this.#process = spawn('redis-server', args, { stdio: 'ignore' });
+    await until(async () => (await this.cli('PING')) === 'PONG', `engine ${this.address} answers`);
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#process;
+    if (child === null) return;
+    this.#process = null;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await gone;
+  }
+
+  pause(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#process?.kill('SIGCONT');
+  }
+
+  wipe(): void {
+    rmSync(join(this.dir, 'appendonlydir'), { recursive: true, force: true });
+  }
+
+  /** Remembers how long the append-only file is now; `cutBack` makes the stopped engine forget everything after that. */
+  mark(): () => void {
+    const folder = join(this.dir, 'appendonlydir');
+    const name = readdirSync(folder).find((file) => file.endsWith('.incr.aof'));
+    if (name === undefined) throw new Error('no append-only file');
+    const path = join(folder, name);
+    const saved = `${path}.saved`;
+    copyFileSync(path, saved);
+    const length = statSync(saved).size;
+    return () => {
+      if (statSync(path).size < length) throw new Error('the append-only file was rewritten');
+      copyFileSync(saved, path);
+      rmSync(saved);
+    };
+  }
+
+  async cli(...args: string[]): Promise<string> {
+    try {
+      return execFileSync('redis-cli', ['-p', String(this.port), ...args], {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      })
+        .toString()
+        .trim();
+    } catch {
+      return '';
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+export async function until(
+  done: () => boolean | Promise<boolean>,
+  what: string,
+  timeoutMs = 15_000,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await done())) {
+    if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+async function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() =>
+        typeof address === 'object' && address !== null
+          ? resolve(address.port)
+          : reject(new Error('no port')),
+      );
+    });
+  });
+}
+
+/** One shard under test: a vdisk of 4 KiB blocks on one pair, with etcd's part played by the test. */
+export class PairHarness {
+  readonly failures: { address: string; fault: string }[] = [];
+  readonly repairs: RepairOutcome[] = [];
+  readonly fences: string[] = [];
+  readonly proposals: string[] = [];
+  readonly unavailable: string[] = [];
+  primary: MemberRecord;
+  slave: MemberRecord | null;
+  pair: Pair;
+  readonly blocks: number;
+
+  constructor(
+    primary: TestEngine,
+    slave: TestEngine | null,
+    { epoch = '7', blocks = 1000, blockSizeBytes = 4096 } = {},
+  ) {
+    this.blocks = blocks;
+    this.primary = record(identity('primary'), primary.address, 'online');
+    this.slave = slave && record(identity('slave'), slave.address, 'online');
+    const context: PairContext = {
+      vdisk: 'v1',
+      epoch,
+      shard: 0,
+      shards: 1,
+      stripes: blocks,
+      blockSizeBytes,
+      settings: { connectTimeoutMs: 1000, commandTimeoutMs: 1000, proposeAfterMs: 250, holdMaxMs: 10_000 },
+      blocksOfStripe: (stripe) => [stripe],
+      engineFailed: ({ address }, error) => this.failures.push({ address, fault: error.fault }),
+      proposeOffline: async ({ address }: MemberRecord, _error: EngineError) => {
+        this.proposals.push(address);
+        this.record(address, 'offline');
+      },
+      repairCompleted: (outcome) => this.repairs.push(outcome),
+      dataUnavailable: (_shard, reason) => this.unavailable.push(reason),
+      fenced: (error: FencedError) => {
+        this.fences.push(error.message);
+        this.pair.close(error);
+      },
+    };
+    this.pair = new Pair(context, this.primary, this.slave);
+  }
+
+  /** Claims the engines, then mounts. */
+  async mount(): Promise<this> {
+    for (const { identity: id, address } of [this.primary, this.slave].filter((r) => r !== null)) {
+      await EngineControl.with({ address, db: 0, timeoutMs: 2000 }, (control) =>
+        control.claim(id, { mustBeEmpty: false }),
+      );
+    }
+    await mountPair(this.pair);
+    return this;
+  }
+
+  /** Plays etcd: the engine at `address` now has this status. */
+  record(address: string, status: EngineStatus, repair: MemberRecord['repair'] = null): void {
+    if (this.primary.address === address) this.primary = { ...this.primary, status, repair };
+    if (this.slave?.address === address) this.slave = { ...this.slave, status, repair };
+    this.pair.applyRecords(this.primary, this.slave);
+  }
+
+  repairTemporary(address: string, attempt = 1): void {
+    this.record(address, 'repair-tmp-outage', {
+      incident: 'i1',
+      attempt,
+      kind: 'repair-tmp-outage',
+      completed: false,
+    });
+  }
+
+  /** Plays etcd: the primary is lost, `spare` takes its place under the next generation. */
+  async repairFinal(spare: TestEngine): Promise<void> {
+    const id = { ...this.primary.identity, generation: this.primary.identity.generation + 1 };
+    await EngineControl.with({ address: spare.address, db: 0, timeoutMs: 2000 }, (control) =>
+      control.claim(id, { mustBeEmpty: true }),
+    );
+    const repair = { incident: 'i2', attempt: 1, kind: 'repair-final-outage' as const, completed: false };
+    this.primary = { identity: id, address: spare.address, db: 0, status: 'repair-final-outage', repair };
+    this.pair.applyRecords(this.primary, this.slave);
+  }
+
+  async write(block: number, fill: number): Promise<void> {
+    await this.pair.write([{ block, data: fill === 0 ? null : Buffer.alloc(4096, fill) }]);
+  }
+
+  async read(block: number): Promise<number> {
+    const [data] = await this.pair.read([block]);
+    return data?.[0] ?? 0;
+  }
+}
+
+function identity(role: 'primary' | 'slave'): EngineIdentity {
+  return { cluster: role === 'primary' ? 'p1' : 's1', role, shard: 0, generation: 1 };
+}
+
+function record(id: EngineIdentity, address: string, status: EngineStatus): MemberRecord {
+  return { identity: id, address, db: 0, status, repair: null };
+}
+
+/** Every stored block of an engine, as field -> first byte. */
+export async function stored(engine: TestEngine): Promise<Map<number, number>> {
+  const socket = netConnect(engine.port, '127.0.0.1');
+  const { RespReader } = await import('../src/resp.ts');
+  return new Promise((resolve, reject) => {
+    const reader = new RespReader((value) => {
+      const blocks = new Map<number, number>();
+      const list = Array.isArray(value) ? value : [];
+      for (let i = 0; i + 1 < list.length; i += 2) {
+        const [field, data] = [list[i], list[i + 1]];
+        if (Buffer.isBuffer(field) && Buffer.isBuffer(data))
+          blocks.set(Number(field.toString()), data[0] ?? -1);
+      }
+      socket.destroy();
+      resolve(new Map([...blocks].sort(([a], [b]) => a - b)));
+    });
+    socket.on('data', (bytes) => reader.feed(bytes));
+    socket.on('error', reject);
+    socket.write('HGETALL nondedup:v1\r\n');
+  });
+}
