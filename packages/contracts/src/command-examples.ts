@@ -1,0 +1,215 @@
+/** One request and reply of each command as plain JSON: shown by `salvor` and by service metadata, and tested. */
+import type { CommandName } from './generated/types.ts';
+import type { PlainJsonObject } from './types.ts';
+
+const at = 1700000000000;
+
+const applied = { operation: 'op-1b07', outcome: 'applied' };
+
+const engine = {
+  cluster: 'primary-1',
+  role: 'primary',
+  shard: 0,
+  address: '10.100.0.1:22005',
+  db: 0,
+  status: 'online',
+  state: 'online',
+  generation: 1,
+};
+
+const incident = {
+  incident: 'inc-7f3a',
+  cluster: 'primary-1',
+  shard: 0,
+  address: '10.100.0.1:22005',
+  db: 0,
+  status: 'offline',
+  attempt: 1,
+  openedAt: at,
+  reporters: [{ reporter: 'nbd-1', reason: 'connection refused', at }],
+  reportedTimes: 3,
+  history: [
+    {
+      from: 'online',
+      to: 'offline',
+      attempt: 1,
+      reason: 'reported by nbd-1: connection refused',
+      by: 'repair-coordinator',
+      operation: 'op-1b07',
+      at,
+    },
+  ],
+};
+
+const vdisk = {
+  vdisk: 'v1',
+  type: 'db',
+  sizeGiB: 10,
+  blockSize: 4096,
+  readOnly: false,
+  cluster: 'primary-1',
+  slaveCluster: 'slave-1',
+  owner: { server: 'nbd-1', epoch: 41 },
+};
+
+export const commandExamples: Readonly<
+  Record<CommandName, { readonly request: PlainJsonObject; readonly reply: PlainJsonObject }>
+> = {
+  'cluster.create': {
+    request: {
+      cluster: 'primary-1',
+      role: 'primary',
+      engines: [{ address: '10.100.0.1:22005' }, { address: '10.100.0.1:22006', db: 1 }],
+      spares: [{ address: '10.100.0.9:22005' }],
+      partner: 'slave-1',
+    },
+    reply: { cluster: 'primary-1', ...applied, reason: 'cluster primary-1 has 2 engines and 1 spare' },
+  },
+  'cluster.get': {
+    request: { cluster: 'primary-1' },
+    reply: {
+      cluster: {
+        cluster: 'primary-1',
+        role: 'primary',
+        status: 'healthy',
+        partner: 'slave-1',
+        engines: [engine],
+        spares: [{ address: '10.100.0.9:22005', db: 0 }],
+        retired: [],
+        updatedAt: at,
+      },
+    },
+  },
+  'cluster.list': {
+    request: {},
+    reply: {
+      clusters: [
+        {
+          cluster: 'primary-1',
+          role: 'primary',
+          status: 'healthy',
+          partner: 'slave-1',
+          engines: 2,
+          enginesOnline: 2,
+          spares: 1,
+        },
+      ],
+    },
+  },
+  'engine.get': {
+    request: { address: '10.100.0.1:22005' },
+    reply: { engine: { ...engine, status: 'offline', state: 'offline', incident: 'inc-7f3a' }, incident },
+  },
+  'engine.list': { request: { cluster: 'primary-1' }, reply: { engines: [engine] } },
+  'engine.probe': {
+    request: { address: '10.100.0.1:22005' },
+    reply: {
+      address: '10.100.0.1:22005',
+      status: 'healthy',
+      reason: 'it answers, takes a write and has its identity',
+      evidence: [{ kind: 'ping', detail: 'PONG after 1 ms', at }],
+      at,
+    },
+  },
+  'engine.report-failure': {
+    request: { address: '10.100.0.1:22005', reason: 'the rack has no power' },
+    reply: {
+      address: '10.100.0.1:22005',
+      status: 'offline',
+      incident: 'inc-7f3a',
+      ...applied,
+      reason: 'engine 10.100.0.1:22005 is offline now; incident inc-7f3a is open',
+    },
+  },
+  'engine.set-verdict': {
+    request: { address: '10.100.0.1:22005', verdict: 'permanent', reason: 'the disk is broken', by: 'alice' },
+    reply: {
+      address: '10.100.0.1:22005',
+      status: 'repair-final-outage',
+      incident: 'inc-7f3a',
+      ...applied,
+      reason: 'the spare 10.100.0.9:22005 takes its place',
+    },
+  },
+  'incident.get': { request: { incident: 'inc-7f3a' }, reply: { incident } },
+  'incident.list': { request: { all: true }, reply: { incidents: [incident] } },
+  'nbdserver.status': {
+    request: {},
+    reply: {
+      server: 'nbd-1',
+      uri: 'nbd://127.0.0.1:10809',
+      vdisks: [
+        {
+          vdisk: 'v1',
+          state: 'mounted',
+          epoch: 41,
+          connections: 1,
+          pairs: [
+            { shard: 0, mode: 'both' },
+            { shard: 1, mode: 'slave-only' },
+          ],
+        },
+      ],
+    },
+  },
+  'operation.get': {
+    request: { operation: 'op-1b07' },
+    reply: {
+      operation: {
+        operation: 'op-1b07',
+        kind: 'vdisk.create',
+        status: 'completed',
+        message: 'vdisk v1 is created',
+        startedAt: at,
+        endedAt: at + 42,
+      },
+    },
+  },
+  'source.list': {
+    request: {},
+    reply: {
+      sources: [
+        {
+          source: 'nbd-1',
+          kind: 'spawn',
+          position: '18211',
+          linesRead: 204,
+          linesRejected: 0,
+          child: { pid: 4711, restarts: 0 },
+        },
+      ],
+    },
+  },
+  'vdisk.create': {
+    request: { vdisk: 'v1', type: 'db', sizeGiB: 10, cluster: 'primary-1', slaveCluster: 'slave-1' },
+    reply: { vdisk: 'v1', ...applied, reason: 'vdisk v1 is created' },
+  },
+  'vdisk.delete': {
+    request: { vdisk: 'v1', operationId: 'op-21c4' },
+    reply: { vdisk: 'v1', operation: 'op-21c4', outcome: 'applied', reason: 'vdisk v1 is deleted' },
+  },
+  'vdisk.describe': {
+    request: { vdisk: 'v1' },
+    reply: {
+      vdisk: {
+        ...vdisk,
+        clusterStatus: 'repairing',
+        slaveClusterStatus: 'healthy',
+        openIncidents: ['inc-7f3a'],
+        repairs: [
+          {
+            vdisk: 'v1',
+            incident: 'inc-7f3a',
+            attempt: 1,
+            server: 'nbd-1',
+            dirtyBlocks: 1200,
+            copiedBlocks: 1200,
+            repairMs: 310,
+            at,
+          },
+        ],
+      },
+    },
+  },
+  'vdisk.list': { request: {}, reply: { vdisks: [vdisk] } },
+};

@@ -1,0 +1,1394 @@
+// Generated from packages/contracts/schemas by scripts/generate.ts. Do not edit.
+
+/** The cluster is known. */
+export interface ClusterCreateReply {
+  /** Cluster id. */
+  cluster: string;
+  /** Id of the operation that made the change; ask operation.get for its end. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type ClusterCreateReplyInit = ClusterCreateReply;
+
+/** Makes a storage cluster known, with its engines in shard order and its spares. */
+export interface ClusterCreateRequest {
+  /** Cluster id. */
+  cluster: string;
+  /** What it is used for. */
+  role: ClusterRole;
+  /** In shard order; at least one. */
+  engines: EngineAddress[];
+  /** Engines that can take the place of a lost one. */
+  spares: EngineAddress[];
+  /** The cluster its shards are paired with; must have as many engines. */
+  partner?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface ClusterCreateRequestInit {
+  cluster: string;
+  role: ClusterRole;
+  engines: readonly EngineAddressInit[];
+  spares?: readonly EngineAddressInit[] | undefined;
+  partner?: string | undefined;
+  operationId?: string | undefined;
+}
+
+/** One storage cluster. */
+export interface ClusterGetReply {
+  /** The cluster. */
+  cluster: ClusterDescription;
+}
+export interface ClusterGetReplyInit {
+  cluster: ClusterDescriptionInit;
+}
+
+/** Shows one storage cluster with all its engines. */
+export interface ClusterGetRequest {
+  /** Cluster id. */
+  cluster: string;
+}
+export type ClusterGetRequestInit = ClusterGetRequest;
+
+/** All storage clusters. */
+export interface ClusterListReply {
+  /** Ordered by id. */
+  clusters: ClusterSummary[];
+}
+export interface ClusterListReplyInit {
+  clusters: readonly ClusterSummaryInit[];
+}
+
+/** Lists the storage clusters. */
+export type ClusterListRequest = Record<string, never>;
+export type ClusterListRequestInit = ClusterListRequest;
+
+/** One storage engine. */
+export interface EngineGetReply {
+  /** The engine. */
+  engine: EngineDescription;
+  /** Its open incident, if any. */
+  incident?: IncidentDescription | undefined;
+}
+export interface EngineGetReplyInit {
+  engine: EngineDescriptionInit;
+  incident?: IncidentDescriptionInit | undefined;
+}
+
+/** Shows one storage engine and its open incident. */
+export interface EngineGetRequest {
+  /** host:port of the engine. */
+  address: string;
+}
+export type EngineGetRequestInit = EngineGetRequest;
+
+/** Storage engines. */
+export interface EngineListReply {
+  /** Ordered by cluster and shard. */
+  engines: EngineDescription[];
+}
+export interface EngineListReplyInit {
+  engines: readonly EngineDescriptionInit[];
+}
+
+/** Lists the storage engines. */
+export interface EngineListRequest {
+  /** Only those of this cluster. */
+  cluster?: string | undefined;
+}
+export type EngineListRequestInit = EngineListRequest;
+
+/** How the engine looks. */
+export interface EngineProbeReply {
+  /** host:port of the engine. */
+  address: string;
+  /** What the probe alone would say, such as healthy, temporary, permanent, unreachable. */
+  status: string;
+  /** Why, as a sentence. */
+  reason: string;
+  /** What was tried and seen. */
+  evidence: Evidence[];
+  /** When the probe ended, milliseconds since 1970 UTC. */
+  at: number;
+}
+export interface EngineProbeReplyInit {
+  address: string;
+  status: string;
+  reason: string;
+  evidence: readonly EvidenceInit[];
+  at: number;
+}
+
+/** Probes a storage engine now and says how it looks. Changes nothing. */
+export interface EngineProbeRequest {
+  /** host:port of the engine. */
+  address: string;
+  /** Redis database number. */
+  db: number;
+}
+export interface EngineProbeRequestInit {
+  address: string;
+  db?: number | undefined;
+}
+
+/** The report was taken. */
+export interface EngineReportFailureReply {
+  /** host:port of the engine. */
+  address: string;
+  /** Engine status after the report. */
+  status: string;
+  /** The incident, if there is one. */
+  incident?: string | undefined;
+  /** Id of the operation that made the change; ask operation.get for its end. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type EngineReportFailureReplyInit = EngineReportFailureReply;
+
+/** Reports a storage engine as failed, as an NBD server would. */
+export interface EngineReportFailureRequest {
+  /** host:port of the engine. */
+  address: string;
+  /** What was seen. */
+  reason: string;
+  /** Who reports; default operator. */
+  reporter?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type EngineReportFailureRequestInit = EngineReportFailureRequest;
+
+/** The verdict was given. */
+export interface EngineSetVerdictReply {
+  /** host:port of the engine. */
+  address: string;
+  /** Engine status after the verdict. */
+  status: string;
+  /** The incident. */
+  incident: string;
+  /** Id of the operation that made the change; ask operation.get for its end. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type EngineSetVerdictReplyInit = EngineSetVerdictReply;
+
+/** Decides what the open outage of an engine is, over what the analyzer says. */
+export interface EngineSetVerdictRequest {
+  /** host:port of the engine. */
+  address: string;
+  /** What the outage is. */
+  verdict: Verdict;
+  /** Why; kept in the audit trail. */
+  reason: string;
+  /** Who decides; default operator. */
+  by?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type EngineSetVerdictRequestInit = EngineSetVerdictRequest;
+
+/** One incident. */
+export interface IncidentGetReply {
+  /** The incident. */
+  incident: IncidentDescription;
+}
+export interface IncidentGetReplyInit {
+  incident: IncidentDescriptionInit;
+}
+
+/** Shows one incident: who reported it, the verdict, every step. */
+export interface IncidentGetRequest {
+  /** Incident id. */
+  incident: string;
+}
+export type IncidentGetRequestInit = IncidentGetRequest;
+
+/** Incidents. */
+export interface IncidentListReply {
+  /** Newest first. */
+  incidents: IncidentDescription[];
+}
+export interface IncidentListReplyInit {
+  incidents: readonly IncidentDescriptionInit[];
+}
+
+/** Lists the incidents. */
+export interface IncidentListRequest {
+  /** Closed ones too. */
+  all: boolean;
+}
+export interface IncidentListRequestInit {
+  all?: boolean | undefined;
+}
+
+/** One NBD server. */
+export interface NbdserverStatusReply {
+  /** Server id. */
+  server: string;
+  /** Where it listens, as an NBD URI. */
+  uri: string;
+  /** Vdisks it has. */
+  vdisks: ServedVdisk[];
+}
+export interface NbdserverStatusReplyInit {
+  server: string;
+  uri: string;
+  vdisks: readonly ServedVdiskInit[];
+}
+
+/** Shows what an NBD server serves. Each server also answers on this subject followed by its id. */
+export type NbdserverStatusRequest = Record<string, never>;
+export type NbdserverStatusRequestInit = NbdserverStatusRequest;
+
+/** One operation. */
+export interface OperationGetReply {
+  /** The operation. */
+  operation: OperationDescription;
+}
+export interface OperationGetReplyInit {
+  operation: OperationDescriptionInit;
+}
+
+/** Shows what became of an accepted command. */
+export interface OperationGetRequest {
+  /** Operation id. */
+  operation: string;
+}
+export type OperationGetRequestInit = OperationGetRequest;
+
+/** Log sources. */
+export interface SourceListReply {
+  /** In the order of the configuration. */
+  sources: SourceDescription[];
+}
+export interface SourceListReplyInit {
+  sources: readonly SourceDescriptionInit[];
+}
+
+/** Lists the log sources of this log-watcher. */
+export type SourceListRequest = Record<string, never>;
+export type SourceListRequestInit = SourceListRequest;
+
+/** The vdisk exists. */
+export interface VdiskCreateReply {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Id of the operation that made the change; ask operation.get for its end. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type VdiskCreateReplyInit = VdiskCreateReply;
+
+/** Creates a vdisk. Refused while one of its clusters is not healthy. */
+export interface VdiskCreateRequest {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Type; boot cannot be created. */
+  type: VdiskType;
+  /** Size in GiB, at least 1. */
+  sizeGiB: number;
+  /** Block size in bytes, a power of two. */
+  blockSize: number;
+  /** Primary cluster. */
+  cluster: string;
+  /** Slave cluster; needed to survive the loss of an engine. */
+  slaveCluster?: string | undefined;
+  /** Whether writes are refused. */
+  readOnly: boolean;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface VdiskCreateRequestInit {
+  vdisk: string;
+  type: VdiskType;
+  sizeGiB: number;
+  blockSize?: number | undefined;
+  cluster: string;
+  slaveCluster?: string | undefined;
+  readOnly?: boolean | undefined;
+  operationId?: string | undefined;
+}
+
+/** The vdisk is gone. */
+export interface VdiskDeleteReply {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Id of the operation that made the change; ask operation.get for its end. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type VdiskDeleteReplyInit = VdiskDeleteReply;
+
+/** Deletes a vdisk and its blocks. Refused while it is owned, or while one of its clusters is not healthy. */
+export interface VdiskDeleteRequest {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type VdiskDeleteRequestInit = VdiskDeleteRequest;
+
+/** One vdisk. */
+export interface VdiskDescribeReply {
+  /** The vdisk. */
+  vdisk: VdiskDescription;
+}
+export interface VdiskDescribeReplyInit {
+  vdisk: VdiskDescriptionInit;
+}
+
+/** Shows one vdisk: its clusters, its owner, its repairs. */
+export interface VdiskDescribeRequest {
+  /** Vdisk id. */
+  vdisk: string;
+}
+export type VdiskDescribeRequestInit = VdiskDescribeRequest;
+
+/** All vdisks. */
+export interface VdiskListReply {
+  /** Ordered by id. */
+  vdisks: VdiskSummary[];
+}
+export interface VdiskListReplyInit {
+  vdisks: readonly VdiskSummaryInit[];
+}
+
+/** Lists the vdisks. */
+export type VdiskListRequest = Record<string, never>;
+export type VdiskListRequestInit = VdiskListRequest;
+
+/** A storage cluster has another status. */
+export interface ClusterStatusChanged {
+  /** Cluster. */
+  cluster: string;
+  /** Status before: healthy, repairing or unhealthy. */
+  from: string;
+  /** Status now. */
+  to: string;
+  /** Why, as a sentence. */
+  reason: string;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type ClusterStatusChangedInit = ClusterStatusChanged;
+
+/** Somebody saw a storage engine fail. A report, not yet a fact: the coordinator opens at most one incident for any number of them. */
+export interface EngineFailureReported {
+  /** host:port of the engine. */
+  address: string;
+  /** Who reports: server id, service or operator. */
+  reporter: string;
+  /** Cluster, when the reporter knows it. */
+  cluster?: string | undefined;
+  /** Vdisk whose I/O failed, when there is one. */
+  vdisk?: string | undefined;
+  /** What was seen. */
+  reason: string;
+  /** Where the report comes from, such as nbd-server, 0-disk, operator. */
+  source: string;
+  /** When the reporter saw it, milliseconds since 1970 UTC. */
+  detectedAt: number;
+  /** The log line it was read from, if any. */
+  raw?: string | undefined;
+  /** When it was published, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type EngineFailureReportedInit = EngineFailureReported;
+
+/** A storage engine has another status. Announced after the change is in the configuration store. */
+export interface EngineStatusChanged {
+  /** Cluster. */
+  cluster: string;
+  /** Shard. */
+  shard: number;
+  /** host:port of the engine. */
+  address: string;
+  /** Status before: online, offline, repair-tmp-outage, repair-final-outage or rip. */
+  from: string;
+  /** Status now. */
+  to: string;
+  /** Incident this belongs to. */
+  incident: string;
+  /** Attempt of the incident. */
+  attempt: number;
+  /** Why, as a sentence. */
+  reason: string;
+  /** Service or operator that decided. */
+  by: string;
+  /** Operation that made the change. */
+  operation: string;
+  /** How long the engine had the status before, milliseconds. */
+  durationMs?: number | undefined;
+  /** host:port of the spare that takes over, if one does. */
+  replacement?: string | undefined;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type EngineStatusChangedInit = EngineStatusChanged;
+
+/** It was decided what an outage is. */
+export interface EngineVerdictGiven {
+  /** Cluster. */
+  cluster: string;
+  /** Shard. */
+  shard: number;
+  /** host:port of the engine. */
+  address: string;
+  /** Incident. */
+  incident: string;
+  /** Attempt the verdict is about; a verdict on an older attempt is void. */
+  attempt: number;
+  /** What the outage is. */
+  verdict: Verdict;
+  /** Why, as a sentence. */
+  reason: string;
+  /** The observations it rests on. */
+  evidence: Evidence[];
+  /** Service or operator that decided. */
+  by: string;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export interface EngineVerdictGivenInit {
+  cluster: string;
+  shard: number;
+  address: string;
+  incident: string;
+  attempt: number;
+  verdict: Verdict;
+  reason: string;
+  evidence: readonly EvidenceInit[];
+  by: string;
+  at: number;
+}
+
+/** An outage of an engine is over. */
+export interface IncidentClosed {
+  /** Incident id. */
+  incident: string;
+  /** Cluster. */
+  cluster: string;
+  /** Shard. */
+  shard: number;
+  /** host:port of the engine the incident was about. */
+  address: string;
+  /** How it ended, such as repaired, replaced, false-alarm, retired. */
+  outcome: string;
+  /** From the first report to the end, milliseconds. */
+  durationMs: number;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type IncidentClosedInit = IncidentClosed;
+
+/** An outage of an engine began. */
+export interface IncidentOpened {
+  /** Incident id. */
+  incident: string;
+  /** Cluster. */
+  cluster: string;
+  /** Shard. */
+  shard: number;
+  /** host:port of the engine. */
+  address: string;
+  /** What was reported. */
+  reason: string;
+  /** Who reported it first. */
+  reporter: string;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type IncidentOpenedInit = IncidentOpened;
+
+/** A log line could not be understood. Nothing is lost: the line is here. */
+export interface LogLineRejected {
+  /** Log source id. */
+  source: string;
+  /** What was expected and what was found. */
+  reason: string;
+  /** The line as read, cut to 8 KiB. */
+  line: Buffer;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type LogLineRejectedInit = LogLineRejected;
+
+/** An NBD server process ended. */
+export interface NbdserverExited {
+  /** Server id. */
+  server: string;
+  /** Exit code; absent when a signal ended it. */
+  code?: number | undefined;
+  /** Signal name, such as SIGKILL. */
+  signal?: string | undefined;
+  /** When it will be restarted, milliseconds from now; absent when it will not. */
+  restartInMs?: number | undefined;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type NbdserverExitedInit = NbdserverExited;
+
+/** An NBD server process runs. */
+export interface NbdserverStarted {
+  /** Server id. */
+  server: string;
+  /** Process id. */
+  pid: number;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type NbdserverStartedInit = NbdserverStarted;
+
+/** An accepted operation is done. */
+export interface OperationCompleted {
+  /** Operation id. */
+  operation: string;
+  /** The command. */
+  kind: string;
+  /** What was done, as a sentence. */
+  message: string;
+  /** How long it took, milliseconds. */
+  durationMs?: number | undefined;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type OperationCompletedInit = OperationCompleted;
+
+/** An accepted operation failed and will not be tried again by itself. */
+export interface OperationFailed {
+  /** Operation id. */
+  operation: string;
+  /** The command. */
+  kind: string;
+  /** Stable error code. */
+  code: string;
+  /** Why, and what to do, as a sentence. */
+  message: string;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type OperationFailedInit = OperationFailed;
+
+/** An accepted operation goes on. */
+export interface OperationProgress {
+  /** Operation id. */
+  operation: string;
+  /** The command, such as vdisk.delete. */
+  kind: string;
+  /** What it does now, as a sentence. */
+  message: string;
+  /** Steps done. */
+  done?: number | undefined;
+  /** Steps in all, when known. */
+  total?: number | undefined;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type OperationProgressInit = OperationProgress;
+
+/** The owner of a vdisk has brought the blocks of one engine back. */
+export interface RepairCompleted {
+  /** repair-tmp-outage (dirty blocks copied back) or repair-final-outage (shard rebuilt elsewhere). */
+  kind: string;
+  /** host:port of the engine that was repaired or replaced. */
+  address: string;
+  /** Vdisk. */
+  vdisk: string;
+  /** NBD server that did it. */
+  server: string;
+  /** Incident; absent when a 0-Disk server reported it. */
+  incident?: string | undefined;
+  /** Attempt of the incident. */
+  attempt?: number | undefined;
+  /** Blocks that had to be copied. */
+  dirtyBlocks?: number | undefined;
+  /** Blocks that were copied. */
+  copiedBlocks?: number | undefined;
+  /** How long it took, milliseconds. */
+  repairMs?: number | undefined;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type RepairCompletedInit = RepairCompleted;
+
+/** How far the repair of a vdisk is. */
+export interface RepairProgress {
+  /** Vdisk. */
+  vdisk: string;
+  /** Incident. */
+  incident: string;
+  /** Attempt of the incident. */
+  attempt: number;
+  /** host:port of the engine being filled. */
+  address: string;
+  /** Blocks to copy, as known now; may grow while the vdisk is written. */
+  totalBlocks: number;
+  /** Blocks copied. */
+  doneBlocks: number;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type RepairProgressInit = RepairProgress;
+
+/** A vdisk exists. */
+export interface VdiskCreated {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Type. */
+  type: VdiskType;
+  /** Size in GiB. */
+  sizeGiB: number;
+  /** Block size in bytes. */
+  blockSize: number;
+  /** Primary cluster. */
+  cluster: string;
+  /** Slave cluster, if it has one. */
+  slaveCluster?: string | undefined;
+  /** Operation that created it. */
+  operation: string;
+  /** Service or operator that asked. */
+  by: string;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type VdiskCreatedInit = VdiskCreated;
+
+/** Part of a vdisk cannot be read or written: no live member of a pair is left. The rest of the vdisk goes on. */
+export interface VdiskDataUnavailable {
+  /** Vdisk. */
+  vdisk: string;
+  /** Primary cluster. */
+  cluster: string;
+  /** Shard whose blocks are unavailable. */
+  shard: number;
+  /** Why, as a sentence. */
+  reason: string;
+  /** NBD server that reports it. */
+  server: string;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type VdiskDataUnavailableInit = VdiskDataUnavailable;
+
+/** A vdisk is gone. */
+export interface VdiskDeleted {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Primary cluster it lived on. */
+  cluster: string;
+  /** Slave cluster, if it had one. */
+  slaveCluster?: string | undefined;
+  /** Operation that deleted it. */
+  operation: string;
+  /** Service or operator that asked. */
+  by: string;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type VdiskDeletedInit = VdiskDeleted;
+
+/** An NBD server owns a vdisk now. */
+export interface VdiskMounted {
+  /** Vdisk. */
+  vdisk: string;
+  /** NBD server. */
+  server: string;
+  /** Fencing token: etcd create revision of the owner key. */
+  epoch: number;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type VdiskMountedInit = VdiskMounted;
+
+/** An NBD server has given a vdisk back. */
+export interface VdiskReleased {
+  /** Vdisk. */
+  vdisk: string;
+  /** NBD server. */
+  server: string;
+  /** Fencing token it had. */
+  epoch: number;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type VdiskReleasedInit = VdiskReleased;
+
+/** A storage cluster with all its engines. */
+export interface ClusterDescription {
+  /** Cluster id. */
+  cluster: string;
+  /** What it is used for. */
+  role: ClusterRole;
+  /** healthy, repairing or unhealthy. */
+  status: string;
+  /** The cluster its shards are paired with. */
+  partner?: string | undefined;
+  /** In shard order. */
+  engines: EngineDescription[];
+  /** Engines that can take the place of a lost one. */
+  spares: EngineAddress[];
+  /** Engines that were replaced. */
+  retired: RetiredEngine[];
+  /** Last change, milliseconds since 1970 UTC. */
+  updatedAt: number;
+}
+export interface ClusterDescriptionInit {
+  cluster: string;
+  role: ClusterRole;
+  status: string;
+  partner?: string | undefined;
+  engines: readonly EngineDescriptionInit[];
+  spares: readonly EngineAddressInit[];
+  retired: readonly RetiredEngineInit[];
+  updatedAt: number;
+}
+
+/** What a storage cluster is used for: shard i of a primary and shard i of its slave cluster make a pair. */
+export type ClusterRole = 'primary' | 'slave';
+
+/** One line about a storage cluster. */
+export interface ClusterSummary {
+  /** Cluster id. */
+  cluster: string;
+  /** What it is used for. */
+  role: ClusterRole;
+  /** healthy, repairing or unhealthy. */
+  status: string;
+  /** The cluster its shards are paired with. */
+  partner?: string | undefined;
+  /** Number of shards. */
+  engines: number;
+  /** How many of them are online. */
+  enginesOnline: number;
+  /** Spare engines left. */
+  spares: number;
+}
+export type ClusterSummaryInit = ClusterSummary;
+
+/** Where one storage engine listens. */
+export interface EngineAddress {
+  /** host:port of the Redis-protocol server. */
+  address: string;
+  /** Redis database number. */
+  db: number;
+}
+export interface EngineAddressInit {
+  address: string;
+  db?: number | undefined;
+}
+
+/** One storage engine as the configuration store has it. */
+export interface EngineDescription {
+  /** Cluster it belongs to. */
+  cluster: string;
+  /** Role of that cluster. */
+  role: ClusterRole;
+  /** Position in the cluster, from 0. */
+  shard: number;
+  /** host:port. */
+  address: string;
+  /** Redis database number. */
+  db: number;
+  /** online, offline, repair-tmp-outage, repair-final-outage or rip. */
+  status: string;
+  /** 0-Disk's word for the status: online, offline, repair, respread or rip. */
+  state: string;
+  /** Raised each time another engine takes this shard. */
+  generation: number;
+  /** Spare being filled while status is repair-final-outage. */
+  replacement?: EngineReplacement | undefined;
+  /** Open incident, if any. */
+  incident?: string | undefined;
+}
+export interface EngineDescriptionInit {
+  cluster: string;
+  role: ClusterRole;
+  shard: number;
+  address: string;
+  db?: number | undefined;
+  status: string;
+  state: string;
+  generation?: number | undefined;
+  replacement?: EngineReplacementInit | undefined;
+  incident?: string | undefined;
+}
+
+/** The spare that takes the place of a lost engine. */
+export interface EngineReplacement {
+  /** host:port of the spare. */
+  address: string;
+  /** Redis database number. */
+  db: number;
+  /** Generation the spare serves with: one more than the engine it replaces. */
+  generation: number;
+}
+export interface EngineReplacementInit {
+  address: string;
+  db?: number | undefined;
+  generation: number;
+}
+
+/** One observation a verdict rests on. */
+export interface Evidence {
+  /** What kind of observation, such as ping, identity, canary-write, reporter, process-exit, operator. */
+  kind: string;
+  /** What was seen, as a sentence. */
+  detail: string;
+  /** When it was seen, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type EvidenceInit = Evidence;
+
+/** One outage of one engine, from the first report to its end: the audit trail. */
+export interface IncidentDescription {
+  /** Incident id. */
+  incident: string;
+  /** Cluster of the engine. */
+  cluster: string;
+  /** Its shard. */
+  shard: number;
+  /** host:port of the engine. */
+  address: string;
+  /** Redis database number. */
+  db: number;
+  /** Engine status in this incident: offline, repair-tmp-outage, repair-final-outage; the last one when closed. */
+  status: string;
+  /** Starts at 1; one more each time the engine fails again before the end. */
+  attempt: number;
+  /** First report, milliseconds since 1970 UTC. */
+  openedAt: number;
+  /** End; absent while the incident is open. */
+  closedAt?: number | undefined;
+  /** How it ended; absent while it is open. */
+  outcome?: string | undefined;
+  /** Distinct reporters, oldest first; bounded. */
+  reporters: IncidentReporter[];
+  /** How often it was reported, duplicates included. */
+  reportedTimes: number;
+  /** Absent until one was given. */
+  verdict?: IncidentVerdict | undefined;
+  /** Spare that takes the engine's place. */
+  replacement?: EngineReplacement | undefined;
+  /** Every step, oldest first; bounded. */
+  history: IncidentTransition[];
+  /** Vdisks repaired in the current attempt. */
+  repairs: VdiskRepair[];
+}
+export interface IncidentDescriptionInit {
+  incident: string;
+  cluster: string;
+  shard: number;
+  address: string;
+  db?: number | undefined;
+  status: string;
+  attempt: number;
+  openedAt: number;
+  closedAt?: number | undefined;
+  outcome?: string | undefined;
+  reporters: readonly IncidentReporterInit[];
+  reportedTimes: number;
+  verdict?: IncidentVerdictInit | undefined;
+  replacement?: EngineReplacementInit | undefined;
+  history: readonly IncidentTransitionInit[];
+  repairs?: readonly VdiskRepairInit[] | undefined;
+}
+
+/** Who reported an outage, and when. */
+export interface IncidentReporter {
+  /** Server id, service or operator. */
+  reporter: string;
+  /** What the reporter saw. */
+  reason: string;
+  /** When it was reported, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type IncidentReporterInit = IncidentReporter;
+
+/** One step of an engine through an incident. */
+export interface IncidentTransition {
+  /** Engine status before. */
+  from: string;
+  /** Engine status after. */
+  to: string;
+  /** Attempt of the incident. */
+  attempt: number;
+  /** Why, as a sentence. */
+  reason: string;
+  /** Service or operator that made the step. */
+  by: string;
+  /** Operation that made it. */
+  operation: string;
+  /** When, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type IncidentTransitionInit = IncidentTransition;
+
+/** The verdict on an outage and what it rests on. */
+export interface IncidentVerdict {
+  /** What the outage is. */
+  verdict: Verdict;
+  /** Why, as a sentence. */
+  reason: string;
+  /** The observations. */
+  evidence: Evidence[];
+  /** Service or operator that decided. */
+  by: string;
+  /** When, milliseconds since 1970 UTC. */
+  at: number;
+}
+export interface IncidentVerdictInit {
+  verdict: Verdict;
+  reason: string;
+  evidence: readonly EvidenceInit[];
+  by: string;
+  at: number;
+}
+
+/** A command that was accepted, and what became of it. */
+export interface OperationDescription {
+  /** Operation id. */
+  operation: string;
+  /** The command, such as vdisk.create. */
+  kind: string;
+  /** running, completed or failed. */
+  status: string;
+  /** What was done, or why it failed, as a sentence. */
+  message: string;
+  /** When it was accepted, milliseconds since 1970 UTC. */
+  startedAt: number;
+  /** When it ended; absent while it runs. */
+  endedAt?: number | undefined;
+}
+export type OperationDescriptionInit = OperationDescription;
+
+/** applied: this call made the change. already: the same operation, or another one, had made it before. */
+export type Outcome = 'applied' | 'already';
+
+/** An engine that was replaced and serves no more. */
+export interface RetiredEngine {
+  /** host:port it had. */
+  address: string;
+  /** Redis database number. */
+  db: number;
+  /** Incident that ended its service. */
+  incident: string;
+  /** When it was retired, milliseconds since 1970 UTC. */
+  at: number;
+}
+export interface RetiredEngineInit {
+  address: string;
+  db?: number | undefined;
+  incident: string;
+  at: number;
+}
+
+/** How an NBD server uses one pair of engines for one vdisk. */
+export interface ServedPair {
+  /** Shard number. */
+  shard: number;
+  /** both, primary-only, slave-only, held or unavailable. */
+  mode: string;
+}
+export type ServedPairInit = ServedPair;
+
+/** A vdisk as one NBD server serves it. */
+export interface ServedVdisk {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Such as mounting, mounted, repairing, fenced, released. */
+  state: string;
+  /** Fencing token; 0 while the vdisk is not owned. */
+  epoch: number;
+  /** Open NBD connections. */
+  connections: number;
+  /** One per shard. */
+  pairs: ServedPair[];
+}
+export interface ServedVdiskInit {
+  vdisk: string;
+  state: string;
+  epoch: number;
+  connections: number;
+  pairs: readonly ServedPairInit[];
+}
+
+/** The process a log source watches. */
+export interface SourceChild {
+  /** Process id; 0 while it is being restarted. */
+  pid: number;
+  /** How often it was restarted. */
+  restarts: number;
+}
+export type SourceChildInit = SourceChild;
+
+/** One place log-watcher reads lines from. */
+export interface SourceDescription {
+  /** Source id. */
+  source: string;
+  /** spawn, file, journald or stdin. */
+  kind: string;
+  /** How far it was read: a byte offset or a journal cursor; empty before the first line. */
+  position: string;
+  /** Lines read since the start. */
+  linesRead: number;
+  /** Lines that could not be understood; each was announced as log.line-rejected. */
+  linesRejected: number;
+  /** Only for kind spawn. */
+  child?: SourceChild | undefined;
+}
+export interface SourceDescriptionInit {
+  source: string;
+  kind: string;
+  position: string;
+  linesRead: number;
+  linesRejected: number;
+  child?: SourceChildInit | undefined;
+}
+
+/** A vdisk, the clusters it lives on, and who has it. */
+export interface VdiskDescription {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Type. */
+  type: VdiskType;
+  /** Size in GiB. */
+  sizeGiB: number;
+  /** Block size in bytes. */
+  blockSize: number;
+  /** Whether writes are refused. */
+  readOnly: boolean;
+  /** Primary cluster. */
+  cluster: string;
+  /** Its status: healthy, repairing or unhealthy. */
+  clusterStatus: string;
+  /** Slave cluster, if it has one. */
+  slaveCluster?: string | undefined;
+  /** Its status. */
+  slaveClusterStatus?: string | undefined;
+  /** Who may write it now; absent when nobody has it mounted. */
+  owner?: VdiskOwner | undefined;
+  /** Open incidents on its clusters. */
+  openIncidents: string[];
+  /** Repairs done for those incidents. */
+  repairs: VdiskRepair[];
+}
+export interface VdiskDescriptionInit {
+  vdisk: string;
+  type: VdiskType;
+  sizeGiB: number;
+  blockSize: number;
+  readOnly?: boolean | undefined;
+  cluster: string;
+  clusterStatus: string;
+  slaveCluster?: string | undefined;
+  slaveClusterStatus?: string | undefined;
+  owner?: VdiskOwnerInit | undefined;
+  openIncidents?: readonly string[] | undefined;
+  repairs?: readonly VdiskRepairInit[] | undefined;
+}
+
+/** The one process that may write a vdisk now. */
+export interface VdiskOwner {
+  /** Id of the NBD server. */
+  server: string;
+  /** Fencing token: etcd create revision of the owner key. */
+  epoch: number;
+}
+export type VdiskOwnerInit = VdiskOwner;
+
+/** The repair of one vdisk in one attempt of one incident. */
+export interface VdiskRepair {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Incident. */
+  incident: string;
+  /** Attempt of the incident. */
+  attempt: number;
+  /** NBD server that did it. */
+  server: string;
+  /** Blocks that had to be copied. */
+  dirtyBlocks: number;
+  /** Blocks that were copied. */
+  copiedBlocks: number;
+  /** How long it took, milliseconds. */
+  repairMs: number;
+  /** When it was complete, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type VdiskRepairInit = VdiskRepair;
+
+/** One line about a vdisk. */
+export interface VdiskSummary {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Type. */
+  type: VdiskType;
+  /** Size in GiB. */
+  sizeGiB: number;
+  /** Block size in bytes. */
+  blockSize: number;
+  /** Whether writes are refused. */
+  readOnly: boolean;
+  /** Primary cluster. */
+  cluster: string;
+  /** Slave cluster, if it has one. */
+  slaveCluster?: string | undefined;
+  /** Who may write it now; absent when nobody has it mounted. */
+  owner?: VdiskOwner | undefined;
+}
+export interface VdiskSummaryInit {
+  vdisk: string;
+  type: VdiskType;
+  sizeGiB: number;
+  blockSize: number;
+  readOnly?: boolean | undefined;
+  cluster: string;
+  slaveCluster?: string | undefined;
+  owner?: VdiskOwnerInit | undefined;
+}
+
+/** 0-Disk's vdisk types. boot is known, so that existing ones can be listed, but cannot be created. */
+export type VdiskType = 'db' | 'cache' | 'tmp' | 'boot';
+
+/** What an outage is: temporary (the data is still there), permanent (the data is lost), false_alarm (there was none). Plain JSON also accepts false-alarm. */
+export type Verdict = 'temporary' | 'permanent' | 'false_alarm';
+
+/** What `decode` gives for each record: every field with a default is there. */
+export interface RecordTypes {
+  readonly ClusterCreateReply: ClusterCreateReply;
+  readonly ClusterCreateRequest: ClusterCreateRequest;
+  readonly ClusterGetReply: ClusterGetReply;
+  readonly ClusterGetRequest: ClusterGetRequest;
+  readonly ClusterListReply: ClusterListReply;
+  readonly ClusterListRequest: ClusterListRequest;
+  readonly EngineGetReply: EngineGetReply;
+  readonly EngineGetRequest: EngineGetRequest;
+  readonly EngineListReply: EngineListReply;
+  readonly EngineListRequest: EngineListRequest;
+  readonly EngineProbeReply: EngineProbeReply;
+  readonly EngineProbeRequest: EngineProbeRequest;
+  readonly EngineReportFailureReply: EngineReportFailureReply;
+  readonly EngineReportFailureRequest: EngineReportFailureRequest;
+  readonly EngineSetVerdictReply: EngineSetVerdictReply;
+  readonly EngineSetVerdictRequest: EngineSetVerdictRequest;
+  readonly IncidentGetReply: IncidentGetReply;
+  readonly IncidentGetRequest: IncidentGetRequest;
+  readonly IncidentListReply: IncidentListReply;
+  readonly IncidentListRequest: IncidentListRequest;
+  readonly NbdserverStatusReply: NbdserverStatusReply;
+  readonly NbdserverStatusRequest: NbdserverStatusRequest;
+  readonly OperationGetReply: OperationGetReply;
+  readonly OperationGetRequest: OperationGetRequest;
+  readonly SourceListReply: SourceListReply;
+  readonly SourceListRequest: SourceListRequest;
+  readonly VdiskCreateReply: VdiskCreateReply;
+  readonly VdiskCreateRequest: VdiskCreateRequest;
+  readonly VdiskDeleteReply: VdiskDeleteReply;
+  readonly VdiskDeleteRequest: VdiskDeleteRequest;
+  readonly VdiskDescribeReply: VdiskDescribeReply;
+  readonly VdiskDescribeRequest: VdiskDescribeRequest;
+  readonly VdiskListReply: VdiskListReply;
+  readonly VdiskListRequest: VdiskListRequest;
+  readonly ClusterStatusChanged: ClusterStatusChanged;
+  readonly EngineFailureReported: EngineFailureReported;
+  readonly EngineStatusChanged: EngineStatusChanged;
+  readonly EngineVerdictGiven: EngineVerdictGiven;
+  readonly IncidentClosed: IncidentClosed;
+  readonly IncidentOpened: IncidentOpened;
+  readonly LogLineRejected: LogLineRejected;
+  readonly NbdserverExited: NbdserverExited;
+  readonly NbdserverStarted: NbdserverStarted;
+  readonly OperationCompleted: OperationCompleted;
+  readonly OperationFailed: OperationFailed;
+  readonly OperationProgress: OperationProgress;
+  readonly RepairCompleted: RepairCompleted;
+  readonly RepairProgress: RepairProgress;
+  readonly VdiskCreated: VdiskCreated;
+  readonly VdiskDataUnavailable: VdiskDataUnavailable;
+  readonly VdiskDeleted: VdiskDeleted;
+  readonly VdiskMounted: VdiskMounted;
+  readonly VdiskReleased: VdiskReleased;
+  readonly ClusterDescription: ClusterDescription;
+  readonly ClusterSummary: ClusterSummary;
+  readonly EngineAddress: EngineAddress;
+  readonly EngineDescription: EngineDescription;
+  readonly EngineReplacement: EngineReplacement;
+  readonly Evidence: Evidence;
+  readonly IncidentDescription: IncidentDescription;
+  readonly IncidentReporter: IncidentReporter;
+  readonly IncidentTransition: IncidentTransition;
+  readonly IncidentVerdict: IncidentVerdict;
+  readonly OperationDescription: OperationDescription;
+  readonly RetiredEngine: RetiredEngine;
+  readonly ServedPair: ServedPair;
+  readonly ServedVdisk: ServedVdisk;
+  readonly SourceChild: SourceChild;
+  readonly SourceDescription: SourceDescription;
+  readonly VdiskDescription: VdiskDescription;
+  readonly VdiskOwner: VdiskOwner;
+  readonly VdiskRepair: VdiskRepair;
+  readonly VdiskSummary: VdiskSummary;
+}
+
+/** What `encode` takes for each record: fields with a default may be left out. */
+export interface RecordInits {
+  readonly ClusterCreateReply: ClusterCreateReplyInit;
+  readonly ClusterCreateRequest: ClusterCreateRequestInit;
+  readonly ClusterGetReply: ClusterGetReplyInit;
+  readonly ClusterGetRequest: ClusterGetRequestInit;
+  readonly ClusterListReply: ClusterListReplyInit;
+  readonly ClusterListRequest: ClusterListRequestInit;
+  readonly EngineGetReply: EngineGetReplyInit;
+  readonly EngineGetRequest: EngineGetRequestInit;
+  readonly EngineListReply: EngineListReplyInit;
+  readonly EngineListRequest: EngineListRequestInit;
+  readonly EngineProbeReply: EngineProbeReplyInit;
+  readonly EngineProbeRequest: EngineProbeRequestInit;
+  readonly EngineReportFailureReply: EngineReportFailureReplyInit;
+  readonly EngineReportFailureRequest: EngineReportFailureRequestInit;
+  readonly EngineSetVerdictReply: EngineSetVerdictReplyInit;
+  readonly EngineSetVerdictRequest: EngineSetVerdictRequestInit;
+  readonly IncidentGetReply: IncidentGetReplyInit;
+  readonly IncidentGetRequest: IncidentGetRequestInit;
+  readonly IncidentListReply: IncidentListReplyInit;
+  readonly IncidentListRequest: IncidentListRequestInit;
+  readonly NbdserverStatusReply: NbdserverStatusReplyInit;
+  readonly NbdserverStatusRequest: NbdserverStatusRequestInit;
+  readonly OperationGetReply: OperationGetReplyInit;
+  readonly OperationGetRequest: OperationGetRequestInit;
+  readonly SourceListReply: SourceListReplyInit;
+  readonly SourceListRequest: SourceListRequestInit;
+  readonly VdiskCreateReply: VdiskCreateReplyInit;
+  readonly VdiskCreateRequest: VdiskCreateRequestInit;
+  readonly VdiskDeleteReply: VdiskDeleteReplyInit;
+  readonly VdiskDeleteRequest: VdiskDeleteRequestInit;
+  readonly VdiskDescribeReply: VdiskDescribeReplyInit;
+  readonly VdiskDescribeRequest: VdiskDescribeRequestInit;
+  readonly VdiskListReply: VdiskListReplyInit;
+  readonly VdiskListRequest: VdiskListRequestInit;
+  readonly ClusterStatusChanged: ClusterStatusChangedInit;
+  readonly EngineFailureReported: EngineFailureReportedInit;
+  readonly EngineStatusChanged: EngineStatusChangedInit;
+  readonly EngineVerdictGiven: EngineVerdictGivenInit;
+  readonly IncidentClosed: IncidentClosedInit;
+  readonly IncidentOpened: IncidentOpenedInit;
+  readonly LogLineRejected: LogLineRejectedInit;
+  readonly NbdserverExited: NbdserverExitedInit;
+  readonly NbdserverStarted: NbdserverStartedInit;
+  readonly OperationCompleted: OperationCompletedInit;
+  readonly OperationFailed: OperationFailedInit;
+  readonly OperationProgress: OperationProgressInit;
+  readonly RepairCompleted: RepairCompletedInit;
+  readonly RepairProgress: RepairProgressInit;
+  readonly VdiskCreated: VdiskCreatedInit;
+  readonly VdiskDataUnavailable: VdiskDataUnavailableInit;
+  readonly VdiskDeleted: VdiskDeletedInit;
+  readonly VdiskMounted: VdiskMountedInit;
+  readonly VdiskReleased: VdiskReleasedInit;
+  readonly ClusterDescription: ClusterDescriptionInit;
+  readonly ClusterSummary: ClusterSummaryInit;
+  readonly EngineAddress: EngineAddressInit;
+  readonly EngineDescription: EngineDescriptionInit;
+  readonly EngineReplacement: EngineReplacementInit;
+  readonly Evidence: EvidenceInit;
+  readonly IncidentDescription: IncidentDescriptionInit;
+  readonly IncidentReporter: IncidentReporterInit;
+  readonly IncidentTransition: IncidentTransitionInit;
+  readonly IncidentVerdict: IncidentVerdictInit;
+  readonly OperationDescription: OperationDescriptionInit;
+  readonly RetiredEngine: RetiredEngineInit;
+  readonly ServedPair: ServedPairInit;
+  readonly ServedVdisk: ServedVdiskInit;
+  readonly SourceChild: SourceChildInit;
+  readonly SourceDescription: SourceDescriptionInit;
+  readonly VdiskDescription: VdiskDescriptionInit;
+  readonly VdiskOwner: VdiskOwnerInit;
+  readonly VdiskRepair: VdiskRepairInit;
+  readonly VdiskSummary: VdiskSummaryInit;
+}
+
+/** The payload of each event, as consumers get it. */
+export interface EventPayloads {
+  readonly 'cluster.status-changed': ClusterStatusChanged;
+  readonly 'engine.failure-reported': EngineFailureReported;
+  readonly 'engine.status-changed': EngineStatusChanged;
+  readonly 'engine.verdict-given': EngineVerdictGiven;
+  readonly 'incident.closed': IncidentClosed;
+  readonly 'incident.opened': IncidentOpened;
+  readonly 'log.line-rejected': LogLineRejected;
+  readonly 'nbdserver.exited': NbdserverExited;
+  readonly 'nbdserver.started': NbdserverStarted;
+  readonly 'operation.completed': OperationCompleted;
+  readonly 'operation.failed': OperationFailed;
+  readonly 'operation.progress': OperationProgress;
+  readonly 'repair.completed': RepairCompleted;
+  readonly 'repair.progress': RepairProgress;
+  readonly 'vdisk.created': VdiskCreated;
+  readonly 'vdisk.data-unavailable': VdiskDataUnavailable;
+  readonly 'vdisk.deleted': VdiskDeleted;
+  readonly 'vdisk.mounted': VdiskMounted;
+  readonly 'vdisk.released': VdiskReleased;
+}
+
+/** The payload of each event, as publishers give it. */
+export interface EventInits {
+  readonly 'cluster.status-changed': ClusterStatusChangedInit;
+  readonly 'engine.failure-reported': EngineFailureReportedInit;
+  readonly 'engine.status-changed': EngineStatusChangedInit;
+  readonly 'engine.verdict-given': EngineVerdictGivenInit;
+  readonly 'incident.closed': IncidentClosedInit;
+  readonly 'incident.opened': IncidentOpenedInit;
+  readonly 'log.line-rejected': LogLineRejectedInit;
+  readonly 'nbdserver.exited': NbdserverExitedInit;
+  readonly 'nbdserver.started': NbdserverStartedInit;
+  readonly 'operation.completed': OperationCompletedInit;
+  readonly 'operation.failed': OperationFailedInit;
+  readonly 'operation.progress': OperationProgressInit;
+  readonly 'repair.completed': RepairCompletedInit;
+  readonly 'repair.progress': RepairProgressInit;
+  readonly 'vdisk.created': VdiskCreatedInit;
+  readonly 'vdisk.data-unavailable': VdiskDataUnavailableInit;
+  readonly 'vdisk.deleted': VdiskDeletedInit;
+  readonly 'vdisk.mounted': VdiskMountedInit;
+  readonly 'vdisk.released': VdiskReleasedInit;
+}
+
+/** Each command: `init` is what a caller gives, `request` what the handler gets, `replyInit` what it answers. */
+export interface CommandShapes {
+  readonly 'cluster.create': { readonly init: ClusterCreateRequestInit; readonly request: ClusterCreateRequest; readonly replyInit: ClusterCreateReplyInit; readonly reply: ClusterCreateReply };
+  readonly 'cluster.get': { readonly init: ClusterGetRequestInit; readonly request: ClusterGetRequest; readonly replyInit: ClusterGetReplyInit; readonly reply: ClusterGetReply };
+  readonly 'cluster.list': { readonly init: ClusterListRequestInit; readonly request: ClusterListRequest; readonly replyInit: ClusterListReplyInit; readonly reply: ClusterListReply };
+  readonly 'engine.get': { readonly init: EngineGetRequestInit; readonly request: EngineGetRequest; readonly replyInit: EngineGetReplyInit; readonly reply: EngineGetReply };
+  readonly 'engine.list': { readonly init: EngineListRequestInit; readonly request: EngineListRequest; readonly replyInit: EngineListReplyInit; readonly reply: EngineListReply };
+  readonly 'engine.probe': { readonly init: EngineProbeRequestInit; readonly request: EngineProbeRequest; readonly replyInit: EngineProbeReplyInit; readonly reply: EngineProbeReply };
+  readonly 'engine.report-failure': { readonly init: EngineReportFailureRequestInit; readonly request: EngineReportFailureRequest; readonly replyInit: EngineReportFailureReplyInit; readonly reply: EngineReportFailureReply };
+  readonly 'engine.set-verdict': { readonly init: EngineSetVerdictRequestInit; readonly request: EngineSetVerdictRequest; readonly replyInit: EngineSetVerdictReplyInit; readonly reply: EngineSetVerdictReply };
+  readonly 'incident.get': { readonly init: IncidentGetRequestInit; readonly request: IncidentGetRequest; readonly replyInit: IncidentGetReplyInit; readonly reply: IncidentGetReply };
+  readonly 'incident.list': { readonly init: IncidentListRequestInit; readonly request: IncidentListRequest; readonly replyInit: IncidentListReplyInit; readonly reply: IncidentListReply };
+  readonly 'nbdserver.status': { readonly init: NbdserverStatusRequestInit; readonly request: NbdserverStatusRequest; readonly replyInit: NbdserverStatusReplyInit; readonly reply: NbdserverStatusReply };
+  readonly 'operation.get': { readonly init: OperationGetRequestInit; readonly request: OperationGetRequest; readonly replyInit: OperationGetReplyInit; readonly reply: OperationGetReply };
+  readonly 'source.list': { readonly init: SourceListRequestInit; readonly request: SourceListRequest; readonly replyInit: SourceListReplyInit; readonly reply: SourceListReply };
+  readonly 'vdisk.create': { readonly init: VdiskCreateRequestInit; readonly request: VdiskCreateRequest; readonly replyInit: VdiskCreateReplyInit; readonly reply: VdiskCreateReply };
+  readonly 'vdisk.delete': { readonly init: VdiskDeleteRequestInit; readonly request: VdiskDeleteRequest; readonly replyInit: VdiskDeleteReplyInit; readonly reply: VdiskDeleteReply };
+  readonly 'vdisk.describe': { readonly init: VdiskDescribeRequestInit; readonly request: VdiskDescribeRequest; readonly replyInit: VdiskDescribeReplyInit; readonly reply: VdiskDescribeReply };
+  readonly 'vdisk.list': { readonly init: VdiskListRequestInit; readonly request: VdiskListRequest; readonly replyInit: VdiskListReplyInit; readonly reply: VdiskListReply };
+}
+
+export type RecordName = keyof RecordTypes;
+export type EventType = keyof EventPayloads;
+export type CommandName = keyof CommandShapes;
