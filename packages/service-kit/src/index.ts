@@ -1,1 +1,10 @@
-export {};
+export * from './configuration.ts';
+export * from './deadline.ts';
+export * from './errors.ts';
+export * from './health-server.ts';
+export * from './in-flight.ts';
+export * from './logger.ts';
+export * from './metrics.ts';
+export * from './run-service.ts';
+export * from './service-settings.ts';
+export * from './trace.ts';
