@@ -22,7 +22,7 @@ export function badLongFinderOf(type: AvroType): Find | undefined {
 }
 
 function findBadLong(value: unknown): FieldProblem | undefined {
-  if (typeof value !== 'number' || value >= LONG_MIN) return undefined;
+  if (typeof value !== 'number' || !(value < LONG_MIN)) return undefined;
   return { path: '', expected: `a long from ${LONG_MIN} to ${LONG_MAX}`, found: String(value) };
 }
 
