@@ -5,10 +5,11 @@ import {
   clusterIncidentsPrefix,
   clusterStorageKey,
   type IncidentRecord,
+  incidentSchema,
   type Lease,
   ownerKey,
   parseClusterStorage,
-  parseIncident,
+  parseRecord,
   parseVdiskNbd,
   parseVdiskStatic,
   putRepairRecord,
@@ -291,7 +292,7 @@ export class MountedVdisk {
     const prefix = clusterIncidentsPrefix(cluster);
     return [...entries.values()]
       .filter(({ key }) => key.startsWith(prefix))
-      .map(({ key, value }) => parseIncident(value, key));
+      .map(({ key, value }) => parseRecord(incidentSchema, key, value));
   }
 
   /** Repairs of this vdisk that an earlier owner finished: their engines have every write since. */
@@ -349,8 +350,8 @@ export class MountedVdisk {
     try {
       const { outcome, reason: why } = await applyEngineStatus(
         store,
-        { kind: 'failure-reported', address, reporter: owner.server, reason, operation, detectedAt: at, at },
-        { clusterHint: identity.cluster },
+        { kind: 'failure-reported', address, reporter: owner.server, reason, operation, detectedAt: at },
+        { cluster: identity.cluster },
       );
       log.info({ engine: address, outcome, reason: why }, 'proposed to record an engine as offline');
     } catch (error) {
@@ -375,7 +376,8 @@ export class MountedVdisk {
     };
     while (this.#ended === null) {
       try {
-        const result = await putRepairRecord(store, outcome.cluster, outcome.shard, record);
+        const { cluster, shard } = outcome;
+        const result = await putRepairRecord(store, { cluster, shard, repair: record });
         if (result.outcome === 'refused') {
           log.warn(
             { vdisk, incident, attempt, reason: result.reason },

@@ -1,4 +1,12 @@
-import { type ConfigStore, type Lease, type OwnerRecord, ownerKey, parseOwner } from '@salvor/config-store';
+import {
+  type ConfigStore,
+  formatRecord,
+  type Lease,
+  type OwnerRecord,
+  ownerKey,
+  ownerSchema,
+  parseRecord,
+} from '@salvor/config-store';
 import { SalvorError } from '@salvor/service-kit';
 import { errno, VdiskIoError } from './errors.ts';
 import type { OwnerGuard } from './vdisk.ts';
@@ -39,12 +47,12 @@ export async function takeOwnership(
   for (let round = 0; round < TAKE_ROUNDS_MAX; round++) {
     const held = await store.get(key);
     if (held !== null) {
-      const owner = parseOwner(held.value);
+      const owner = parseRecord(ownerSchema, key, held.value);
       if (owner.server !== who.server) throw new OwnedElsewhereError(vdisk, owner);
       const ended = await store.transact({ compare: [{ key, revision: held.revision }], deletes: [key] });
       if (!ended.ok) continue;
     }
-    const value = JSON.stringify({ ...who, since: Date.now() });
+    const value = formatRecord(ownerSchema, key, { ...who, since: Date.now() });
     const taken = await store.transact({
       compare: [{ key, revision: 'absent' }],
       puts: [{ key, value, lease: lease.id }],

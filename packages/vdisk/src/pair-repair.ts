@@ -1,4 +1,4 @@
-import { decideCatchUp } from './catch-up.ts';
+import { decideCatchUp, type Range } from './catch-up.ts';
 import { addMark, allDirty, MAP_CHUNK_BYTES, stripeOf, stripesIn } from './dirty-map.ts';
 import { EngineControl } from './engine-control.ts';
 import { dirtyKey, writesKey } from './engine-keys.ts';
@@ -8,7 +8,7 @@ import type { Pair, RepairDue, RepairOutcome } from './pair.ts';
 import { attemptOf, type PairMember } from './pair-member.ts';
 import { isRequired, isUnderRepair } from './pair-mode.ts';
 import { Frame } from './resp.ts';
-import { addReadRing, addSetHead, parseRing, type Range } from './write-history.ts';
+import { addReadRing, addSetHead, parseRing } from './write-history.ts';
 
 /** Blocks per copy step: a client write waits for at most one such step. */
 const COPY_BLOCKS = 64;
@@ -91,6 +91,9 @@ export class PairRepair {
     const options = { address, db, password: settings.password, timeoutMs: settings.connectTimeoutMs };
     await this.#blame(record.address, () =>
       EngineControl.with(options, async (control) => {
+        // Whoever rebuilds first makes the spare a member; only an empty engine may become one.
+        if (record.repair?.kind === 'repair-final-outage')
+          await control.claim(identity, { mustBeEmpty: true });
         await control.raiseEpoch(identity, vdisk, epoch);
         await control.endOlderOwners(vdisk, epoch);
       }),

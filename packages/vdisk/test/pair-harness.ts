@@ -202,11 +202,8 @@ export class PairHarness {
   }
 
   /** Plays etcd: the primary is lost, `spare` takes its place under the next generation. */
-  async repairFinal(spare: TestEngine): Promise<void> {
+  repairFinal(spare: TestEngine): void {
     const id = { ...this.primary.identity, generation: this.primary.identity.generation + 1 };
-    await EngineControl.with({ address: spare.address, db: 0, timeoutMs: 2000 }, (control) =>
-      control.claim(id, { mustBeEmpty: true }),
-    );
     const repair = { incident: 'i2', attempt: 1, kind: 'repair-final-outage' as const, completed: false };
     this.primary = { identity: id, address: spare.address, db: 0, status: 'repair-final-outage', repair };
     this.pair.applyRecords(this.primary, this.slave);
