@@ -1,12 +1,6 @@
 /** Loads a cluster, decides what an input does to an engine, and stores it in one transaction. */
 import { formatClusterStorage } from '../cluster-storage.ts';
-import {
-  closedIncidentKey,
-  clusterStorageKey,
-  incidentKey,
-  operationKey,
-  salvorClusterKey,
-} from '../keys.ts';
+import { closedIncidentKey, clusterStorageKey, incidentKey, salvorClusterKey } from '../keys.ts';
 import type { ConfigStore, Put } from '../types.ts';
 import { ClusterIndex } from './cluster-index.ts';
 import { type ClusterSnapshot, readCluster, type SnapshotRequest, snapshotOf } from './cluster-snapshot.ts';
@@ -21,13 +15,13 @@ import {
   refused,
 } from './engine-status-decision.ts';
 import type { EngineStatusChangedPayload, HealingEvent } from './healing-events.ts';
+import { canonicalRequest, markOf, repeatOf, reusedReason } from './operation-mark.ts';
 import { formatRecord } from './record-text.ts';
 import {
   closedIncidentSchema,
   type IncidentRecord,
   incidentSchema,
   type OperationRecord,
-  operationSchema,
   salvorClusterSchema,
 } from './records.ts';
 
@@ -154,7 +148,7 @@ function writesOf(
   }
   // A verdict that waits for a spare has not had its effect: the same operation may finish it.
   if (outcome === 'applied' && code !== 'waiting-for-spare') {
-    const mark: OperationRecord = {
+    const mark = markOf({
       operation,
       kind: `engine-status.${input.kind}`,
       request: requestOf(input),
@@ -162,20 +156,16 @@ function writesOf(
       reason,
       answer: { cluster, shard, incident: incident?.id, attempt: incident?.attempt },
       at: next.record.updatedAt,
-    };
-    put(operationKey(operation), formatRecord(operationSchema, operationKey(operation), mark));
+    });
+    puts.push(mark);
   }
   return { puts, deletes };
 }
 
 function repeated(mark: OperationRecord | null, input: EngineStatusInput): EngineStatusDecision | undefined {
-  if (mark === null) return undefined;
-  if (mark.request !== requestOf(input)) {
-    return refused(
-      'operation-reused',
-      `operation ${mark.operation} was used for another request (${mark.request}); give each request its own id`,
-    );
-  }
+  const repeat = repeatOf(mark, requestOf(input));
+  if (mark === null || repeat === 'first') return undefined;
+  if (repeat === 'reused') return refused('operation-reused', reusedReason(mark));
   return {
     outcome: 'already',
     code: 'same-operation',
@@ -187,18 +177,17 @@ function repeated(mark: OperationRecord | null, input: EngineStatusInput): Engin
 function requestOf(input: EngineStatusInput): string {
   switch (input.kind) {
     case 'failure-reported':
-      return JSON.stringify({ kind: input.kind, address: input.address });
-    case 'verdict':
-      return input.operator === true
-        ? JSON.stringify({ kind: input.kind, address: input.address, verdict: input.verdict })
-        : JSON.stringify({
-            kind: input.kind,
-            incident: input.incident,
-            attempt: input.attempt,
-            verdict: input.verdict,
-          });
+      return canonicalRequest(input.kind, { address: input.address });
+    case 'verdict': {
+      const { verdict } = input;
+      const about =
+        input.operator === true
+          ? { address: input.address }
+          : { incident: input.incident, attempt: input.attempt };
+      return canonicalRequest(input.kind, { ...about, verdict });
+    }
     case 'repairs-complete':
-      return JSON.stringify({ kind: input.kind, incident: input.incident, attempt: input.attempt });
+      return canonicalRequest(input.kind, { incident: input.incident, attempt: input.attempt });
   }
 }
 

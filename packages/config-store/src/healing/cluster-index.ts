@@ -8,7 +8,7 @@ import {
   SALVOR_PREFIX,
   salvorClusterKey,
 } from '../keys.ts';
-import type { ConfigStore } from '../types.ts';
+import type { ConfigStore, StoreEntry } from '../types.ts';
 import type { SnapshotGuess } from './cluster-snapshot.ts';
 import { parseRecord } from './record-text.ts';
 import { type SalvorClusterRecord, salvorClusterSchema } from './records.ts';
@@ -16,6 +16,11 @@ import { type SalvorClusterRecord, salvorClusterSchema } from './records.ts';
 export interface ClusterShape {
   readonly storage: ClusterStorage;
   readonly record?: SalvorClusterRecord;
+}
+
+export interface StoredClusterShape extends ClusterShape {
+  readonly storageRevision: string;
+  readonly recordRevision?: string;
 }
 
 const keysPerRead = 64;
@@ -85,9 +90,9 @@ export class ClusterIndex {
 }
 
 /** Every storage cluster there is, also those that other tools made. A value that cannot be read is left out. */
-export async function readClusterShapes(store: ConfigStore): Promise<Map<string, ClusterShape>> {
+export async function readClusterShapes(store: ConfigStore): Promise<Map<string, StoredClusterShape>> {
   const clusters = await clusterNames(store);
-  const shapes = new Map<string, ClusterShape>();
+  const shapes = new Map<string, StoredClusterShape>();
   for (let start = 0; start < clusters.length; start += keysPerRead / 2) {
     const some = clusters.slice(start, start + keysPerRead / 2);
     const { entries } = await store.getMany(
@@ -96,7 +101,7 @@ export async function readClusterShapes(store: ConfigStore): Promise<Map<string,
     for (const name of some) {
       const storage = entries.get(clusterStorageKey(name));
       const record = entries.get(salvorClusterKey(name));
-      const shape = storage == null ? null : readable(name, storage.value, record?.value);
+      const shape = storage == null ? null : readable(name, storage, record ?? undefined);
       if (shape !== null) shapes.set(name, shape);
     }
   }
@@ -128,13 +133,16 @@ async function clusterNames(store: ConfigStore): Promise<string[]> {
 }
 
 /** A broken value must not hide the other clusters; whoever acts on this cluster gets the error. */
-function readable(cluster: string, storage: string, record: string | undefined): ClusterShape | null {
+function readable(
+  cluster: string,
+  storage: StoreEntry,
+  record: StoreEntry | undefined,
+): StoredClusterShape | null {
   try {
-    const key = salvorClusterKey(cluster);
-    return {
-      storage: parseClusterStorage(storage),
-      ...(record === undefined ? {} : { record: parseRecord(salvorClusterSchema, key, record) }),
-    };
+    const shape = { storage: parseClusterStorage(storage.value), storageRevision: storage.revision };
+    if (record === undefined) return shape;
+    const parsed = parseRecord(salvorClusterSchema, salvorClusterKey(cluster), record.value);
+    return { ...shape, record: parsed, recordRevision: record.revision };
   } catch (error) {
     if (error instanceof ConfigValueError) return null;
     throw error;

@@ -4,7 +4,7 @@ import { clusterStorageKey, incidentKey, operationKey, salvorClusterKey } from '
 import type { Compare, ConfigStore, StoreEntry } from '../types.ts';
 import type { ClusterState, PartnerState } from './cluster-state.ts';
 import { judgeCluster } from './cluster-status.ts';
-import { parseRecord } from './record-text.ts';
+import { recordIn } from './record-text.ts';
 import {
   type IncidentRecord,
   incidentSchema,
@@ -101,7 +101,7 @@ function keysOf({ cluster, operation }: SnapshotRequest, { shards, partner }: Sn
 function wantedBy(request: SnapshotRequest, entries: Entries): SnapshotGuess | null {
   const storage = storageIn(entries, request.cluster);
   if (storage === null) return null;
-  const partner = recordIn(entries, request.cluster)?.partner;
+  const partner = clusterRecordIn(entries, request.cluster)?.partner;
   return { shards: request.shardsOf(storage), ...(partner === undefined ? {} : { partner }) };
 }
 
@@ -112,7 +112,7 @@ function assemble(request: SnapshotRequest, guess: SnapshotGuess, entries: Entri
   if (storage === null || revision === undefined) return null;
   const incidents = new Map<number, IncidentRecord>();
   for (const shard of guess.shards) {
-    const incident = recordAt(entries, incidentKey(cluster, shard), incidentSchema);
+    const incident = recordIn(entries, incidentKey(cluster, shard), incidentSchema);
     if (incident !== null && shard < storage.servers.length) incidents.set(shard, incident);
   }
   const partner = guess.partner === undefined ? null : partnerIn(entries, guess.partner);
@@ -122,11 +122,11 @@ function assemble(request: SnapshotRequest, guess: SnapshotGuess, entries: Entri
       cluster,
       revision,
       storage,
-      record: recordIn(entries, cluster) ?? unknownClusterRecord(storage),
+      record: clusterRecordIn(entries, cluster) ?? unknownClusterRecord(storage),
       incidents,
       ...(partner === null ? {} : { partner }),
     },
-    operation: recordAt(entries, operationKey(request.operation), operationSchema),
+    operation: recordIn(entries, operationKey(request.operation), operationSchema),
     compare: keys.map((key) => ({ key, revision: entries.get(key)?.revision ?? 'absent' })),
     guess,
   };
@@ -134,7 +134,7 @@ function assemble(request: SnapshotRequest, guess: SnapshotGuess, entries: Entri
 
 function partnerIn(entries: Entries, cluster: string): PartnerState | null {
   const storage = storageIn(entries, cluster);
-  const record = recordIn(entries, cluster);
+  const record = clusterRecordIn(entries, cluster);
   if (storage === null) return null;
   return { cluster, storage, ...(record === null ? {} : { record }) };
 }
@@ -144,15 +144,6 @@ function storageIn(entries: Entries, cluster: string): ClusterStorage | null {
   return entry == null ? null : parseClusterStorage(entry.value);
 }
 
-function recordIn(entries: Entries, cluster: string): SalvorClusterRecord | null {
-  return recordAt(entries, salvorClusterKey(cluster), salvorClusterSchema);
-}
-
-function recordAt<S extends Parameters<typeof parseRecord>[0]>(
-  entries: Entries,
-  key: string,
-  schema: S,
-): ReturnType<typeof parseRecord<S>> | null {
-  const entry = entries.get(key);
-  return entry == null ? null : parseRecord(schema, key, entry.value);
+function clusterRecordIn(entries: Entries, cluster: string): SalvorClusterRecord | null {
+  return recordIn(entries, salvorClusterKey(cluster), salvorClusterSchema);
 }

@@ -1,6 +1,7 @@
 /** Salvor's records to and from the JSON text in etcd, with errors that name key, path, expected and found. */
 import type { z } from 'zod';
 import { type ConfigProblem, ConfigValueError } from '../errors.ts';
+import type { StoreEntry } from '../types.ts';
 
 const foundCharsMax = 80;
 
@@ -33,6 +34,16 @@ export function formatRecord<S extends z.ZodType>(schema: S, key: string, record
   const value = JSON.stringify(record);
   parseRecord(schema, key, value);
   return value;
+}
+
+/** The record among entries that were read; null when the key was absent (or not read). Throws as parseRecord. */
+export function recordIn<S extends z.ZodType>(
+  entries: ReadonlyMap<string, StoreEntry | null>,
+  key: string,
+  schema: S,
+): z.output<S> | null {
+  const entry = entries.get(key);
+  return entry == null ? null : parseRecord(schema, key, entry.value);
 }
 
 function invalid(key: string, problems: readonly ConfigProblem[]): ConfigValueError {

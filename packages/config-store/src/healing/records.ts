@@ -29,12 +29,11 @@ export type Evidence = z.infer<typeof evidenceSchema>;
 export const engineRefSchema = z.looseObject({ address: text, db: z.number().int().min(0).default(0) });
 export type EngineRef = z.infer<typeof engineRefSchema>;
 
-export const replacementSchema = z.looseObject({
+const replacementSchema = z.looseObject({
   address: text,
   db: z.number().int().min(0),
   generation: z.number().int().min(1),
 });
-export type Replacement = z.infer<typeof replacementSchema>;
 
 /** `/salvor/incidents/<cluster>/<shard>`: the one open outage of an engine. Times are Unix milliseconds. */
 export const incidentSchema = z.looseObject({

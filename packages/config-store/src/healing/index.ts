@@ -1,0 +1,27 @@
+export * from './apply-cluster-admission.ts';
+export * from './apply-engine-status.ts';
+export * from './apply-vdisk-admission.ts';
+export type {
+  ClusterAdmissionCode,
+  ClusterCreateRequest,
+  SparesAddRequest,
+} from './cluster-admission.ts';
+export type { ClusterState, PartnerState } from './cluster-state.ts';
+export { judgeCluster } from './cluster-status.ts';
+export { incidentId, parseIncidentId } from './engine-failure.ts';
+export { decideEngineStatus } from './engine-status.ts';
+export type {
+  EngineStatusCode,
+  EngineStatusDecision,
+  EngineStatusInput,
+  FailureReported,
+  RepairsComplete,
+  VerdictGiven,
+} from './engine-status-decision.ts';
+export type * from './healing-events.ts';
+export { InvariantError } from './invariant.ts';
+export { formatRecord, parseRecord, recordIn } from './record-text.ts';
+export * from './records.ts';
+export * from './repair-records.ts';
+export { engineMoves, type IncidentStatus } from './status-words.ts';
+export type { VdiskAdmissionCode, VdiskCreateRequest } from './vdisk-admission.ts';

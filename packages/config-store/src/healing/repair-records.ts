@@ -1,0 +1,93 @@
+/** The owner of a vdisk says that its blocks are back, for one attempt of one incident. */
+import { incidentKey, ownerKey, repairKey, repairsPrefix } from '../keys.ts';
+import type { ConfigStore } from '../types.ts';
+import { type RetryOptions, untilNoConflict } from './compare-and-set.ts';
+import { formatRecord, parseRecord, recordIn } from './record-text.ts';
+import { incidentSchema, type RepairRecord, repairSchema } from './records.ts';
+
+export interface RepairRecordRequest {
+  readonly cluster: string;
+  readonly shard: number;
+  /** `epoch` is the create revision of the owner key under which the blocks were copied. */
+  readonly repair: RepairRecord;
+}
+
+export interface RepairRecordResult {
+  readonly outcome: 'applied' | 'already' | 'refused' | 'conflict';
+  readonly code:
+    | 'recorded'
+    | 'same-state'
+    | 'not-owner'
+    | 'incident-not-open'
+    | 'stale-attempt'
+    | 'not-under-repair'
+    | 'conflict';
+  readonly reason: string;
+}
+
+/**
+ * Records a repair in the transaction that proves that the writer still owns the vdisk, and that the attempt
+ * is still the one under repair: an owner that was fenced, or a repair of an attempt that ended, records nothing.
+ *
+ * @throws StoreError when etcd does not answer, ConfigValueError when a stored value cannot be used.
+ */
+export async function putRepairRecord(
+  store: ConfigStore,
+  { cluster, shard, repair }: RepairRecordRequest,
+  options: RetryOptions = {},
+): Promise<RepairRecordResult> {
+  const keys = {
+    owner: ownerKey(repair.vdisk),
+    incident: incidentKey(cluster, shard),
+    repair: repairKey(repair.incident, repair.attempt, repair.vdisk),
+  };
+  const result = await untilNoConflict(async (): Promise<RepairRecordResult | 'conflict'> => {
+    const { entries } = await store.getMany(Object.values(keys));
+    const incident = recordIn(entries, keys.incident, incidentSchema);
+    const about = `repair of ${repair.vdisk} in incident ${repair.incident}, attempt ${repair.attempt}`;
+    const refuse = (code: RepairRecordResult['code'], why: string): RepairRecordResult => {
+      return { outcome: 'refused', code, reason: `the ${about} is not recorded: ${why}` };
+    };
+    if (recordIn(entries, keys.repair, repairSchema) !== null) {
+      return { outcome: 'already', code: 'same-state', reason: `the ${about} is recorded already` };
+    }
+    const epoch = entries.get(keys.owner)?.createRevision;
+    if (epoch !== repair.epoch) {
+      return refuse(
+        'not-owner',
+        `${repair.server} owned it in epoch ${repair.epoch}, it is now ${epoch ?? 'free'}`,
+      );
+    }
+    if (incident === null || incident.id !== repair.incident) {
+      return refuse('incident-not-open', 'the incident is not open');
+    }
+    if (incident.attempt !== repair.attempt) {
+      return refuse('stale-attempt', `attempt ${incident.attempt} is open`);
+    }
+    if (incident.status === 'offline') return refuse('not-under-repair', `${incident.address} is offline`);
+    const stored = await store.transact({
+      compare: [
+        { key: keys.owner, createRevision: epoch },
+        { key: keys.incident, revision: entries.get(keys.incident)?.revision ?? 'absent' },
+        { key: keys.repair, revision: 'absent' },
+      ],
+      puts: [{ key: keys.repair, value: formatRecord(repairSchema, keys.repair, repair) }],
+    });
+    return stored.ok
+      ? { outcome: 'applied', code: 'recorded', reason: `the ${about} is recorded` }
+      : 'conflict';
+  }, options);
+  if (result !== 'conflict') return result;
+  const reason = `the incident ${repair.incident} was changed by others at every attempt; try again`;
+  return { outcome: 'conflict', code: 'conflict', reason };
+}
+
+/** All repairs recorded for one attempt of an incident, in the order of vdisk ids. Throws as putRepairRecord. */
+export async function listRepairRecords(
+  store: ConfigStore,
+  incident: string,
+  attempt: number,
+): Promise<RepairRecord[]> {
+  const { entries } = await store.list(repairsPrefix(incident, attempt));
+  return entries.map(({ key, value }) => parseRecord(repairSchema, key, value));
+}

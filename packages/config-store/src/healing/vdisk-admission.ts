@@ -1,0 +1,189 @@
+/** Whether a vdisk may be created or deleted now, and what is written for it. Pure. */
+import type { ServerEntry } from '../cluster-storage.ts';
+import type { VdiskNbd, VdiskStatic } from '../vdisk-config.ts';
+import { judgeCluster } from './cluster-status.ts';
+import { repeatOf, reusedReason } from './operation-mark.ts';
+import type { OperationRecord, OwnerRecord, SalvorClusterRecord } from './records.ts';
+
+export interface VdiskCreateRequest {
+  readonly vdisk: string;
+  /** `boot` is refused: its deduplicated layout is not served here. */
+  readonly type: string;
+  readonly sizeGiB: number;
+  /** Bytes. */
+  readonly blockSize: number;
+  readonly cluster: string;
+  readonly slaveCluster?: string;
+  readonly readOnly: boolean;
+}
+
+export interface AdmittingCluster {
+  readonly cluster: string;
+  readonly servers: readonly ServerEntry[];
+  readonly record: SalvorClusterRecord;
+}
+
+export interface VdiskCreateState {
+  readonly primary: AdmittingCluster | null;
+  /** The slave cluster named by the request; null when there is no such cluster. */
+  readonly slave: AdmittingCluster | null;
+  /** Whether any configuration of that vdisk exists. */
+  readonly exists: boolean;
+  readonly mark: OperationRecord | null;
+}
+
+export interface VdiskDeleteState {
+  readonly exists: boolean;
+  /** The vdisk's clusters, as far as they exist. */
+  readonly clusters: readonly AdmittingCluster[];
+  readonly owner: OwnerRecord | null;
+  readonly mark: OperationRecord | null;
+}
+
+export type VdiskAdmissionCode =
+  | 'admitted'
+  | 'same-operation'
+  | 'operation-reused'
+  | 'invalid-vdisk-id'
+  | 'type-refused'
+  | 'invalid-size'
+  | 'invalid-block-size'
+  | 'unknown-cluster'
+  | 'wrong-role'
+  | 'clusters-not-paired'
+  | 'slave-too-small'
+  | 'cluster-not-healthy'
+  | 'vdisk-exists'
+  | 'unknown-vdisk'
+  | 'vdisk-owned';
+
+export interface VdiskAdmission {
+  readonly outcome: 'applied' | 'already' | 'refused';
+  readonly code: VdiskAdmissionCode;
+  /** A sentence for the log and the operator. */
+  readonly reason: string;
+  /** What is written for a vdisk that may be created. */
+  readonly static?: VdiskStatic;
+  readonly nbd?: VdiskNbd;
+}
+
+const idPattern = /^[A-Za-z0-9_:-]{1,64}$/;
+const blockBytesMin = 512;
+/** The largest block that fits a message of the log, with room for its header. */
+export const blockBytesMax = 256 * 1024;
+export const vdiskGiBMax = 64 * 1024;
+const servedTypes = ['db', 'cache', 'tmp'] as const;
+
+export function decideVdiskCreate(
+  state: VdiskCreateState,
+  request: VdiskCreateRequest,
+  canonical: string,
+): VdiskAdmission {
+  const repeat = repeated(state.mark, canonical);
+  if (repeat !== null) return repeat;
+  const { vdisk, sizeGiB, blockSize, cluster, slaveCluster } = request;
+  if (!idPattern.test(vdisk)) {
+    return refuse(
+      'invalid-vdisk-id',
+      `a vdisk id is 1 to 64 of A-Z a-z 0-9 _ : -, found ${JSON.stringify(vdisk)}`,
+    );
+  }
+  const type = servedTypes.find((served) => served === request.type);
+  if (type === undefined) {
+    const why =
+      request.type === 'boot' ? ': boot vdisks are deduplicated, and that layout is not served' : '';
+    return refuse('type-refused', `type is one of ${servedTypes.join(', ')}, found ${request.type}${why}`);
+  }
+  if (!Number.isSafeInteger(sizeGiB) || sizeGiB < 1 || sizeGiB > vdiskGiBMax) {
+    return refuse('invalid-size', `sizeGiB is a whole number from 1 to ${vdiskGiBMax}, found ${sizeGiB}`);
+  }
+  if (!isPowerOfTwo(blockSize) || blockSize < blockBytesMin || blockSize > blockBytesMax) {
+    const expected = `a power of two from ${blockBytesMin} to ${blockBytesMax}`;
+    return refuse('invalid-block-size', `blockSize is ${expected}, found ${blockSize}`);
+  }
+  if (state.exists)
+    return refuse('vdisk-exists', `vdisk ${vdisk} exists; delete it first or choose another id`);
+  const misfit = misfitOf(state, request);
+  if (misfit !== null) return misfit;
+  return {
+    outcome: 'applied',
+    code: 'admitted',
+    reason: `vdisk ${vdisk} is created on ${cluster}${slaveCluster === undefined ? '' : ` and ${slaveCluster}`}`,
+    static: { blockSize, size: sizeGiB, type, readOnly: request.readOnly, templateVdiskID: '' },
+    nbd: {
+      storageClusterID: cluster,
+      templateStorageClusterID: '',
+      slaveStorageClusterID: slaveCluster ?? '',
+      tlogServerClusterID: '',
+    },
+  };
+}
+
+export function decideVdiskDelete(state: VdiskDeleteState, vdisk: string, canonical: string): VdiskAdmission {
+  const repeat = repeated(state.mark, canonical);
+  if (repeat !== null) return repeat;
+  if (!state.exists) return refuse('unknown-vdisk', `there is no vdisk ${vdisk}`);
+  if (state.owner !== null) {
+    return refuse(
+      'vdisk-owned',
+      `vdisk ${vdisk} is in use by ${state.owner.server}; disconnect its clients first`,
+    );
+  }
+  const sick = state.clusters.map(sickness).find((reason) => reason !== null);
+  if (sick != null) return refuse('cluster-not-healthy', `vdisk ${vdisk} cannot be deleted now: ${sick}`);
+  return { outcome: 'applied', code: 'admitted', reason: `vdisk ${vdisk} is deleted` };
+}
+
+function misfitOf({ primary, slave }: VdiskCreateState, request: VdiskCreateRequest): VdiskAdmission | null {
+  const { vdisk, cluster, slaveCluster } = request;
+  if (primary === null) return refuse('unknown-cluster', `there is no storage cluster ${cluster}`);
+  if (primary.record.role !== 'primary') {
+    return refuse('wrong-role', `cluster ${cluster} is a slave; a vdisk's cluster must be a primary`);
+  }
+  if (slaveCluster !== undefined) {
+    if (slave === null) return refuse('unknown-cluster', `there is no storage cluster ${slaveCluster}`);
+    if (slave.record.role !== 'slave') {
+      return refuse(
+        'wrong-role',
+        `cluster ${slaveCluster} is a primary; a vdisk's slave cluster must be a slave`,
+      );
+    }
+    if (primary.record.partner !== slaveCluster) {
+      const partner = primary.record.partner ?? 'no cluster';
+      return refuse(
+        'clusters-not-paired',
+        `cluster ${cluster} is paired with ${partner}, not with ${slaveCluster}`,
+      );
+    }
+    if (slave.servers.length < primary.servers.length) {
+      const found = `${slaveCluster} has ${slave.servers.length}, ${cluster} has ${primary.servers.length}`;
+      return refuse('slave-too-small', `a slave cluster needs an engine for each of the primary: ${found}`);
+    }
+  }
+  const sick = [primary, ...(slave === null ? [] : [slave])].map(sickness).find((reason) => reason !== null);
+  return sick == null ? null : refuse('cluster-not-healthy', `vdisk ${vdisk} cannot be created now: ${sick}`);
+}
+
+/** Why a cluster takes part in no create or delete now. The configuration is asked too: other tools may edit it. */
+function sickness({ cluster, servers, record }: AdmittingCluster): string | null {
+  const judged = judgeCluster(servers, record.role);
+  if (judged.status !== 'healthy') return `cluster ${cluster} is not healthy: ${judged.reason}`;
+  return record.status === 'healthy'
+    ? null
+    : `cluster ${cluster} is ${record.status}; wait until it is healthy`;
+}
+
+function repeated(mark: OperationRecord | null, canonical: string): VdiskAdmission | null {
+  const repeat = repeatOf(mark, canonical);
+  if (mark === null || repeat === 'first') return null;
+  if (repeat === 'reused') return refuse('operation-reused', reusedReason(mark));
+  return { outcome: 'already', code: 'same-operation', reason: `done before: ${mark.reason}` };
+}
+
+function refuse(code: VdiskAdmissionCode, reason: string): VdiskAdmission {
+  return { outcome: 'refused', code, reason };
+}
+
+function isPowerOfTwo(value: number): boolean {
+  return Number.isSafeInteger(value) && value > 0 && Number.isInteger(Math.log2(value));
+}
