@@ -54,7 +54,13 @@ export class InFlightBudget {
     return false;
   }
 
+  /** Takes bytes that were promised to the holder: they count, and they are never refused. */
+  takeGuaranteed(bytes: number): void {
+    this.#usedBytes += bytes;
+  }
+
   give(bytes: number): void {
+    if (bytes === 0) return;
     this.#usedBytes -= bytes;
     this.#serveWaiting();
   }

@@ -18,7 +18,9 @@ export interface NbdLimits {
   maxRequestsPerConnection: number;
   /** Payload bytes of those requests. */
   maxBytesPerConnection: number;
-  /** Payload bytes in flight over all connections. */
+  /** Of those, what a connection may use even when the others have used up `maxBytesInFlight`. */
+  guaranteedBytesPerConnection: number;
+  /** Payload bytes in flight over all connections; only guaranteed bytes can come on top. */
   maxBytesInFlight: number;
   /** While others wait for `maxBytesInFlight`, a client stuck this long in sending a payload or taking replies is cut. */
   stallTimeoutMs: number;
@@ -38,6 +40,7 @@ export const defaultNbdLimits: NbdLimits = {
   maxListedExports: 10_000,
   maxRequestsPerConnection: 512,
   maxBytesPerConnection: 2 * maxPayloadBytes,
+  guaranteedBytesPerConnection: 1024 * 1024,
   maxBytesInFlight: 512 * 1024 * 1024,
   stallTimeoutMs: 30_000,
   drainTimeoutMs: 30_000,

@@ -224,6 +224,8 @@ export class Transmission implements BudgetHolder, ReplyQueueOwner {
     if (this.#inFlight >= limits.maxRequestsPerConnection) return false;
     if (this.#inFlightBytes > 0 && this.#inFlightBytes + bytes > limits.maxBytesPerConnection) return false;
     if (bytes > 0 && this.#reservedBytes === bytes) this.#reservedBytes = 0;
+    // A device that hangs may hold the whole budget; the clients of the others must not notice.
+    else if (this.#inFlightBytes + bytes <= limits.guaranteedBytesPerConnection) budget.takeGuaranteed(bytes);
     else if (!budget.take(this, bytes)) return false;
     this.#inFlightBytes += bytes;
     return true;

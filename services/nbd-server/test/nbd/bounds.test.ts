@@ -62,6 +62,20 @@ test('while others wait for memory, clients that stall are cut', async (t) => {
   assert.ok(logged.some(({ fields }) => /stalled for \d+ ms/.test(String(fields.reason))));
 });
 
+test('a device that hangs with all the memory in flight does not stop the clients of another', async (t) => {
+  const { unix, device, server } = await serve(t, { limits: { maxBytesInFlight: 32 * MiB } });
+  device.hold();
+  const hanging = await RawClient.onExport(unix, 'd');
+  hanging.send(...Array.from({ length: 8 }, () => request({ type: read, length: 8 * MiB })));
+  await until('the memory to be used up', () => server.bytesInFlight === 32 * MiB);
+  const other = await RawClient.onExport(unix, 'ro');
+  other.send(...Array.from({ length: 100 }, () => request({ type: read, length: 64 * 1024 })));
+  for (let i = 0; i < 100; i++) assert.equal((await other.takeReply(64 * 1024)).error, 0);
+  device.release();
+  for (let i = 0; i < 8; i++) assert.equal((await hanging.takeReply(8 * MiB)).error, 0);
+  await until('everything to be given back', () => server.bytesInFlight === 0);
+});
+
 test('a handshake that takes too long is cut; a silent client in transmission is not', async (t) => {
   const { tcp, server } = await serve(t, { limits: { handshakeTimeoutMs: 150 } });
   const ready = await RawClient.onExport(tcp, 'd');
