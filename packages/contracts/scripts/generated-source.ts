@@ -55,25 +55,20 @@ function typesSource(files: readonly SchemaFile[]): string {
       'RecordInits',
       records.map((name) => `readonly ${name}: ${name}Init;`),
     ),
-    '/** The payload of each event, as consumers get it. */',
+    '/** The record that carries each event. */',
     interfaceOf(
-      'EventPayloads',
-      events.map((type) => `readonly '${type}': ${recordNameOf(type)};`),
+      'EventRecords',
+      events.map((type) => `readonly '${type}': '${recordNameOf(type)}';`),
     ),
-    '/** The payload of each event, as publishers give it. */',
+    '/** The records of each command. */',
     interfaceOf(
-      'EventInits',
-      events.map((type) => `readonly '${type}': ${recordNameOf(type)}Init;`),
-    ),
-    '/** Each command: `init` is what a caller gives, `request` what the handler gets, `replyInit` what it answers. */',
-    interfaceOf(
-      'CommandShapes',
+      'CommandRecords',
       commands.map((command) => {
         const name = recordNameOf(command);
-        return `readonly '${command}': { readonly init: ${name}RequestInit; readonly request: ${name}Request; readonly replyInit: ${name}ReplyInit; readonly reply: ${name}Reply };`;
+        return `readonly '${command}': { readonly request: '${name}Request'; readonly reply: '${name}Reply' };`;
       }),
     ),
-    'export type RecordName = keyof RecordTypes;\nexport type EventType = keyof EventPayloads;\nexport type CommandName = keyof CommandShapes;\n',
+    'export type RecordName = keyof RecordTypes;\nexport type EventType = keyof EventRecords;\nexport type CommandName = keyof CommandRecords;\n',
   ].join('\n');
 }
 
@@ -169,12 +164,11 @@ function schemasSource(files: readonly SchemaFile[]): string {
   });
   return [
     HEADER,
-    "import type { CommandName, EventType, RecordName } from './types.ts';\n",
+    "import type { CommandRecords, EventRecords, RecordName } from './types.ts';\n",
     '/** A record as it is on the wire. `fingerprint`: CRC-64-AVRO, 16 hex digits in wire order. */',
     'export interface GeneratedSchema {\n  readonly fingerprint: string;\n  readonly schema: object;\n}\n',
     `export const generatedSchemas: Readonly<Record<RecordName, GeneratedSchema>> = {\n${entries.join('')}};\n`,
-    `export const eventRecords = {\n${events.join('')}} as const satisfies Readonly<Record<EventType, RecordName>>;\n`,
-    'export const commandRecords: Readonly<\n  Record<CommandName, { readonly request: RecordName; readonly reply: RecordName }>',
-    `> = {\n${commands.join('')}};\n`,
+    `export const eventRecords: EventRecords = {\n${events.join('')}};\n`,
+    `export const commandRecords: CommandRecords = {\n${commands.join('')}};\n`,
   ].join('\n');
 }

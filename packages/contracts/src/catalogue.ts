@@ -2,23 +2,14 @@
 import { commandExamples } from './command-examples.ts';
 import { eventExamples } from './event-examples.ts';
 import { commandRecords, eventRecords, generatedSchemas } from './generated/schemas.ts';
-import type { CommandName, EventPayloads, EventType, RecordName } from './generated/types.ts';
-import {
-  commandServices,
-  IDEMPOTENT_BY_OPERATION,
-  READ_ONLY,
-  type TokenField,
-  tokenFields,
-} from './routing.ts';
+import type { CommandName, EventRecords, EventType, RecordName } from './generated/types.ts';
+import { commandServices, IDEMPOTENT_BY_OPERATION, READ_ONLY, tokenFields } from './routing.ts';
 import { commandSubject, EVENT_SUBJECT_PREFIX, engineToken, eventFilter, requireId } from './subjects.ts';
-import type { CommandDefinition, EventDefinition } from './types.ts';
+import type { CommandDefinition, EventDefinition, EventInits, EventPayloads } from './types.ts';
 
-export const events: Readonly<Record<EventType, EventDefinition>> = tableOf(eventTypes(), defineEvent);
+export const events: { readonly [T in EventType]: EventDefinition<T> } = eventTable();
 
-export const commands: Readonly<Record<CommandName, CommandDefinition>> = tableOf(
-  commandNames(),
-  defineCommand,
-);
+export const commands: { readonly [C in CommandName]: CommandDefinition<C> } = commandTable();
 
 /** Every event type, in alphabetical order. */
 export function eventTypes(): EventType[] {
@@ -39,7 +30,7 @@ export function isCommandName(name: string): name is CommandName {
 }
 
 /** The record that carries an event: `vdisk.mounted` -> `VdiskMounted`. */
-export function eventRecord<T extends EventType>(type: T): (typeof eventRecords)[T] {
+export function eventRecord<T extends EventType>(type: T): EventRecords[T] {
   return eventRecords[type];
 }
 
@@ -51,10 +42,10 @@ export function eventTypeOfRecord(record: string): EventType | undefined {
 /** The subject an event is published on. Throws InvalidIdError when its token cannot be part of a subject. */
 export function eventSubject<T extends EventType>(
   type: T,
-  payload: Pick<EventPayloads[T], TokenField<T>>,
+  payload: EventInits[T] | EventPayloads[T],
 ): string {
-  const value = (payload as Readonly<Record<string, unknown>>)[tokenFields[type]];
-  return `${EVENT_SUBJECT_PREFIX}.${type}.${tokenOf(type, String(value))}`;
+  const value = Object.entries(payload).find(([field]) => field === tokenFields[type])?.[1];
+  return `${EVENT_SUBJECT_PREFIX}.${type}.${tokenOf(type, typeof value === 'string' ? value : '')}`;
 }
 
 /** The event type and token of a subject; undefined when it is not the subject of a known event. */
@@ -66,7 +57,7 @@ export function parseEventSubject(subject: string): { type: EventType; token: st
   return dot > 0 && isEventType(type) ? { type, token: rest.slice(dot + 1) } : undefined;
 }
 
-function defineEvent(type: EventType): EventDefinition {
+function defineEvent<T extends EventType>(type: T): EventDefinition<T> {
   const record = eventRecords[type];
   const token = tokenFields[type] === 'address' ? 'engine' : tokenFields[type];
   return {
@@ -81,7 +72,7 @@ function defineEvent(type: EventType): EventDefinition {
   };
 }
 
-function defineCommand(name: CommandName): CommandDefinition {
+function defineCommand<C extends CommandName>(name: C): CommandDefinition<C> {
   const { request, reply } = commandRecords[name];
   const { service, mutating } = commandServices[name];
   return {
@@ -111,6 +102,10 @@ function docOf(record: RecordName): string {
   return 'doc' in schema && typeof schema.doc === 'string' ? schema.doc : '';
 }
 
-function tableOf<K extends string, V>(keys: readonly K[], define: (key: K) => V): Record<K, V> {
-  return Object.fromEntries(keys.map((key) => [key, define(key)])) as Record<K, V>;
+function eventTable(): typeof events {
+  return Object.fromEntries(eventTypes().map((type) => [type, defineEvent(type)])) as typeof events;
+}
+
+function commandTable(): typeof commands {
+  return Object.fromEntries(commandNames().map((name) => [name, defineCommand(name)])) as typeof commands;
 }

@@ -46,4 +46,12 @@ export {
   MAX_ID_LENGTH,
   requireId,
 } from './subjects.ts';
-export type { CommandDefinition, EventDefinition, PlainJsonObject, ServiceName } from './types.ts';
+export type {
+  CommandDefinition,
+  CommandShapes,
+  EventDefinition,
+  EventInits,
+  EventPayloads,
+  PlainJsonObject,
+  ServiceName,
+} from './types.ts';

@@ -1,6 +1,6 @@
 /** Where events and commands go: the subject token of each event, the service behind each command. */
-import type { CommandName, EventPayloads, EventType } from './generated/types.ts';
-import type { ServiceName } from './types.ts';
+import type { CommandName, EventType } from './generated/types.ts';
+import type { EventPayloads, ServiceName } from './types.ts';
 
 /** The field of each event that is the last token of its subject, so that watchers can filter by it. */
 export const tokenFields = {
@@ -24,8 +24,6 @@ export const tokenFields = {
   'vdisk.mounted': 'vdisk',
   'vdisk.released': 'vdisk',
 } as const satisfies { readonly [T in EventType]: keyof EventPayloads[T] };
-
-export type TokenField<T extends EventType> = (typeof tokenFields)[T] & keyof EventPayloads[T];
 
 /** Who answers each command, and which of them change something. */
 export const commandServices: Readonly<Record<CommandName, { service: ServiceName; mutating: boolean }>> = {

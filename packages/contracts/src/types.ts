@@ -18,12 +18,35 @@
  * An optional field may be added at any time, and a default makes a field optional for readers of old messages:
  * both directions must stay readable (scripts/compatibility.ts). Anything else is a new `v`.
  */
-import type { CommandName, EventType, RecordName } from './generated/types.ts';
+import type {
+  CommandName,
+  CommandRecords,
+  EventRecords,
+  EventType,
+  RecordInits,
+  RecordTypes,
+} from './generated/types.ts';
+
+/** The payload of each event, as consumers get it. */
+export type EventPayloads = { readonly [T in EventType]: RecordTypes[EventRecords[T]] };
+
+/** The payload of each event, as publishers give it. */
+export type EventInits = { readonly [T in EventType]: RecordInits[EventRecords[T]] };
+
+/** Each command: callers give `init` and get `reply`; the service gets `request` and gives `replyInit`. */
+export type CommandShapes = {
+  readonly [C in CommandName]: {
+    readonly init: RecordInits[CommandRecords[C]['request']];
+    readonly request: RecordTypes[CommandRecords[C]['request']];
+    readonly replyInit: RecordInits[CommandRecords[C]['reply']];
+    readonly reply: RecordTypes[CommandRecords[C]['reply']];
+  };
+};
 
 /** An event type and what everyone may know about it. */
-export interface EventDefinition {
-  readonly type: EventType;
-  readonly record: RecordName;
+export interface EventDefinition<T extends EventType = EventType> {
+  readonly type: T;
+  readonly record: EventRecords[T];
   /** 16 hex digits, as in `ce-dataschema`. */
   readonly fingerprint: string;
   /** `salvor.evt.v1.engine.failure-reported.<engine>`: what the last token is. */
@@ -38,15 +61,15 @@ export interface EventDefinition {
 }
 
 /** A command and what everyone may know about it. */
-export interface CommandDefinition {
-  readonly name: CommandName;
+export interface CommandDefinition<C extends CommandName = CommandName> {
+  readonly name: C;
   /** The service that answers. */
   readonly service: ServiceName;
   /** `salvor.cmd.v1.vdisk.create` */
   readonly subject: string;
-  readonly request: RecordName;
+  readonly request: CommandRecords[C]['request'];
   readonly requestFingerprint: string;
-  readonly reply: RecordName;
+  readonly reply: CommandRecords[C]['reply'];
   readonly replyFingerprint: string;
   /** Whether it changes anything; if so it takes an `operationId` and answers `operation` and `outcome`. */
   readonly mutating: boolean;

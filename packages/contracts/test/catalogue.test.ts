@@ -70,12 +70,21 @@ for (const name of commandNames()) {
   });
 }
 
+const mounted = { vdisk: 'v1', server: 'nbd-1', epoch: 1, at: 1 };
+
 test('subjects are built from ids and addresses', () => {
   assert.equal(
-    eventSubject('engine.failure-reported', { address: '10.100.0.1:22005' }),
+    eventSubject('engine.failure-reported', {
+      address: '10.100.0.1:22005',
+      reporter: 'nbd-1',
+      reason: 'gone',
+      source: 's',
+      detectedAt: 1,
+      at: 1,
+    }),
     'salvor.evt.v1.engine.failure-reported.10_100_0_1:22005',
   );
-  assert.equal(eventSubject('vdisk.mounted', { vdisk: 'v1' }), 'salvor.evt.v1.vdisk.mounted.v1');
+  assert.equal(eventSubject('vdisk.mounted', mounted), 'salvor.evt.v1.vdisk.mounted.v1');
   assert.equal(commandSubject('vdisk.create'), 'salvor.cmd.v1.vdisk.create');
   assert.equal(commandSubject('nbdserver.status', 'nbd-1'), 'salvor.cmd.v1.nbdserver.status.nbd-1');
   assert.equal(eventFilter('all'), 'salvor.evt.v1.>');
@@ -84,9 +93,14 @@ test('subjects are built from ids and addresses', () => {
 test('what would widen or break a subject is refused', () => {
   for (const vdisk of ['', '*', '>', 'a.b', 'a b', 'é', 'x'.repeat(65), 'a\n', 'a\r\n']) {
     assert.equal(isId(vdisk), false, JSON.stringify(vdisk));
-    assert.throws(() => eventSubject('vdisk.mounted', { vdisk }), InvalidIdError, JSON.stringify(vdisk));
+    assert.throws(
+      () => eventSubject('vdisk.mounted', { ...mounted, vdisk }),
+      InvalidIdError,
+      JSON.stringify(vdisk),
+    );
   }
   assert.throws(() => commandSubject('nbdserver.status', '>'), InvalidIdError);
+  assert.throws(() => eventSubject('vdisk.mounted', {} as never), InvalidIdError);
 });
 
 test('an engine token is the address with underscores', () => {

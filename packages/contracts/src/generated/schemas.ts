@@ -1,6 +1,6 @@
 // Generated from packages/contracts/schemas by scripts/generate.ts. Do not edit.
 
-import type { CommandName, EventType, RecordName } from './types.ts';
+import type { CommandRecords, EventRecords, RecordName } from './types.ts';
 
 /** A record as it is on the wire. `fingerprint`: CRC-64-AVRO, 16 hex digits in wire order. */
 export interface GeneratedSchema {
@@ -303,7 +303,7 @@ export const generatedSchemas: Readonly<Record<RecordName, GeneratedSchema>> = {
   },
 };
 
-export const eventRecords = {
+export const eventRecords: EventRecords = {
   'cluster.status-changed': 'ClusterStatusChanged',
   'engine.failure-reported': 'EngineFailureReported',
   'engine.status-changed': 'EngineStatusChanged',
@@ -323,11 +323,9 @@ export const eventRecords = {
   'vdisk.deleted': 'VdiskDeleted',
   'vdisk.mounted': 'VdiskMounted',
   'vdisk.released': 'VdiskReleased',
-} as const satisfies Readonly<Record<EventType, RecordName>>;
+};
 
-export const commandRecords: Readonly<
-  Record<CommandName, { readonly request: RecordName; readonly reply: RecordName }>
-> = {
+export const commandRecords: CommandRecords = {
   'cluster.create': { request: 'ClusterCreateRequest', reply: 'ClusterCreateReply' },
   'cluster.get': { request: 'ClusterGetRequest', reply: 'ClusterGetReply' },
   'cluster.list': { request: 'ClusterListRequest', reply: 'ClusterListReply' },

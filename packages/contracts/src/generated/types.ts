@@ -1322,73 +1322,50 @@ export interface RecordInits {
   readonly VdiskSummary: VdiskSummaryInit;
 }
 
-/** The payload of each event, as consumers get it. */
-export interface EventPayloads {
-  readonly 'cluster.status-changed': ClusterStatusChanged;
-  readonly 'engine.failure-reported': EngineFailureReported;
-  readonly 'engine.status-changed': EngineStatusChanged;
-  readonly 'engine.verdict-given': EngineVerdictGiven;
-  readonly 'incident.closed': IncidentClosed;
-  readonly 'incident.opened': IncidentOpened;
-  readonly 'log.line-rejected': LogLineRejected;
-  readonly 'nbdserver.exited': NbdserverExited;
-  readonly 'nbdserver.started': NbdserverStarted;
-  readonly 'operation.completed': OperationCompleted;
-  readonly 'operation.failed': OperationFailed;
-  readonly 'operation.progress': OperationProgress;
-  readonly 'repair.completed': RepairCompleted;
-  readonly 'repair.progress': RepairProgress;
-  readonly 'vdisk.created': VdiskCreated;
-  readonly 'vdisk.data-unavailable': VdiskDataUnavailable;
-  readonly 'vdisk.deleted': VdiskDeleted;
-  readonly 'vdisk.mounted': VdiskMounted;
-  readonly 'vdisk.released': VdiskReleased;
+/** The record that carries each event. */
+export interface EventRecords {
+  readonly 'cluster.status-changed': 'ClusterStatusChanged';
+  readonly 'engine.failure-reported': 'EngineFailureReported';
+  readonly 'engine.status-changed': 'EngineStatusChanged';
+  readonly 'engine.verdict-given': 'EngineVerdictGiven';
+  readonly 'incident.closed': 'IncidentClosed';
+  readonly 'incident.opened': 'IncidentOpened';
+  readonly 'log.line-rejected': 'LogLineRejected';
+  readonly 'nbdserver.exited': 'NbdserverExited';
+  readonly 'nbdserver.started': 'NbdserverStarted';
+  readonly 'operation.completed': 'OperationCompleted';
+  readonly 'operation.failed': 'OperationFailed';
+  readonly 'operation.progress': 'OperationProgress';
+  readonly 'repair.completed': 'RepairCompleted';
+  readonly 'repair.progress': 'RepairProgress';
+  readonly 'vdisk.created': 'VdiskCreated';
+  readonly 'vdisk.data-unavailable': 'VdiskDataUnavailable';
+  readonly 'vdisk.deleted': 'VdiskDeleted';
+  readonly 'vdisk.mounted': 'VdiskMounted';
+  readonly 'vdisk.released': 'VdiskReleased';
 }
 
-/** The payload of each event, as publishers give it. */
-export interface EventInits {
-  readonly 'cluster.status-changed': ClusterStatusChangedInit;
-  readonly 'engine.failure-reported': EngineFailureReportedInit;
-  readonly 'engine.status-changed': EngineStatusChangedInit;
-  readonly 'engine.verdict-given': EngineVerdictGivenInit;
-  readonly 'incident.closed': IncidentClosedInit;
-  readonly 'incident.opened': IncidentOpenedInit;
-  readonly 'log.line-rejected': LogLineRejectedInit;
-  readonly 'nbdserver.exited': NbdserverExitedInit;
-  readonly 'nbdserver.started': NbdserverStartedInit;
-  readonly 'operation.completed': OperationCompletedInit;
-  readonly 'operation.failed': OperationFailedInit;
-  readonly 'operation.progress': OperationProgressInit;
-  readonly 'repair.completed': RepairCompletedInit;
-  readonly 'repair.progress': RepairProgressInit;
-  readonly 'vdisk.created': VdiskCreatedInit;
-  readonly 'vdisk.data-unavailable': VdiskDataUnavailableInit;
-  readonly 'vdisk.deleted': VdiskDeletedInit;
-  readonly 'vdisk.mounted': VdiskMountedInit;
-  readonly 'vdisk.released': VdiskReleasedInit;
-}
-
-/** Each command: `init` is what a caller gives, `request` what the handler gets, `replyInit` what it answers. */
-export interface CommandShapes {
-  readonly 'cluster.create': { readonly init: ClusterCreateRequestInit; readonly request: ClusterCreateRequest; readonly replyInit: ClusterCreateReplyInit; readonly reply: ClusterCreateReply };
-  readonly 'cluster.get': { readonly init: ClusterGetRequestInit; readonly request: ClusterGetRequest; readonly replyInit: ClusterGetReplyInit; readonly reply: ClusterGetReply };
-  readonly 'cluster.list': { readonly init: ClusterListRequestInit; readonly request: ClusterListRequest; readonly replyInit: ClusterListReplyInit; readonly reply: ClusterListReply };
-  readonly 'engine.get': { readonly init: EngineGetRequestInit; readonly request: EngineGetRequest; readonly replyInit: EngineGetReplyInit; readonly reply: EngineGetReply };
-  readonly 'engine.list': { readonly init: EngineListRequestInit; readonly request: EngineListRequest; readonly replyInit: EngineListReplyInit; readonly reply: EngineListReply };
-  readonly 'engine.probe': { readonly init: EngineProbeRequestInit; readonly request: EngineProbeRequest; readonly replyInit: EngineProbeReplyInit; readonly reply: EngineProbeReply };
-  readonly 'engine.report-failure': { readonly init: EngineReportFailureRequestInit; readonly request: EngineReportFailureRequest; readonly replyInit: EngineReportFailureReplyInit; readonly reply: EngineReportFailureReply };
-  readonly 'engine.set-verdict': { readonly init: EngineSetVerdictRequestInit; readonly request: EngineSetVerdictRequest; readonly replyInit: EngineSetVerdictReplyInit; readonly reply: EngineSetVerdictReply };
-  readonly 'incident.get': { readonly init: IncidentGetRequestInit; readonly request: IncidentGetRequest; readonly replyInit: IncidentGetReplyInit; readonly reply: IncidentGetReply };
-  readonly 'incident.list': { readonly init: IncidentListRequestInit; readonly request: IncidentListRequest; readonly replyInit: IncidentListReplyInit; readonly reply: IncidentListReply };
-  readonly 'nbdserver.status': { readonly init: NbdserverStatusRequestInit; readonly request: NbdserverStatusRequest; readonly replyInit: NbdserverStatusReplyInit; readonly reply: NbdserverStatusReply };
-  readonly 'operation.get': { readonly init: OperationGetRequestInit; readonly request: OperationGetRequest; readonly replyInit: OperationGetReplyInit; readonly reply: OperationGetReply };
-  readonly 'source.list': { readonly init: SourceListRequestInit; readonly request: SourceListRequest; readonly replyInit: SourceListReplyInit; readonly reply: SourceListReply };
-  readonly 'vdisk.create': { readonly init: VdiskCreateRequestInit; readonly request: VdiskCreateRequest; readonly replyInit: VdiskCreateReplyInit; readonly reply: VdiskCreateReply };
-  readonly 'vdisk.delete': { readonly init: VdiskDeleteRequestInit; readonly request: VdiskDeleteRequest; readonly replyInit: VdiskDeleteReplyInit; readonly reply: VdiskDeleteReply };
-  readonly 'vdisk.describe': { readonly init: VdiskDescribeRequestInit; readonly request: VdiskDescribeRequest; readonly replyInit: VdiskDescribeReplyInit; readonly reply: VdiskDescribeReply };
-  readonly 'vdisk.list': { readonly init: VdiskListRequestInit; readonly request: VdiskListRequest; readonly replyInit: VdiskListReplyInit; readonly reply: VdiskListReply };
+/** The records of each command. */
+export interface CommandRecords {
+  readonly 'cluster.create': { readonly request: 'ClusterCreateRequest'; readonly reply: 'ClusterCreateReply' };
+  readonly 'cluster.get': { readonly request: 'ClusterGetRequest'; readonly reply: 'ClusterGetReply' };
+  readonly 'cluster.list': { readonly request: 'ClusterListRequest'; readonly reply: 'ClusterListReply' };
+  readonly 'engine.get': { readonly request: 'EngineGetRequest'; readonly reply: 'EngineGetReply' };
+  readonly 'engine.list': { readonly request: 'EngineListRequest'; readonly reply: 'EngineListReply' };
+  readonly 'engine.probe': { readonly request: 'EngineProbeRequest'; readonly reply: 'EngineProbeReply' };
+  readonly 'engine.report-failure': { readonly request: 'EngineReportFailureRequest'; readonly reply: 'EngineReportFailureReply' };
+  readonly 'engine.set-verdict': { readonly request: 'EngineSetVerdictRequest'; readonly reply: 'EngineSetVerdictReply' };
+  readonly 'incident.get': { readonly request: 'IncidentGetRequest'; readonly reply: 'IncidentGetReply' };
+  readonly 'incident.list': { readonly request: 'IncidentListRequest'; readonly reply: 'IncidentListReply' };
+  readonly 'nbdserver.status': { readonly request: 'NbdserverStatusRequest'; readonly reply: 'NbdserverStatusReply' };
+  readonly 'operation.get': { readonly request: 'OperationGetRequest'; readonly reply: 'OperationGetReply' };
+  readonly 'source.list': { readonly request: 'SourceListRequest'; readonly reply: 'SourceListReply' };
+  readonly 'vdisk.create': { readonly request: 'VdiskCreateRequest'; readonly reply: 'VdiskCreateReply' };
+  readonly 'vdisk.delete': { readonly request: 'VdiskDeleteRequest'; readonly reply: 'VdiskDeleteReply' };
+  readonly 'vdisk.describe': { readonly request: 'VdiskDescribeRequest'; readonly reply: 'VdiskDescribeReply' };
+  readonly 'vdisk.list': { readonly request: 'VdiskListRequest'; readonly reply: 'VdiskListReply' };
 }
 
 export type RecordName = keyof RecordTypes;
-export type EventType = keyof EventPayloads;
-export type CommandName = keyof CommandShapes;
+export type EventType = keyof EventRecords;
+export type CommandName = keyof CommandRecords;
