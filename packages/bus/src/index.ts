@@ -1,1 +1,10 @@
-export {};
+/** NATS for Salvor: events, commands, dead letters, and the streams they need. Start at `types.ts`. */
+export { type ConnectBusOptions, connectBus } from './bus.ts';
+export { BusError, type BusErrorCode } from './bus-error.ts';
+export { CommandError } from './command-error.ts';
+export type { BusConnectOptions, TlsFiles } from './connection.ts';
+export { RejectEvent, RetryLater } from './handler-verdicts.ts';
+export { type BusManifest, busManifest, DEAD_LETTER_STREAM, EVENT_STREAM } from './manifest.ts';
+export { SCHEMA_BUCKET } from './schema-registry.ts';
+export type { CommandContext, CommandHandlers } from './service.ts';
+export type * from './types.ts';

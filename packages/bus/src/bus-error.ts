@@ -1,0 +1,34 @@
+import { SalvorError } from '@salvor/service-kit';
+
+export type BusErrorCode =
+  | 'not-authorized'
+  | 'not-permitted'
+  | 'connect-timeout'
+  | 'connect-aborted'
+  | 'bus-closed'
+  /** Too many events wait for the stream. */
+  | 'outbox-full'
+  /** Not acknowledged in the time the publisher gave; may be stored or not. */
+  | 'publish-deadline'
+  | 'publish-refused'
+  | 'payload-too-large'
+  | 'no-responders'
+  | 'request-timeout'
+  | 'request-aborted'
+  | 'registry-unavailable'
+  | 'invalid-service'
+  | 'invalid-event-id'
+  | 'invalid-source'
+  | 'unknown-consumer'
+  /** The streams are not as the manifest wants them. */
+  | 'manifest-drift'
+  | 'manifest-refused';
+
+/** What went wrong between us and NATS. */
+export class BusError extends SalvorError {
+  declare readonly code: BusErrorCode;
+
+  constructor(code: BusErrorCode, message: string, options?: ErrorOptions) {
+    super(code, message, [], options);
+  }
+}

@@ -1,0 +1,39 @@
+import { pause } from '@salvor/service-kit';
+import { createInbox } from 'nats';
+import type { Connection } from './connection.ts';
+import type { ServiceInfo } from './service-protocol.ts';
+
+const MAX_ANSWERS = 1_024;
+
+/** Asks every service instance who it is (`$SRV.INFO`), and takes what arrives within `windowMs`. */
+export async function discoverServices(
+  connection: Connection,
+  name: string | undefined,
+  windowMs: number,
+): Promise<ServiceInfo[]> {
+  const inbox = createInbox(connection.inboxPrefix);
+  const found: ServiceInfo[] = [];
+  const subscription = connection.nc.subscribe(inbox, {
+    callback: (error, message) => {
+      if (error || found.length >= MAX_ANSWERS) return;
+      const info = parseInfo(message.data);
+      if (info) found.push(info);
+    },
+  });
+  connection.nc.publish(name === undefined ? '$SRV.INFO' : `$SRV.INFO.${name}`, '', { reply: inbox });
+  await pause(windowMs);
+  subscription.unsubscribe();
+  return found;
+}
+
+/** Anyone may answer, so anything may arrive: what is no answer of the protocol is left out. */
+function parseInfo(data: Uint8Array): ServiceInfo | undefined {
+  try {
+    const info = JSON.parse(Buffer.from(data).toString('utf8')) as Partial<ServiceInfo>;
+    const known =
+      typeof info.name === 'string' && typeof info.id === 'string' && Array.isArray(info.endpoints);
+    return known ? (info as ServiceInfo) : undefined;
+  } catch {
+    return undefined;
+  }
+}
