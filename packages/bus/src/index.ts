@@ -2,6 +2,7 @@
 export { type ConnectBusOptions, connectBus } from './bus.ts';
 export { BusError, type BusErrorCode } from './bus-error.ts';
 export { CommandError } from './command-error.ts';
+export { type BusSettings, busOptions } from './configured.ts';
 export type { BusConnectOptions, TlsFiles } from './connection.ts';
 export { RejectEvent, RetryLater } from './handler-verdicts.ts';
 export { type BusManifest, busManifest, DEAD_LETTER_STREAM, EVENT_STREAM } from './manifest.ts';

@@ -1,1 +1,57 @@
-export {};
+import { randomUUID } from 'node:crypto';
+import { openStore } from '@salvor/config-store';
+import { runService } from '@salvor/service-kit';
+import { BusPresence } from './bus-presence.ts';
+import { IdleRepairs } from './idle-repairs.ts';
+import { startNbdServer } from './nbd/server.ts';
+import { registerMetrics } from './server-metrics.ts';
+import { nbdServerSettings } from './settings.ts';
+import { stderrEvents } from './stderr-events.ts';
+import { VdiskExports } from './vdisk-exports.ts';
+
+await runService({
+  name: 'nbd-server',
+  settings: nbdServerSettings,
+  start: async ({ config, log, metrics }) => {
+    const store = openStore({ endpoints: config.etcdEndpoints, log });
+    const owner = { server: config.serverId, instance: randomUUID() };
+    const presence = new BusPresence(config, owner, log);
+    const exports: VdiskExports = new VdiskExports({
+      store,
+      owner,
+      log,
+      lingerMs: config.lingerMs,
+      settings: {
+        leaseTtlSeconds: config.leaseTtlSeconds,
+        connectTimeoutMs: config.engineConnectTimeoutMs,
+        commandTimeoutMs: config.engineCommandTimeoutMs,
+        proposeAfterMs: config.proposeAfterMs,
+        holdMaxMs: config.holdMaxMs,
+        password: config.enginePassword === '' ? undefined : config.enginePassword,
+      },
+      events: stderrEvents({
+        server: owner.server,
+        write: (line) => process.stderr.write(line),
+        unavailable: (trouble) => presence.announceUnavailable(trouble),
+        lost: (vdisk) => exports.forget(vdisk),
+      }),
+      onMounted: (vdisk, epoch) => presence.announceMounted(vdisk, epoch),
+      onReleased: (vdisk, epoch) => presence.announceReleased(vdisk, epoch),
+    });
+    const nbd = await startNbdServer({ exports, endpoints: config.nbdListen, log });
+    const repairs = new IdleRepairs(store, owner.server, exports, log);
+    if (config.repairIdle) repairs.start();
+    presence.start({ exports, uris: () => nbd.uris('') });
+    registerMetrics(metrics, nbd, exports);
+    return {
+      checks: { etcd: () => repairs.problem(), bus: () => presence.problem() },
+      shutdown: [
+        { name: 'nbd clients', run: () => nbd.close({ deadlineMs: 5_000 }) },
+        { name: 'repairs', run: () => repairs.stop() },
+        { name: 'vdisks', run: () => exports.close() },
+        { name: 'bus', run: () => presence.close() },
+        { name: 'etcd', run: () => store.close() },
+      ],
+    };
+  },
+});

@@ -1,1 +1,61 @@
-export {};
+import { randomUUID } from 'node:crypto';
+import { busOptions, connectBus } from '@salvor/bus';
+import { openStore } from '@salvor/config-store';
+import { messageOf, runService } from '@salvor/service-kit';
+import { Announcer } from './announcer.ts';
+import { commandHandlers } from './commands.ts';
+import { HealingLoop } from './healing-loop.ts';
+import { consumeReports } from './reports.ts';
+import { dropOldRecords } from './retention.ts';
+import { coordinatorSettings } from './settings.ts';
+
+const RETENTION_INTERVAL_MS = 3_600_000;
+
+await runService({
+  name: 'repair-coordinator',
+  settings: coordinatorSettings,
+  start: async ({ config, log, metrics }) => {
+    const store = openStore({ endpoints: config.etcdEndpoints, log });
+    const instance = randomUUID();
+    const { engineTimeoutMs } = config;
+    const password = config.enginePassword === '' ? undefined : config.enginePassword;
+    const healing = new HealingLoop({ store, instance, log, engineTimeoutMs, enginePassword: password });
+    await healing.start();
+
+    const bus = await connectBus({ ...busOptions(config), name: 'repair-coordinator', log });
+    const announcer = new Announcer(store, bus, log);
+    await announcer.start();
+    const taken = metrics.counter('salvor_reports_total', 'Reports taken from the bus', ['type', 'outcome']);
+    const reports = consumeReports(bus, { store, log, taken, onRepair: () => healing.wake() });
+    const service = await bus.serve({
+      name: 'repair-coordinator',
+      version: '0.1.0',
+      description: 'Keeps the status of engines and clusters, drives repairs, admits vdisks',
+      handlers: commandHandlers({ store, access: { timeoutMs: engineTimeoutMs, password }, log }),
+    });
+    const dropOld = (): void => {
+      dropOldRecords(store, Date.now()).catch((error: unknown) =>
+        log.warn({ error: messageOf(error) }, 'old records were not dropped'),
+      );
+    };
+    const retention = setInterval(dropOld, RETENTION_INTERVAL_MS);
+    return {
+      checks: {
+        bus: () => (bus.connected() ? null : 'not connected to NATS'),
+        etcd: async () => {
+          await store.get('/salvor/ready');
+          return null;
+        },
+      },
+      shutdown: [
+        { name: 'retention', run: () => clearInterval(retention) },
+        { name: 'reports', run: () => reports.stop() },
+        { name: 'commands', run: () => service.stop(3_000) },
+        { name: 'healing', run: () => healing.stop() },
+        { name: 'announcements', run: () => announcer.stop() },
+        { name: 'bus', run: () => bus.close({ deadlineMs: 2_000 }) },
+        { name: 'etcd', run: () => store.close() },
+      ],
+    };
+  },
+});

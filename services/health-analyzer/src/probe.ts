@@ -1,0 +1,63 @@
+import { EngineControl, EngineError, identityFault } from '@salvor/vdisk';
+import type { ProbeFinding } from './verdict.ts';
+
+export interface ProbeTarget {
+  readonly address: string;
+  readonly db: number;
+  /** The identity that the engine must have; null when it is not part of a cluster. */
+  readonly identity: string | null;
+}
+
+export interface ProbeOptions {
+  readonly timeoutMs: number;
+  readonly password?: string | undefined;
+  /** Makes canary keys of different observers differ. */
+  readonly observer: string;
+  readonly now: () => number;
+}
+
+/** Looks at an engine the way its users do: connect, PING, identity, and a canary write that is read back. */
+export async function probeEngine(target: ProbeTarget, options: ProbeOptions): Promise<ProbeFinding> {
+  const { address, db, identity } = target;
+  const { timeoutMs, password, observer, now } = options;
+  try {
+    return await EngineControl.with({ address, db, password, timeoutMs }, async (control) => {
+      const { pingMs, role, loading, lastWriteOk } = await control.probe();
+      if (loading) return { kind: 'loading', detail: `${address} is loading its data`, at: now() };
+      const found = await control.identity();
+      if (identity !== null && found !== identity)
+        return faultFinding(identityFault(address, identity, found), now());
+      if (role !== 'master')
+        return { kind: 'refuses-commands', detail: `${address} is a read-only ${role}`, at: now() };
+      await control.canary(observer);
+      if (!lastWriteOk) {
+        return {
+          kind: 'refuses-commands',
+          detail: `${address} could not write its append-only file`,
+          at: now(),
+        };
+      }
+      const detail = `${address} answered PING in ${pingMs.toFixed(1)} ms, has its identity and took a canary write`;
+      return { kind: 'healthy', detail, at: now() };
+    });
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    return faultFinding(error, now());
+  }
+}
+
+const kindOfFault: Readonly<Record<EngineError['fault'], ProbeFinding['kind']>> = {
+  unreachable: 'unreachable',
+  timeout: 'hung',
+  loading: 'loading',
+  'refused-command': 'refuses-commands',
+  'identity-lost': 'identity-lost',
+  'identity-mismatch': 'identity-mismatch',
+  'epoch-lost': 'refuses-commands',
+  'tail-lost': 'refuses-commands',
+  protocol: 'refuses-commands',
+};
+
+function faultFinding(error: EngineError, at: number): ProbeFinding {
+  return { kind: kindOfFault[error.fault], detail: error.message, at };
+}

@@ -1,0 +1,37 @@
+import { integer, orElse, type Setting } from '@salvor/service-kit';
+import { z } from 'zod';
+
+/** What a health-analyzer is configured with, beside what every service has. */
+export const analyzerSettings: {
+  probeIntervalMs: Setting<number>;
+  probeTimeoutMs: Setting<number>;
+  healthyProbes: Setting<number>;
+  permanentAfterMs: Setting<number>;
+  enginePassword: Setting<string>;
+} = {
+  probeIntervalMs: {
+    schema: orElse(integer(10, 60_000), 250),
+    help: 'pause between two probes of an engine that is down',
+    example: '250',
+  },
+  probeTimeoutMs: {
+    schema: orElse(integer(10, 60_000), 1_500),
+    help: 'an engine that answers later counts as hung',
+    example: '1500',
+  },
+  healthyProbes: {
+    schema: orElse(integer(1, 100), 2),
+    help: 'healthy probes in a row before an engine counts as back',
+    example: '2',
+  },
+  permanentAfterMs: {
+    schema: orElse(integer(100, 30 * 86_400_000), 900_000),
+    help: 'an engine that stays away for so long is given up and rebuilt on a spare',
+    example: '900000',
+  },
+  enginePassword: {
+    schema: orElse(z.string(), ''),
+    help: 'password of the storage engines',
+    example: 'from SALVOR_ENGINE_PASSWORD_FILE',
+  },
+};

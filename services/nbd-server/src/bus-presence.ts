@@ -1,0 +1,111 @@
+import { type Bus, type BusSettings, busOptions, connectBus } from '@salvor/bus';
+import type { EventInits, EventType } from '@salvor/contracts';
+import { type Logger, messageOf } from '@salvor/service-kit';
+import type { OwnerIdentity } from '@salvor/vdisk';
+
+import type { VdiskExports } from './vdisk-exports.ts';
+
+interface Served {
+  readonly exports: VdiskExports;
+  readonly uris: () => string[];
+}
+
+/**
+ * What this server says on the bus and answers there. Block I/O never waits for it: without a bus the server serves on, and
+ * its failures are recorded through etcd.
+ */
+export class BusPresence {
+  readonly #owner: OwnerIdentity;
+  readonly #log: Logger;
+  readonly #connecting: Promise<Bus>;
+  readonly #abort = new AbortController();
+  #bus: Bus | null = null;
+
+  constructor(config: BusSettings, owner: OwnerIdentity, log: Logger) {
+    this.#owner = owner;
+    this.#log = log;
+    this.#connecting = connectBus({
+      ...busOptions(config),
+      name: `nbd-server-${owner.server}`,
+      log,
+      signal: this.#abort.signal,
+    });
+    this.#connecting.then(
+      (bus) => {
+        this.#bus = bus;
+      },
+      (error: unknown) => log.warn({ error: messageOf(error) }, 'no bus'),
+    );
+  }
+
+  start(served: Served): void {
+    this.#connecting
+      .then((bus) => this.#serve(bus, served))
+      .catch((error: unknown) => {
+        if (!this.#abort.signal.aborted)
+          this.#log.error({ error: messageOf(error) }, 'status is not served on the bus');
+      });
+  }
+
+  problem(): string | null {
+    return this.#bus?.connected() === true ? null : 'not connected to NATS';
+  }
+
+  announceMounted(vdisk: string, epoch: string): void {
+    this.#announce('vdisk.mounted', {
+      vdisk,
+      server: this.#owner.server,
+      epoch: Number(epoch),
+      at: Date.now(),
+    });
+  }
+
+  announceReleased(vdisk: string, epoch: string): void {
+    this.#announce('vdisk.released', {
+      vdisk,
+      server: this.#owner.server,
+      epoch: Number(epoch),
+      at: Date.now(),
+    });
+  }
+
+  announceUnavailable(trouble: { vdisk: string; cluster: string; shard: number; reason: string }): void {
+    this.#announce('vdisk.data-unavailable', { ...trouble, server: this.#owner.server, at: Date.now() });
+  }
+
+  async close(): Promise<void> {
+    this.#abort.abort();
+    await this.#bus?.close({ deadlineMs: 2_000 });
+  }
+
+  #announce<T extends EventType>(type: T, payload: EventInits[T]): void {
+    this.#connecting
+      .then((bus) => bus.publishEvent(type, payload))
+      .catch((error: unknown) =>
+        this.#log.warn({ event: type, error: messageOf(error) }, 'event not published'),
+      );
+  }
+
+  async #serve(bus: Bus, { exports, uris }: Served): Promise<void> {
+    const { server } = this.#owner;
+    await bus.serve({
+      name: 'nbd-server',
+      version: '0.1.0',
+      description: 'Serves vdisks over NBD, fails over and repairs',
+      instance: server,
+      handlers: {
+        'nbdserver.status': async () => ({
+          server,
+          uri: uris()[0] ?? '',
+          vdisks: exports.states().map(({ vdisk, state, epoch, users, shards }) => ({
+            vdisk,
+            state,
+            epoch: Number(epoch),
+            connections: users,
+            pairs: shards.map(({ shard, mode }) => ({ shard, mode })),
+          })),
+        }),
+      },
+    });
+  }
+}

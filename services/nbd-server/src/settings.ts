@@ -1,0 +1,70 @@
+import { boolean, integer, list, orElse, type Setting, text } from '@salvor/service-kit';
+import { z } from 'zod';
+
+/** What an NBD server is configured with, beside what every service has. */
+export const nbdServerSettings: {
+  serverId: Setting<string>;
+  nbdListen: Setting<string[]>;
+  leaseTtlSeconds: Setting<number>;
+  engineConnectTimeoutMs: Setting<number>;
+  engineCommandTimeoutMs: Setting<number>;
+  proposeAfterMs: Setting<number>;
+  holdMaxMs: Setting<number>;
+  lingerMs: Setting<number>;
+  enginePassword: Setting<string>;
+  repairIdle: Setting<boolean>;
+} = {
+  serverId: {
+    schema: text('the name of this server').refine(
+      (id) => /^[A-Za-z0-9_:-]{1,64}$/.test(id),
+      'expected 1 to 64 of A-Z a-z 0-9 _ : -',
+    ) as z.ZodType<string>,
+    help: 'name of this server, unique and kept over restarts',
+    example: 'nbd-1',
+  },
+  nbdListen: {
+    schema: orElse(list('a comma-separated list of tcp:host:port or unix:/path'), ['tcp:127.0.0.1:10809']),
+    help: 'where NBD clients connect',
+    example: 'tcp:0.0.0.0:10809,unix:/run/salvor/nbd.sock',
+  },
+  leaseTtlSeconds: {
+    schema: orElse(integer(2, 300), 10),
+    help: 'an owner that etcd has not heard of for so long may be replaced',
+    example: '10',
+  },
+  engineConnectTimeoutMs: {
+    schema: orElse(integer(50, 60_000), 1_000),
+    help: 'bound of connecting to a storage engine',
+    example: '1000',
+  },
+  engineCommandTimeoutMs: {
+    schema: orElse(integer(50, 60_000), 1_500),
+    help: 'a storage engine that takes longer to answer counts as failed',
+    example: '1500',
+  },
+  proposeAfterMs: {
+    schema: orElse(integer(1, 60_000), 250),
+    help: 'a failure that is not recorded in etcd after so long is recorded by this server itself',
+    example: '250',
+  },
+  holdMaxMs: {
+    schema: orElse(integer(100, 600_000), 30_000),
+    help: 'writes of a shard whose failure cannot be recorded are held for so long, then fail',
+    example: '30000',
+  },
+  lingerMs: {
+    schema: orElse(integer(0, 3_600_000), 5_000),
+    help: 'a vdisk without clients is given back after so long',
+    example: '5000',
+  },
+  enginePassword: {
+    schema: orElse(z.string(), ''),
+    help: 'password of the storage engines',
+    example: 'from SALVOR_ENGINE_PASSWORD_FILE',
+  },
+  repairIdle: {
+    schema: orElse(boolean(), true),
+    help: 'whether to repair vdisks that nobody has mounted',
+    example: 'true',
+  },
+};

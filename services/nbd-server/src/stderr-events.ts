@@ -1,0 +1,45 @@
+import type { VdiskEvents } from '@salvor/vdisk';
+import { engineFailureLine, repairCompleteLine } from './stderr-contract.ts';
+
+export interface StderrEventsOptions {
+  readonly server: string;
+  readonly write: (line: string) => void;
+  readonly unavailable: VdiskEvents['dataUnavailable'];
+  readonly lost: VdiskEvents['ownershipLost'];
+}
+
+/** Says on stderr what a supervisor must know, and passes on the rest. */
+export function stderrEvents({ server, write, unavailable, lost }: StderrEventsOptions): VdiskEvents {
+  return {
+    engineFailed: ({ address, vdisk, reason }) =>
+      write(engineFailureLine({ address, server, vdisk, reason, at: Date.now() })),
+    repairCompleted: ({
+      kind,
+      address,
+      vdisk,
+      incident,
+      attempt,
+      dirtyBlocks,
+      copiedBlocks,
+      storedBlocks,
+      repairMs,
+    }) =>
+      write(
+        repairCompleteLine({
+          kind,
+          address,
+          vdisk,
+          server,
+          incident,
+          attempt,
+          dirtyBlocks,
+          copiedBlocks,
+          storedBlocks,
+          repairMs: Math.round(repairMs),
+          at: Date.now(),
+        }),
+      ),
+    dataUnavailable: unavailable,
+    ownershipLost: lost,
+  };
+}

@@ -1,0 +1,59 @@
+import type { Bus } from '@salvor/bus';
+import type { ChangeBatch, ConfigStore, Watch } from '@salvor/config-store';
+import { type Logger, messageOf } from '@salvor/service-kit';
+import { type Announcement, announcedPrefixes, announcementsOf } from './announcements.ts';
+
+/** What was stored up to so long before the start is announced again: the stream drops what it has seen within half an hour. */
+const CATCH_UP_MS = 25 * 60_000;
+
+/** Publishes what etcd holds. Every coordinator does; the stream keeps one of each. */
+export class Announcer {
+  readonly #store: ConfigStore;
+  readonly #bus: Bus;
+  readonly #log: Logger;
+  #watch: Watch | null = null;
+  #chain: Promise<void> = Promise.resolve();
+
+  constructor(store: ConfigStore, bus: Bus, log: Logger) {
+    this.#store = store;
+    this.#bus = bus;
+    this.#log = log;
+  }
+
+  async start(): Promise<void> {
+    const since = Date.now() - CATCH_UP_MS;
+    this.#watch = await this.#store.watch({ prefixes: [...announcedPrefixes] }, (batch) => {
+      const announcements = this.#read(batch);
+      const due =
+        batch.kind === 'initial' ? announcements.filter(({ payload }) => payload.at >= since) : announcements;
+      for (const announcement of due) this.#publish(announcement);
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#watch?.close();
+    await this.#chain;
+  }
+
+  #read({ changes }: ChangeBatch): Announcement[] {
+    return changes.flatMap((change) => {
+      try {
+        return announcementsOf(change);
+      } catch (error) {
+        this.#log.error({ key: change.key, error: messageOf(error) }, 'a record cannot be announced');
+        return [];
+      }
+    });
+  }
+
+  /** In the order of etcd. */
+  #publish({ id, type, payload }: Announcement): void {
+    this.#chain = this.#chain.then(async () => {
+      try {
+        await this.#bus.publishEvent(type, payload, { id });
+      } catch (error) {
+        this.#log.error({ event: type, id, error: messageOf(error) }, 'event not published');
+      }
+    });
+  }
+}

@@ -1,0 +1,179 @@
+import type { CommandHandlers } from '@salvor/bus';
+import {
+  applyEngineStatus,
+  type ConfigStore,
+  createCluster,
+  createVdisk,
+  deleteVdisk,
+  type EngineStatusResult,
+  parseVdiskNbd,
+  vdiskNbdKey,
+} from '@salvor/config-store';
+import { type Logger, SalvorError } from '@salvor/service-kit';
+import { EngineControl } from '@salvor/vdisk';
+import {
+  describeCluster,
+  describeEngines,
+  describeIncident,
+  describeIncidents,
+  describeOperation,
+  describeVdisk,
+  describeVdisks,
+  openIncidents,
+  readCluster,
+  readClusters,
+} from './descriptions.ts';
+import { assertNoBlocks, deleteBlocks, type EngineAccess, enginesOf } from './vdisk-blocks.ts';
+
+export interface CommandsOptions {
+  readonly store: ConfigStore;
+  readonly access: EngineAccess;
+  readonly log: Logger;
+}
+
+/** The commands of the repair-coordinator. Who asks is not known to the bus yet, so the audit trail says `command`. */
+export function commandHandlers({ store, access, log }: CommandsOptions): CommandHandlers {
+  return {
+    'cluster.create': async ({ operationId: _, ...request }, { operationId: operation }) => {
+      const { cluster, role, engines, spares, partner } = request;
+      for (const [shard, { address, db }] of engines.entries()) {
+        await EngineControl.with({ address, db, ...access }, (control) =>
+          control.claim({ cluster, role, shard, generation: 1 }, { mustBeEmpty: false }),
+        );
+      }
+      for (const { address, db } of spares)
+        await EngineControl.with({ address, db, ...access }, (control) => control.probe());
+      const wanted = {
+        cluster,
+        role,
+        engines: engines.map((engine) => ({ ...engine })),
+        spares: spares.map((engine) => ({ ...engine })),
+        ...(partner === undefined ? {} : { partner }),
+      };
+      return accepted(await createCluster(store, wanted, { operation, by: 'command' }), { cluster });
+    },
+    'cluster.list': async () => ({
+      clusters: (await readClusters(store)).map(({ cluster, record, storage }) => ({
+        cluster,
+        role: record.role,
+        status: record.status,
+        ...(record.partner === undefined ? {} : { partner: record.partner }),
+        engines: storage.servers.length,
+        enginesOnline: storage.servers.filter(({ status }) => status === 'online').length,
+        spares: record.spares.length,
+      })),
+    }),
+    'cluster.get': async ({ cluster }) => ({
+      cluster: describeCluster(await readCluster(store, cluster), await openIncidents(store)),
+    }),
+    'vdisk.create': async ({ operationId: _, ...request }, { operationId: operation }) => {
+      const { slaveCluster, ...rest } = request;
+      const wanted = { ...rest, ...(slaveCluster === undefined ? {} : { slaveCluster }) };
+      const clusters = [request.cluster, ...(slaveCluster === undefined ? [] : [slaveCluster])];
+      if ((await store.get(vdiskNbdKey(request.vdisk))) === null && request.type !== 'boot') {
+        await assertNoBlocks(store, request.vdisk, clusters, access);
+      }
+      return accepted(await createVdisk(store, wanted, { operation, by: 'command' }), {
+        vdisk: request.vdisk,
+      });
+    },
+    'vdisk.delete': async ({ vdisk }, { operationId: operation }) => {
+      const nbd = await store.get(vdiskNbdKey(vdisk));
+      const clusters = nbd === null ? [] : clustersIn(nbd.value);
+      const engines = await enginesOf(store, clusters);
+      const result = await deleteVdisk(store, vdisk, { operation, by: 'command' });
+      if (result.outcome === 'applied') await deleteBlocks(engines, vdisk, access, log);
+      return accepted(result, { vdisk });
+    },
+    'vdisk.list': async () => ({ vdisks: await describeVdisks(store) }),
+    'vdisk.describe': async ({ vdisk }) => ({ vdisk: await describeVdisk(store, vdisk) }),
+    'engine.list': async ({ cluster }) => {
+      const incidents = await openIncidents(store);
+      const clusters =
+        cluster === undefined ? await readClusters(store) : [await readCluster(store, cluster)];
+      return { engines: clusters.flatMap((known) => describeEngines(known, incidents)) };
+    },
+    'engine.get': async ({ address }) => {
+      const incidents = await openIncidents(store);
+      const engines = (await readClusters(store)).flatMap((known) => describeEngines(known, incidents));
+      const engine = engines.find(
+        (known) => known.address === address || known.replacement?.address === address,
+      );
+      if (engine === undefined)
+        throw new SalvorError('unknown-engine', `no cluster has an engine at ${address}`);
+      return {
+        engine,
+        ...(engine.incident === undefined
+          ? {}
+          : { incident: await describeIncident(store, engine.incident) }),
+      };
+    },
+    'engine.report-failure': async ({ address, reason, reporter }, { operationId: operation }) => {
+      const input = {
+        kind: 'failure-reported',
+        address,
+        reason,
+        reporter: reporter ?? 'operator',
+        operation,
+        detectedAt: Date.now(),
+      } as const;
+      const result = await applyEngineStatus(store, input);
+      return accepted(statusReply(result, operation), { address });
+    },
+    'engine.set-verdict': async ({ address, verdict, reason, by }, { operationId: operation }) => {
+      const input = {
+        kind: 'verdict',
+        operator: true,
+        address,
+        verdict,
+        reason,
+        evidence: [],
+        by: by ?? 'operator',
+        operation,
+      } as const;
+      const result = await applyEngineStatus(store, input);
+      const { incident = '', ...reply } = accepted(statusReply(result, operation), { address });
+      return { ...reply, incident };
+    },
+    'incident.list': async ({ all }) => ({ incidents: await describeIncidents(store, all) }),
+    'incident.get': async ({ incident }) => ({ incident: await describeIncident(store, incident) }),
+    'operation.get': async ({ operation }) => ({ operation: await describeOperation(store, operation) }),
+  };
+}
+
+interface Decided {
+  readonly outcome: 'applied' | 'already' | 'refused' | 'conflict';
+  readonly code: string;
+  readonly reason: string;
+  readonly operation: string;
+}
+
+/** The reply to a command that was carried out; a refusal is an error that says why. */
+function accepted<D extends Decided, M extends object>(
+  decided: D,
+  more: M,
+): Omit<D, 'outcome' | 'code'> & M & { outcome: 'applied' | 'already' } {
+  const { outcome, code, ...rest } = decided;
+  if (outcome === 'refused' || outcome === 'conflict') throw new SalvorError(code, decided.reason);
+  return { ...rest, ...more, outcome };
+}
+
+function statusReply(
+  { outcome, code, reason, incident, transition }: EngineStatusResult,
+  operation: string,
+): Decided & { status: string; incident?: string } {
+  const status = transition?.to ?? incident?.status ?? 'online';
+  return {
+    outcome,
+    code,
+    reason,
+    operation,
+    status,
+    ...(incident === undefined ? {} : { incident: incident.id }),
+  };
+}
+
+function clustersIn(value: string): string[] {
+  const { storageClusterID, slaveStorageClusterID } = parseVdiskNbd(value);
+  return [storageClusterID, slaveStorageClusterID].filter((cluster) => cluster !== '');
+}

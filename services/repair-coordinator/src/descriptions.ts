@@ -1,0 +1,274 @@
+import {
+  CLOSED_INCIDENTS_PREFIX,
+  type ClusterStorage,
+  type ConfigStore,
+  closedIncidentKey,
+  closedIncidentSchema,
+  clusterStorageKey,
+  INCIDENTS_PREFIX,
+  type IncidentRecord,
+  incidentSchema,
+  listRepairRecords,
+  listVdisks,
+  operationKey,
+  operationSchema,
+  ownerKey,
+  ownerSchema,
+  parseClusterStorage,
+  parseIncidentId,
+  parseRecord,
+  readVdisk,
+  SALVOR_CLUSTERS_PREFIX,
+  type SalvorClusterRecord,
+  type StoredVdisk,
+  salvorClusterKey,
+  salvorClusterSchema,
+} from '@salvor/config-store';
+import type {
+  ClusterDescriptionInit,
+  EngineDescriptionInit,
+  IncidentDescriptionInit,
+  OperationDescriptionInit,
+  VdiskDescriptionInit,
+  VdiskOwnerInit,
+  VdiskRepairInit,
+  VdiskSummaryInit,
+} from '@salvor/contracts';
+import { SalvorError } from '@salvor/service-kit';
+
+/** Reads what etcd holds and says it in the words of the contracts. */
+
+interface KnownCluster {
+  readonly cluster: string;
+  readonly record: SalvorClusterRecord;
+  readonly storage: ClusterStorage;
+}
+
+/** Every cluster that Salvor looks after. */
+export async function readClusters(store: ConfigStore): Promise<KnownCluster[]> {
+  const { entries } = await store.list(SALVOR_CLUSTERS_PREFIX);
+  const clusters: KnownCluster[] = [];
+  for (const { key, value } of entries) {
+    const cluster = decodeURIComponent(key.slice(SALVOR_CLUSTERS_PREFIX.length));
+    const storage = await store.get(clusterStorageKey(cluster));
+    if (storage === null) continue;
+    clusters.push({
+      cluster,
+      record: parseRecord(salvorClusterSchema, key, value),
+      storage: parseClusterStorage(storage.value),
+    });
+  }
+  return clusters;
+}
+
+export async function readCluster(store: ConfigStore, cluster: string): Promise<KnownCluster> {
+  const found = (await readClusters(store)).find((known) => known.cluster === cluster);
+  if (found === undefined) throw new SalvorError('unknown-cluster', `there is no storage cluster ${cluster}`);
+  return found;
+}
+
+export async function openIncidents(store: ConfigStore): Promise<IncidentRecord[]> {
+  const { entries } = await store.list(INCIDENTS_PREFIX);
+  return entries.map(({ key, value }) => parseRecord(incidentSchema, key, value));
+}
+
+export function describeEngines(
+  known: KnownCluster,
+  incidents: readonly IncidentRecord[],
+): EngineDescriptionInit[] {
+  const { cluster, record, storage } = known;
+  return storage.servers.map(({ address, db, status, state, generation, replacement }, shard) => {
+    const incident = incidents.find((open) => open.cluster === cluster && open.shard === shard);
+    return {
+      cluster,
+      role: record.role,
+      shard,
+      address,
+      db,
+      status,
+      state,
+      generation,
+      ...(replacement === undefined ? {} : { replacement }),
+      ...(incident === undefined ? {} : { incident: incident.id }),
+    };
+  });
+}
+
+export function describeCluster(
+  known: KnownCluster,
+  incidents: readonly IncidentRecord[],
+): ClusterDescriptionInit {
+  const { cluster, record } = known;
+  const { role, status, partner, spares, retired, updatedAt } = record;
+  return {
+    cluster,
+    role,
+    status,
+    ...(partner === undefined ? {} : { partner }),
+    engines: describeEngines(known, incidents),
+    spares: spares.map(({ address, db }) => ({ address, db })),
+    retired: retired.map(({ address, db, incident, at }) => ({ address, db, incident, at })),
+    updatedAt,
+  };
+}
+
+export async function describeIncident(store: ConfigStore, id: string): Promise<IncidentDescriptionInit> {
+  const shard = parseIncidentId(id);
+  const open =
+    shard === null ? undefined : (await openIncidents(store)).find((incident) => incident.id === id);
+  if (open !== undefined) return incidentDescription(store, open);
+  const key = closedIncidentKey(id);
+  const closed = await store.get(key);
+  if (closed === null) throw new SalvorError('unknown-incident', `there is no incident ${id}`);
+  return incidentDescription(store, parseRecord(closedIncidentSchema, key, closed.value));
+}
+
+/** Open ones first, then, when asked for, those that ended, the latest first. */
+export async function describeIncidents(
+  store: ConfigStore,
+  all: boolean,
+): Promise<IncidentDescriptionInit[]> {
+  const incidents: IncidentRecord[] = await openIncidents(store);
+  if (all) {
+    const { entries } = await store.list(CLOSED_INCIDENTS_PREFIX);
+    const closed = entries.map(({ key, value }) => parseRecord(closedIncidentSchema, key, value));
+    incidents.push(...closed.sort((a, b) => b.closedAt - a.closedAt));
+  }
+  return Promise.all(incidents.map((incident) => incidentDescription(store, incident)));
+}
+
+async function incidentDescription(
+  store: ConfigStore,
+  incident: IncidentRecord & { closedAt?: number; outcome?: string },
+): Promise<IncidentDescriptionInit> {
+  const {
+    id,
+    cluster,
+    shard,
+    address,
+    db,
+    status,
+    attempt,
+    openedAt,
+    reporters,
+    reportedTimes,
+    verdict,
+    replacement,
+  } = incident;
+  return {
+    incident: id,
+    cluster,
+    shard,
+    address,
+    db,
+    status: incident.closedAt === undefined ? status : 'closed',
+    attempt,
+    openedAt,
+    ...(incident.closedAt === undefined ? {} : { closedAt: incident.closedAt }),
+    ...(incident.outcome === undefined ? {} : { outcome: incident.outcome }),
+    reporters: reporters.map(({ reporter, reason, at }) => ({ reporter, reason, at })),
+    reportedTimes,
+    ...(verdict === undefined
+      ? {}
+      : {
+          verdict: {
+            verdict: verdict.verdict,
+            reason: verdict.reason,
+            evidence: verdict.evidence.map(({ kind, detail, at }) => ({ kind, detail, at })),
+            by: verdict.by,
+            at: verdict.at,
+          },
+        }),
+    ...(replacement === undefined ? {} : { replacement }),
+    history: incident.history.map(({ at, from, to, attempt: nth, reason, by, operation }) => ({
+      at,
+      from,
+      to,
+      attempt: nth,
+      reason,
+      by,
+      operation,
+    })),
+    repairs: await repairsOf(store, id, attempt),
+  };
+}
+
+async function repairsOf(store: ConfigStore, incident: string, attempt: number): Promise<VdiskRepairInit[]> {
+  return (await listRepairRecords(store, incident, attempt)).map((record) => ({
+    vdisk: record.vdisk,
+    incident: record.incident,
+    attempt: record.attempt,
+    server: record.server,
+    dirtyBlocks: record.dirtyBlocks,
+    copiedBlocks: record.copiedBlocks,
+    repairMs: record.repairMs,
+    at: record.at,
+  }));
+}
+
+export async function describeVdisks(store: ConfigStore): Promise<VdiskSummaryInit[]> {
+  const summaries: VdiskSummaryInit[] = [];
+  for (const vdisk of await listVdisks(store)) {
+    const stored = await readVdisk(store, vdisk);
+    if (stored !== null) summaries.push({ ...vdiskShape(vdisk, stored), ...(await ownerOf(store, vdisk)) });
+  }
+  return summaries;
+}
+
+export async function describeVdisk(store: ConfigStore, vdisk: string): Promise<VdiskDescriptionInit> {
+  const stored = await readVdisk(store, vdisk);
+  if (stored === null) throw new SalvorError('unknown-vdisk', `there is no vdisk ${vdisk}`);
+  const shape = vdiskShape(vdisk, stored);
+  const clusters = [shape.cluster, ...(shape.slaveCluster === undefined ? [] : [shape.slaveCluster])];
+  const incidents = (await openIncidents(store)).filter(({ cluster }) => clusters.includes(cluster));
+  const repairs = await Promise.all(incidents.map(({ id, attempt }) => repairsOf(store, id, attempt)));
+  return {
+    ...shape,
+    clusterStatus: await clusterStatus(store, shape.cluster),
+    ...(shape.slaveCluster === undefined
+      ? {}
+      : { slaveClusterStatus: await clusterStatus(store, shape.slaveCluster) }),
+    ...(await ownerOf(store, vdisk)),
+    openIncidents: incidents.map(({ id }) => id),
+    repairs: repairs.flat().filter((repair) => repair.vdisk === vdisk),
+  };
+}
+
+function vdiskShape(vdisk: string, { static: fixed, nbd }: StoredVdisk): VdiskSummaryInit {
+  const { type, size, blockSize, readOnly } = fixed;
+  const slave = nbd.slaveStorageClusterID;
+  return {
+    vdisk,
+    type,
+    sizeGiB: size,
+    blockSize,
+    readOnly,
+    cluster: nbd.storageClusterID,
+    ...(slave === '' ? {} : { slaveCluster: slave }),
+  };
+}
+
+async function ownerOf(store: ConfigStore, vdisk: string): Promise<{ owner?: VdiskOwnerInit }> {
+  const key = ownerKey(vdisk);
+  const entry = await store.get(key);
+  if (entry === null) return {};
+  const { server } = parseRecord(ownerSchema, key, entry.value);
+  return { owner: { server, epoch: Number(entry.createRevision) } };
+}
+
+async function clusterStatus(store: ConfigStore, cluster: string): Promise<string> {
+  const key = salvorClusterKey(cluster);
+  const entry = await store.get(key);
+  return entry === null ? 'unknown' : parseRecord(salvorClusterSchema, key, entry.value).status;
+}
+
+export async function describeOperation(
+  store: ConfigStore,
+  operation: string,
+): Promise<OperationDescriptionInit> {
+  const key = operationKey(operation);
+  const entry = await store.get(key);
+  if (entry === null) throw new SalvorError('unknown-operation', `there is no operation ${operation}`);
+  const { kind, reason, at } = parseRecord(operationSchema, key, entry.value);
+  return { operation, kind, status: 'completed', message: reason, startedAt: at, endedAt: at };
+}

@@ -1,0 +1,161 @@
+import {
+  applyEngineStatus,
+  type ConfigStore,
+  INCIDENTS_PREFIX,
+  type IncidentRecord,
+  incidentSchema,
+  parseRecord,
+  REPAIRS_PREFIX,
+  repairKey,
+  SALVOR_CLUSTERS_PREFIX,
+  salvorClusterKey,
+  salvorClusterSchema,
+  vdisksOfCluster,
+  type Watch,
+} from '@salvor/config-store';
+import { type Logger, messageOf } from '@salvor/service-kit';
+import { EngineControl } from '@salvor/vdisk';
+import { logResult } from './reports.ts';
+
+export interface HealingLoopOptions {
+  readonly store: ConfigStore;
+  readonly instance: string;
+  readonly log: Logger;
+  readonly engineTimeoutMs: number;
+  readonly enginePassword?: string | undefined;
+}
+
+/** Everything is looked at again after so long, whatever was or was not heard. */
+const SAFETY_INTERVAL_MS = 2_000;
+
+/**
+ * Brings incidents to their end from what etcd holds: counts repairs, and gives a verdict again that waits for a spare.
+ * Nothing here depends on an event having arrived.
+ */
+export class HealingLoop {
+  readonly #options: HealingLoopOptions;
+  #watch: Watch | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #running: Promise<void> | null = null;
+  #again = false;
+  #stopped = false;
+
+  constructor(options: HealingLoopOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const prefixes = [INCIDENTS_PREFIX, REPAIRS_PREFIX, SALVOR_CLUSTERS_PREFIX];
+    this.#watch = await this.#options.store.watch({ prefixes }, () => this.wake());
+    this.#timer = setInterval(() => this.wake(), SAFETY_INTERVAL_MS);
+    this.wake();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#watch?.close();
+    if (this.#timer !== null) clearInterval(this.#timer);
+    await this.#running;
+  }
+
+  /** Looks at every open incident, now or right after the look that is under way. */
+  wake(): void {
+    if (this.#stopped) return;
+    if (this.#running !== null) {
+      this.#again = true;
+      return;
+    }
+    this.#again = false;
+    this.#running = this.#look().finally(() => {
+      this.#running = null;
+      if (this.#again) this.wake();
+    });
+  }
+
+  async #look(): Promise<void> {
+    const { log } = this.#options;
+    for (const [key, { value }] of this.#watch?.entries() ?? []) {
+      if (!key.startsWith(INCIDENTS_PREFIX) || this.#stopped) continue;
+      try {
+        const incident = parseRecord(incidentSchema, key, value);
+        if (incident.status === 'offline') await this.#retryForSpare(incident);
+        else await this.#completeIfRepaired(incident);
+      } catch (error) {
+        log.warn({ key, error: messageOf(error) }, 'could not look at an incident, trying again');
+      }
+    }
+  }
+
+  async #completeIfRepaired(incident: IncidentRecord): Promise<void> {
+    const { store, instance, log } = this.#options;
+    const { id, attempt, cluster, address } = incident;
+    const on = await vdisksOfCluster(store, cluster);
+    if (on.unreadable.length > 0) {
+      const [first] = on.unreadable;
+      log.error(
+        { incident: id, vdisk: first?.vdisk, reason: first?.reason },
+        'a vdisk with a bad configuration keeps a repair from ending',
+      );
+      return;
+    }
+    const vdisks = new Set([...on.primary, ...on.slave]);
+    const entries = this.#watch?.entries();
+    const repaired = new Set([...vdisks].filter((vdisk) => entries?.has(repairKey(id, attempt, vdisk))));
+    if (repaired.size < vdisks.size) return;
+    if (vdisks.size === 0) await this.#claimSpare(incident);
+    const result = await applyEngineStatus(
+      store,
+      {
+        kind: 'repairs-complete',
+        incident: id,
+        attempt,
+        repaired,
+        vdisks,
+        by: 'repair-coordinator',
+        operation: `${id}-${attempt}-complete-${instance}`,
+      },
+      { cluster },
+    );
+    logResult(log, 'repairs complete', address, result);
+  }
+
+  /** A cluster without vdisks has nobody who would make the spare a member. */
+  async #claimSpare({ cluster, shard, replacement }: IncidentRecord): Promise<void> {
+    if (replacement === undefined) return;
+    const { store, engineTimeoutMs: timeoutMs, enginePassword: password } = this.#options;
+    const key = salvorClusterKey(cluster);
+    const entry = await store.get(key);
+    if (entry === null) return;
+    const { role } = parseRecord(salvorClusterSchema, key, entry.value);
+    const { address, db, generation } = replacement;
+    await EngineControl.with({ address, db, timeoutMs, password }, (control) =>
+      control.claim({ cluster, role, shard, generation }, { mustBeEmpty: true }),
+    );
+  }
+
+  async #retryForSpare({ id, attempt, cluster, address, verdict }: IncidentRecord): Promise<void> {
+    if (verdict?.verdict !== 'permanent') return;
+    const { store, instance, log } = this.#options;
+    const entry = this.#watch?.entries().get(salvorClusterKey(cluster));
+    if (entry === undefined || parseRecord(salvorClusterSchema, entry.key, entry.value).spares.length === 0)
+      return;
+    const { reason, evidence, by } = verdict;
+    const operation = `${id}-${attempt}-spare-${instance}-${entry.revision}`;
+    const input = {
+      kind: 'verdict',
+      incident: id,
+      attempt,
+      verdict: 'permanent',
+      reason,
+      evidence,
+      by,
+      operation,
+    } as const;
+    logResult(
+      log,
+      'verdict that waited for a spare',
+      address,
+      await applyEngineStatus(store, input, { cluster }),
+    );
+  }
+}

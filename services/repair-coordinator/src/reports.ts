@@ -1,0 +1,67 @@
+import type { Bus, BusEvent, Consumption } from '@salvor/bus';
+import {
+  applyEngineStatus,
+  type ConfigStore,
+  type EngineStatusInput,
+  type EngineStatusResult,
+} from '@salvor/config-store';
+import { type CounterMetric, type Logger, SalvorError } from '@salvor/service-kit';
+
+/** The events that may change an engine's status. */
+export const reportTypes = ['engine.failure-reported', 'engine.verdict-given', 'repair.completed'] as const;
+type Report = BusEvent<(typeof reportTypes)[number]>;
+
+export interface ReportsOptions {
+  readonly store: ConfigStore;
+  readonly log: Logger;
+  readonly taken: CounterMetric;
+  /** Called when repairs may have completed. */
+  readonly onRepair: () => void;
+}
+
+/** Takes reports from the bus and applies them. Throws where the event should be tried again. */
+export async function takeReport(
+  report: Report,
+  { store, log, taken, onRepair }: ReportsOptions,
+): Promise<void> {
+  if (report.type === 'repair.completed') return onRepair();
+  const cluster = report.payload.cluster;
+  const result = await applyEngineStatus(store, inputOf(report), cluster === undefined ? {} : { cluster });
+  logResult(log, report.type, report.payload.address, result);
+  taken.add({ type: report.type, outcome: result.outcome });
+  if (result.outcome === 'conflict') throw new SalvorError('conflict', result.reason);
+}
+
+function inputOf({ type, payload, id }: Exclude<Report, { type: 'repair.completed' }>): EngineStatusInput {
+  if (type === 'engine.failure-reported') {
+    const { address, reporter, reason, detectedAt } = payload;
+    return { kind: 'failure-reported', address, reporter, reason, detectedAt, operation: id };
+  }
+  const { incident, attempt, verdict, reason, evidence, by } = payload;
+  return {
+    kind: 'verdict',
+    incident,
+    attempt,
+    verdict,
+    reason,
+    evidence: evidence.map((found) => ({ ...found })),
+    by,
+    operation: id,
+  };
+}
+
+export function logResult(log: Logger, what: string, engine: string, result: EngineStatusResult): void {
+  const { outcome, code, reason, incident } = result;
+  const fields = { engine, outcome, code, reason, incident: incident?.id };
+  if (outcome === 'applied') log.info(fields, what);
+  else log.debug(fields, what);
+}
+
+/** Consumes the reports as one of the coordinators. */
+export function consumeReports(bus: Bus, options: ReportsOptions): Consumption {
+  return bus.consume({
+    durable: 'repair-coordinator',
+    types: reportTypes,
+    handler: (report) => takeReport(report, options),
+  });
+}

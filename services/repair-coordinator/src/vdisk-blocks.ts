@@ -1,0 +1,74 @@
+import type { ConfigStore } from '@salvor/config-store';
+import { type Logger, messageOf, pause, SalvorError } from '@salvor/service-kit';
+import { EngineControl } from '@salvor/vdisk';
+import { readCluster } from './descriptions.ts';
+
+export interface EngineAccess {
+  readonly timeoutMs: number;
+  readonly password?: string | undefined;
+}
+
+/** Tries to free the blocks of a deleted vdisk on an engine, with a pause in between. */
+const DELETE_TRIES = 5;
+const DELETE_RETRY_MS = 1_000;
+
+/**
+ * Refuses a new vdisk while an engine still holds blocks under its name: they would come up as its content.
+ *
+ * @throws SalvorError `leftover-blocks`
+ */
+export async function assertNoBlocks(
+  store: ConfigStore,
+  vdisk: string,
+  clusters: readonly string[],
+  access: EngineAccess,
+): Promise<void> {
+  for (const { address, db } of await enginesOf(store, clusters)) {
+    const count = await EngineControl.with({ address, db, ...access }, (control) =>
+      control.blockCount(vdisk),
+    );
+    if (count === 0) continue;
+    throw new SalvorError(
+      'leftover-blocks',
+      `engine ${address} holds ${count} blocks of an earlier vdisk ${vdisk}: choose another id, or remove the key nondedup:${vdisk} there`,
+    );
+  }
+}
+
+/** Frees the blocks of a deleted vdisk on every engine of its clusters. What cannot be reached is reported, and refused by {@link assertNoBlocks} later. */
+export async function deleteBlocks(
+  engines: readonly { address: string; db: number }[],
+  vdisk: string,
+  access: EngineAccess,
+  log: Logger,
+): Promise<void> {
+  await Promise.all(
+    engines.map(async ({ address, db }) => {
+      for (let tries = 1; tries <= DELETE_TRIES; tries++) {
+        try {
+          const keys = await EngineControl.with({ address, db, ...access }, (control) =>
+            control.deleteVdisk(vdisk),
+          );
+          return log.info({ vdisk, engine: address, keys }, 'blocks of a deleted vdisk freed');
+        } catch (error) {
+          log.warn(
+            { vdisk, engine: address, tries, error: messageOf(error) },
+            'blocks of a deleted vdisk not freed',
+          );
+          await pause(DELETE_RETRY_MS);
+        }
+      }
+    }),
+  );
+}
+
+/** The engines of clusters that take part in placement. */
+export async function enginesOf(
+  store: ConfigStore,
+  clusters: readonly string[],
+): Promise<{ address: string; db: number }[]> {
+  const known = await Promise.all(clusters.map((cluster) => readCluster(store, cluster)));
+  return known.flatMap(({ storage }) =>
+    storage.servers.filter(({ status }) => status !== 'rip').map(({ address, db }) => ({ address, db })),
+  );
+}
