@@ -1,0 +1,83 @@
+import type { Command, OptionSpecs } from '../command.ts';
+import { CliError, exitCodes } from '../failure.ts';
+import { counted, printable, table } from '../rendering/text.ts';
+
+const MAX_REPLICAS = 5;
+
+const replicas: OptionSpecs = {
+  replicas: {
+    type: 'string',
+    value: 'n',
+    help: 'copies of each stream in a cluster of NATS servers (default 1)',
+  },
+};
+
+export const busCommands: readonly Command[] = [
+  {
+    name: 'bus apply',
+    description:
+      'Creates and updates streams, consumers and the schema bucket as this version needs them, and publishes the schemas. Running it again changes nothing.',
+    options: replicas,
+    examples: ['salvor bus apply', 'salvor bus apply --replicas 3'],
+    async run({ args, paint, print, withBus }) {
+      const count = args.integer('replicas', 1, MAX_REPLICAS);
+      const applied = await withBus(({ bus }) =>
+        bus.applyManifest(count === undefined ? {} : { replicas: count }),
+      );
+      print({ applied }, () => {
+        // Schemas are many and named by fingerprint: their number is what matters.
+        const rows = applied
+          .filter(({ kind }) => kind !== 'schema')
+          .map(({ kind, name, action }) => [kind, name, action]);
+        const schemas = applied.filter(({ kind }) => kind === 'schema');
+        const created = schemas.filter(({ action }) => action === 'created').length;
+        const text = table(paint, ['kind', 'name', 'action'], rows, 'nothing to apply');
+        return `${text}${counted(schemas.length, 'schema')}, ${created} of them new\n`;
+      });
+    },
+  },
+  {
+    name: 'bus check',
+    description:
+      'Compares streams, consumers and schemas with what this version needs. Changes nothing; exits 1 when something differs.',
+    options: replicas,
+    examples: ['salvor bus check'],
+    async run({ args, paint, print, withBus }) {
+      const count = args.integer('replicas', 1, MAX_REPLICAS);
+      const differences = await withBus(({ bus }) =>
+        bus.checkManifest(count === undefined ? {} : { replicas: count }),
+      );
+      const shown = (value: unknown) =>
+        printable(typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing'));
+      print({ differences }, () =>
+        differences.length === 0
+          ? 'the bus is as it should be\n'
+          : table(
+              paint,
+              ['kind', 'name', 'setting', 'expected', 'found'],
+              differences.map(({ kind, name, setting, expected, found }) => [
+                kind,
+                name,
+                setting ?? '-',
+                cut(shown(expected)),
+                cut(shown(found)),
+              ]),
+              '',
+            ),
+      );
+      if (differences.length > 0) {
+        throw new CliError(
+          exitCodes.failed,
+          'manifest-differs',
+          `expected the bus to be as this version needs it, found ${counted(differences.length, 'difference')}; 'salvor bus apply' corrects them`,
+        );
+      }
+    },
+  },
+];
+
+const MAX_CELL_CHARACTERS = 60;
+
+function cut(text: string): string {
+  return text.length <= MAX_CELL_CHARACTERS ? text : `${text.slice(0, MAX_CELL_CHARACTERS - 1)}…`;
+}

@@ -1,0 +1,117 @@
+import type { EngineAddressInit, EngineDescription } from '@salvor/contracts';
+import type { Command } from '../command.ts';
+import { usageError } from '../failure.ts';
+import { paintStatus } from '../rendering/paint.ts';
+import { printable, properties, table } from '../rendering/text.ts';
+import { dateTimeText } from '../rendering/time.ts';
+import { engineHeaders, engineRow } from './engine.ts';
+import { outcomeText } from './outcome.ts';
+import { operationIdOption } from './vdisk.ts';
+
+const id = { name: 'cluster', help: 'the id of the cluster' };
+
+export const clusterCommands: readonly Command[] = [
+  {
+    name: 'cluster create',
+    sends: 'cluster.create',
+    positionals: [id],
+    options: {
+      role: { type: 'string', value: 'role', help: 'primary or slave' },
+      engine: { type: 'string', value: 'host:port[/db]', multiple: true, help: 'an engine, in shard order' },
+      spare: { type: 'string', value: 'host:port[/db]', multiple: true, help: 'a spare engine' },
+      partner: { type: 'string', value: 'id', help: 'the cluster its shards are paired with' },
+      'operation-id': operationIdOption,
+    },
+    examples: [
+      'salvor cluster create primary-1 --role primary --engine 10.100.0.1:22005 --engine 10.100.0.1:22006/1 --spare 10.100.0.9:22005 --partner slave-1',
+    ],
+    async run({ args, paint, print, withBus }) {
+      const request = {
+        cluster: args.positional('cluster'),
+        // The schema knows the roles; what is typed here is checked there.
+        role: args.required('role') as 'primary',
+        engines: args.list('engine').map(engineAddress),
+        spares: args.list('spare').map(engineAddress),
+        partner: args.text('partner'),
+        operationId: args.text('operation-id'),
+      };
+      if (request.engines.length === 0) throw usageError('cluster create: expected at least one --engine');
+      const { reply, json } = await withBus((session) => session.ask('cluster.create', request));
+      print(json, () => outcomeText(paint, reply));
+    },
+  },
+  {
+    name: 'cluster list',
+    sends: 'cluster.list',
+    examples: ['salvor cluster list'],
+    async run({ paint, print, withBus }) {
+      const { reply, json } = await withBus((session) => session.ask('cluster.list', {}));
+      const rows = reply.clusters.map((cluster) => [
+        cluster.cluster,
+        cluster.role,
+        paintStatus(paint, cluster.status),
+        `${cluster.enginesOnline}/${cluster.engines}`,
+        `${cluster.spares}`,
+        cluster.partner ?? '-',
+      ]);
+      const headers = ['cluster', 'role', 'status', 'online', 'spares', 'partner'];
+      print(json, () => table(paint, headers, rows, 'no clusters'));
+    },
+  },
+  {
+    name: 'cluster show',
+    sends: 'cluster.get',
+    positionals: [id],
+    examples: ['salvor cluster show primary-1'],
+    async run({ args, paint, print, withBus }) {
+      const request = { cluster: args.positional('cluster') };
+      const { reply, json } = await withBus((session) => session.ask('cluster.get', request));
+      const { cluster } = reply;
+      print(json, () =>
+        [
+          properties(paint, [
+            ['cluster', cluster.cluster],
+            ['role', cluster.role],
+            ['status', paintStatus(paint, cluster.status)],
+            ['partner', cluster.partner ?? 'none'],
+            ['spares', cluster.spares.map(addressText).join(', ') || 'none'],
+            ['changed', dateTimeText(cluster.updatedAt)],
+          ]),
+          table(
+            paint,
+            engineHeaders,
+            cluster.engines.map((engine: EngineDescription) => engineRow(paint, engine)),
+            'no engines',
+          ),
+          ...(cluster.retired.length === 0
+            ? []
+            : [
+                table(
+                  paint,
+                  ['retired', 'incident', 'at'],
+                  cluster.retired.map((retired) => [
+                    addressText(retired),
+                    printable(retired.incident),
+                    dateTimeText(retired.at),
+                  ]),
+                  '',
+                ),
+              ]),
+        ].join('\n'),
+      );
+    },
+  },
+];
+
+/** `host:port`, and `/db` when it is not 0. */
+export function addressText({ address, db }: { address: string; db: number }): string {
+  return db === 0 ? printable(address) : `${printable(address)}/${db}`;
+}
+
+function engineAddress(text: string): EngineAddressInit {
+  const match = /^(.+:\d{1,5})(?:\/(\d{1,5}))?$/.exec(text);
+  if (match?.[1] === undefined) {
+    throw usageError(`cluster create: expected an engine as host:port or host:port/db, found '${text}'`);
+  }
+  return { address: match[1], db: Number(match[2] ?? 0) };
+}

@@ -1,0 +1,45 @@
+/** Every command, in the order help shows them. */
+import type { Command } from '../command.ts';
+import { busCommands } from './bus.ts';
+import { clusterCommands } from './cluster.ts';
+import { decodeCommand } from './decode.ts';
+import { engineCommands } from './engine.ts';
+import { eventsCommand } from './events.ts';
+import { incidentCommands } from './incident.ts';
+import { operationCommands } from './operation.ts';
+import { serverCommands } from './server.ts';
+import { sourceCommands } from './source.ts';
+import { statusCommand } from './status.ts';
+import { vdiskCommands } from './vdisk.ts';
+
+export const allCommands: readonly Command[] = [
+  statusCommand,
+  eventsCommand,
+  ...vdiskCommands,
+  ...engineCommands,
+  ...incidentCommands,
+  ...clusterCommands,
+  ...operationCommands,
+  ...serverCommands,
+  ...sourceCommands,
+  ...busCommands,
+  decodeCommand,
+];
+
+/** `vdisk` -> its commands; `status` -> itself. */
+export const commandGroups: ReadonlyMap<string, readonly Command[]> = grouped(allCommands);
+
+/** The command that the first words name. */
+export function findCommand(words: readonly string[]): Command | undefined {
+  const [first, second] = words;
+  return allCommands.find(({ name }) => name === first || name === `${first} ${second}`);
+}
+
+function grouped(list: readonly Command[]): Map<string, Command[]> {
+  const groups = new Map<string, Command[]>();
+  for (const command of list) {
+    const [group = ''] = command.name.split(' ');
+    groups.set(group, [...(groups.get(group) ?? []), command]);
+  }
+  return groups;
+}

@@ -1,0 +1,137 @@
+/** An incident told in sentences: who saw it, who decided what on which evidence, how long each step took. */
+import type { IncidentDescription, IncidentTransition } from '@salvor/contracts';
+import { counted, printable } from '../rendering/text.ts';
+import { clockText, dateTimeText, durationText } from '../rendering/time.ts';
+
+interface Happening {
+  readonly at: number;
+  readonly lines: readonly string[];
+}
+
+/** One string a line; `now` tells how long an open incident has lasted. */
+export function tellIncident(incident: IncidentDescription, now: number): string[] {
+  const happenings = [
+    ...reports(incident),
+    ...verdict(incident),
+    ...incident.history.map((step, index) => transition(step, incident, index)),
+    ...repairs(incident),
+  ].sort((a, b) => a.at - b.at);
+  const told = happenings.flatMap(({ at, lines: [first = '', ...rest] }) => [
+    `${clockText(at)}Z  ${sinceStart(incident, at)}  ${first}`,
+    ...rest.map((line) => `${' '.repeat(13)}  ${' '.repeat(SINCE_WIDTH)}  ${line}`),
+  ]);
+  return [...heading(incident, now), '', ...told, '', ending(incident, now)];
+}
+
+const SINCE_WIDTH = 11;
+
+function heading(incident: IncidentDescription, now: number): string[] {
+  const { incident: id, address, db, shard, cluster, openedAt, closedAt } = incident;
+  const engine = `${printable(address)}${db === 0 ? '' : ` db ${db}`}`;
+  const end =
+    closedAt === undefined
+      ? `is open since ${durationText(now - openedAt)}, attempt ${incident.attempt}, engine status ${printable(incident.status)}`
+      : `ended ${dateTimeText(closedAt)} after ${durationText(closedAt - openedAt)}`;
+  return [
+    `Incident ${printable(id)}: the outage of engine ${engine}, shard ${shard} of cluster ${printable(cluster)}.`,
+    `It began ${dateTimeText(openedAt)} and ${end}.`,
+  ];
+}
+
+function reports({ reporters, reportedTimes }: IncidentDescription): Happening[] {
+  return reporters.map(({ reporter, reason, at }, index) => {
+    const more =
+      index === 0 && reportedTimes > 1
+        ? ` (${counted(reportedTimes, 'report')} in all from ${counted(reporters.length, 'reporter')})`
+        : '';
+    return { at, lines: [`${printable(reporter)} reported it: ${sentence(reason)}${more}`] };
+  });
+}
+
+function verdict({ verdict: given, openedAt }: IncidentDescription): Happening[] {
+  if (given === undefined) return [];
+  const { by, at, reason, evidence } = given;
+  const word = given.verdict.replaceAll('_', '-');
+  return [
+    {
+      at,
+      lines: [
+        `${printable(by)} judged it ${word}, ${durationText(at - openedAt)} after the first report: ${sentence(reason)}`,
+        ...evidence.map(
+          (item) => `- ${printable(item.kind)}: ${printable(item.detail)} (${clockText(item.at)}Z)`,
+        ),
+      ],
+    },
+  ];
+}
+
+function transition(step: IncidentTransition, { history }: IncidentDescription, index: number): Happening {
+  const before = history[index - 1];
+  const spent =
+    before === undefined ? '' : ` after ${durationText(step.at - before.at)} ${printable(before.to)}`;
+  const again =
+    before !== undefined && step.attempt > before.attempt ? `; attempt ${step.attempt} begins` : '';
+  const moved =
+    step.from === step.to
+      ? `The engine stayed ${printable(step.to)}`
+      : `The engine went from ${printable(step.from)} to ${printable(step.to)}${spent}`;
+  return {
+    at: step.at,
+    lines: [
+      `${moved}${again}: ${sentence(step.reason)}`,
+      `by ${printable(step.by)}, operation ${printable(step.operation)}`,
+    ],
+  };
+}
+
+function repairs({ repairs: done }: IncidentDescription): Happening[] {
+  return done.map(({ vdisk, server, copiedBlocks, dirtyBlocks, repairMs, at }) => ({
+    at,
+    lines: [
+      `${printable(server)} repaired vdisk ${printable(vdisk)}: ${copiedBlocks} of ${counted(dirtyBlocks, 'block')} copied in ${durationText(repairMs)}.`,
+    ],
+  }));
+}
+
+function ending(incident: IncidentDescription, now: number): string {
+  const { outcome, closedAt, openedAt, replacement, repairs: done } = incident;
+  if (closedAt !== undefined) {
+    const by = replacement === undefined ? '' : `; ${printable(replacement.address)} serves in its place`;
+    return `The incident is over: ${printable(outcome ?? 'closed')} after ${durationText(closedAt - openedAt)}${by}.`;
+  }
+  const last = incident.history.at(-1)?.at ?? openedAt;
+  return `Now (${durationText(now - last)} later): ${waitsFor(incident, done.length)}`;
+}
+
+/** What has to happen next. Statuses of DESIGN section "Healing". */
+function waitsFor(
+  { status, verdict: given, replacement }: IncidentDescription,
+  repairedVdisks: number,
+): string {
+  const far = `${counted(repairedVdisks, 'vdisk')} repaired in this attempt`;
+  switch (status) {
+    case 'repair-tmp-outage':
+      return `the blocks it missed are being copied back; it is online when every vdisk of the cluster is repaired (${far}).`;
+    case 'repair-final-outage': {
+      const where = replacement === undefined ? 'elsewhere' : `on ${printable(replacement.address)}`;
+      return `its blocks are being rebuilt ${where}; the incident ends when every vdisk of the cluster is repaired (${far}).`;
+    }
+    case 'offline':
+      if (given === undefined) return "it waits for a verdict; 'salvor engine verdict' gives one by hand.";
+      return given.verdict === 'permanent' && replacement === undefined
+        ? 'it waits for a spare: the engine is lost and the cluster has none left.'
+        : 'it is offline and its partner serves.';
+    default:
+      return `the engine is ${printable(status)}.`;
+  }
+}
+
+function sinceStart({ openedAt }: IncidentDescription, at: number): string {
+  return `+${durationText(at - openedAt)}`.padStart(SINCE_WIDTH);
+}
+
+/** With a full stop, unless it has an end of its own. */
+function sentence(text: string): string {
+  const clean = printable(text);
+  return /[.!?]$/.test(clean) ? clean : `${clean}.`;
+}
