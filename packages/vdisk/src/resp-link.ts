@@ -18,13 +18,15 @@ export interface LinkOptions {
 interface Waiter {
   left: number;
   readonly values: RespValue[];
-  readonly deadline: number;
+  readonly sentAt: number;
   readonly resolve: (values: RespValue[]) => void;
   readonly reject: (error: Error) => void;
 }
 
 /** How often a link looks for replies that are overdue, in milliseconds. */
-const OVERDUE_CHECK_MS = 50;
+const OVERDUE_CHECK_MS = 25;
+/** A reply that takes longer makes the link look whether the engine still listens, in milliseconds. */
+const SUSPECT_AFTER_MS = 50;
 
 /**
  * One connection to a storage engine that speaks RESP2. Pipelined; replies come in the order of the requests.
@@ -40,6 +42,7 @@ export class RespLink {
   #overdue: NodeJS.Timeout | null = null;
   #broken: EngineError | null = null;
   #corked = false;
+  #suspected = false;
 
   private constructor(socket: Socket, options: LinkOptions) {
     this.#socket = socket;
@@ -88,8 +91,7 @@ export class RespLink {
     if (this.#broken !== null) return Promise.reject(this.#broken);
     if (frame.replies === 0) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
-      const deadline = performance.now() + this.#options.commandTimeoutMs;
-      this.#waiters.push({ left: frame.replies, values: [], deadline, resolve, reject });
+      this.#waiters.push({ left: frame.replies, values: [], sentAt: performance.now(), resolve, reject });
       this.#overdue ??= setInterval(() => this.#checkOverdue(), OVERDUE_CHECK_MS);
       this.#send(frame);
     });
@@ -128,10 +130,33 @@ export class RespLink {
 
   #checkOverdue(): void {
     const first = this.#waiters[0];
-    if (first === undefined || performance.now() < first.deadline) return;
+    if (first === undefined) return;
     const { commandTimeoutMs } = this.#options;
-    this.#fail(
-      new EngineError('timeout', `engine ${this.address} gave no reply within ${commandTimeoutMs} ms`),
+    const waitedMs = performance.now() - first.sentAt;
+    if (waitedMs >= commandTimeoutMs) {
+      this.#fail(
+        new EngineError('timeout', `engine ${this.address} gave no reply within ${commandTimeoutMs} ms`),
+      );
+    } else if (waitedMs >= SUSPECT_AFTER_MS) this.#suspect();
+  }
+
+  /**
+   * A killed engine whose forked child (a rewrite of its append-only file) still runs leaves its connections open: nothing
+   * closes, nothing answers. That nobody listens any more tells it from an engine that is only slow.
+   */
+  #suspect(): void {
+    if (this.#suspected) return;
+    this.#suspected = true;
+    openSocket(this.#options).then(
+      (socket) => {
+        socket.destroy();
+        setTimeout(() => {
+          this.#suspected = false;
+        }, SUSPECT_AFTER_MS * 4).unref();
+      },
+      (error: unknown) => {
+        if (error instanceof EngineError && error.fault === 'unreachable') this.#fail(error);
+      },
     );
   }
 
