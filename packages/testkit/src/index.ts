@@ -1,1 +1,17 @@
-export {};
+export * from '@salvor/local-stack';
+export * from './errors.ts';
+export * from './faults/aof.ts';
+export * from './faults/engine-faults.ts';
+export type { Ack } from './load/ack-watch.ts';
+export * from './load/block-content.ts';
+export * from './load/load-model.ts';
+export * from './load/verifying-load.ts';
+export * from './nbd/client.ts';
+export * from './nbd/errors.ts';
+export { Handshake } from './nbd/handshake.ts';
+export * as nbd from './nbd/protocol.ts';
+export * from './nbd/target.ts';
+export * from './nbd/tools.ts';
+export * from './raw-nats.ts';
+export * from './seed.ts';
+export * from './temp-dir.ts';

@@ -1,0 +1,54 @@
+import { connect, type Socket } from 'node:net';
+import { within } from '@salvor/local-stack';
+import { TestkitError } from '../errors.ts';
+import { NbdConnectionLostError } from './errors.ts';
+
+/** Where an export is. */
+export type NbdTarget =
+  | { kind: 'tcp'; host: string; port: number; exportName: string }
+  | { kind: 'unix'; path: string; exportName: string };
+
+/** nbd://host[:port]/export and nbd+unix:///export?socket=/path (doc/uri.md). Error: code `nbd-uri`. */
+export function parseNbdUri(uri: string): NbdTarget {
+  const url = new URL(uri);
+  const exportName = decodeURIComponent(url.pathname.replace(/^\//, ''));
+  if (url.protocol === 'nbd:') {
+    return { kind: 'tcp', host: url.hostname, port: url.port === '' ? 10809 : Number(url.port), exportName };
+  }
+  const path = url.searchParams.get('socket');
+  if (url.protocol === 'nbd+unix:' && path !== null) return { kind: 'unix', path, exportName };
+  throw new TestkitError(
+    'nbd-uri',
+    `expected nbd://host:port/export or nbd+unix:///export?socket=/path, found '${uri}'`,
+  );
+}
+
+export function formatNbdUri(target: NbdTarget): string {
+  const name = encodeURIComponent(target.exportName);
+  return target.kind === 'tcp'
+    ? `nbd://${target.host}:${target.port}/${name}`
+    : `nbd+unix:///${name}?socket=${target.path}`;
+}
+
+/** Error: `NbdConnectionLostError`, when nobody listens or nobody answers. */
+export async function openSocket(target: NbdTarget, timeoutMs: number): Promise<Socket> {
+  const socket =
+    target.kind === 'tcp'
+      ? connect({ host: target.host, port: target.port, noDelay: true })
+      : connect({ path: target.path });
+  const opened = new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.once('error', reject);
+  });
+  try {
+    await within(opened, timeoutMs, `connection to ${formatNbdUri(target)}`);
+    socket.removeAllListeners('error');
+    return socket;
+  } catch (error) {
+    socket.on('error', () => undefined);
+    socket.destroy();
+    throw new NbdConnectionLostError(`cannot connect to ${formatNbdUri(target)}: ${String(error)}`, {
+      cause: error,
+    });
+  }
+}
