@@ -619,6 +619,8 @@ export interface RepairCompleted {
   dirtyBlocks?: number | undefined;
   /** Blocks that were copied. */
   copiedBlocks?: number | undefined;
+  /** Of the copied blocks, those that hold data; the others are holes. */
+  storedBlocks?: number | undefined;
   /** How long it took, milliseconds. */
   repairMs?: number | undefined;
   /** When this happened, milliseconds since 1970 UTC. */

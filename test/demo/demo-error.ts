@@ -1,0 +1,2 @@
+/** The demo did not go as it must. */
+export class DemoError extends Error {}
