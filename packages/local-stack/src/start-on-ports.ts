@@ -20,7 +20,7 @@ export interface ServerOptions {
 }
 
 /** What differs from server to server. */
-type ServerLaunch = Pick<ProcessSpec, 'command' | 'args' | 'ready'>;
+type ServerLaunch = Pick<ProcessSpec, 'command' | 'args' | 'ready' | 'env' | 'stopTimeoutMs'>;
 
 const MAX_ATTEMPTS = 5;
 
@@ -42,8 +42,8 @@ export async function startOnPorts<Role extends string>(
       const process = await ManagedProcess.start({
         name,
         logFile: join(options.dir, `${name}.log`),
-        ...launch(ports),
         ...(options.env === undefined ? {} : { env: options.env }),
+        ...launch(ports),
         ...(options.record === undefined ? {} : { record: options.record }),
         ...(options.readyTimeoutMs === undefined ? {} : { readyTimeoutMs: options.readyTimeoutMs }),
       });

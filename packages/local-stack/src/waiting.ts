@@ -1,5 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { deadline as within } from '@salvor/service-kit';
 import { StackError } from './errors.ts';
+
+export { within };
 
 export interface UntilOptions {
   /** Words for the error: 'not ready within 5000 ms: <what>'. */
@@ -38,20 +41,5 @@ export async function until<T>(
       throw new StackError('deadline', text, { cause: last });
     }
     await pause(options.intervalMs ?? 20, undefined, options.signal ? { signal: options.signal } : {});
-  }
-}
-
-/** Rejects with `deadline` when the promise has not settled in time. The promise itself goes on. */
-export async function within<T>(promise: Promise<T>, timeoutMs: number, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new StackError('deadline', `${what}: no answer within ${Math.round(timeoutMs)} ms`));
-    }, timeoutMs);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -15,3 +15,4 @@ export * from './nbd/tools.ts';
 export * from './raw-nats.ts';
 export * from './seed.ts';
 export * from './temp-dir.ts';
+export * from './with-stack.ts';

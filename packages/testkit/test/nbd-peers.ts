@@ -1,5 +1,5 @@
-import { truncateSync, writeFileSync } from 'node:fs';
-import { ManagedProcess, NbdClient, type TempDir } from '@salvor/testkit';
+import { rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { ManagedProcess, NbdClient, parseNbdUri, type TempDir } from '@salvor/testkit';
 
 /** `nbdkit memory` on a unix socket: the reference peer for our client. */
 export function startNbdkit(dir: TempDir, args: readonly string[] = ['memory', '16M']) {
@@ -30,5 +30,20 @@ async function startPeer(dir: TempDir, program: string, args: readonly string[],
       return true;
     },
   });
-  return { process, uri };
+  return {
+    process,
+    uri,
+    /** Neither peer starts over the socket that its last run left behind. */
+    restart: async () => {
+      await process.stop();
+      rmSync(parseNbdSocket(uri), { force: true });
+      await process.start();
+    },
+  };
+}
+
+function parseNbdSocket(uri: string): string {
+  const target = parseNbdUri(uri);
+  if (target.kind !== 'unix') throw new Error(`expected a unix socket, found ${uri}`);
+  return target.path;
 }

@@ -126,12 +126,12 @@ describe('a verifying load', () => {
   it('finds every block of a server that lost its memory', async () => {
     await using dir = tempDir('load');
     const peer = await startNbdkit(dir);
-    await using process = peer.process;
+    await using _process = peer.process;
     const load = new VerifyingLoad({ targets: peer.uri, seed: 5, blockCount: 16 });
     await load.start();
     await until(() => load.stats.writesAcknowledged > 500, { what: 'writes', timeoutMs: 20_000 });
     await load.stop();
-    await process.restart();
+    await peer.restart();
     const { blocksLost, details } = await load.verifyOverNbd();
     assert.equal(blocksLost, 16);
     assert.match(details[0]?.reason ?? '', /found zeroes/);

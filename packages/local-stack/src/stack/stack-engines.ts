@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import { type RedisHandle, startRedis } from '../servers.ts';
+import type { StackOptions } from './stack-options.ts';
+import type { StackState } from './stack-state.ts';
+
+export interface StackEngine extends RedisHandle {
+  role: 'primary' | 'slave' | 'spare';
+  /** The cluster it belongs to at the start. */
+  cluster: string;
+  /** Its shard at the start; null for a spare. */
+  shard: number | null;
+  /** p1-0, s1-3, spare-0 */
+  name: string;
+}
+
+export interface StackEngines {
+  primary: StackEngine[];
+  slave: StackEngine[];
+  spares: StackEngine[];
+}
+
+/** Starts all engines at once. */
+export async function startEngines(options: StackOptions, state: StackState): Promise<StackEngines> {
+  const { primaries = 4, spares = 2, slaves = primaries } = options;
+  const { primary, slave } = clusterNames(options);
+  const start = async (
+    role: StackEngine['role'],
+    cluster: string,
+    shard: number | null,
+    name: string,
+  ): Promise<StackEngine> => {
+    const engine = await startRedis({
+      dir: join(options.dir, 'engines', name),
+      name,
+      ports: (server, port) => state.port(server, port),
+      record: state.record,
+      env: { ...process.env, SALVOR_STACK: state.id },
+      appendonly: options.appendonly ?? true,
+      ...(options.appendfsync === undefined ? {} : { appendfsync: options.appendfsync }),
+    });
+    return { ...engine, role, cluster, shard, name };
+  };
+  const shards = (role: 'primary' | 'slave', cluster: string, count: number) =>
+    Promise.all(
+      Array.from({ length: count }, (_, shard) => start(role, cluster, shard, `${cluster}-${shard}`)),
+    );
+  const [primaryEngines, slaveEngines, spareEngines] = await Promise.all([
+    shards('primary', primary, primaries),
+    shards('slave', slave, slaves),
+    Promise.all(
+      Array.from({ length: spares }, (_, index) =>
+        start('spare', slaves > 0 && index % 2 === 1 ? slave : primary, null, `spare-${index}`),
+      ),
+    ),
+  ]);
+  return { primary: primaryEngines, slave: slaveEngines, spares: spareEngines };
+}
+
+export function clusterNames(options: StackOptions): { primary: string; slave: string } {
+  return options.clusterNames ?? { primary: 'p1', slave: 's1' };
+}

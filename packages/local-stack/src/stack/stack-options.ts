@@ -1,0 +1,55 @@
+import { resolve } from 'node:path';
+
+/** Services of the stack beside the NBD servers. */
+export type StackServiceName = 'repair-coordinator' | 'health-analyzer' | 'log-watcher';
+
+export interface StackServiceOptions {
+  /** Default 1; 0 leaves it out. Of log-watcher there is at most one: it is the parent of the NBD servers. */
+  replicas?: number;
+  env?: Readonly<Record<string, string>>;
+}
+
+export interface StackOptions {
+  /** Data, logs and `stack.json`. A stack started again in the same folder has its data and addresses back. */
+  dir: string;
+  /** Engines of the primary cluster; default 4. */
+  primaries?: number;
+  /** Engines of the slave cluster; default as many as primaries; 0 for no slave cluster. */
+  slaves?: number;
+  /** Spare engines, dealt out to the primary and the slave cluster in turn; default 2. */
+  spares?: number;
+  /** Default 1, named nbd-1, nbd-2 … Children of log-watcher, or of the stack when there is no log-watcher. */
+  nbdServers?: number;
+  nbdServerEnv?: Readonly<Record<string, string>>;
+  services?: Readonly<Partial<Record<StackServiceName, StackServiceOptions>>>;
+  /** Whether engines keep their data over a restart; default true. */
+  appendonly?: boolean;
+  appendfsync?: 'always' | 'everysec' | 'no';
+  /** For every service. */
+  env?: Readonly<Record<string, string>>;
+  /** Default { primary: 'p1', slave: 's1' }. */
+  clusterNames?: { primary: string; slave: string };
+  /** Default true; false leaves engines, bus manifest and clusters as they are. */
+  createClusters?: boolean;
+  /** Default: the repository this file is in. */
+  repoRoot?: string;
+  /** For each part to become ready; default 20 s. */
+  readyTimeoutMs?: number;
+  /** Called with one line for each part that is up. */
+  onProgress?: (line: string) => void;
+}
+
+export const DEFAULT_READY_TIMEOUT_MS = 20_000;
+
+export function repoRootOf(options: StackOptions): string {
+  return options.repoRoot ?? resolve(import.meta.dirname, '../../../..');
+}
+
+/** Environment of a service: ours without our own settings, then the stack's. */
+export function serviceEnv(...layers: Readonly<Record<string, string>>[]): Record<string, string> {
+  const inherited = Object.entries(process.env).filter(
+    (entry): entry is [string, string] =>
+      entry[1] !== undefined && !entry[0].startsWith('SALVOR_') && entry[0] !== 'NODE_TEST_CONTEXT',
+  );
+  return Object.assign(Object.fromEntries(inherited), ...layers);
+}

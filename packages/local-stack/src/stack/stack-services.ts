@@ -1,0 +1,166 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ManagedProcess } from '../managed-process.ts';
+import { answersOk } from '../servers.ts';
+import { startOnPorts } from '../start-on-ports.ts';
+import { allOrNone } from './all-or-none.ts';
+import { NbdServerHandle } from './nbd-server-handle.ts';
+import { DEFAULT_READY_TIMEOUT_MS, repoRootOf, type StackOptions, serviceEnv } from './stack-options.ts';
+import type { StackState } from './stack-state.ts';
+
+export interface StackServices {
+  /** By name; replicas are repair-coordinator-2 and so on. NBD servers are here only if the stack started them itself. */
+  processes: Map<string, ManagedProcess>;
+  nbdServers: NbdServerHandle[];
+  /** Removes what lies outside of the stack's folder. */
+  cleanUp(): void;
+}
+
+interface Surroundings {
+  natsUrl: string;
+  etcdEndpoint: string;
+}
+
+interface NbdServerLaunch {
+  name: string;
+  httpPort: number;
+  command: [string, ...string[]];
+  env: Record<string, string>;
+}
+
+// A socket address holds 107 bytes of path (unix(7)).
+const MAX_SOCKET_PATH_BYTES = 107;
+const SERVICE_STOP_TIMEOUT_MS = 15_000;
+
+/** Starts all services at once; each is ready when its /readyz says so. */
+export async function startServices(
+  options: StackOptions,
+  state: StackState,
+  { natsUrl, etcdEndpoint }: Surroundings,
+): Promise<StackServices> {
+  const common = {
+    SALVOR_STACK: state.id,
+    SALVOR_NATS_SERVERS: natsUrl,
+    SALVOR_ETCD_ENDPOINTS: etcdEndpoint,
+    SALVOR_HTTP_HOST: '127.0.0.1',
+    ...options.env,
+  };
+  const sockets = socketFolder(options.dir);
+  const processes = new Map<string, ManagedProcess>();
+  const start = async (name: string, launch: ServiceLaunch) => {
+    const process = await startService(options, state, name, launch);
+    processes.set(name, process);
+    options.onProgress?.(`${name} is ready`);
+  };
+
+  const servers: { handle: NbdServerHandle; launch: NbdServerLaunch }[] = [];
+  for (let index = 1; index <= (options.nbdServers ?? 1); index++) {
+    servers.push(await placeNbdServer(options, state, `nbd-${index}`, sockets.path, common));
+  }
+  const launches = servers.map((server) => server.launch);
+  const watched = (options.services?.['log-watcher']?.replicas ?? 1) > 0;
+
+  const cancelled = new AbortController();
+  const starts: Promise<unknown>[] = [];
+  for (const service of ['repair-coordinator', 'health-analyzer'] as const) {
+    const { replicas = 1, env = {} } = options.services?.[service] ?? {};
+    for (let replica = 1; replica <= replicas; replica++) {
+      const name = replica === 1 ? service : `${service}-${replica}`;
+      starts.push(start(name, { service, env: { ...common, ...env } }));
+    }
+  }
+  if (watched) {
+    const { env = {} } = options.services?.['log-watcher'] ?? {};
+    const sources = launches.map(({ name, command, env }) => ({ kind: 'spawn', name, command, env }));
+    starts.push(
+      start('log-watcher', {
+        service: 'log-watcher',
+        env: { ...common, SALVOR_SOURCES: JSON.stringify(sources), ...env },
+      }),
+    );
+    const timeoutMs = options.readyTimeoutMs ?? DEFAULT_READY_TIMEOUT_MS;
+    starts.push(...servers.map(({ handle }) => handle.waitUntilReady(timeoutMs, cancelled.signal)));
+  } else {
+    for (const { name, env, httpPort } of launches) {
+      starts.push(start(name, { service: 'nbd-server', env, httpPort }));
+    }
+  }
+  await allOrNone(starts, async () => {
+    cancelled.abort();
+    sockets.remove();
+    await state.endAll();
+  });
+  return { processes, nbdServers: servers.map((server) => server.handle), cleanUp: sockets.remove };
+}
+
+interface ServiceLaunch {
+  service: string;
+  env: Readonly<Record<string, string>>;
+  httpPort?: number;
+}
+
+async function startService(
+  options: StackOptions,
+  state: StackState,
+  name: string,
+  launch: ServiceLaunch,
+): Promise<ManagedProcess> {
+  const { httpPort } = launch;
+  const { process: started } = await startOnPorts(
+    {
+      dir: join(options.dir, 'services'),
+      ports: httpPort === undefined ? (server, role) => state.port(server, role) : async () => httpPort,
+      record: state.record,
+      readyTimeoutMs: options.readyTimeoutMs ?? DEFAULT_READY_TIMEOUT_MS,
+    },
+    name,
+    ['http'],
+    (ports) => ({
+      command: process.execPath,
+      args: [mainOf(options, launch.service)],
+      env: serviceEnv(launch.env, { SALVOR_HTTP_PORT: String(ports.http) }),
+      ready: () => answersOk(`http://127.0.0.1:${ports.http}/readyz`),
+      stopTimeoutMs: SERVICE_STOP_TIMEOUT_MS,
+    }),
+  );
+  return started;
+}
+
+async function placeNbdServer(
+  options: StackOptions,
+  state: StackState,
+  name: string,
+  socketDir: string,
+  common: Readonly<Record<string, string>>,
+): Promise<{ handle: NbdServerHandle; launch: NbdServerLaunch }> {
+  const port = await state.port(name, 'nbd');
+  const httpPort = await state.port(name, 'http');
+  const socketPath = join(socketDir, `${name}.sock`);
+  const env = {
+    ...common,
+    SALVOR_SERVER_ID: name,
+    SALVOR_NBD_LISTEN: `tcp:127.0.0.1:${port},unix:${socketPath}`,
+    SALVOR_HTTP_PORT: String(httpPort),
+    ...options.nbdServerEnv,
+  };
+  return {
+    handle: new NbdServerHandle({ name, port, socketPath, httpPort, stackId: state.id }),
+    launch: { name, httpPort, command: [process.execPath, mainOf(options, 'nbd-server')], env },
+  };
+}
+
+function mainOf(options: StackOptions, service: string): string {
+  return join(repoRootOf(options), 'services', service, 'dist', 'main.js');
+}
+
+/** In the stack's folder, unless its path is too long for a socket. */
+function socketFolder(dir: string): { path: string; remove: () => void } {
+  const own = join(dir, 'run');
+  if (Buffer.byteLength(join(own, 'nbd-99.sock')) <= MAX_SOCKET_PATH_BYTES) {
+    mkdirSync(own, { recursive: true });
+    return { path: own, remove: () => undefined };
+  }
+  const path = mkdtempSync(join(tmpdir(), 'salvor-run-'));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
