@@ -22,6 +22,9 @@ if ARGV[2] == 'empty' and redis.call('DBSIZE') > 0 then return {'not-empty', ''}
 redis.call('SET', KEYS[1], ARGV[1])
 return {'claimed', ARGV[1]}`;
 
+/** How long an engine may take to close its side: one that hangs never does, and nobody waits for it. */
+const DISCONNECT_TIMEOUT_MS = 50;
+
 export interface ControlOptions {
   readonly address: string;
   readonly db: number;
@@ -56,6 +59,7 @@ export class EngineControl {
       retryStrategy: () => null,
       connectTimeout: options.timeoutMs,
       commandTimeout: options.timeoutMs,
+      disconnectTimeout: DISCONNECT_TIMEOUT_MS,
       connectionName: 'salvor:control',
     });
     let last: Error | null = null;

@@ -36,7 +36,7 @@ export interface OutageWatchOptions {
   readonly log: Logger;
 }
 
-/** Findings kept as evidence for one outage: the newest ones. */
+/** Findings told as evidence with a verdict: the newest ones. */
 const EVIDENCE_MAX = 8;
 
 /**
@@ -101,6 +101,7 @@ export class OutageWatch {
     const { policy, probe, probeIntervalMs, repeatAfterMs, announce, log } = this.#options;
     const offlineSince = incident.history.findLast(({ to }) => to === 'offline')?.at ?? incident.openedAt;
     const findings: ProbeFinding[] = [];
+    const keptMax = Math.max(EVIDENCE_MAX, policy.healthyProbes);
     let given = 0;
     let repeatAt = 0;
     while (!signal.aborted) {
@@ -108,7 +109,7 @@ export class OutageWatch {
         const finding = await probeEngine(await this.#target(incident), probe);
         if (signal.aborted) return;
         findings.push(finding);
-        if (findings.length > EVIDENCE_MAX) findings.shift();
+        if (findings.length > keptMax) findings.shift();
         const decision = decideVerdict(
           { address: incident.address, offlineSince, findings },
           policy,
@@ -119,7 +120,7 @@ export class OutageWatch {
           repeatAt = performance.now() + repeatAfterMs;
           const { verdict, reason } = decision;
           log.info({ incident: incident.id, engine: incident.address, verdict, reason, given }, 'verdict');
-          await announce({ incident, verdict, reason, evidence: [...findings], given });
+          await announce({ incident, verdict, reason, evidence: findings.slice(-EVIDENCE_MAX), given });
         }
       } catch (error) {
         log.warn({ incident: incident.id, error: String(error) }, 'could not judge an outage, trying again');
