@@ -40,7 +40,7 @@ export class CommandClient {
     const subject = commandSubject(command, options.instance);
     const reply = await this.#requester.request({
       subject,
-      data: encode(definition.request, request),
+      data: encode<RecordName>(definition.request, request as RecordInits[RecordName]),
       headers: writeHeaders({
         'Content-Type': AVRO_CONTENT_TYPE,
         'Nats-Msg-Id': options.operationId ?? operationIdIn(request) ?? randomUUID(),

@@ -189,7 +189,7 @@ export class EventConsumption<T extends EventType> {
       () => undefined,
       (error: unknown) => error ?? new Error('the handler rejected without a reason'),
     );
-    if (await settledWithin(work, handlerTimeoutMs)) return work;
+    if (await settledWithin(work, handlerTimeoutMs, signal)) return work;
     task.abort.abort();
     return new Error(`the handler did not end within ${handlerTimeoutMs} ms`);
   }

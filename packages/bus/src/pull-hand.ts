@@ -4,10 +4,20 @@ import type { BusStatus } from './connection.ts';
 import { statusCode } from './message-headers.ts';
 import { settledWithin } from './settled-within.ts';
 
-const PULL_EXPIRES_MS = 20_000;
-const PULL_HEARTBEAT_MS = 3_000;
-/** Two heartbeats missed and a little: the request is lost, ask again. */
-const PULL_SILENCE_MS = 7_500;
+interface Patience {
+  expiresMs: number;
+  heartbeatMs: number;
+  /** Two heartbeats missed and a little: the request is lost, ask again. */
+  silenceMs: number;
+}
+
+/**
+ * A request for a consumer that is not there is not answered at all by servers before 2.10, nor is one that comes
+ * while a restarted server still reads its streams. So the first request after a doubt is a short one.
+ */
+const PROBING: Patience = { expiresMs: 1_000, heartbeatMs: 250, silenceMs: 700 };
+const CALM: Patience = { expiresMs: 20_000, heartbeatMs: 2_000, silenceMs: 5_000 };
+const SILENT = 'the server does not answer: is the consumer there? apply the stream manifest';
 /** The server is up but JetStream, the stream or the consumer is not there (yet). */
 const NOT_READY_RETRY_MS = 200;
 const NOT_READY_LOG_INTERVAL_MS = 5_000;
@@ -20,6 +30,10 @@ interface PullSource {
   onStatus(listener: (status: BusStatus) => void): () => void;
   whenConnected(signal: AbortSignal): Promise<void>;
 }
+
+/** Codes of our own beside the server's. */
+const GIVEN_UP = 0;
+const NO_ANSWER = -1;
 
 type Arrival = { kind: 'message'; message: Msg } | { kind: 'status'; code: number; description: string };
 
@@ -38,6 +52,7 @@ export class PullHand {
   readonly #stopped = new AbortController();
   readonly #offStatus: () => void;
   #messages: Msg[] = [];
+  #patience = PROBING;
   #arrived: ((arrival: Arrival) => void) | undefined;
   #notReadyLoggedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -85,29 +100,26 @@ export class PullHand {
   }
 
   #request(): Promise<Arrival> {
+    const { expiresMs, heartbeatMs, silenceMs } = this.#patience;
     return new Promise((resolve) => {
-      const settle = (arrival: Arrival) => {
+      const settle = (arrival: Arrival, next: Patience) => {
         clearTimeout(silence);
         this.#arrived = undefined;
+        this.#patience = next;
         resolve(arrival);
       };
-      const silence = setTimeout(
-        () => settle({ kind: 'status', code: 408, description: 'the server went silent' }),
-        PULL_SILENCE_MS,
-      );
+      const silence = setTimeout(() => {
+        settle({ kind: 'status', code: NO_ANSWER, description: SILENT }, PROBING);
+      }, silenceMs);
       this.#arrived = (arrival) => {
         if (arrival.kind === 'status' && arrival.code === 100) silence.refresh();
-        else settle(arrival);
+        else settle(arrival, isNormal(arrival) ? CALM : PROBING);
       };
-      const request = {
-        batch: 1,
-        expires: nanos(PULL_EXPIRES_MS),
-        idle_heartbeat: nanos(PULL_HEARTBEAT_MS),
-      };
+      const request = { batch: 1, expires: nanos(expiresMs), idle_heartbeat: nanos(heartbeatMs) };
       try {
         this.#source.nc.publish(this.#subject, JSON.stringify(request), { reply: this.#inbox });
       } catch (error) {
-        settle({ kind: 'status', code: 503, description: messageOf(error) });
+        settle({ kind: 'status', code: NO_ANSWER, description: messageOf(error) }, PROBING);
       }
     });
   }
@@ -124,19 +136,26 @@ export class PullHand {
   }
 
   #giveUpRequest(description: string): void {
-    this.#arrived?.({ kind: 'status', code: 0, description });
+    this.#arrived?.({ kind: 'status', code: GIVEN_UP, description });
   }
 
   async #settleStatus(code: number, description: string): Promise<void> {
-    // 404 no messages, 408 the request expired: the normal end of a quiet request.
-    if (code === 0 || code === 404 || code === 408) return;
+    if (code === GIVEN_UP || isQuietEnd(code)) return;
     const now = performance.now();
     if (now - this.#notReadyLoggedAtMs >= NOT_READY_LOG_INTERVAL_MS) {
       this.#notReadyLoggedAtMs = now;
-      const reason =
-        code === 503 ? 'JetStream or the consumer is not there; apply the stream manifest' : description;
+      const reason = code === 503 ? 'JetStream is not ready' : description;
       this.#log.warn({ durable: this.#durable, code, reason }, 'consumer is not ready, asking again');
     }
     await pause(NOT_READY_RETRY_MS, this.#stopped.signal);
   }
+}
+
+/** 404 no messages, 408 the request expired: the normal end of a quiet request. */
+function isQuietEnd(code: number): boolean {
+  return code === 404 || code === 408;
+}
+
+function isNormal(arrival: Arrival): boolean {
+  return arrival.kind === 'message' || isQuietEnd(arrival.code);
 }

@@ -1,0 +1,92 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer, connect as dial } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A real nats-server with JetStream on a free port, whose data outlives a kill. */
+export class NatsProcess {
+  readonly port: number;
+  readonly #dir: string;
+  readonly #configuration: string;
+  #child: ChildProcess | undefined;
+
+  private constructor(port: number, dir: string, configuration: string) {
+    this.port = port;
+    this.#dir = dir;
+    this.#configuration = configuration;
+  }
+
+  /** Chooses a port and a data directory; `start()` starts the server. `configuration` is added to the server's own. */
+  static async create(configuration = ''): Promise<NatsProcess> {
+    const dir = await mkdtemp(join(tmpdir(), 'salvor-bus-'));
+    const port = await freePort();
+    const file = `listen: 127.0.0.1:${port}\njetstream { store_dir: "${dir}" }\n${configuration}\n`;
+    await writeFile(join(dir, 'nats.conf'), file);
+    return new NatsProcess(port, dir, configuration);
+  }
+
+  static async started(configuration = ''): Promise<NatsProcess> {
+    const server = await NatsProcess.create(configuration);
+    await server.start();
+    return server;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  get configuration(): string {
+    return this.#configuration;
+  }
+
+  async start(): Promise<void> {
+    this.#child = spawn('nats-server', ['-c', join(this.#dir, 'nats.conf')], { stdio: 'ignore' });
+    await eventually('nats-server accepts connections', () => accepts(this.port));
+  }
+
+  /** SIGKILL: no farewell, no flush. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (!child || child.exitCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  }
+
+  async remove(): Promise<void> {
+    await this.kill();
+    await rm(this.#dir, { recursive: true, force: true });
+  }
+}
+
+/** Asks until the answer is true (or not undefined), for at most 15 s. */
+export async function eventually(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  const giveUpAt = Date.now() + 15_000;
+  while (!(await condition())) {
+    if (Date.now() > giveUpAt) throw new Error(`did not happen in time: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = dial(port, '127.0.0.1');
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
