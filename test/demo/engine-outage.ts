@@ -3,18 +3,16 @@ import { DemoError } from './demo-error.ts';
 
 /** Follows the engines of a cluster as etcd records them. */
 export class EngineRecords {
-  readonly #store: ConfigStore;
   readonly #cluster: string;
   #servers: { address: string; status: string; at: number }[] = [];
   #waiting: (() => void)[] = [];
 
-  private constructor(store: ConfigStore, cluster: string) {
-    this.#store = store;
+  private constructor(cluster: string) {
     this.#cluster = cluster;
   }
 
   static async follow(store: ConfigStore, cluster: string): Promise<EngineRecords> {
-    const records = new EngineRecords(store, cluster);
+    const records = new EngineRecords(cluster);
     await store.watch({ keys: [clusterStorageKey(cluster)] }, ({ changes }) => {
       const value = changes.at(-1)?.entry?.value;
       if (value === undefined) return;

@@ -18,6 +18,7 @@ import {
 import { DemoError } from './demo-error.ts';
 import { EngineRecords } from './engine-outage.ts';
 import { compareFiles, copyTree, isClean, makeExt4 } from './file-tree.ts';
+import { lookAround } from './look-around.ts';
 import { differingBlocks, fileReader } from './read-back.ts';
 import { type DemoSummary, isOk, type OutageFigures, summaryText } from './summary.ts';
 import { Timeline } from './timeline.ts';
@@ -40,28 +41,33 @@ const startedAt = performance.now();
 const timeline = new Timeline(flags.json === true);
 const dir = tempDir('demo');
 
-const stack = await startStack({ dir: dir.path, primaries: 4, slaves: 4, spares: 2, nbdServers: 1 });
+const stack = await startStack({
+  dir: join(dir.path, 'stack'),
+  ...(process.env.NOLW ? { services: { 'log-watcher': { replicas: 0 } } } : {}),
+  onProgress: (line) => timeline.say('stack', line),
+});
+const bus = await stack.connectBus('demo');
 try {
   const summary = await run();
   process.stdout.write(flags.json ? `${JSON.stringify(summary)}\n` : summaryText(summary));
   process.exitCode = summary.ok ? 0 : 1;
   if (flags.keep) {
-    process.stdout.write(stack.lookAround());
+    process.stdout.write(lookAround(stack));
     await new Promise((resolve) => process.once('SIGINT', resolve).once('SIGTERM', resolve));
   }
 } finally {
+  await bus.close({ deadlineMs: 1_000 });
   await stack.stop();
   dir.remove();
 }
 
 async function run(): Promise<DemoSummary> {
-  const { bus } = stack;
   timeline.say(
     'stack',
-    `nats-server, etcd, ${stack.engines.primary.length} + ${stack.engines.slave.length} engines, ${stack.engines.spare.length} spares and 4 services run`,
+    `nats-server, etcd, ${stack.engines.primary.length} + ${stack.engines.slave.length} engines, ${stack.engines.spares.length} spares and 4 services run`,
   );
   bus.watchEvents({ types: 'all', handler: (event) => timeline.event(event) });
-  const store = openStore({ endpoints: [stack.etcdEndpoint] });
+  const store = openStore({ endpoints: stack.etcdEndpoints });
   const records = await EngineRecords.follow(store, 'p1');
 
   await bus.request('vdisk.create', {
@@ -71,7 +77,7 @@ async function run(): Promise<DemoSummary> {
     cluster: 'p1',
     slaveCluster: 's1',
   });
-  const uri = stack.nbdUri('demo');
+  const uri = stack.nbdServer().unixUri('demo');
   const { image, hashes } = await makeFileSystem();
   await nbdcopy(image, uri, { timeoutMs: STEP_TIMEOUT_MS });
   timeline.say(
@@ -197,7 +203,7 @@ type Repair = {
 
 function nextRepair(): Promise<Repair> {
   return new Promise((resolve) => {
-    const watch = stack.bus.watchEvents({
+    const watch = bus.watchEvents({
       types: ['repair.completed'],
       handler: async ({ payload }) => {
         resolve(payload);

@@ -362,7 +362,7 @@ export class MountedVdisk {
   /** The record is what counts; the announcement follows it. Tried until it is written or no longer wanted. */
   async #recordRepair(outcome: RepairOutcome): Promise<void> {
     const { store, owner, events, log } = this.#options;
-    const { vdisk, incident, attempt, dirtyBlocks, copiedBlocks } = outcome;
+    const { vdisk, incident, attempt, dirtyBlocks, copiedBlocks, storedBlocks } = outcome;
     const record = {
       vdisk,
       incident,
@@ -371,6 +371,7 @@ export class MountedVdisk {
       epoch: this.epoch,
       dirtyBlocks,
       copiedBlocks,
+      storedBlocks,
       repairMs: Math.round(outcome.repairMs),
       at: Date.now(),
     };

@@ -7,6 +7,7 @@ export interface EngineFailure {
   readonly address: string;
   readonly server: string;
   readonly vdisk: string;
+  readonly cluster: string;
   readonly reason: string;
   readonly at: number;
 }

@@ -11,8 +11,8 @@ export interface StderrEventsOptions {
 /** Says on stderr what a supervisor must know, and passes on the rest. */
 export function stderrEvents({ server, write, unavailable, lost }: StderrEventsOptions): VdiskEvents {
   return {
-    engineFailed: ({ address, vdisk, reason }) =>
-      write(engineFailureLine({ address, server, vdisk, reason, at: Date.now() })),
+    engineFailed: ({ address, vdisk, cluster, reason }) =>
+      write(engineFailureLine({ address, server, vdisk, cluster, reason, at: Date.now() })),
     repairCompleted: ({
       kind,
       address,

@@ -123,6 +123,8 @@ export const repairSchema = z.looseObject({
   epoch: z.string().regex(/^\d+$/),
   dirtyBlocks: z.number().int().min(0),
   copiedBlocks: z.number().int().min(0),
+  /** Of the copied blocks, those that hold data. */
+  storedBlocks: z.number().int().min(0).optional(),
   repairMs: z.number().int().min(0),
   at: millis,
 });

@@ -76,7 +76,12 @@ export async function startServices(
     starts.push(
       start('log-watcher', {
         service: 'log-watcher',
-        env: { ...common, SALVOR_SOURCES: JSON.stringify(sources), ...env },
+        env: {
+          ...common,
+          SALVOR_SOURCES: JSON.stringify(sources),
+          SALVOR_STATE_DIR: join(options.dir, 'log-watcher'),
+          ...env,
+        },
       }),
     );
     const timeoutMs = options.readyTimeoutMs ?? DEFAULT_READY_TIMEOUT_MS;

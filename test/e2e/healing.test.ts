@@ -1,0 +1,214 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import {
+  killEngine,
+  NbdClient,
+  restartEmpty,
+  restartFromSnapshot,
+  restartWithData,
+  snapshotEngine,
+  testSeed,
+  until,
+  VerifyingLoad,
+} from '@salvor/testkit';
+import { HealingStack } from './healing-stack.ts';
+
+let healing: HealingStack;
+let uri: string;
+before(async () => {
+  healing = await HealingStack.start();
+  uri = await healing.createVdisk('v1');
+});
+after(async () => {
+  await healing[Symbol.asyncDispose]();
+});
+
+async function underLoad(work: (load: VerifyingLoad) => Promise<void>): Promise<void> {
+  const load = new VerifyingLoad({
+    targets: uri,
+    seed: testSeed(),
+    blockCount: 4_096,
+    queueDepth: 8,
+    requestsPerSecond: 1_000,
+    readShare: 0.3,
+  });
+  await load.start();
+  await work(load);
+  const stats = await load.stop();
+  const { blocksLost, details } = await load.verifyOverNbd();
+  assert.deepEqual(
+    { blocksLost, ioErrors: stats.ioErrors, connectionsLost: stats.connectionsLost, details },
+    { blocksLost: 0, ioErrors: 0, connectionsLost: 0, details: [] },
+  );
+  assert.ok(stats.writesAcknowledged > 0);
+}
+
+async function wrote(load: VerifyingLoad, more: number): Promise<void> {
+  const goal = load.stats.writesAcknowledged + more;
+  await until(() => load.stats.writesAcknowledged >= goal, {
+    what: `${more} more writes are acknowledged`,
+    timeoutMs: 30_000,
+  });
+}
+
+test('an engine dies and comes back with its data: its dirty blocks, and only they, are copied back', async () => {
+  const engine = healing.stack.engine('primary', 0);
+  await underLoad(async (load) => {
+    await wrote(load, 500);
+    await killEngine(engine);
+    await healing.untilStatus(engine.address, 'offline');
+    await wrote(load, 300);
+    await restartWithData(engine);
+    await healing.untilHealed();
+    await wrote(load, 100);
+  });
+  assert.deepEqual(await healing.transitions(), [
+    'p1/0 online -> offline',
+    'p1/0 offline -> repair-tmp-outage',
+    'p1/0 repair-tmp-outage -> online',
+  ]);
+  const { incidents } = await healing.bus.request('incident.list', { all: true });
+  const [repair] = incidents[0]?.repairs ?? [];
+  assert.ok(repair !== undefined && repair.dirtyBlocks > 0);
+  assert.equal(repair.copiedBlocks, repair.dirtyBlocks);
+});
+
+test('an engine comes back without its last writes: it serves nothing stale, and gets those blocks back', async () => {
+  const engine = healing.stack.engine('primary', 1);
+  const saved = join(healing.stack.options.dir, 'saved-aof');
+  const client = await NbdClient.connect(uri);
+  const block = (index: number, fill: number): Promise<void> =>
+    client.write(index * 4096, Buffer.alloc(4096, fill));
+  // Blocks 4n + 1 are on shard 1.
+  for (let n = 0; n < 40; n++) await block(20_001 + 4 * n, 0x11);
+  await until(
+    () => {
+      snapshotEngine(engine, saved);
+      return true;
+    },
+    { what: 'the engine is noted', timeoutMs: 5_000 },
+  );
+  for (let n = 10; n < 20; n++) await block(20_001 + 4 * n, 0x22);
+  await restartFromSnapshot(engine, saved);
+  const read = async (n: number): Promise<number> =>
+    (await client.read((20_001 + 4 * n) * 4096, 4096))[0] ?? -1;
+  for (let n = 10; n < 20; n++) assert.equal(await read(n), 0x22);
+  await healing.untilHealed();
+  for (let n = 0; n < 40; n++) assert.equal(await read(n), n >= 10 && n < 20 ? 0x22 : 0x11);
+  const { incidents } = await healing.bus.request('incident.list', { all: true });
+  const [repair] = incidents.find(({ address }) => address === engine.address)?.repairs ?? [];
+  assert.deepEqual([repair?.dirtyBlocks, repair?.copiedBlocks], [10, 10]);
+  await client.disconnect();
+});
+
+test('an engine comes back empty: it is never taken for temporary, a spare takes its place', async () => {
+  const engine = healing.stack.engine('primary', 2);
+  const verdicts: string[] = [];
+  const watch = healing.bus.watchEvents({
+    types: ['engine.verdict-given'],
+    handler: ({ payload }) => void verdicts.push(payload.verdict),
+  });
+  await underLoad(async (load) => {
+    await wrote(load, 300);
+    await restartEmpty(engine);
+    await until(async () => (await healing.transitions()).includes('p1/2 repair-final-outage -> online'), {
+      what: 'the spare serves',
+      timeoutMs: 60_000,
+    });
+    await wrote(load, 100);
+  });
+  await watch.stop();
+  assert.deepEqual(new Set(verdicts), new Set(['permanent']));
+  const { cluster } = await healing.bus.request('cluster.get', { cluster: 'p1' });
+  const entry = cluster.engines[2];
+  assert.equal(entry?.address, healing.stack.engines.spares[0]?.address);
+  assert.equal(entry?.generation, 2);
+  assert.deepEqual(
+    cluster.retired.map(({ address }) => address),
+    [engine.address],
+  );
+});
+
+test('a slave engine dies: the same machine heals it', async () => {
+  const engine = healing.stack.engine('slave', 3);
+  await underLoad(async (load) => {
+    await wrote(load, 200);
+    await killEngine(engine);
+    await healing.untilStatus(engine.address, 'offline');
+    await wrote(load, 200);
+    await restartWithData(engine);
+    await healing.untilHealed();
+  });
+  assert.deepEqual(
+    (await healing.transitions()).filter((step) => step.startsWith('s1/3')),
+    ['s1/3 online -> offline', 's1/3 offline -> repair-tmp-outage', 's1/3 repair-tmp-outage -> online'],
+  );
+});
+
+test('vdisks are neither created nor deleted while a cluster is repairing', async () => {
+  const engine = healing.stack.engine('primary', 3);
+  await killEngine(engine);
+  await healing.untilStatus(engine.address, 'offline');
+  const refused = { code: 'cluster-not-healthy' };
+  await assert.rejects(
+    healing.bus.request('vdisk.create', {
+      vdisk: 'v2',
+      type: 'tmp',
+      sizeGiB: 1,
+      cluster: 'p1',
+      slaveCluster: 's1',
+    }),
+    refused,
+  );
+  await restartWithData(engine);
+  // Nobody uses v1 now: a server takes it to repair it.
+  await healing.untilHealed();
+  await healing.bus.request('vdisk.create', {
+    vdisk: 'v2',
+    type: 'tmp',
+    sizeGiB: 1,
+    cluster: 'p1',
+    slaveCluster: 's1',
+  });
+});
+
+test('a boot vdisk is refused with the reason', async () => {
+  const request = { vdisk: 'b1', type: 'boot' as const, sizeGiB: 1, cluster: 'p1', slaveCluster: 's1' };
+  await assert.rejects(
+    healing.bus.request('vdisk.create', request),
+    /boot vdisks are deduplicated, and that layout is not served/,
+  );
+});
+
+test('etcdctl and redis-cli show what is documented', async () => {
+  const client = await NbdClient.connect(healing.server.uri('v1'));
+  await client.write(4096 * 30_000, Buffer.alloc(4096, 0x7a));
+  const etcd = (key: string): string =>
+    execFileSync('etcdctl', [
+      '--endpoints',
+      healing.stack.etcdEndpoints[0] ?? '',
+      'get',
+      '--prefix',
+      key,
+    ]).toString();
+  assert.match(etcd('v1:vdisk:conf:static'), /blockSize: 4096[\s\S]*type: db/);
+  assert.match(etcd('v1:vdisk:conf:storage:nbd'), /storageClusterID: p1[\s\S]*slaveStorageClusterID: s1/);
+  assert.match(etcd('p1:cluster:conf:storage'), /state: online\n\s*status: online/);
+  assert.match(etcd('/salvor/clusters/p1'), /"status":"healthy"/);
+  assert.match(etcd('/salvor/vdisks/v1/owner'), /"server":"nbd-1"/);
+  assert.match(etcd('/salvor/incidents-closed/'), /"outcome":"repaired"/);
+  assert.equal(etcd('/salvor/incidents/'), '');
+  const engine = healing.stack.engine('primary', 0);
+  const [host = '', port = ''] = engine.address.split(':');
+  const redis = (...args: string[]): Buffer => execFileSync('redis-cli', ['-h', host, '-p', port, ...args]);
+  assert.deepEqual(redis('hget', 'nondedup:v1', '30000').subarray(0, 4096), Buffer.alloc(4096, 0x7a));
+  assert.deepEqual(JSON.parse(redis('get', 'salvor:identity').toString()), {
+    cluster: 'p1',
+    role: 'primary',
+    shard: 0,
+    generation: 1,
+  });
+  await client.disconnect();
+});

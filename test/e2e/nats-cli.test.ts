@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { commandNames, commands, decode, toPlainJson } from '@salvor/contracts';
+import { type RawMessage, RawNats, until } from '@salvor/testkit';
+import { HealingStack } from './healing-stack.ts';
+
+let healing: HealingStack;
+let nats: RawNats;
+before(async () => {
+  healing = await HealingStack.start({ primaries: 2, slaves: 2, spares: 1 });
+  nats = await RawNats.connect(healing.stack.natsUrl);
+});
+after(async () => {
+  nats.close();
+  await healing[Symbol.asyncDispose]();
+});
+
+for (const name of commandNames()) {
+  test(`${name} answers a plain JSON request as the nats CLI sends it`, async () => {
+    const { subject, example } = commands[name];
+    const reply = await nats.request(subject, JSON.stringify(example));
+    const body: unknown = JSON.parse(reply.body.toString());
+    const code = reply.headers['Nats-Service-Error-Code']?.[0];
+    if (code === undefined) {
+      assert.ok(typeof body === 'object' && body !== null);
+      return;
+    }
+    // The example names things that are not here: a clear error, in headers and body.
+    assert.match(code, /^\d+$/);
+    assert.ok(typeof body === 'object' && body !== null && 'code' in body && 'message' in body);
+    assert.equal(reply.headers['Nats-Service-Error']?.length, 1);
+    assert.match(String(body.message), /^\S.{5,}/);
+  });
+
+  test(`${name} names every wrong field of a request`, async () => {
+    const reply = await nats.request(commands[name].subject, '{"nonsense":{"a":1}}');
+    const body = JSON.parse(reply.body.toString()) as {
+      code: string;
+      details: { path: string; expected: string }[];
+    };
+    assert.ok(reply.headers['Nats-Service-Error-Code'] !== undefined);
+    assert.ok(body.details.some(({ path }) => path.includes('nonsense')));
+    for (const bad of ['', '{', '[]', 'null', '\xc3\x01', '{"vdisk":']) {
+      const answer = await nats.request(commands[name].subject, bad);
+      const isEmptyRequest = answer.headers['Nats-Service-Error-Code'] === undefined;
+      assert.ok(!isEmptyRequest || bad === '', `${name} took ${JSON.stringify(bad)}`);
+    }
+  });
+}
+
+test('the same operation id is one effect and the same answer, from a header as from the body', async () => {
+  const body = JSON.stringify({ vdisk: 'once', type: 'db', sizeGiB: 1, cluster: 'p1', slaveCluster: 's1' });
+  const send = async (): Promise<{ operation: string; outcome: string }> => {
+    const reply = await nats.request('salvor.cmd.v1.vdisk.create', body, { 'nats-msg-id': 'create-once' });
+    return JSON.parse(reply.body.toString()) as { operation: string; outcome: string };
+  };
+  assert.deepEqual(
+    [(await send()).outcome, (await send()).outcome, (await send()).operation],
+    ['applied', 'already', 'create-once'],
+  );
+});
+
+test('$SRV answers decode by the rules of ADR-32', async () => {
+  const wanted = ['health-analyzer', 'log-watcher', 'nbd-server', 'repair-coordinator'];
+  for (const verb of ['PING', 'INFO', 'STATS'] as const) {
+    const answers = await answersTo(`$SRV.${verb}`, wanted.length);
+    const bodies = answers.map(({ body }) => JSON.parse(body.toString()) as Record<string, unknown>);
+    assert.deepEqual(bodies.map(({ name }) => name).sort(), wanted);
+    for (const body of bodies) checkService(verb, body);
+  }
+  assert.equal((await answersTo('$SRV.STATS.repair-coordinator', 1)).length, 1);
+});
+
+/** Everything that answers, until so many have. */
+async function answersTo(subject: string, count: number): Promise<RawMessage[]> {
+  const answers: RawMessage[] = [];
+  const inbox = `_INBOX.test.${subject.replaceAll(/[$.]/g, '_')}`;
+  const end = nats.subscribe(inbox, (message) => answers.push(message));
+  nats.publish(subject, '', {}, inbox);
+  await until(() => answers.length >= count, { what: `${count} answers to ${subject}`, timeoutMs: 5_000 });
+  end();
+  return answers;
+}
+
+function checkService(verb: 'PING' | 'INFO' | 'STATS', body: Record<string, unknown>): void {
+  assert.equal(body.type, `io.nats.micro.v1.${verb.toLowerCase()}_response`);
+  assert.match(String(body.version), /^\d+\.\d+\.\d+$/);
+  assert.match(String(body.id), /^[A-Za-z0-9]{10,}$/);
+  if (verb === 'PING') return;
+  const endpoints = body.endpoints as Record<string, unknown>[];
+  assert.ok(endpoints.length > 0);
+  for (const endpoint of endpoints) {
+    assert.match(String(endpoint.subject), /^salvor\.cmd\.v1\./);
+    assert.equal(typeof endpoint.queue_group, 'string');
+    if (verb === 'INFO') {
+      for (const value of Object.values(endpoint.metadata as object)) assert.equal(typeof value, 'string');
+      continue;
+    }
+    for (const count of ['num_requests', 'num_errors', 'processing_time', 'average_processing_time']) {
+      assert.ok(
+        Number.isSafeInteger(endpoint[count]),
+        `${count} of ${String(endpoint.name)} is ${String(endpoint[count])}`,
+      );
+    }
+    assert.equal(typeof endpoint.last_error, 'string');
+  }
+  if (verb === 'STATS') assert.ok(!Number.isNaN(Date.parse(String(body.started))));
+}
+
+test('what passes on the bus is readable by its bytes alone', async () => {
+  const heard: RawMessage[] = [];
+  const end = nats.subscribe('salvor.evt.v1.engine.failure-reported.>', (arrived) => heard.push(arrived));
+  await nats.ping();
+  const payload = {
+    address: '10.9.8.7:1',
+    reporter: 'nobody',
+    reason: 'a test',
+    source: 'operator',
+    detectedAt: 1,
+    at: 2,
+  };
+  await healing.bus.publishEvent('engine.failure-reported', payload);
+  await until(() => heard.length > 0, { what: 'the event arrives', timeoutMs: 5_000 });
+  end();
+  const [message] = heard;
+  assert.ok(message !== undefined);
+  assert.deepEqual(toPlainJson(decode(message.body)), payload);
+  assert.equal(message.headers['ce-type']?.[0], 'salvor.engine.failure-reported.v1');
+  assert.equal(message.headers['ce-id']?.[0], message.headers['Nats-Msg-Id']?.[0]);
+});
