@@ -9,6 +9,8 @@ export interface Setting<T = unknown> {
   readonly help: string;
   /** A value that works, shown in errors and help. */
   readonly example: string;
+  /** Never shown in errors, and not taken from a flag: flags can be seen by every user of the machine. */
+  readonly secret?: boolean;
 }
 
 export type Settings = Readonly<Record<string, Setting>>;
@@ -35,7 +37,8 @@ export interface ConfigurationSources {
 
 /**
  * Reads settings from flags, then the environment, then the file named by `--config` or `SALVOR_CONFIG` (JSON with the
- * setting names). `SALVOR_X_FILE` names a file that holds the value of `SALVOR_X`: for secrets.
+ * setting names). `SALVOR_X_FILE` or `--x-file` names a file that holds the value: for secrets and long values. An empty
+ * variable counts as not set, as compose files leave them.
  *
  * @throws ConfigurationError that names each variable, what is wrong with its value, and an example
  */
@@ -44,11 +47,15 @@ export function readConfiguration<S extends Settings>(
   { argv, env }: ConfigurationSources,
 ): Configuration<S> {
   const flags = readFlags(settings, argv);
-  const file = readFile(flags['config'] ?? env['SALVOR_CONFIG']);
+  const file = readFile(flags.config ?? env.SALVOR_CONFIG);
   const values: Record<string, unknown> = {};
   const problems: { path: string; expected: string; sentence: string }[] = [];
-  for (const [name, { schema, example }] of Object.entries(settings)) {
-    const found = flags[flagName(name)] ?? fromEnvironment(env, variableName(name)) ?? file[name];
+  for (const [name, { schema, example, secret }] of Object.entries(settings)) {
+    const found =
+      flags[flagName(name)] ??
+      contentOf(flags[`${flagName(name)}-file`], `--${flagName(name)}-file`) ??
+      fromEnvironment(env, variableName(name)) ??
+      file[name];
     const parsed = schema.safeParse(found);
     if (parsed.success) {
       values[name] = parsed.data;
@@ -56,7 +63,12 @@ export function readConfiguration<S extends Settings>(
     }
     const why = parsed.error.issues.map(({ message }) => message).join('; ');
     const variable = variableName(name);
-    const shown = found === undefined ? 'is not set' : `is ${JSON.stringify(found)}`;
+    const shown =
+      found === undefined
+        ? 'is not set'
+        : secret
+          ? 'has a value that is not shown'
+          : `is ${JSON.stringify(found)}`;
     problems.push({
       path: variable,
       expected: why,
@@ -85,14 +97,17 @@ export function readConfiguration<S extends Settings>(
 /** What `--help` prints. */
 export function describeSettings(settings: Settings): string {
   const lines = Object.entries(settings).map(
-    ([name, { help, example }]) =>
-      `  --${flagName(name)}  (${variableName(name)})\n      ${help}, for example ${example}`,
+    ([name, { help, example, secret }]) =>
+      `  ${secret ? `--${flagName(name)}-file` : `--${flagName(name)}`}  (${variableName(name)})\n      ${help}, for example ${example}`,
   );
-  return `${lines.join('\n')}\n  --config  (SALVOR_CONFIG)\n      a JSON file with these settings, for example ./service.json\n`;
+  return `${lines.join('\n')}\n  --x-file  (SALVOR_X_FILE)\n      a file that holds the value of setting x\n  --config  (SALVOR_CONFIG)\n      a JSON file with these settings, for example ./service.json\n`;
 }
 
 function readFlags(settings: Settings, argv: readonly string[]): Record<string, string | undefined> {
-  const names = [...Object.keys(settings).map(flagName), 'config'];
+  const names = Object.entries(settings).flatMap(([name, { secret }]) =>
+    secret ? [`${flagName(name)}-file`] : [flagName(name), `${flagName(name)}-file`],
+  );
+  names.push('config');
   const options = Object.fromEntries(names.map((name) => [name, { type: 'string' as const }]));
   try {
     const { values } = parseArgs({ args: [...argv], options, strict: true, allowPositionals: false });
@@ -102,20 +117,31 @@ function readFlags(settings: Settings, argv: readonly string[]): Record<string, 
   } catch (error) {
     throw new ConfigurationError(
       'bad-configuration',
-      `${messageOf(error)} (there are --${names.join(', --')})`,
+      `${messageOf(error)} (there are --${names.filter((name) => !isFileTwin(name, names)).join(', --')})`,
     );
   }
 }
 
+/** Whether the flag only names a file for another flag: not worth a place in a list of flags. */
+function isFileTwin(name: string, names: readonly string[]): boolean {
+  return name.endsWith('-file') && names.includes(name.slice(0, -'-file'.length));
+}
+
 function fromEnvironment(env: ConfigurationSources['env'], variable: string): string | undefined {
+  const value = env[variable];
+  if (value !== undefined && value !== '') return value;
   const path = env[`${variable}_FILE`];
-  if (env[variable] !== undefined || path === undefined) return env[variable];
+  return path === '' ? undefined : contentOf(path, `${variable}_FILE`);
+}
+
+function contentOf(path: string | undefined, namedBy: string): string | undefined {
+  if (path === undefined) return undefined;
   try {
     return readFileSync(path, 'utf8').trim();
   } catch (error) {
     throw new ConfigurationError(
       'bad-configuration',
-      `${variable}_FILE names a file that cannot be read: ${messageOf(error)}`,
+      `${namedBy} names a file that cannot be read: ${messageOf(error)}`,
     );
   }
 }

@@ -1,4 +1,5 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
+import { deadline } from './deadline.ts';
 import { messageOf } from './errors.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -13,14 +14,19 @@ export interface HealthServerOptions {
   readonly checks: Readonly<Record<string, ReadinessCheck>>;
 }
 
+/** A check that answers later counts as failed: whoever asks for readiness waits no longer either. */
+const CHECK_TIMEOUT_MS = 2_000;
+
 /** `/healthz` (the event loop turns), `/readyz` (503 while a check fails or the service drains), `/metrics`. */
 export class HealthServer {
   readonly #server: Server;
   readonly #options: HealthServerOptions;
+  #checks: HealthServerOptions['checks'];
   #draining = false;
 
   private constructor(options: HealthServerOptions) {
     this.#options = options;
+    this.#checks = options.checks;
     this.#server = createServer((request, response) => {
       this.#answer(request.url ?? '/', response).catch((error: unknown) =>
         send(response, 500, { error: messageOf(error) }),
@@ -40,6 +46,11 @@ export class HealthServer {
   get port(): number {
     const address = this.#server.address();
     return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  /** Replaces the checks, when more is known than at the start. */
+  setChecks(checks: HealthServerOptions['checks']): void {
+    this.#checks = checks;
   }
 
   setDraining(): void {
@@ -75,10 +86,16 @@ export class HealthServer {
 
   async #problems(): Promise<Record<string, string>> {
     const problems: Record<string, string> = this.#draining ? { service: 'is shutting down' } : {};
-    for (const [name, check] of Object.entries(this.#options.checks)) {
-      const problem = await Promise.resolve().then(check).catch(messageOf);
+    const asked = Object.entries(this.#checks).map(async ([name, check]) => {
+      const answer = deadline(
+        Promise.resolve().then(check),
+        CHECK_TIMEOUT_MS,
+        `the answer of check '${name}'`,
+      );
+      const problem = await answer.catch(messageOf);
       if (problem !== null) problems[name] = problem;
-    }
+    });
+    await Promise.all(asked);
     return problems;
   }
 }

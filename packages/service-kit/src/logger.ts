@@ -1,4 +1,5 @@
-import { pino } from 'pino';
+import { type Logger as Pino, pino } from 'pino';
+import { redact } from './redaction.ts';
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
@@ -15,30 +16,28 @@ export interface Logger {
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-const SECRETS = [
-  'password',
-  'seed',
-  'creds',
-  'token',
-  '*.password',
-  '*.seed',
-  '*.creds',
-  '*.token',
-  'headers.authorization',
-];
-
-/** JSON lines on stdout (stderr belongs to the contract that supervisors read). Secrets are replaced by `[redacted]`. */
+/** JSON lines on stdout (stderr belongs to the contract that supervisors read), without secrets. */
 export function createLogger({ service, level }: { service: string; level: LogLevel }): Logger {
   const log = pino(
-    {
-      level,
-      base: { svc: service, pid: process.pid },
-      redact: { paths: SECRETS, censor: '[redacted]' },
-      timestamp: pino.stdTimeFunctions.isoTime,
-    },
+    { level, base: { svc: service, pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime },
     pino.destination({ fd: 1, sync: true }),
   );
-  return log;
+  return withoutSecrets(log);
+}
+
+function withoutSecrets(log: Pino): Logger {
+  const write =
+    (level: 'debug' | 'info' | 'warn' | 'error') =>
+    (fields: LogFields, msg: string): void => {
+      if (log.isLevelEnabled(level)) log[level](redact(fields), msg);
+    };
+  return {
+    debug: write('debug'),
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error'),
+    child: (fields) => withoutSecrets(log.child(redact(fields))),
+  };
 }
 
 /** Swallows everything: for tools and tests. */

@@ -63,30 +63,30 @@ export async function runService<S extends Settings>(options: ServiceOptions<S>)
   // A supervisor that is gone must not take the service with it.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
-  let stopping: { reason: string; exitCode: number } | null = null;
-  let wake = (): void => {};
-  const stopped = new Promise<void>((resolve) => {
-    wake = resolve;
+  // The first to ask for the end decides its reason and exit code: a promise settles once.
+  let stop: (reason: string, exitCode: number) => void = () => {};
+  const stopped = new Promise<{ reason: string; exitCode: number }>((resolve) => {
+    stop = (reason, exitCode) => resolve({ reason, exitCode });
   });
-  const stop = (reason: string, exitCode: number): void => {
-    stopping ??= { reason, exitCode };
-    wake();
-  };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal, 0));
 
   try {
-    const starting = options.start({ config, log, metrics, stop });
-    const service = await Promise.race([starting, stopped.then(() => null)]);
-    if (service === null) return process.exit(0);
+    // Before the start, which may wait for others: alive and not ready is what an orchestrator should see meanwhile.
     const health = await HealthServer.start({
       host: config.httpHost,
       port: config.httpPort,
       metrics,
-      checks: service.checks,
+      checks: { service: () => 'is starting' },
     });
+    const starting = options.start({ config, log, metrics, stop });
+    const service = await Promise.race([starting, stopped]);
+    if ('reason' in service) {
+      log.info({ reason: service.reason }, 'service stopped while it was starting');
+      return process.exit(service.exitCode);
+    }
+    health.setChecks(service.checks);
     log.info({ http: `${config.httpHost}:${health.port}` }, 'service started');
-    await stopped;
-    const { reason, exitCode } = stopping ?? { reason: 'stop', exitCode: 0 };
+    const { reason, exitCode } = await stopped;
     log.info({ reason }, 'service stopping');
     health.setDraining();
     await shutDown(service.shutdown, options.shutdownTimeoutMs ?? SHUTDOWN_TIMEOUT_MS, log);

@@ -65,7 +65,12 @@ export const serviceSettings: {
     help: 'path of a NATS credentials file',
     example: '/run/secrets/salvor.creds',
   },
-  natsNkeySeed: { schema: orElse(z.string(), ''), help: 'nkey seed to log in to NATS with', example: 'SU…' },
+  natsNkeySeed: {
+    schema: orElse(z.string(), ''),
+    help: 'nkey seed to log in to NATS with',
+    example: 'SU…',
+    secret: true,
+  },
   natsTlsCa: {
     schema: orElse(z.string(), ''),
     help: 'path of the CA certificate that NATS servers must present',

@@ -94,3 +94,24 @@ test('a file with an unknown setting is refused', () => {
 test('variable names follow setting names', () => {
   assert.equal(variableName('etcdEndpoints'), 'SALVOR_ETCD_ENDPOINTS');
 });
+
+test('a secret is never shown, and is not taken from a flag', () => {
+  const withSecret = { seed: { schema: integer(0, 9), help: 'a seed', example: '7', secret: true } };
+  assert.throws(
+    () => readConfiguration(withSecret, { argv: [], env: { SALVOR_SEED: 'hunter2' } }),
+    (e: unknown) => e instanceof ConfigurationError && !/hunter2/.test(e.message + JSON.stringify(e.details)),
+  );
+  assert.throws(() => readConfiguration(withSecret, { argv: ['--seed', '7'], env: {} }), ConfigurationError);
+});
+
+test('any value may come from a file named by a flag', () => {
+  const path = join(folder, 'listen');
+  writeFileSync(path, 'unix:/a\n');
+  const argv = ['--listen-file', path, '--server-id', 'a'];
+  assert.deepEqual(readConfiguration(settings, { argv, env: {} }).listen, ['unix:/a']);
+});
+
+test('an empty variable counts as not set', () => {
+  const env = { SALVOR_SERVER_ID: 'a', SALVOR_LISTEN: 'b', SALVOR_HOLD_MS: '', SALVOR_HOLD_MS_FILE: '' };
+  assert.equal(readConfiguration(settings, { argv: [], env }).holdMs, 500);
+});

@@ -30,3 +30,18 @@ test('readiness follows the checks, and ends when the service drains', async () 
   assert.equal((await get('/readyz')).status, 503);
   server.close();
 });
+
+test('a check that hangs counts as failed, and does not hold up the others', async () => {
+  const server = await HealthServer.start({
+    host: '127.0.0.1',
+    port: 0,
+    metrics: createMetrics(),
+    checks: { etcd: () => new Promise(() => {}), bus: () => 'not connected to NATS' },
+  });
+  const response = await fetch(`http://127.0.0.1:${server.port}/readyz`);
+  assert.equal(response.status, 503);
+  const { problems } = JSON.parse(await response.text());
+  assert.match(problems.etcd, /did not happen within/);
+  assert.equal(problems.bus, 'not connected to NATS');
+  server.close();
+});

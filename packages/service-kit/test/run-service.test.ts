@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 
@@ -106,3 +108,23 @@ test('secrets do not reach the log', async () => {
   assert.doesNotMatch(JSON.stringify(lines), /hunter2|SUABC/);
   assert.match(JSON.stringify(lines), /\[redacted\]/);
 });
+
+test('a service is alive and not ready while it starts, and can be stopped then', async () => {
+  const start =
+    "const get = async (path) => (await fetch('http://127.0.0.1:' + process.env.SALVOR_HTTP_PORT + path)).status; const health = await get('/healthz'); const ready = await get('/readyz'); context.log.info({ health, ready }, 'service started, says the test'); return new Promise(() => {});";
+  const { code, lines } = await run(start, (child) => child.kill('SIGTERM'), {
+    SALVOR_HTTP_PORT: String(await freePort()),
+  });
+  assert.equal(code, 0);
+  const { health, ready } = lines.find(({ msg }) => msg === 'service started, says the test') ?? {};
+  assert.deepEqual({ health, ready }, { health: 200, ready: 503 });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
