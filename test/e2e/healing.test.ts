@@ -25,11 +25,16 @@ after(async () => {
   await healing[Symbol.asyncDispose]();
 });
 
+/** Each load has blocks of its own: its model starts from zeros. */
+let nextRegion = 0;
+const REGION_BLOCKS = 2_048;
+
 async function underLoad(work: (load: VerifyingLoad) => Promise<void>): Promise<void> {
   const load = new VerifyingLoad({
     targets: uri,
     seed: testSeed(),
-    blockCount: 4_096,
+    firstBlock: REGION_BLOCKS * nextRegion++,
+    blockCount: REGION_BLOCKS,
     queueDepth: 8,
     requestsPerSecond: 1_000,
     readShare: 0.3,

@@ -38,7 +38,7 @@ import { SalvorError } from '@salvor/service-kit';
 
 /** Reads what etcd holds and says it in the words of the contracts. */
 
-interface KnownCluster {
+export interface KnownCluster {
   readonly cluster: string;
   readonly record: SalvorClusterRecord;
   readonly storage: ClusterStorage;

@@ -1,7 +1,7 @@
 import type { ConfigStore } from '@salvor/config-store';
 import { type Logger, messageOf, pause, SalvorError } from '@salvor/service-kit';
 import { EngineControl } from '@salvor/vdisk';
-import { readCluster } from './descriptions.ts';
+import { type KnownCluster, readCluster } from './descriptions.ts';
 
 export interface EngineAccess {
   readonly timeoutMs: number;
@@ -23,7 +23,10 @@ export async function assertNoBlocks(
   clusters: readonly string[],
   access: EngineAccess,
 ): Promise<void> {
-  for (const { address, db } of await enginesOf(store, clusters)) {
+  const known = await Promise.all(clusters.map((cluster) => readCluster(store, cluster)));
+  // Where an engine is away, the admission refuses anyway, and says so better.
+  if (known.some(({ record }) => record.status !== 'healthy')) return;
+  for (const { address, db } of known.flatMap(enginesIn)) {
     const count = await EngineControl.with({ address, db, ...access }, (control) =>
       control.blockCount(vdisk),
     );
@@ -67,8 +70,9 @@ export async function enginesOf(
   store: ConfigStore,
   clusters: readonly string[],
 ): Promise<{ address: string; db: number }[]> {
-  const known = await Promise.all(clusters.map((cluster) => readCluster(store, cluster)));
-  return known.flatMap(({ storage }) =>
-    storage.servers.filter(({ status }) => status !== 'rip').map(({ address, db }) => ({ address, db })),
-  );
+  return (await Promise.all(clusters.map((cluster) => readCluster(store, cluster)))).flatMap(enginesIn);
+}
+
+function enginesIn({ storage }: KnownCluster): { address: string; db: number }[] {
+  return storage.servers.filter(({ status }) => status !== 'rip').map(({ address, db }) => ({ address, db }));
 }
