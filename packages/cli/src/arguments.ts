@@ -47,6 +47,13 @@ export function readArguments(argv: readonly string[], command: Command): Argume
   if (missing !== undefined) {
     throw usageError(`${command.name}: expected <${missing.name}>, ${missing.help}${seeHelp(command)}`);
   }
+  const absent = Object.entries(command.options ?? {}).filter(
+    ([name, { required }]) => required === true && values[name] === undefined,
+  );
+  if (absent.length > 0) {
+    const names = absent.map(([name]) => `--${name}`).join(' and ');
+    throw usageError(`${command.name}: expected ${names}${seeHelp(command)}`);
+  }
   const extra = positionals[expected.length];
   if (extra !== undefined)
     throw usageError(`${command.name}: unexpected argument '${extra}'${seeHelp(command)}`);
@@ -91,7 +98,7 @@ export class Arguments {
   required(name: string): string {
     const value = this.text(name);
     if (value !== undefined) return value;
-    throw usageError(`${this.#command}: expected --${name}; see 'salvor help ${this.#command}'`);
+    throw usageError(`${this.#command}: expected --${name}`);
   }
 
   list(name: string): string[] {

@@ -8,6 +8,8 @@ import type { Terminal } from './terminal.ts';
 export interface OptionSpec {
   readonly type: 'string' | 'boolean';
   readonly short?: string;
+  /** The command line is wrong without it. */
+  readonly required?: boolean;
   /** May be given several times. */
   readonly multiple?: boolean;
   /** Name of the value in help: `--cluster <id>`. */

@@ -4,6 +4,7 @@ import {
   type CommandName,
   type CommandShapes,
   commands,
+  fromPlainJson,
   type RecordInits,
   toPlainJson,
 } from '@salvor/contracts';
@@ -21,9 +22,10 @@ const CLOSE_DEADLINE_MS = 1_000;
 /** What commands do with the bus. */
 export interface Session {
   readonly bus: Bus;
+  /** Fields as they were typed: the schema says what they must be. Throws ValidationError before anything is sent. */
   ask<C extends CommandName>(
     command: C,
-    request: CommandShapes[C]['init'],
+    request: { readonly [K in keyof CommandShapes[C]['init']]?: unknown },
     options?: { instance?: string | undefined },
   ): Promise<Answer<C>>;
 }
@@ -47,7 +49,9 @@ export async function withSession<T>(
     return await use({
       bus,
       ask: async (command, request, { instance } = {}) => {
-        const reply = await bus.request(command, request, {
+        // Through JSON, options that were not given are not there.
+        const typed = fromPlainJson(commands[command].request, JSON.parse(JSON.stringify(request)));
+        const reply = await bus.request(command, typed as CommandShapes[typeof command]['init'], {
           timeoutMs,
           ...(instance === undefined ? {} : { instance }),
         });

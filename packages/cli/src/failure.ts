@@ -74,8 +74,13 @@ const REFUSED: ReadonlySet<unknown> = new Set([403, 409, 412, 422, 423]);
 function exitCodeOf(code: string, status: unknown): ExitCode {
   if (status !== undefined) return REFUSED.has(status) ? exitCodes.refused : exitCodes.failed;
   if (UNREACHABLE.has(code)) return exitCodes.unreachable;
-  // The request could not be encoded: what was typed does not fit the schema.
-  return code === 'invalid-value' ? exitCodes.usage : exitCodes.failed;
+  if (code === 'stack-running') return exitCodes.refused;
+  // Found here, before anything was sent: what was typed does not fit the schema.
+  return isValidation(code) ? exitCodes.usage : exitCodes.failed;
+}
+
+function isValidation(code: string): boolean {
+  return code === 'invalid-value' || code === 'invalid-json';
 }
 
 function membersOf(error: unknown): { code?: unknown; status?: unknown; details?: unknown } {
@@ -84,7 +89,7 @@ function membersOf(error: unknown): { code?: unknown; status?: unknown; details?
 
 /** Validation errors repeat every wrong field in their message; the details say it line by line. */
 function withoutDetails(code: string, message: string): string {
-  if (code !== 'invalid-value' && code !== 'invalid-json') return message;
+  if (!isValidation(code)) return message;
   const record = /^(\w+): /.exec(message)?.[1];
   return record === undefined ? message : `some fields do not fit ${record}`;
 }

@@ -65,8 +65,12 @@ function descriptionOf(command: Command): string {
 
 function usageOf({ name, positionals, options }: Command): string {
   const words = (positionals ?? []).map((p) => (p.optional ? `[<${p.name}>]` : `<${p.name}>`));
-  const hasOptions = options !== undefined && Object.keys(options).length > 0;
-  return ['salvor', name, ...words, ...(hasOptions ? ['[options]'] : [])].join(' ');
+  const specs = Object.entries(options ?? {});
+  const needed = specs.flatMap(([option, { required, value, multiple }]) =>
+    required ? [`--${option} <${value ?? option}>${multiple ? '…' : ''}`] : [],
+  );
+  const others = specs.length > needed.length ? ['[options]'] : [];
+  return ['salvor', name, ...words, ...needed, ...others].join(' ');
 }
 
 function commandLines(paint: Paint, shown: readonly Command[]): string {

@@ -16,7 +16,7 @@ export const busCommands: readonly Command[] = [
   {
     name: 'bus apply',
     description:
-      'Creates and updates streams, consumers and the schema bucket as this version needs them, and publishes the schemas. Running it again changes nothing.',
+      'Makes streams, consumers and schemas as this version needs them. Running it again changes nothing.',
     options: replicas,
     examples: ['salvor bus apply', 'salvor bus apply --replicas 3'],
     async run({ args, paint, print, withBus }) {

@@ -16,8 +16,14 @@ export const clusterCommands: readonly Command[] = [
     sends: 'cluster.create',
     positionals: [id],
     options: {
-      role: { type: 'string', value: 'role', help: 'primary or slave' },
-      engine: { type: 'string', value: 'host:port[/db]', multiple: true, help: 'an engine, in shard order' },
+      role: { type: 'string', required: true, value: 'role', help: 'primary or slave' },
+      engine: {
+        type: 'string',
+        required: true,
+        value: 'host:port[/db]',
+        multiple: true,
+        help: 'an engine, in shard order',
+      },
       spare: { type: 'string', value: 'host:port[/db]', multiple: true, help: 'a spare engine' },
       partner: { type: 'string', value: 'id', help: 'the cluster its shards are paired with' },
       'operation-id': operationIdOption,
@@ -28,14 +34,12 @@ export const clusterCommands: readonly Command[] = [
     async run({ args, paint, print, withBus }) {
       const request = {
         cluster: args.positional('cluster'),
-        // The schema knows the roles; what is typed here is checked there.
-        role: args.required('role') as 'primary',
+        role: args.required('role'),
         engines: args.list('engine').map(engineAddress),
         spares: args.list('spare').map(engineAddress),
         partner: args.text('partner'),
         operationId: args.text('operation-id'),
       };
-      if (request.engines.length === 0) throw usageError('cluster create: expected at least one --engine');
       const { reply, json } = await withBus((session) => session.ask('cluster.create', request));
       print(json, () => outcomeText(paint, reply));
     },

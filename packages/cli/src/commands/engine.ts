@@ -67,7 +67,7 @@ export const engineCommands: readonly Command[] = [
     sends: 'engine.report-failure',
     positionals: [address],
     options: {
-      reason: { type: 'string', value: 'text', help: 'what was seen' },
+      reason: { type: 'string', required: true, value: 'text', help: 'what was seen' },
       reporter: { type: 'string', value: 'id', help: 'who reports (default operator)' },
       'operation-id': operationIdOption,
     },
@@ -88,7 +88,7 @@ export const engineCommands: readonly Command[] = [
     sends: 'engine.set-verdict',
     positionals: [address, { name: 'verdict', help: 'temporary, permanent or false-alarm' }],
     options: {
-      reason: { type: 'string', value: 'text', help: 'why; kept in the audit trail' },
+      reason: { type: 'string', required: true, value: 'text', help: 'why; kept in the audit trail' },
       by: { type: 'string', value: 'id', help: 'who decides (default operator)' },
       'operation-id': operationIdOption,
     },
@@ -96,8 +96,7 @@ export const engineCommands: readonly Command[] = [
     async run({ args, paint, print, withBus }) {
       const request = {
         address: args.positional('address'),
-        // Symbols have no hyphen; the schema knows the words.
-        verdict: args.positional('verdict').replaceAll('-', '_') as 'permanent',
+        verdict: args.positional('verdict'),
         reason: args.required('reason'),
         by: args.text('by'),
         operationId: args.text('operation-id'),

@@ -48,7 +48,7 @@ export const incidentCommands: readonly Command[] = [
   {
     name: 'incident explain',
     description:
-      'Tells an incident in sentences: who saw it, who decided what on which evidence, how long each step took.',
+      'Tells the story of an incident in sentences. Who saw it, who decided what on which evidence, how long each step took.',
     positionals: [id],
     examples: ['salvor incident explain inc-7f3a'],
     async run({ args, print, withBus }) {

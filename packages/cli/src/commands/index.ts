@@ -10,9 +10,11 @@ import { operationCommands } from './operation.ts';
 import { serverCommands } from './server.ts';
 import { sourceCommands } from './source.ts';
 import { statusCommand } from './status.ts';
+import { upCommand } from './up.ts';
 import { vdiskCommands } from './vdisk.ts';
 
 export const allCommands: readonly Command[] = [
+  upCommand,
   statusCommand,
   eventsCommand,
   ...vdiskCommands,

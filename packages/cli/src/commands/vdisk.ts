@@ -16,13 +16,13 @@ export const operationIdOption: OptionSpec = {
 };
 
 const createOptions: OptionSpecs = {
-  cluster: { type: 'string', value: 'id', help: 'primary cluster' },
+  cluster: { type: 'string', required: true, value: 'id', help: 'primary cluster' },
   'slave-cluster': {
     type: 'string',
     value: 'id',
     help: 'slave cluster; needed to survive the loss of an engine',
   },
-  size: { type: 'string', value: 'GiB', help: 'size in GiB, at least 1' },
+  size: { type: 'string', required: true, value: 'GiB', help: 'size in GiB, at least 1' },
   type: { type: 'string', value: 'type', help: 'db (default), cache or tmp' },
   'block-size': { type: 'string', value: 'bytes', help: 'block size, a power of two (default 4096)' },
   'read-only': { type: 'boolean', help: 'refuse writes' },
@@ -39,8 +39,7 @@ export const vdiskCommands: readonly Command[] = [
     async run({ args, paint, print, withBus }) {
       const request = {
         vdisk: args.positional('vdisk'),
-        // The schema knows the types; what is typed here is checked there.
-        type: (args.text('type') ?? 'db') as 'db',
+        type: args.text('type') ?? 'db',
         sizeGiB: sizeGiB(args.required('size')),
         blockSize: args.integer('block-size', 1, 2 ** 31 - 1),
         cluster: args.required('cluster'),

@@ -1,0 +1,98 @@
+/** One screen about a stack that runs: what is where, how to attach to it, where to look. */
+import type { Paint } from './paint.ts';
+import { indented, properties, shellWord, table, title } from './text.ts';
+
+/** What `salvor up` knows of the stack it started, also its --json. */
+export interface StackSummary {
+  readonly dir: string;
+  readonly contextFile: string;
+  readonly natsUrl: string;
+  /** Comma-separated `host:port`. */
+  readonly etcd: string;
+  readonly processes: readonly StackProcess[];
+  /** URIs to append a vdisk to (`uri`), or to put it in before the `?` (`unixUri`). */
+  readonly nbdServers: readonly StackNbdServer[];
+  readonly clusters: readonly StackCluster[];
+  readonly spares: readonly string[];
+}
+
+export interface StackProcess {
+  readonly name: string;
+  readonly pid: number | undefined;
+  /** Where it listens; empty when that is nobody's business. */
+  readonly at: string;
+  readonly logFile: string;
+}
+
+export interface StackNbdServer {
+  readonly server: string;
+  readonly pid: number | undefined;
+  readonly uri: string;
+  readonly unixUri: string;
+}
+
+export interface StackCluster {
+  readonly cluster: string;
+  readonly role: string;
+  /** Addresses in shard order. */
+  readonly engines: readonly string[];
+}
+
+/** `isFound`: whether commands in this folder find the stack by themselves. */
+export function stackScreen(paint: Paint, stack: StackSummary, isFound: boolean): string {
+  const { processes, nbdServers, clusters, spares, dir } = stack;
+  const section = (heading: string, body: string) => `${title(paint, heading)}${indented(body)}`;
+  const rows = [
+    ...processes.map(({ name, pid, at, logFile }) => [name, at, `${pid ?? '-'}`, inFolder(logFile, dir)]),
+    ...nbdServers.map(({ server, pid, uri }) => [
+      server,
+      `${uri}<vdisk>`,
+      `${pid ?? '-'}`,
+      'child of log-watcher',
+    ]),
+  ];
+  return [
+    section(`Salvor runs in ${dir}`, table(paint, ['name', 'at', 'pid', 'log'], rows, 'nothing')),
+    section(
+      'Storage',
+      properties(paint, [
+        ...clusters.map(({ cluster, role, engines }) => [cluster, `${role}: ${engines.join('  ')}`] as const),
+        ['spares', spares.length === 0 ? 'none' : spares.join('  ')],
+      ]),
+    ),
+    section('Try', commandsToTry(paint, stack, isFound)),
+    'Ctrl-C stops everything; the data stays, and the next salvor up in this folder goes on with it.\n',
+  ].join('\n');
+}
+
+function commandsToTry(paint: Paint, stack: StackSummary, isFound: boolean): string {
+  const { clusters, nbdServers, natsUrl, etcd, processes } = stack;
+  const [primary, slave] = clusters;
+  const [nbd] = nbdServers;
+  const victim = processes.find(({ at }) => at === primary?.engines[0]);
+  const pair = slave === undefined ? '' : ` --slave-cluster ${slave.cluster}`;
+  const nats = `nats --server ${natsUrl}`;
+  return properties(
+    paint,
+    [
+      ['find this stack from elsewhere', isFound ? undefined : `export NATS_URL=${natsUrl}`],
+      ['look', 'salvor status --watch'],
+      ['create a vdisk', primary && `salvor vdisk create v1 --size 1 --cluster ${primary.cluster}${pair}`],
+      ['attach it', nbd && `qemu-img info ${nbd.uri}v1`],
+      ['or through a socket', nbd && `nbdinfo ${shellWord(nbd.unixUri.replace('?', 'v1?'))}`],
+      [
+        'let an engine hang, and return',
+        victim?.pid && `kill -STOP ${victim.pid}; sleep 5; kill -CONT ${victim.pid}`,
+      ],
+      ['hear the story', 'salvor incident list --all; salvor incident explain <incident>'],
+      ['services on the bus', `${nats} micro ls`],
+      ['events', `${nats} sub 'salvor.evt.>' --translate 'salvor decode'`],
+      ['a command by hand', `${nats} req salvor.cmd.v1.vdisk.list '{}'`],
+      ['the configuration', `etcdctl --endpoints ${etcd} get --prefix ''`],
+    ].flatMap(([name, value]) => (typeof value === 'string' ? [[String(name), value] as const] : [])),
+  );
+}
+
+function inFolder(path: string, dir: string): string {
+  return path.startsWith(`${dir}/`) ? path.slice(dir.length + 1) : path;
+}
