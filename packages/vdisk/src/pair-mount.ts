@@ -22,7 +22,7 @@ export async function mountPair(pair: Pair): Promise<void> {
   if (first !== undefined && second !== undefined) await level(pair, first, second);
   for (const { session, fault } of live)
     if (session !== null && fault === null) pair.adoptSeq(session.head.seq);
-  pair.changed();
+  pair.mounted();
   const giveUpAt = performance.now() + pair.context.settings.holdMaxMs;
   while (pair.mode.kind === 'holding' && performance.now() < giveUpAt && !pair.closed) {
     await pair.nextChange(giveUpAt - performance.now());

@@ -113,6 +113,7 @@ export class Pair {
   #changed: (() => void)[] = [];
   #holding = false;
   #saidUnavailable = false;
+  #mounted = false;
   /** Number of the last batch that every required member applied, and the highest ever sent. */
   #seq = 0;
   #sent = 0;
@@ -182,7 +183,14 @@ export class Pair {
     if (mode.kind === 'unavailable' && !this.#saidUnavailable)
       this.context.dataUnavailable(this.context.shard, mode.reason);
     this.#saidUnavailable = mode.kind === 'unavailable';
-    this.#repair.wake();
+    // Before the write history is known every member would look as if it had foreign writes.
+    if (this.#mounted) this.#repair.wake();
+  }
+
+  /** The earlier owners are fenced and the write history is known: from now on repairs may run. */
+  mounted(): void {
+    this.#mounted = true;
+    this.changed();
   }
 
   /** Resolves at the next change, or after `timeoutMs`. */

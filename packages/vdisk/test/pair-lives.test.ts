@@ -9,7 +9,7 @@ import { SECTOR_BYTES, SectorModel, sectorOf } from './sector-model.ts';
 
 /** Each seed is one life of a pair: load, kills, returns with more or less data, rebuilds, new owners. */
 const LIVES = 20;
-const STEPS = 40;
+const STEPS = 30;
 const BLOCKS = 48;
 const BLOCK_BYTES = 4096;
 const SECTORS_PER_BLOCK = BLOCK_BYTES / SECTOR_BYTES;
@@ -165,10 +165,17 @@ class PairLife {
   }
 
   async #kill(side: Side): Promise<void> {
+    const { failures } = this.#owner;
+    const before = failures.length;
+    const wasUnderRepair = this.#recordOf(side).repair !== null;
     this.#story.push(`${side} killed`);
     this.#down = side;
     for (let i = 0; i < 5; i++) this.#write();
     await this.#engines[side].kill();
+    if (wasUnderRepair) {
+      await until(() => failures.length > before || this.#isRepaired(side), `the ${side} is seen to fail`);
+      this.#record(side, { status: 'offline', repair: null });
+    }
     await until(() => this.#recordOf(side).status === 'offline', `the ${side} is recorded as offline`);
   }
 
@@ -222,13 +229,16 @@ class PairLife {
   }
 
   async #waitForRepair(side: Side): Promise<void> {
-    const incident = this.#recordOf(side).repair?.incident;
-    const isDone = (): boolean => this.#owner.repairs.some((outcome) => outcome.incident === incident);
     await until(
-      () => isDone() || this.#failed !== null,
+      () => this.#isRepaired(side) || this.#failed !== null,
       `the ${side} is repaired (${this.#owner.pair.mode.kind}: ${this.#owner.pair.mode.reason})`,
       REPAIR_TIMEOUT_MS,
     );
+  }
+
+  #isRepaired(side: Side): boolean {
+    const incident = this.#recordOf(side).repair?.incident;
+    return this.#owner.repairs.some((outcome) => outcome.incident === incident);
   }
 
   #recordOf(side: Side): MemberRecord {
