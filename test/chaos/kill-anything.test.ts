@@ -14,7 +14,8 @@ const VICTIMS = [
 ] as const;
 type Victim = (typeof VICTIMS)[number];
 const SEEDS = 20;
-const BLOCKS = 4_096;
+/** Each run has blocks of its own, so that its model starts from zeros. */
+const BLOCKS = 2_048;
 
 let healing: HealingStack;
 let uri: string;
@@ -26,45 +27,46 @@ after(async () => {
   await healing[Symbol.asyncDispose]();
 });
 
-for (let seed = 1; seed <= SEEDS; seed++) {
-  const victim = VICTIMS[seed % VICTIMS.length] ?? 'etcd';
-  test(`seed ${seed}: ${victim} is killed somewhere in the loop, and it still ends online with nothing lost`, async () => {
-    const random = new SeededRandom(seed);
-    const load = new VerifyingLoad({
-      targets: uri,
-      seed,
-      firstBlock: seed * BLOCKS,
-      blockCount: BLOCKS,
-      queueDepth: 4,
-      requestsPerSecond: 400,
-      readShare: 0.25,
+for (const [v, victim] of VICTIMS.entries()) {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    test(`seed ${seed}: ${victim} is killed somewhere in the loop, and it still ends online with nothing lost`, async () => {
+      const random = new SeededRandom(1_000 * v + seed);
+      const load = new VerifyingLoad({
+        targets: uri,
+        seed,
+        firstBlock: (SEEDS * v + seed - 1) * BLOCKS,
+        blockCount: BLOCKS,
+        queueDepth: 4,
+        requestsPerSecond: 400,
+        readShare: 0.25,
+      });
+      await load.start();
+      await until(() => load.stats.writesAcknowledged >= 100, {
+        what: 'the load is under way',
+        timeoutMs: 60_000,
+      });
+      const engine = healing.stack.engine(random.below(2) === 0 ? 'primary' : 'slave', random.below(2));
+      const events = [
+        { at: 0, run: () => killEngine(engine) },
+        { at: 100 + random.below(600), run: () => restartWithData(engine) },
+        { at: random.below(1_200), run: () => killAndRestart(victim, random.below(400)) },
+      ];
+      await playOut(events);
+      await healing.untilHealed(90_000);
+      const acknowledged = load.stats.writesAcknowledged;
+      await until(() => load.stats.writesAcknowledged >= acknowledged + 50, {
+        what: 'the load goes on',
+        timeoutMs: 60_000,
+      });
+      const stats = await load.stop();
+      const { blocksLost, details } = await load.verifyOverNbd();
+      assert.deepEqual(
+        { blocksLost, details, ioErrors: stats.ioErrors },
+        { blocksLost: 0, details: [], ioErrors: 0 },
+      );
+      assert.equal(await healing.engineStatus(engine.address), 'online');
     });
-    await load.start();
-    await until(() => load.stats.writesAcknowledged >= 100, {
-      what: 'the load is under way',
-      timeoutMs: 60_000,
-    });
-    const engine = healing.stack.engine(random.below(2) === 0 ? 'primary' : 'slave', random.below(2));
-    const events = [
-      { at: 0, run: () => killEngine(engine) },
-      { at: 100 + random.below(600), run: () => restartWithData(engine) },
-      { at: random.below(1_200), run: () => killAndRestart(victim, random.below(400)) },
-    ];
-    await playOut(events);
-    await healing.untilHealed(90_000);
-    const acknowledged = load.stats.writesAcknowledged;
-    await until(() => load.stats.writesAcknowledged >= acknowledged + 50, {
-      what: 'the load goes on',
-      timeoutMs: 60_000,
-    });
-    const stats = await load.stop();
-    const { blocksLost, details } = await load.verifyOverNbd();
-    assert.deepEqual(
-      { blocksLost, details, ioErrors: stats.ioErrors },
-      { blocksLost: 0, details: [], ioErrors: 0 },
-    );
-    assert.equal(await healing.engineStatus(engine.address), 'online');
-  });
+  }
 }
 
 /** Carries out each event at its time, in milliseconds from now. */

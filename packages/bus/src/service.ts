@@ -27,7 +27,7 @@ const DRAIN_DEADLINE_MS = 1_000;
 export const DEFAULT_MAX_IN_FLIGHT = 256;
 export const DEFAULT_COMMAND_TIMEOUT_MS = 60_000;
 /** Tells the caller under which operation its request ran, also when the id was generated. */
-export const OPERATION_HEADER = 'Salvor-Operation-Id';
+const OPERATION_HEADER = 'Salvor-Operation-Id';
 
 export interface CommandContext {
   readonly command: CommandName;

@@ -65,12 +65,6 @@ export async function takeOwnership(
   );
 }
 
-/** Gives the vdisk back, if it is still ours. */
-export async function releaseOwnership(store: ConfigStore, vdisk: string, epoch: string): Promise<void> {
-  const key = ownerKey(vdisk);
-  await store.transact({ compare: [{ key, createRevision: epoch }], deletes: [key] });
-}
-
 /** How long before its possible expiry a lease no longer counts: covers the time between the check and the answer. */
 const LEASE_MARGIN_MS = 250;
 

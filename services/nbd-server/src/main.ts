@@ -3,7 +3,7 @@ import { openStore } from '@salvor/config-store';
 import { runService } from '@salvor/service-kit';
 import { BusPresence } from './bus-presence.ts';
 import { IdleRepairs } from './idle-repairs.ts';
-import { startNbdServer } from './nbd/server.ts';
+import { type NbdServer, startNbdServer } from './nbd/server.ts';
 import { registerMetrics } from './server-metrics.ts';
 import { nbdServerSettings } from './settings.ts';
 import { stderrEvents } from './stderr-events.ts';
@@ -33,12 +33,15 @@ await runService({
         server: owner.server,
         write: (line) => process.stderr.write(line),
         unavailable: (trouble) => presence.announceUnavailable(trouble),
-        lost: (vdisk) => exports.forget(vdisk),
+        lost: (vdisk, reason) => {
+          exports.forget(vdisk);
+          nbd.cutExport(vdisk, reason);
+        },
       }),
       onMounted: (vdisk, epoch) => presence.announceMounted(vdisk, epoch),
       onReleased: (vdisk, epoch) => presence.announceReleased(vdisk, epoch),
     });
-    const nbd = await startNbdServer({ exports, endpoints: config.nbdListen, log });
+    const nbd: NbdServer = await startNbdServer({ exports, endpoints: config.nbdListen, log });
     const repairs = new IdleRepairs(store, owner.server, exports, log);
     if (config.repairIdle) repairs.start();
     presence.start({ exports, uris: () => nbd.uris('') });

@@ -53,9 +53,9 @@ export const nbdServerSettings: {
     example: '30000',
   },
   lingerMs: {
-    schema: orElse(integer(0, 3_600_000), 5_000),
+    schema: orElse(integer(0, 3_600_000), 1_000),
     help: 'a vdisk without clients is given back after so long',
-    example: '5000',
+    example: '1000',
   },
   enginePassword: {
     schema: orElse(z.string(), ''),

@@ -80,6 +80,13 @@ export class NbdServer {
     return [...this.#connections].map((connection) => connection.status());
   }
 
+  /** Cuts the connections of an export that this process may no longer serve, so that its clients connect anew. */
+  cutExport(exportName: string, reason: string): void {
+    for (const connection of [...this.#connections]) {
+      if (connection.status().export === exportName) connection.destroy(reason);
+    }
+  }
+
   async listen(endpoint: Endpoint, unixMode: number): Promise<void> {
     const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true });
     server.on('connection', (socket) => this.#accept(socket, endpoint));
