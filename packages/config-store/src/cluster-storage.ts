@@ -1,5 +1,7 @@
 /** The value of `<cluster>:cluster:conf:storage`: the ordered engines of a storage cluster. */
+
 import { DIAL_ADDRESS, isDialAddress } from './dial-address.ts';
+import { type ConfigProblem, ConfigValueError } from './errors.ts';
 import {
   integer,
   isAbsent,
@@ -85,8 +87,13 @@ export function parseClusterStorage(value: string): ClusterStorage {
   });
 }
 
-/** Writes what {@link parseClusterStorage} and the stock readers accept; throws `ConfigValueError` otherwise. */
+/**
+ * Writes what {@link parseClusterStorage} and the stock readers accept and take for the same; throws `ConfigValueError`
+ * otherwise.
+ */
 export function formatClusterStorage(storage: ClusterStorage): string {
+  const problems = storage.servers.flatMap(unwritable);
+  if (problems.length > 0) throw new ConfigValueError('cluster storage', problems);
   const value = writeStockYaml({ ...storage.extra, servers: storage.servers.map(plainServer) });
   parseClusterStorage(value);
   return value;
@@ -138,7 +145,10 @@ function readGeneration(server: Members): number {
 }
 
 function readReplacement(server: Members): Replacement | null {
-  const value = plainValue(server.member('replacement'));
+  return toReplacement(plainValue(server.member('replacement')));
+}
+
+function toReplacement(value: unknown): Replacement | null {
   if (typeof value !== 'object' || value === null || !('address' in value)) return null;
   const { address } = value;
   const db = 'db' in value ? value.db : 0;
@@ -150,6 +160,34 @@ function readReplacement(server: Members): Replacement | null {
 
 function isGeneration(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 1;
+}
+
+/** What the readers would not refuse but take for something else. */
+function unwritable(entry: ServerEntry, shard: number): ConfigProblem[] {
+  const { db, status, state, generation, replacement } = entry;
+  const wanted: [member: string, found: unknown, ok: boolean, expected: string][] = [
+    ['db', db, Number.isSafeInteger(db), 'a whole number'],
+    [
+      'state',
+      state,
+      state === stateOfStatus[status],
+      `${stateOfStatus[status]}, the state of status ${status}`,
+    ],
+    ['generation', generation, isGeneration(generation), 'a whole number of at least 1'],
+    [
+      'replacement',
+      JSON.stringify(replacement),
+      replacement === undefined || toReplacement(replacement) !== null,
+      `{address: ${DIAL_ADDRESS}, db: at least 0, generation: at least 1}`,
+    ],
+  ];
+  return wanted
+    .filter(([, , ok]) => !ok)
+    .map(([member, found, , expected]) => ({
+      path: `servers[${shard}].${member}`,
+      found: String(found),
+      expected,
+    }));
 }
 
 function extraOf(from: Members): { extra?: Record<string, unknown> } {

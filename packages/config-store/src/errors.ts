@@ -1,3 +1,5 @@
+import { SalvorError } from '@salvor/service-kit';
+
 /** One wrong place in a stored value: where it is, what is there, and what would be accepted. */
 export interface ConfigProblem {
   /** Path inside the value, such as `servers[2].state`; empty for the value as a whole. */
@@ -8,14 +10,11 @@ export interface ConfigProblem {
 }
 
 /** A value that the 0-Disk readers, or Salvor, would refuse. `problems` names every wrong place found. */
-export class ConfigValueError extends Error {
-  readonly code = 'invalid-config';
-  readonly details: readonly ConfigProblem[];
+export class ConfigValueError extends SalvorError {
+  declare readonly details: readonly ConfigProblem[];
 
   constructor(what: string, problems: readonly ConfigProblem[]) {
-    super(`${what} is not valid: ${problems.map(describeProblem).join('; ')}`);
-    this.name = 'ConfigValueError';
-    this.details = problems;
+    super('invalid-config', `${what} is not valid: ${problems.map(describeProblem).join('; ')}`, problems);
   }
 }
 
@@ -39,12 +38,10 @@ export type StoreErrorCode =
   | 'invalid-key'
   | 'lease-lost';
 
-export class StoreError extends Error {
-  readonly code: StoreErrorCode;
+export class StoreError extends SalvorError {
+  declare readonly code: StoreErrorCode;
 
   constructor(code: StoreErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'StoreError';
-    this.code = code;
+    super(code, message, [], options);
   }
 }

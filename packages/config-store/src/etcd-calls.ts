@@ -50,6 +50,9 @@ export function connectEtcd(endpoints: readonly string[], callTimeoutMs: number)
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': 1_000,
       'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+      // With connections of its own, a failed call makes the next one connect anew: a link that stays open but carries
+      // nothing (a lost NAT entry, a hung host) would otherwise be shared for ever.
+      'grpc.use_local_subchannel_pool': 1,
     },
     // Retrying is done by `call`, which knows the deadline of the whole call.
     faultHandling: { host: () => noop, global: noop },

@@ -3,6 +3,7 @@
  * are kept aside, a null is the zero value, the last of two equal members wins, and only the first document counts.
  */
 import {
+  Document,
   isAlias,
   isMap,
   isScalar,
@@ -10,7 +11,7 @@ import {
   type Node,
   parseAllDocuments,
   Scalar,
-  stringify,
+  visit,
   type YAMLMap,
 } from 'yaml';
 import { type ConfigProblem, ConfigValueError } from './errors.ts';
@@ -43,7 +44,10 @@ export function readStockYaml<T>(what: string, text: string, read: (root: Member
   const resolve = (node: unknown): Node | null => {
     if (!isAlias(node)) return (node as Node | null | undefined) ?? null;
     aliases += 1;
-    if (aliases > MAX_ALIASES || document === undefined) return null;
+    if (aliases === MAX_ALIASES) {
+      problems.push({ path: '', found: 'full of aliases', expected: `fewer than ${MAX_ALIASES}` });
+    }
+    if (aliases >= MAX_ALIASES || document === undefined) return null;
     return node.resolve(document) ?? null;
   };
   const root: Place = { path: '', node: resolve(document?.contents), reading: { problems, resolve } };
@@ -142,9 +146,28 @@ export function plainValue(place: Place): unknown {
   return plain(place.node, place.reading);
 }
 
-/** Writes plain data as YAML that YAML 1.1 readers take for the same data. */
+/**
+ * Writes plain data so that these readers, and any reader of YAML 1.1, take it for the same data: all but harmless words
+ * and addresses are quoted, and what is a line break to only some readers is escaped.
+ */
 export function writeStockYaml(value: Readonly<Record<string, unknown>>): string {
-  return stringify(value, { version: '1.1', lineWidth: 0, blockQuote: false, aliasDuplicateObjects: false });
+  const document = new Document(value, { aliasDuplicateObjects: false });
+  visit(document, {
+    Scalar(_, node) {
+      if (typeof node.value === 'string' && !isHarmless(node.value)) node.type = Scalar.QUOTE_DOUBLE;
+    },
+  });
+  return document
+    .toString({ lineWidth: 0, blockQuote: false })
+    .replace(UNSURE_CHARACTER, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+const WORD = /^[A-Za-z][\w./-]*(:[\w./-]+)*$/;
+const IPV4_ADDRESS = /^\d{1,3}(\.\d{1,3}){3}(:\d+)?$/;
+const UNSURE_CHARACTER = /[\u007f-\u009f\u2028\u2029\ufeff]/g;
+
+function isHarmless(text: string): boolean {
+  return IPV4_ADDRESS.test(text) || (WORD.test(text) && plainScalar(text) === text);
 }
 
 function collect(map: YAMLMap, reading: Reading, into: Map<string, Node | null>): void {
@@ -192,7 +215,11 @@ function scalarValue(node: Node | null): string | number | bigint | boolean | nu
   if (node === null) return null;
   if (!isScalar(node)) return Number.NaN;
   const source = String(node.value ?? '');
-  if (node.type !== Scalar.PLAIN || node.tag === 'tag:yaml.org,2002:str') return source;
+  return node.type !== Scalar.PLAIN || node.tag === 'tag:yaml.org,2002:str' ? source : plainScalar(source);
+}
+
+/** What an unquoted scalar is to a reader that has no other wish. */
+function plainScalar(source: string): string | number | bigint | boolean | null {
   if (nulls.has(source)) return null;
   if (truths.has(source)) return true;
   if (falsehoods.has(source)) return false;
@@ -200,6 +227,7 @@ function scalarValue(node: Node | null): string | number | bigint | boolean | nu
 }
 
 function numberValue(source: string): number | bigint | null {
+  if (!/^[-+.\d]/.test(source)) return null;
   const digits = source.replaceAll('_', '');
   const sign = digits.startsWith('-') ? -1n : 1n;
   const unsigned = digits.replace(/^[-+]/, '');

@@ -1,4 +1,5 @@
 /** One watch stream, from its creation until there is any doubt that it delivers everything. */
+import { messageOf } from '@salvor/service-kit';
 import type { IEvent, IWatchResponse } from 'etcd3';
 import type { EtcdCalls } from './etcd-calls.ts';
 import type { RangeEvent, RangeView } from './range-view.ts';
@@ -128,8 +129,4 @@ function cancelReason({ compact_revision, cancel_reason }: IWatchResponse): stri
   return compact_revision === '0'
     ? `cancelled by etcd: ${cancel_reason}`
     : `compacted at revision ${compact_revision}`;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -3,6 +3,7 @@
  * differences are delivered as changes.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '@salvor/service-kit';
 import { StoreError } from './errors.ts';
 import type { EtcdCalls } from './etcd-calls.ts';
 import { type RangeEvent, RangeView } from './range-view.ts';
@@ -90,9 +91,7 @@ class LastingWatch implements Watch {
     const { signal } = this.#closing;
     while (!signal.aborted) {
       const begunAtMs = performance.now();
-      this.lastReason = await this.#session().catch((error: unknown) =>
-        error instanceof Error ? error.message : String(error),
-      );
+      this.lastReason = await this.#session().catch(messageOf);
       if (signal.aborted) return;
       this.#options.log.warn({ reason: this.lastReason }, 'watch starts over');
       if (performance.now() - begunAtMs < STEADY_SESSION_MS) {

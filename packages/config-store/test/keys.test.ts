@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import {
+  closedIncidentKey,
+  clusterStorageKey,
+  clusterTlogKey,
+  clusterZerostorKey,
+  incidentKey,
+  operationKey,
+  ownerKey,
+  type ParsedKey,
+  parseKey,
+  repairKey,
+  repairsPrefix,
+  StoreError,
+  salvorClusterKey,
+  serverVdisksKey,
+  vdiskNbdKey,
+  vdiskStaticKey,
+  vdiskTlogKey,
+} from '@salvor/config-store';
+import fc from 'fast-check';
+
+const pairs: readonly (readonly [key: string, parsed: ParsedKey])[] = [
+  [vdiskStaticKey('v1'), { kind: 'vdisk-static', vdisk: 'v1' }],
+  [vdiskStaticKey('ubuntu:latest'), { kind: 'vdisk-static', vdisk: 'ubuntu:latest' }],
+  [vdiskNbdKey('v1'), { kind: 'vdisk-nbd', vdisk: 'v1' }],
+  [vdiskTlogKey('v1'), { kind: 'vdisk-tlog', vdisk: 'v1' }],
+  [clusterStorageKey('c1'), { kind: 'cluster-storage', cluster: 'c1' }],
+  [clusterZerostorKey('c1'), { kind: 'cluster-zerostor', cluster: 'c1' }],
+  [clusterTlogKey('c1'), { kind: 'cluster-tlog', cluster: 'c1' }],
+  [serverVdisksKey('nbd-1'), { kind: 'server-vdisks', server: 'nbd-1' }],
+  [salvorClusterKey('c1'), { kind: 'salvor-cluster', cluster: 'c1' }],
+  [incidentKey('c1', 0), { kind: 'incident', cluster: 'c1', shard: 0 }],
+  [closedIncidentKey('i1'), { kind: 'closed-incident', incident: 'i1' }],
+  [ownerKey('v1'), { kind: 'vdisk-owner', vdisk: 'v1' }],
+  [operationKey('o1'), { kind: 'operation', operation: 'o1' }],
+  [repairKey('i1', 2, 'v1'), { kind: 'repair', incident: 'i1', attempt: 2, vdisk: 'v1' }],
+];
+
+describe('a key', () => {
+  it('has the form that 0-Disk and Salvor agreed on', () => {
+    assert.equal(vdiskStaticKey('a'), 'a:vdisk:conf:static');
+    assert.equal(vdiskNbdKey('a'), 'a:vdisk:conf:storage:nbd');
+    assert.equal(vdiskTlogKey('a'), 'a:vdisk:conf:storage:tlog');
+    assert.equal(clusterStorageKey('a'), 'a:cluster:conf:storage');
+    assert.equal(serverVdisksKey('a'), 'a:nbdserver:conf:vdisks');
+    assert.equal(salvorClusterKey('a'), '/salvor/clusters/a');
+    assert.equal(incidentKey('a', 3), '/salvor/incidents/a/3');
+    assert.equal(closedIncidentKey('a'), '/salvor/incidents-closed/a');
+    assert.equal(ownerKey('a'), '/salvor/vdisks/a/owner');
+    assert.equal(operationKey('a'), '/salvor/operations/a');
+    assert.equal(repairKey('a', 1, 'b'), '/salvor/repairs/a/1/b');
+    assert.equal(repairKey('a', 1, 'b').startsWith(repairsPrefix('a', 1)), true);
+  });
+
+  for (const [key, parsed] of pairs) {
+    it(`${key} says what it is about`, () => assert.deepEqual(parseKey(key), parsed));
+  }
+
+  it('is read back for any id, also one with slashes, colons and blanks', () => {
+    const id = fc.string({ unit: 'grapheme', minLength: 1 });
+    fc.assert(
+      fc.property(id, (vdisk) => {
+        fc.pre(!vdisk.startsWith('/salvor/'));
+        assert.deepEqual(parseKey(ownerKey(vdisk)), { kind: 'vdisk-owner', vdisk });
+        assert.deepEqual(parseKey(vdiskStaticKey(vdisk)), { kind: 'vdisk-static', vdisk });
+        assert.deepEqual(parseKey(repairKey('i', 1, vdisk)), {
+          kind: 'repair',
+          incident: 'i',
+          attempt: 1,
+          vdisk,
+        });
+      }),
+    );
+  });
+
+  it('of someone else is nobody we know', () => {
+    for (const key of [
+      '',
+      'v1',
+      ':vdisk:conf:static',
+      'tlog:v1:first_meta',
+      '/salvor/',
+      '/salvor/clusters/',
+      '/salvor/clusters/a/b',
+      '/salvor/incidents/a/x',
+      '/salvor/incidents/a/01',
+      '/salvor/vdisks/a/other',
+      '/salvor/repairs/i/0/v',
+      '/salvor/vdisks/%zz/owner',
+      '/salvor/vdisks/%61/owner',
+      '/salvor/vdisks/a:vdisk:conf:static',
+    ]) {
+      assert.equal(parseKey(key), null, key);
+    }
+  });
+
+  it('is not built from an empty id or a number that cannot be', () => {
+    for (const build of [
+      () => vdiskStaticKey(''),
+      () => vdiskStaticKey('/salvor/x'),
+      () => ownerKey(''),
+      () => incidentKey('a', -1),
+      () => incidentKey('a', 1.5),
+      () => repairKey('a', 0, 'v'),
+    ]) {
+      assert.throws(build, (error) => error instanceof StoreError && error.code === 'invalid-key');
+    }
+  });
+});
