@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { endWithParent } from './end-with-parent.ts';
 import { StackError } from './errors.ts';
@@ -167,6 +167,7 @@ export class ManagedProcess {
 
   /** The last bytes this run wrote to its log. */
   tail(maxBytes: number = TAIL_BYTES): string {
+    if (!existsSync(this.#spec.logFile)) return '';
     const file = openSync(this.#spec.logFile, 'r');
     try {
       const size = fstatSync(file).size;

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -7,6 +9,7 @@ import {
   EngineLink,
   findProcessesByEnv,
   identifyProcess,
+  isSameProcessAlive,
   readStackFile,
   type StackOptions,
   startStack,
@@ -127,6 +130,26 @@ describe('a stack', () => {
       const broken = startStack({ ...small(dir), repoRoot: dir });
       await assert.rejects(broken, { code: 'process-exited', message: /Cannot find module/ });
       assert.deepEqual(findProcessesByEnv({ SALVOR_STACK: id }), []);
+    });
+  });
+
+  it('whose owner was killed by SIGKILL is cleared away by the next start in its folder', async () => {
+    await withDir(async (dir) => {
+      const options = { ...small(dir), ...bare };
+      const script = join(import.meta.dirname, `.owner-${process.pid}.mjs`);
+      const source = `import { startStack } from '@salvor/local-stack';
+        const stack = await startStack(${JSON.stringify(options)});
+        process.stdout.write(JSON.stringify([stack.nats, ...stack.engines.slave].map((part) => part.process.pid)));`;
+      writeFileSync(script, source);
+      const owner = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const [output] = (await once(owner.stdout, 'data')) as [Buffer];
+      rmSync(script);
+      owner.kill('SIGKILL');
+      await once(owner, 'exit');
+      const orphans = (JSON.parse(output.toString()) as number[]).map(identifyProcess);
+      assert.ok(orphans.every((orphan) => orphan !== null && isSameProcessAlive(orphan)));
+      await using _stack = await startStack(options);
+      assert.ok(orphans.every((orphan) => orphan !== null && !isSameProcessAlive(orphan)));
     });
   });
 

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 export type StackServiceName = 'repair-coordinator' | 'health-analyzer' | 'log-watcher';
 
 export interface StackServiceOptions {
-  /** Default 1; 0 leaves it out. Of log-watcher there is at most one: it is the parent of the NBD servers. */
+  /** Default 1; 0 leaves it out. Of log-watcher there is at most one, and only if it has something to watch. */
   replicas?: number;
   env?: Readonly<Record<string, string>>;
 }

@@ -31,7 +31,8 @@ interface NbdServerLaunch {
 
 // A socket address holds 107 bytes of path (unix(7)).
 const MAX_SOCKET_PATH_BYTES = 107;
-const SERVICE_STOP_TIMEOUT_MS = 15_000;
+// A little more than log-watcher gives itself to end its NBD servers.
+const SERVICE_STOP_TIMEOUT_MS = 25_000;
 
 /** Starts all services at once; each is ready when its /readyz says so. */
 export async function startServices(
@@ -59,7 +60,9 @@ export async function startServices(
     servers.push(await placeNbdServer(options, state, `nbd-${index}`, sockets.path, common));
   }
   const launches = servers.map((server) => server.launch);
-  const watched = (options.services?.['log-watcher']?.replicas ?? 1) > 0;
+  const watcher = options.services?.['log-watcher'] ?? {};
+  const watches = launches.length > 0 || watcher.env?.SALVOR_SOURCES !== undefined;
+  const watched = watches && (watcher.replicas ?? 1) > 0;
 
   const cancelled = new AbortController();
   const starts: Promise<unknown>[] = [];
@@ -71,7 +74,6 @@ export async function startServices(
     }
   }
   if (watched) {
-    const { env = {} } = options.services?.['log-watcher'] ?? {};
     const sources = launches.map(({ name, command, env }) => ({ kind: 'spawn', name, command, env }));
     starts.push(
       start('log-watcher', {
@@ -80,7 +82,7 @@ export async function startServices(
           ...common,
           SALVOR_SOURCES: JSON.stringify(sources),
           SALVOR_STATE_DIR: join(options.dir, 'log-watcher'),
-          ...env,
+          ...watcher.env,
         },
       }),
     );

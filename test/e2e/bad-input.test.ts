@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import { appendFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { openStore } from '@salvor/config-store';
+import { commandNames, commands, encode } from '@salvor/contracts';
+import {
+  killEngine,
+  NbdClient,
+  RawNats,
+  restartWithData,
+  SeededRandom,
+  testSeed,
+  until,
+} from '@salvor/testkit';
+import { HealingStack } from './healing-stack.ts';
+
+const random = new SeededRandom(testSeed());
+let healing: HealingStack;
+let nats: RawNats;
+let client: NbdClient;
+before(async () => {
+  healing = await HealingStack.start({ primaries: 2, slaves: 2, spares: 1 });
+  nats = await RawNats.connect(healing.stack.natsUrl);
+  client = await NbdClient.connect(await healing.createVdisk('v1'));
+  await client.write(0, Buffer.alloc(8192, 0x5a));
+});
+after(async () => {
+  await client.disconnect();
+  nats.close();
+  await healing[Symbol.asyncDispose]();
+});
+
+function garbage(maxBytes: number): Buffer {
+  return Buffer.from(Array.from({ length: random.below(maxBytes) }, () => random.below(256)));
+}
+
+/** A good message with a few bytes changed, cut or added. */
+function mutated(bytes: Buffer): Buffer {
+  const copy = Buffer.from(bytes);
+  for (let i = 0; i <= random.below(4); i++) copy[random.below(copy.length)] = random.below(256);
+  return random.below(3) === 0 ? copy.subarray(0, random.below(copy.length)) : copy;
+}
+
+async function deadLetters(): Promise<number> {
+  const { body } = await nats.request('$JS.API.STREAM.INFO.SALVOR_DLQ');
+  return (JSON.parse(body.toString()) as { state: { messages: number } }).state.messages;
+}
+
+/** Every process is the one it was, ready, and the loop still heals. */
+async function assertWell(pids: readonly (number | undefined)[]): Promise<void> {
+  assert.deepEqual(pidsNow(), pids);
+  assert.equal((await client.read(0, 8192)).compare(Buffer.alloc(8192, 0x5a)), 0);
+  const engine = healing.stack.engine('primary', random.below(2));
+  await killEngine(engine);
+  await healing.untilStatus(engine.address, 'offline');
+  await restartWithData(engine);
+  await healing.untilHealed();
+}
+
+function pidsNow(): (number | undefined)[] {
+  const services = [...healing.stack.services.values()].map(({ pid }) => pid);
+  return [...services, healing.server.identity()?.pid];
+}
+
+test('garbage on event subjects becomes dead letters', async () => {
+  const pids = pidsNow();
+  const before = await deadLetters();
+  const good = encode('EngineFailureReported', {
+    address: '127.0.0.1:1',
+    reporter: 'x',
+    reason: 'y',
+    source: 'operator',
+    detectedAt: 1,
+    at: 1,
+  });
+  for (let i = 0; i < 150; i++) {
+    nats.publish('salvor.evt.v1.engine.failure-reported.x', i % 2 === 0 ? garbage(300) : mutated(good));
+    nats.publish('salvor.evt.v1.repair.completed.v1', garbage(64));
+  }
+  await until(async () => (await deadLetters()) > before + 100, {
+    what: 'dead letters arrive',
+    timeoutMs: 30_000,
+  });
+  await assertWell(pids);
+});
+
+test('garbage on command subjects is answered with a clear error', async () => {
+  const pids = pidsNow();
+  for (const name of commandNames()) {
+    for (let i = 0; i < 20; i++) {
+      const body = i % 2 === 0 ? garbage(200) : mutated(Buffer.from(JSON.stringify(commands[name].example)));
+      const reply = await nats.request(commands[name].subject, body);
+      const error = reply.headers['Nats-Service-Error'];
+      if (error === undefined) continue;
+      assert.match(error[0] ?? '', /\S/);
+      const { code, message } = JSON.parse(reply.body.toString()) as { code: string; message: string };
+      assert.ok(code.length > 0 && message.length > 0);
+    }
+  }
+  await assertWell(pids);
+});
+
+test('malformed lines of a server are reported and kept, the good ones among them count', async () => {
+  const pids = pidsNow();
+  const rejected: string[] = [];
+  const watch = healing.bus.watchEvents({
+    types: ['log.line-rejected'],
+    handler: ({ payload }) => void rejected.push(payload.reason),
+  });
+  const spool = join(healing.stack.options.dir, 'log-watcher', 'spool', 'nbd-1.stderr');
+  const lines = [
+    '{"type":"storageengine-failure"}',
+    '{"type":"storageengine-failure","data":17}',
+    '{"type":"repair-tmp-outage-complete","data":{"address":"nonsense","vdiskid":""}}',
+    '{"type":',
+    '20::{not json',
+    '20:::',
+    'a block without an end',
+    ':::',
+    '\u0000\u0001\u0002',
+    `{"type":"storageengine-failure","data":"${'x'.repeat(200_000)}"}`,
+    '{"type":"something-else","data":{}}',
+  ];
+  appendFileSync(spool, `${lines.join('\n')}\n`);
+  for (let i = 0; i < 100; i++) appendFileSync(spool, Buffer.concat([garbage(200), Buffer.from('\n')]));
+  await until(() => rejected.length >= 5, { what: 'rejected lines are reported', timeoutMs: 15_000 });
+  await watch.stop();
+  await assertWell(pids);
+});
+
+test('a bad value in etcd leaves the configuration in force, and is named', async () => {
+  const pids = pidsNow();
+  const store = openStore({ endpoints: healing.stack.etcdEndpoints });
+  const key = 'p1:cluster:conf:storage';
+  const good = await store.get(key);
+  assert.ok(good !== null);
+  for (const bad of [
+    '',
+    'servers: 7',
+    'servers:\n  - address: nonsense',
+    '{"servers":[]}',
+    '\t:::',
+    'servers: [{address: "127.0.0.1:1", state: sleeping}]',
+  ]) {
+    await store.transact({ compare: [], puts: [{ key, value: bad }] });
+    await client.write(0, Buffer.alloc(8192, 0x5a));
+    await assert.rejects(healing.bus.request('cluster.get', { cluster: 'p1' }), (error: unknown) => {
+      assert.ok(error instanceof Error);
+      return error.message.length > 10;
+    });
+  }
+  await store.transact({ compare: [], puts: [{ key, value: good.value }] });
+  store.close();
+  await assertWell(pids);
+});
+
+test('malformed NBD conversations end without harm to others', async () => {
+  const pids = pidsNow();
+  const { port } = healing.server;
+  for (let i = 0; i < 60; i++) {
+    await new Promise<void>((resolve) => {
+      const socket = connect({ host: '127.0.0.1', port }, () => {
+        socket.write(i % 3 === 0 ? Buffer.from([0, 0, 0, 3]) : garbage(64));
+        socket.end(garbage(512));
+      });
+      socket.on('data', () => {});
+      socket.on('error', () => {});
+      socket.on('close', () => resolve());
+    });
+  }
+  await assertWell(pids);
+});
