@@ -4,7 +4,11 @@ import { pause } from '@salvor/service-kit';
  * Waits for `work` to settle, but no longer than `ms`, nor after `signal` aborts.
  * @returns whether it settled in time; never rejects
  */
-export async function settledWithin(work: Promise<unknown>, ms: number, signal?: AbortSignal): Promise<boolean> {
+export async function settledWithin(
+  work: Promise<unknown>,
+  ms: number,
+  signal?: AbortSignal,
+): Promise<boolean> {
   const ended = new AbortController();
   const end = () => ended.abort();
   signal?.addEventListener('abort', end);
