@@ -249,7 +249,7 @@ export class DataPlane implements AsyncDisposable {
         role,
         engines: refs(engines),
         spares: refs(spares),
-        partner: role === 'primary' ? slave : primary,
+        ...(this.slaves.length > 0 ? { partner: role === 'primary' ? slave : primary } : {}),
       },
       { operation: `create-${cluster}`, by: 'test' },
     );
