@@ -48,6 +48,7 @@ describe('the words of a command line', () => {
     ['vdisk list --timeout never', /--timeout to be seconds/],
     ['cluster create c --role slave --engine nowhere', /expected an engine as host:port or host:port\/db/],
     ['events --type vdisk.eaten', /expected --type to be one of .*vdisk.created.*'vdisk.eaten'/],
+    ['up --primaries 0', /--primaries to be a whole number from 1/],
     ['help vdsk', /there is no command 'vdsk'/],
   ] as const) {
     test(`'salvor ${line}' is a usage error`, async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { noPaint, paint, paintFor, paintStatus } from '../src/rendering/paint.ts';
+import { type StackSummary, stackScreen } from '../src/rendering/stack-screen.ts';
 import { printable, properties, shellWord, table } from '../src/rendering/text.ts';
 import { clockText, dateTimeText, durationText } from '../src/rendering/time.ts';
 
@@ -64,6 +65,56 @@ describe('colors', () => {
       assert.equal(paintFor({ env, isInteractive })('red', 'x') !== 'x', colored);
     });
   }
+});
+
+describe('the screen of a stack', () => {
+  const stack: StackSummary = {
+    dir: '/srv/salvor',
+    contextFile: '/srv/salvor/salvor.json',
+    natsUrl: 'nats://127.0.0.1:4222',
+    etcd: '127.0.0.1:2379',
+    processes: [
+      { name: 'nats', pid: 1, at: 'nats://127.0.0.1:4222', logFile: '/srv/salvor/nats/nats.log' },
+      { name: 'p1-0', pid: 2, at: '127.0.0.1:6379', logFile: '/srv/salvor/engines/p1-0.log' },
+    ],
+    nbdServers: [
+      {
+        server: 'nbd-1',
+        pid: 3,
+        uri: 'nbd://127.0.0.1:10809/',
+        unixUri: 'nbd+unix:///?socket=/srv/salvor/n.sock',
+      },
+    ],
+    clusters: [
+      { cluster: 'p1', role: 'primary', engines: ['127.0.0.1:6379'] },
+      { cluster: 's1', role: 'slave', engines: ['127.0.0.1:6380'] },
+    ],
+    spares: [],
+  };
+
+  test('says what runs where and what to type', () => {
+    const screen = stackScreen(noPaint, stack, true);
+    for (const part of [
+      'Salvor runs in /srv/salvor\n',
+      /nats +nats:\/\/127\.0\.0\.1:4222 +1 +nats\/nats\.log/,
+      /nbd-1 +nbd:\/\/127\.0\.0\.1:10809\/<vdisk> +3/,
+      'salvor vdisk create v1 --size 1 --cluster p1 --slave-cluster s1\n',
+      "nbdinfo 'nbd+unix:///v1?socket=/srv/salvor/n.sock'\n",
+      'kill -STOP 2; sleep 5; kill -CONT 2\n',
+      'nats --server nats://127.0.0.1:4222 micro ls\n',
+      /spares +none/,
+    ]) {
+      assert.ok(
+        typeof part === 'string' ? screen.includes(part) : part.test(screen),
+        `${part} in\n${screen}`,
+      );
+    }
+    assert.doesNotMatch(screen, /NATS_URL/);
+  });
+
+  test('tells how to find a stack in another folder', () => {
+    assert.match(stackScreen(noPaint, stack, false), /export NATS_URL=nats:\/\/127\.0\.0\.1:4222\n/);
+  });
 });
 
 describe('text of others', () => {

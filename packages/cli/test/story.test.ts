@@ -42,7 +42,7 @@ const repaired: IncidentDescription = {
   },
   history: [
     ...open.history,
-    step('offline', 'repair-tmp-outage', at + 8_200, 'it answers with its identity'),
+    step('offline', 'repair-tmp-outage', at + 8_100, 'judged temporary: it answers with its identity'),
     step('repair-tmp-outage', 'online', at + 21_400, 'every vdisk is repaired'),
   ],
   repairs: [
@@ -75,10 +75,10 @@ describe('the story of an incident', () => {
         '14:03:02.040Z       +40 ms  nbd-2 reported it: timeout.',
         '14:03:10.100Z       +8.1 s  health-analyzer judged it temporary, 8.1 s after the first report: it answers with its identity.',
         '                            - ping: PONG after 3 ms (14:03:10.000Z)',
-        '14:03:10.200Z       +8.2 s  The engine went from offline to repair-tmp-outage after 8.2 s offline: it answers with its identity.',
+        '14:03:10.100Z       +8.1 s  The engine went from offline to repair-tmp-outage after 8.1 s offline.',
         '                            by repair-coordinator, operation op-1',
         '14:03:23.000Z      +21.0 s  nbd-1 repaired vdisk v1: 1200 of 1200 blocks copied in 310 ms.',
-        '14:03:23.400Z      +21.4 s  The engine went from repair-tmp-outage to online after 13.2 s repair-tmp-outage: every vdisk is repaired.',
+        '14:03:23.400Z      +21.4 s  The engine went from repair-tmp-outage to online after 13.3 s repair-tmp-outage: every vdisk is repaired.',
         '                            by repair-coordinator, operation op-1',
         '',
         'The incident is over: repaired after 21.4 s.',

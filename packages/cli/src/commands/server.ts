@@ -31,9 +31,12 @@ export const serverCommands: readonly Command[] = [
   },
 ];
 
-/** `8 pairs`, or those that are not served by both members, by name. */
+/** What a pair is called that has lost nothing. */
+const WHOLE: ReadonlySet<string> = new Set(['both', 'mirrored']);
+
+/** `8 pairs`, and by name those that are not served by both members. */
 function pairsText(paint: Paint, pairs: readonly ServedPair[]): string {
-  const degraded = pairs.filter(({ mode }) => mode !== 'both');
+  const degraded = pairs.filter(({ mode }) => !WHOLE.has(mode));
   if (degraded.length === 0) return counted(pairs.length, 'pair');
   const shown = degraded.map(({ shard, mode }) => `shard ${shard} ${paintStatus(paint, mode)}`);
   return `${counted(pairs.length, 'pair')}: ${shown.join(', ')}`;

@@ -69,7 +69,9 @@ function commandsToTry(paint: Paint, stack: StackSummary, isFound: boolean): str
   const { clusters, nbdServers, natsUrl, etcd, processes } = stack;
   const [primary, slave] = clusters;
   const [nbd] = nbdServers;
-  const victim = processes.find(({ at }) => at === primary?.engines[0]);
+  const pidAt = (address: string | undefined) => processes.find(({ at }) => at === address)?.pid;
+  const hanging = pidAt(primary?.engines[0]);
+  const lost = pidAt(primary?.engines[1]);
   const pair = slave === undefined ? '' : ` --slave-cluster ${slave.cluster}`;
   const nats = `nats --server ${natsUrl}`;
   return properties(
@@ -80,10 +82,8 @@ function commandsToTry(paint: Paint, stack: StackSummary, isFound: boolean): str
       ['create a vdisk', primary && `salvor vdisk create v1 --size 1 --cluster ${primary.cluster}${pair}`],
       ['attach it', nbd && `qemu-img info ${nbd.uri}v1`],
       ['or through a socket', nbd && `nbdinfo ${shellWord(nbd.unixUri.replace('?', 'v1?'))}`],
-      [
-        'let an engine hang, and return',
-        victim?.pid && `kill -STOP ${victim.pid}; sleep 5; kill -CONT ${victim.pid}`,
-      ],
+      ['let an engine hang, and return', hanging && `kill -STOP ${hanging}; sleep 5; kill -CONT ${hanging}`],
+      ['lose an engine', lost && `kill -9 ${lost}`],
       ['hear the story', 'salvor incident list --all; salvor incident explain <incident>'],
       ['services on the bus', `${nats} micro ls`],
       ['events', `${nats} sub 'salvor.evt.>' --translate 'salvor decode'`],

@@ -65,7 +65,11 @@ function verdict({ verdict: given, openedAt }: IncidentDescription): Happening[]
   ];
 }
 
-function transition(step: IncidentTransition, { history }: IncidentDescription, index: number): Happening {
+function transition(
+  step: IncidentTransition,
+  { history, verdict: given }: IncidentDescription,
+  index: number,
+): Happening {
   const before = history[index - 1];
   const spent =
     before === undefined ? '' : ` after ${durationText(step.at - before.at)} ${printable(before.to)}`;
@@ -75,10 +79,12 @@ function transition(step: IncidentTransition, { history }: IncidentDescription, 
     step.from === step.to
       ? `The engine stayed ${printable(step.to)}`
       : `The engine went from ${printable(step.from)} to ${printable(step.to)}${spent}`;
+  // The verdict has just been told, with the same words.
+  const isVerdict = given !== undefined && given.at === step.at && step.reason.includes(given.reason);
   return {
     at: step.at,
     lines: [
-      `${moved}${again}: ${sentence(step.reason)}`,
+      isVerdict ? `${moved}${again}.` : `${moved}${again}: ${sentence(step.reason)}`,
       `by ${printable(step.by)}, operation ${printable(step.operation)}`,
     ],
   };
