@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { commands, encode, events, eventTypes, fromPlainJson, recordNames } from '@salvor/contracts';
+import {
+  commands,
+  encode,
+  events,
+  eventTypes,
+  fromPlainJson,
+  recordNames,
+  registerWriterSchema,
+} from '@salvor/contracts';
+import { RawNats } from '@salvor/testkit';
 import { type FakeServices, startFakeServices } from './fake-services.ts';
 import { runInProcess } from './fake-terminal.ts';
 import { runSalvor } from './salvor-process.ts';
@@ -81,6 +90,24 @@ describe('salvor decode with a bus', () => {
     });
     assert.equal(code, 1);
     assert.match(stderr, /1122334455667788.*registry of the bus has none/);
+  });
+
+  test('reads a message of another version, by the schema that version published', async () => {
+    const schema = '{"name":"x.Later","type":"record","fields":[{"name":"a","type":"int"}]}';
+    const { fingerprint } = registerWriterSchema(schema);
+    const nats = await RawNats.connect(services.url);
+    const stored = await nats.request(`$KV.salvor_schemas.${fingerprint}`, schema);
+    nats.close();
+    assert.match(stored.body.toString(), /"seq"/);
+    // A process of its own: this one knows the schema by now.
+    const stdin = Buffer.concat([
+      Buffer.from([0xc3, 0x01]),
+      Buffer.from(fingerprint, 'hex'),
+      Buffer.from([0x54]),
+    ]);
+    const { code, stdout, stderr } = await runSalvor(['decode'], { stdin, env: { NATS_URL: services.url } });
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
+    assert.deepEqual(JSON.parse(stdout), { a: 42 });
   });
 
   test('reads the very replies that services give', async () => {
