@@ -34,7 +34,8 @@ import {
   ManifestReconciler,
 } from './manifest-reconciler.ts';
 import { writeHeaders } from './message-headers.ts';
-import { DEFAULT_OUTBOX_LIMITS, Outbox, type OutboxLimits, type Stored } from './outbox.ts';
+import { DEFAULT_OUTBOX_LIMITS, Outbox, type OutboxLimits } from './outbox.ts';
+import type { Stored } from './publish-ack.ts';
 import { ReplyInbox } from './reply-inbox.ts';
 import { Requester } from './requester.ts';
 import { SchemaRegistry } from './schema-registry.ts';

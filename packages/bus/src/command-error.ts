@@ -5,6 +5,8 @@ import { oneLine } from './message-headers.ts';
 export const ERROR_CODE_HEADER = 'Nats-Service-Error-Code';
 export const ERROR_HEADER = 'Nats-Service-Error';
 const MAX_HEADER_MESSAGE_LENGTH = 500;
+const MAX_BODY_LENGTH = 64 * 1024;
+const MAX_CUT_MESSAGE_LENGTH = 4_096;
 
 /** A command that was answered with an error. A handler throws it; `request()` throws what the service answered. */
 export class CommandError extends SalvorError {
@@ -42,8 +44,11 @@ export function wireErrorOf(error: unknown): WireError {
   return { status: 500, code: 'internal', message: messageOf(error), details: [] };
 }
 
+/** Bounded: an error that cites a huge request must still fit into an answer. */
 export function errorBody({ code, message, details }: WireError): string {
-  return JSON.stringify({ code, message, details });
+  const body = JSON.stringify({ code, message, details });
+  if (body.length <= MAX_BODY_LENGTH) return body;
+  return JSON.stringify({ code, message: message.slice(0, MAX_CUT_MESSAGE_LENGTH), details: [] });
 }
 
 export function errorHeaders(error: WireError): Record<string, string> {

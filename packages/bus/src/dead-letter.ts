@@ -1,7 +1,8 @@
 import type { Logger } from '@salvor/service-kit';
 import type { Connection } from './connection.ts';
 import { oneLine, type ReadHeaders, writeHeaders } from './message-headers.ts';
-import type { Outbox, Stored } from './outbox.ts';
+import type { Outbox } from './outbox.ts';
+import type { Stored } from './publish-ack.ts';
 
 export const DEAD_LETTER_PREFIX = 'salvor.dlq.v1';
 

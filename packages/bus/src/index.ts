@@ -7,5 +7,5 @@ export type { BusConnectOptions, TlsFiles } from './connection.ts';
 export { RejectEvent, RetryLater } from './handler-verdicts.ts';
 export { type BusManifest, busManifest, DEAD_LETTER_STREAM, EVENT_STREAM } from './manifest.ts';
 export { SCHEMA_BUCKET } from './schema-registry.ts';
-export type { CommandContext, CommandHandlers } from './service.ts';
+export type { CommandContext, CommandHandlers } from './service-endpoint.ts';
 export type * from './types.ts';

@@ -1,22 +1,9 @@
 import { schemaList } from '@salvor/contracts';
 import { type Logger, messageOf } from '@salvor/service-kit';
-import {
-  AckPolicy,
-  type ConsumerConfig,
-  DeliverPolicy,
-  DiscardPolicy,
-  type JetStreamManager,
-  type KV,
-  type NatsConnection,
-  NatsError,
-  nanos,
-  ReplayPolicy,
-  RetentionPolicy,
-  StorageType,
-  type StreamConfig,
-} from 'nats';
+import { type JetStreamManager, type KV, type NatsConnection, NatsError, type StreamConfig } from 'nats';
 import { BusError } from './bus-error.ts';
-import type { BucketManifest, BusManifest, ConsumerManifest, StreamManifest } from './manifest.ts';
+import type { BusManifest, ConsumerManifest } from './manifest.ts';
+import { bucketSettings, consumerSettings, streamSettings } from './manifest-settings.ts';
 
 /** One way in which the server is not as the manifest wants it. */
 export interface ManifestDifference {
@@ -202,56 +189,6 @@ function consumerItem(manifest: ConsumerManifest): Item {
       ),
     create: put,
     update: put,
-  };
-}
-
-function streamSettings(manifest: StreamManifest, replicas: number): Partial<StreamConfig> {
-  return {
-    name: manifest.name,
-    description: manifest.description,
-    subjects: [...manifest.subjects],
-    retention: RetentionPolicy.Limits,
-    storage: StorageType.File,
-    discard: manifest.discard === 'old' ? DiscardPolicy.Old : DiscardPolicy.New,
-    max_age: nanos(manifest.maxAgeMs),
-    max_bytes: manifest.maxBytes,
-    duplicate_window: nanos(manifest.duplicateWindowMs),
-    num_replicas: replicas,
-    allow_direct: true,
-  };
-}
-
-/** A key-value bucket is a stream by convention (NATS ADR-8): history 1, and no key is ever rolled up or purged. */
-function bucketSettings(manifest: BucketManifest, replicas: number): Partial<StreamConfig> {
-  return {
-    name: `KV_${manifest.name}`,
-    description: manifest.description,
-    subjects: [`$KV.${manifest.name}.>`],
-    retention: RetentionPolicy.Limits,
-    storage: StorageType.File,
-    discard: DiscardPolicy.New,
-    max_msgs_per_subject: 1,
-    max_bytes: manifest.maxBytes,
-    allow_rollup_hdrs: true,
-    deny_delete: true,
-    allow_direct: true,
-    num_replicas: replicas,
-  };
-}
-
-function consumerSettings(manifest: ConsumerManifest): Partial<ConsumerConfig> {
-  return {
-    durable_name: manifest.durable,
-    description: manifest.description,
-    filter_subject: manifest.filterSubject,
-    ack_policy: AckPolicy.Explicit,
-    ack_wait: nanos(manifest.ackWaitMs),
-    max_ack_pending: manifest.maxAckPending,
-    // The server never gives up: it would do so in silence. The reader counts, and stores a dead letter.
-    max_deliver: -1,
-    // What was reported before the service's first start must be handled as well.
-    deliver_policy: DeliverPolicy.All,
-    replay_policy: ReplayPolicy.Instant,
   };
 }
 

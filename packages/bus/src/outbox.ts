@@ -3,6 +3,7 @@ import { ErrorCode, type Msg, type MsgHdrs, NatsError } from 'nats';
 import { BusError } from './bus-error.ts';
 import type { Connection } from './connection.ts';
 import { headerBytes, statusCode } from './message-headers.ts';
+import { parseAck, refusedError, type Stored } from './publish-ack.ts';
 import type { Expectation, ReplyInbox } from './reply-inbox.ts';
 
 export interface OutboxLimits {
@@ -26,13 +27,6 @@ export const DEFAULT_OUTBOX_LIMITS: OutboxLimits = {
 const RETRY_BACKOFF_MS = [100, 250, 500, 1_000, 2_000] as const;
 const SWEEP_INTERVAL_MS = 100;
 const RETRY_LOG_INTERVAL_MS = 5_000;
-
-export interface Stored {
-  stream: string;
-  seq: number;
-  /** The stream held this id already: an earlier send had arrived, or the caller repeated itself. */
-  duplicate: boolean;
-}
 
 export interface OutboxMessage {
   subject: string;
@@ -269,46 +263,6 @@ export class Outbox {
     entry.expected?.forget();
     this.#sent.delete(entry);
   }
-}
-
-interface AckRefusal {
-  code: number;
-  errCode: number;
-  description: string;
-}
-
-/** @returns a sentence when the answer is no publish acknowledgement at all */
-function parseAck(reply: Msg): Stored | AckRefusal | string {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(reply.string());
-  } catch {
-    return 'the acknowledgement is no JSON';
-  }
-  if (typeof parsed !== 'object' || parsed === null) return 'the acknowledgement is no JSON object';
-  const ack = parsed as {
-    stream?: unknown;
-    seq?: unknown;
-    duplicate?: unknown;
-    error?: { code?: unknown; err_code?: unknown; description?: unknown };
-  };
-  if (ack.error) {
-    return {
-      code: Number(ack.error.code ?? 500),
-      errCode: Number(ack.error.err_code ?? 0),
-      description: String(ack.error.description ?? 'refused without a reason'),
-    };
-  }
-  if (typeof ack.stream !== 'string' || typeof ack.seq !== 'number')
-    return 'the acknowledgement names no stream';
-  return { stream: ack.stream, seq: ack.seq, duplicate: ack.duplicate === true };
-}
-
-function refusedError(subject: string, refusal: AckRefusal): BusError {
-  return new BusError(
-    'publish-refused',
-    `the stream refused ${subject}: ${refusal.description} (code ${refusal.code}, err_code ${refusal.errCode})`,
-  );
 }
 
 function tooLargeError(message: OutboxMessage, maxBytes: number): BusError {

@@ -1,10 +1,4 @@
-import {
-  type CommandDefinition,
-  type CommandName,
-  type CommandShapes,
-  commandSubject,
-  commands,
-} from '@salvor/contracts';
+import type { CommandDefinition } from '@salvor/contracts';
 import { childTraceparent, type Logger } from '@salvor/service-kit';
 import { type Msg, nuid, type Subscription } from 'nats';
 import { BusError } from './bus-error.ts';
@@ -12,9 +6,8 @@ import { CommandError, errorBody, errorHeaders, wireErrorOf } from './command-er
 import { type Encoding, operationIdOf, readRequest, writeReply } from './command-wire.ts';
 import type { Connection } from './connection.ts';
 import { type ReadHeaders, readHeaders, writeHeaders } from './message-headers.ts';
+import { type CommandHandlers, type Endpoint, endpointsOf } from './service-endpoint.ts';
 import {
-  EndpointCounter,
-  type EndpointInfo,
   identityProblem,
   type ServiceIdentity,
   type ServiceInfo,
@@ -22,30 +15,13 @@ import {
 } from './service-protocol.ts';
 import { settledWithin } from './settled-within.ts';
 
-const QUEUE_GROUP = 'q';
 const DRAIN_DEADLINE_MS = 1_000;
+/** Room for the headers of an answer within `max_payload`. */
+const HEADER_ALLOWANCE_BYTES = 1_024;
 export const DEFAULT_MAX_IN_FLIGHT = 256;
 export const DEFAULT_COMMAND_TIMEOUT_MS = 60_000;
 /** Tells the caller under which operation its request ran, also when the id was generated. */
 const OPERATION_HEADER = 'Salvor-Operation-Id';
-
-export interface CommandContext {
-  readonly command: CommandName;
-  /** The request's operationId, else the `Nats-Msg-Id` header, else generated. The key for answering once. */
-  readonly operationId: string;
-  /** Of this call: a child of the caller's, or a new one. */
-  readonly traceparent: string;
-  readonly subject: string;
-  /** Aborts when the caller has been told that it took too long. */
-  readonly signal: AbortSignal;
-}
-
-export type CommandHandlers = {
-  readonly [C in CommandName]?: (
-    request: CommandShapes[C]['request'],
-    context: CommandContext,
-  ) => Promise<CommandShapes[C]['replyInit']>;
-};
 
 export interface ServeOptions {
   /** Name of the service as `nats micro ls` shows it. */
@@ -63,13 +39,6 @@ export interface ServeOptions {
   handlerTimeoutMs?: number;
 }
 
-interface Endpoint {
-  readonly info: EndpointInfo;
-  readonly definition: CommandDefinition;
-  readonly handler: (request: unknown, context: CommandContext) => Promise<unknown>;
-  readonly counter: EndpointCounter;
-}
-
 /** One instance of a NATS service: commands as endpoints, and the `$SRV` answers about them. */
 export class Service {
   readonly id: string = nuid.next();
@@ -79,6 +48,7 @@ export class Service {
   readonly #endpoints: Endpoint[];
   readonly #subscriptions: Subscription[];
   readonly #inFlight = new Set<Promise<void>>();
+  readonly #abandoned = new AbortController();
   readonly #started = new Date();
 
   /** @throws BusError `invalid-service` */
@@ -88,7 +58,7 @@ export class Service {
     this.#connection = connection;
     this.#options = options;
     this.#log = log;
-    this.#endpoints = endpointsOf(options);
+    this.#endpoints = endpointsOf(options.handlers, options.instance);
     this.#subscriptions = [
       ...this.#endpoints.map((endpoint) => this.#serve(endpoint)),
       ...this.#answerControl('PING', () => ({ type: 'io.nats.micro.v1.ping_response', ...this.#identity() })),
@@ -119,11 +89,17 @@ export class Service {
     return this.#inFlight.size;
   }
 
-  /** Takes no more requests and waits for those at work. @returns false when some did not end in time */
+  /**
+   * Takes no more requests and waits for those at work; callers of what is not done by then are told.
+   * @returns false when some did not end in time
+   */
   async stop(deadlineMs = 5_000): Promise<boolean> {
     const open = this.#connection.nc.isClosed() ? [] : this.#subscriptions.filter((sub) => !sub.isClosed());
     await settledWithin(Promise.allSettled(open.map((sub) => sub.drain())), DRAIN_DEADLINE_MS);
-    return settledWithin(Promise.allSettled([...this.#inFlight]), deadlineMs);
+    if (await settledWithin(Promise.allSettled([...this.#inFlight]), deadlineMs)) return true;
+    this.#abandoned.abort();
+    await Promise.allSettled([...this.#inFlight]);
+    return false;
   }
 
   #identity(): ServiceIdentity {
@@ -216,20 +192,21 @@ export class Service {
     subject: string,
   ): Promise<unknown> {
     const timeoutMs = this.#options.handlerTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS;
-    const expired = new AbortController();
+    const ended = new AbortController();
+    const { name } = endpoint.definition;
     const work = endpoint.handler(request, {
-      command: endpoint.definition.name,
+      command: name,
       operationId,
       traceparent: childTraceparent(headers.get('traceparent')),
       subject,
-      signal: expired.signal,
+      signal: ended.signal,
     });
-    if (await settledWithin(work, timeoutMs)) return work;
-    expired.abort();
+    if (await settledWithin(work, timeoutMs, this.#abandoned.signal)) return work;
+    ended.abort();
+    const why = this.#abandoned.signal.aborted ? 'before the service stopped' : `within ${timeoutMs} ms`;
     throw new CommandError(
-      'handler-timeout',
-      `${endpoint.definition.name} did not end within ${timeoutMs} ms and may still go on; ask again with the same operation id`,
-      { status: 504 },
+      this.#abandoned.signal.aborted ? 'service-closing' : 'handler-timeout',
+      `${name} did not end ${why} and may still take effect; ask again with the same operation id`,
     );
   }
 
@@ -241,6 +218,14 @@ export class Service {
     operationId: string,
   ): void {
     const { data, contentType } = writeReply(definition.reply, reply, encoding);
+    const room = this.#connection.maxPayloadBytes() - HEADER_ALLOWANCE_BYTES;
+    if (Buffer.byteLength(data) > room) {
+      throw new CommandError(
+        'reply-too-large',
+        `${definition.name}: the answer of ${Buffer.byteLength(data)} bytes is more than the ${room} bytes nats takes; ask for less`,
+        { status: 500 },
+      );
+    }
     this.#respond(message, data, { 'Content-Type': contentType, [OPERATION_HEADER]: operationId });
   }
 
@@ -253,45 +238,4 @@ export class Service {
       this.#log.error({ err: error, subject: message.subject }, 'answer could not be sent');
     }
   }
-}
-
-function endpointsOf(options: ServeOptions): Endpoint[] {
-  const names = Object.keys(options.handlers) as CommandName[];
-  return names.flatMap((name) => {
-    const definition = commands[name];
-    const handler = options.handlers[name] as Endpoint['handler'] | undefined;
-    if (handler === undefined) return [];
-    const made = (suffix: string, subject: string): Endpoint => ({
-      definition,
-      // Wrapped so that a handler that throws before its first await answers with an error like any other.
-      handler: async (request, context) => handler(request, context),
-      counter: new EndpointCounter(),
-      info: {
-        name: `${name.replaceAll('.', '-')}${suffix}`,
-        subject,
-        queue_group: QUEUE_GROUP,
-        metadata: metadataOf(definition),
-      },
-    });
-    const { instance } = options;
-    return instance === undefined
-      ? [made('', definition.subject)]
-      : [
-          made('', definition.subject),
-          made(`-${instance.replace(/[^A-Za-z0-9_-]/g, '_')}`, commandSubject(name, instance)),
-        ];
-  });
-}
-
-function metadataOf(definition: CommandDefinition): Record<string, string> {
-  return {
-    description: definition.description,
-    request_schema: definition.request,
-    request_fingerprint: definition.requestFingerprint,
-    reply_schema: definition.reply,
-    reply_fingerprint: definition.replyFingerprint,
-    request_example: JSON.stringify(definition.example),
-    reply_example: JSON.stringify(definition.replyExample),
-    idempotency: definition.idempotency,
-  };
 }

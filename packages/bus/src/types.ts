@@ -15,7 +15,7 @@ import type { BusStatus } from './connection.ts';
 import type { BusEvent } from './event-reader.ts';
 import type { AppliedItem, ApplyOptions, ManifestDifference } from './manifest-reconciler.ts';
 import type { ReadHeaders } from './message-headers.ts';
-import type { Stored } from './outbox.ts';
+import type { Stored } from './publish-ack.ts';
 import type { ServeOptions } from './service.ts';
 import type { EndpointInfo, ServiceInfo, ServiceStats } from './service-protocol.ts';
 

@@ -41,12 +41,14 @@ describe('a service', () => {
           if (request.vdisk === 'numbered') throw new CommandError('in-use', 'mounted', { status: 423 });
           if (request.vdisk === 'stuck') await new Promise(() => {});
           if (request.vdisk === 'broken') throw new TypeError('x is not a function');
+          if (request.vdisk === 'huge') throw new SalvorError('huge', 'x'.repeat(100_000));
+          const reason = request.vdisk === 'long' ? 'x'.repeat(2_000_000) : 'deleted';
           if (request.vdisk === 'wrong-reply') return { outcome: 'perhaps' } as never;
           return {
             vdisk: request.vdisk,
             operation: context.operationId,
             outcome: 'applied',
-            reason: 'deleted',
+            reason,
           };
         },
         'nbdserver.status': async () => ({ server: 'nbd-1', uri: 'nbd://127.0.0.1:10809', vdisks: [] }),
@@ -138,7 +140,11 @@ describe('a service', () => {
     assert.deepEqual(await told('numbered'), ['423', 'in-use']);
     assert.deepEqual(await told('broken'), ['500', 'internal']);
     assert.deepEqual(await told('wrong-reply'), ['500', 'internal']);
+    assert.deepEqual(await told('huge'), ['422', 'huge']);
+    assert.deepEqual(await told('long'), ['500', 'reply-too-large']);
     assert.deepEqual(await told('stuck'), ['504', 'handler-timeout']);
+    const longField = await request(DELETE, JSON.stringify({ vdisk: 'v', ['x'.repeat(900_000)]: 1 }));
+    assert.equal(header(longField, 'Nats-Service-Error-Code'), '400');
     const thrown = await operator.request(PROBE, '{"address":"10.0.0.1:1"}', { timeout: 2_000 });
     assert.equal(header(thrown, 'Nats-Service-Error'), 'thrown before the first await');
   });
@@ -292,16 +298,14 @@ describe('a service that stops', () => {
     assert.deepEqual(await answer, { vdisks: [] });
   });
 
-  it('does not wait for a handler longer than its deadline', async () => {
+  it('does not wait for a handler longer than its deadline, and tells the caller', async () => {
     const bus = await fixture.bus();
     const asker = await fixture.bus();
     const service = await bus.serve(listing(() => new Promise(() => {})));
-    const unanswered = assert.rejects(asker.request('vdisk.list', {}, { timeoutMs: 600 }), {
-      code: 'request-timeout',
-    });
+    const told = assert.rejects(asker.request('vdisk.list', {}), { code: 'service-closing', status: 503 });
     await eventually('it is at work', () => service.inFlight() === 1);
     assert.equal(await service.stop(100), false);
-    await unanswered;
+    await told;
   });
 
   it('refuses more requests at once than its bound', async () => {
