@@ -43,10 +43,10 @@ export function announcementsOf({
         : [];
     case 'salvor-cluster': {
       const before = previous === null ? null : parseRecord(salvorClusterSchema, key, previous.value);
-      const { status, updatedAt } = parseRecord(salvorClusterSchema, key, entry.value);
+      const { status, updatedAt, reason: why } = parseRecord(salvorClusterSchema, key, entry.value);
       if (before === null || before.status === status) return [];
       const { cluster } = about;
-      const reason = `the cluster went from ${before.status} to ${status}`;
+      const reason = why ?? `the cluster went from ${before.status} to ${status}`;
       const payload = { cluster, from: before.status, to: status, reason, at: updatedAt };
       return [{ id: `${cluster}-${entry.revision}`, type: 'cluster.status-changed', payload }];
     }

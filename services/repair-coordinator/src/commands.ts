@@ -23,6 +23,7 @@ import {
   readCluster,
   readClusters,
 } from './descriptions.ts';
+import { rehearse } from './rehearsal.ts';
 import { assertNoBlocks, deleteBlocks, type EngineAccess, enginesOf } from './vdisk-blocks.ts';
 
 export interface CommandsOptions {
@@ -50,7 +51,9 @@ export function commandHandlers({ store, access, log }: CommandsOptions): Comman
         spares: spares.map((engine) => ({ ...engine })),
         ...(partner === undefined ? {} : { partner }),
       };
-      return accepted(await createCluster(store, wanted, { operation, by: 'command' }), { cluster });
+      const result = await createCluster(store, wanted, { operation, by: 'command' });
+      void rehearse(store, log);
+      return accepted(result, { cluster });
     },
     'cluster.list': async () => ({
       clusters: (await readClusters(store)).map(({ cluster, record, storage }) => ({

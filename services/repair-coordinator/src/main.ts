@@ -5,6 +5,7 @@ import { messageOf, runService } from '@salvor/service-kit';
 import { Announcer } from './announcer.ts';
 import { commandHandlers } from './commands.ts';
 import { HealingLoop } from './healing-loop.ts';
+import { rehearse } from './rehearsal.ts';
 import { consumeReports } from './reports.ts';
 import { dropOldRecords } from './retention.ts';
 import { coordinatorSettings } from './settings.ts';
@@ -39,6 +40,7 @@ await runService({
       );
     };
     const retention = setInterval(dropOld, RETENTION_INTERVAL_MS);
+    void rehearse(store, log);
     return {
       checks: {
         bus: () => (bus.connected() ? null : 'not connected to NATS'),

@@ -89,6 +89,7 @@ export function settle(step: Step, cause: Cause): Step {
   const record: SalvorClusterRecord = {
     ...state.record,
     status: own.status,
+    reason: own.reason,
     updatedAt: cause.at,
     operation: cause.operation,
   };
@@ -104,6 +105,7 @@ export function settle(step: Step, cause: Cause): Step {
   const partnerRecord: SalvorClusterRecord = {
     ...partner.record,
     status: other.status,
+    reason: other.reason,
     updatedAt: cause.at,
     operation: cause.operation,
   };

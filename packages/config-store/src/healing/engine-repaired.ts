@@ -36,7 +36,9 @@ export function decideRepairsComplete(
     );
   }
   const at = Math.max(nowMs, lastMovedAt(state, shard) ?? incident.openedAt);
-  const done = `all ${input.vdisks.size} vdisks of ${state.cluster} are repaired`;
+  const { size } = input.vdisks;
+  const what = size === 1 ? 'the one vdisk' : `all ${size} vdisks`;
+  const done = `${what} of ${state.cluster} ${size === 1 ? 'is' : 'are'} repaired`;
   const cause = (reason: string): Cause => ({ reason, by: input.by, operation: input.operation, at });
 
   if (incident.status === 'repair-tmp-outage') {

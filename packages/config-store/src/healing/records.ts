@@ -102,6 +102,8 @@ export type ClusterRole = z.infer<typeof clusterRoleSchema>;
 /** `/salvor/clusters/<cluster>`. `partner` is the cluster whose shard i makes a pair with shard i of this one. */
 export const salvorClusterSchema = z.looseObject({
   status: clusterStatusSchema,
+  /** Why it has this status, as a sentence. */
+  reason: z.string().optional(),
   role: clusterRoleSchema,
   partner: text.optional(),
   spares: z.array(engineRefSchema),

@@ -1003,7 +1003,7 @@ export interface RetiredEngineInit {
 export interface ServedPair {
   /** Shard number. */
   shard: number;
-  /** both, primary-only, slave-only, held or unavailable. */
+  /** mirrored, single, alone, repairing, holding or unavailable. */
   mode: string;
 }
 export type ServedPairInit = ServedPair;
