@@ -1,4 +1,4 @@
-import { createInbox, type Msg, type NatsConnection, type Subscription } from 'nats';
+import { createInbox, type Msg, type NatsConnection } from 'nats';
 import { BusError } from './bus-error.ts';
 
 export interface Expectation {
@@ -19,14 +19,13 @@ interface Waiting {
  */
 export class ReplyInbox {
   readonly #prefix: string;
-  readonly #subscription: Subscription;
   readonly #waiting = new Map<string, Waiting>();
   #next = 0;
   #refused: BusError | undefined;
 
   constructor(nc: NatsConnection, inboxPrefix: string) {
     this.#prefix = createInbox(inboxPrefix);
-    this.#subscription = nc.subscribe(`${this.#prefix}.*`, {
+    nc.subscribe(`${this.#prefix}.*`, {
       callback: (error, message) => {
         if (error) this.#refuse(error);
         else this.#deliver(message);
@@ -46,10 +45,6 @@ export class ReplyInbox {
       subject: `${this.#prefix}.${token}`,
       forget: () => this.#waiting.delete(token),
     };
-  }
-
-  close(): void {
-    this.#subscription.unsubscribe();
   }
 
   #deliver(message: Msg): void {

@@ -11,6 +11,7 @@ export async function settledWithin(
 ): Promise<boolean> {
   const ended = new AbortController();
   const end = () => ended.abort();
+  if (signal?.aborted) end();
   signal?.addEventListener('abort', end);
   const settled = work.then(
     () => true,
