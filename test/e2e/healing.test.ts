@@ -179,6 +179,26 @@ test('vdisks are neither created nor deleted while a cluster is repairing', asyn
   });
 });
 
+test('an engine that nobody uses dies: it is found, and healed when it is back', async () => {
+  const engine = healing.stack.engine('slave', 1);
+  await until(
+    async () => (await healing.bus.request('vdisk.describe', { vdisk: 'v1' })).vdisk.owner === undefined,
+    {
+      what: 'the vdisk is given back',
+      timeoutMs: 20_000,
+    },
+  );
+  await killEngine(engine);
+  await healing.untilStatus(engine.address, 'offline');
+  const { incidents } = await healing.bus.request('incident.list', { all: false });
+  assert.deepEqual(
+    incidents.flatMap(({ reporters }) => reporters.map(({ reporter }) => reporter)),
+    ['health-analyzer'],
+  );
+  await restartWithData(engine);
+  await healing.untilHealed();
+});
+
 test('a boot vdisk is refused with the reason', async () => {
   const request = { vdisk: 'b1', type: 'boot' as const, sizeGiB: 1, cluster: 'p1', slaveCluster: 's1' };
   await assert.rejects(

@@ -24,15 +24,16 @@ test('ten NBD servers report one dead engine at once, twice and out of order: on
   const reporters = new Set<string>();
   const watch = bus.watchEvents({
     types: ['engine.failure-reported'],
-    handler: ({ payload }) => void reporters.add(payload.reporter),
+    handler: ({ payload: { reporter } }) => void (reporter.startsWith('nbd-') && reporters.add(reporter)),
   });
   const engine = stack.engine('primary', 0);
   await killEngine(engine);
   // Each of them goes on writing on the dead shard.
   await Promise.all(clients.map((client, i) => client.write(8192, Buffer.alloc(4096, i + 101))));
-  await until(() => reporters.size === SERVERS, { what: 'every server has reported', timeoutMs: 20_000 });
+  await until(() => reporters.size > 0, { what: 'a server has reported', timeoutMs: 20_000 });
 
-  // The network repeats and reorders what was said.
+  // A server that heard of the record before it noticed the failure has nothing to report. Let each of them say it, late,
+  // twice, and in another order than it happened.
   const report = (reporter: string, detectedAt: number) =>
     bus.publishEvent('engine.failure-reported', {
       address: engine.address,
@@ -42,9 +43,10 @@ test('ten NBD servers report one dead engine at once, twice and out of order: on
       detectedAt,
       at: Date.now(),
     });
-  const late = [...reporters]
+  const late = stack.nbdServers
+    .map(({ name }) => name)
     .reverse()
-    .flatMap((reporter, i) => [report(reporter, Date.now() - 1000 * i), report(reporter, Date.now())]);
+    .flatMap((reporter, i) => [report(reporter, Date.now() - 100 * i), report(reporter, Date.now())]);
   await Promise.all(late);
 
   await restartWithData(engine);

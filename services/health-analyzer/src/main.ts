@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { busOptions, connectBus } from '@salvor/bus';
 import { openStore } from '@salvor/config-store';
 import { runService } from '@salvor/service-kit';
+import { EngineSweep } from './engine-sweep.ts';
 import { OutageWatch } from './outage-watch.ts';
 import { probeOnRequest } from './probe-on-request.ts';
 import { analyzerSettings } from './settings.ts';
@@ -9,6 +10,8 @@ import { verdictEvent } from './verdict-event.ts';
 
 /** A verdict that did not move the engine is given again after so long. */
 const REPEAT_AFTER_MS = 2_000;
+/** Looks in a row at which an engine must be gone before the analyzer itself reports it. */
+const SWEEPS_NEEDED = 3;
 
 await runService({
   name: 'health-analyzer',
@@ -38,6 +41,24 @@ await runService({
       },
     });
     await outages.start();
+    const sweep = new EngineSweep({
+      store,
+      log,
+      probe,
+      intervalMs: config.sweepIntervalMs,
+      findingsNeeded: SWEEPS_NEEDED,
+      report: async (failure) => {
+        log.warn(failure, 'an engine does not answer');
+        const reporter = 'health-analyzer';
+        await bus.publishEvent('engine.failure-reported', {
+          ...failure,
+          reporter,
+          source: reporter,
+          at: Date.now(),
+        });
+      },
+    });
+    sweep.start();
     metrics.gaugeFrom(
       'salvor_outages_probed',
       'Engines that are down and being probed',
@@ -53,6 +74,7 @@ await runService({
       checks: { bus: () => (bus.connected() ? null : 'not connected to NATS') },
       shutdown: [
         { name: 'commands', run: () => service.stop(3_000) },
+        { name: 'sweep', run: () => sweep.stop() },
         { name: 'probes', run: () => outages.stop() },
         { name: 'bus', run: () => bus.close({ deadlineMs: 2_000 }) },
         { name: 'etcd', run: () => store.close() },

@@ -7,6 +7,7 @@ export const analyzerSettings: {
   probeTimeoutMs: Setting<number>;
   healthyProbes: Setting<number>;
   permanentAfterMs: Setting<number>;
+  sweepIntervalMs: Setting<number>;
   enginePassword: Setting<string>;
 } = {
   probeIntervalMs: {
@@ -28,6 +29,11 @@ export const analyzerSettings: {
     schema: orElse(integer(100, 30 * 86_400_000), 900_000),
     help: 'an engine that stays away for so long is given up and rebuilt on a spare',
     example: '900000',
+  },
+  sweepIntervalMs: {
+    schema: orElse(integer(100, 3_600_000), 2_000),
+    help: 'pause between two looks at every engine that is online, used or not',
+    example: '2000',
   },
   enginePassword: {
     schema: orElse(z.string(), ''),
