@@ -258,6 +258,7 @@ class NatsBus implements Bus {
   }
 
   #mustBeOpen(what: string): void {
-    if (this.#closing) throw new BusError('bus-closed', `cannot ${what}: the bus is closed or closing`);
+    if (this.#closing !== undefined)
+      throw new BusError('bus-closed', `cannot ${what}: the bus is closed or closing`);
   }
 }

@@ -146,6 +146,8 @@ export class EventConsumption<T extends EventType> {
     }
 
     const failure = await this.#handle(event, task);
+    // Given back when the consumption stopped: being interrupted is no failure of the event.
+    if (!this.#atWork.has(delivery.streamSeq)) return;
     if (failure === undefined) {
       this.#remember(event.id);
       return this.#answer(task, '+ACK');
