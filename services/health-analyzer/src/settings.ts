@@ -38,6 +38,7 @@ export const analyzerSettings: {
   enginePassword: {
     schema: orElse(z.string(), ''),
     help: 'password of the storage engines',
+    secret: true,
     example: 'from SALVOR_ENGINE_PASSWORD_FILE',
   },
 };

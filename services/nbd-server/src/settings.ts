@@ -60,6 +60,7 @@ export const nbdServerSettings: {
   enginePassword: {
     schema: orElse(z.string(), ''),
     help: 'password of the storage engines',
+    secret: true,
     example: 'from SALVOR_ENGINE_PASSWORD_FILE',
   },
   repairIdle: {

@@ -1,9 +1,10 @@
-import type { Bus, BusEvent, Consumption } from '@salvor/bus';
+import { type Bus, type BusEvent, type Consumption, RetryLater } from '@salvor/bus';
 import {
   applyEngineStatus,
   type ConfigStore,
   type EngineStatusInput,
   type EngineStatusResult,
+  StoreError,
 } from '@salvor/config-store';
 import { type CounterMetric, type Logger, SalvorError } from '@salvor/service-kit';
 
@@ -26,7 +27,13 @@ export async function takeReport(
 ): Promise<void> {
   if (report.type === 'repair.completed') return onRepair();
   const cluster = report.payload.cluster;
-  const result = await applyEngineStatus(store, inputOf(report), cluster === undefined ? {} : { cluster });
+  const hint = cluster === undefined ? {} : { cluster };
+  const result = await applyEngineStatus(store, inputOf(report), hint).catch((error: unknown) => {
+    // Not the report's fault: it is kept until etcd is back.
+    if (error instanceof StoreError && error.code === 'store-unavailable')
+      throw new RetryLater(error.message);
+    throw error;
+  });
   logResult(log, report.type, report.payload.address, result);
   taken.add({ type: report.type, outcome: result.outcome });
   if (result.outcome === 'conflict') throw new SalvorError('conflict', result.reason);

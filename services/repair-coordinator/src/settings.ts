@@ -11,6 +11,7 @@ export const coordinatorSettings: { engineTimeoutMs: Setting<number>; enginePass
   enginePassword: {
     schema: orElse(z.string(), ''),
     help: 'password of the storage engines',
+    secret: true,
     example: 'from SALVOR_ENGINE_PASSWORD_FILE',
   },
 };
