@@ -79,7 +79,7 @@ export class ChildSupervisor {
   }
 
   start(): void {
-    const { recordPath, log, restart } = this.#options;
+    const { recordPath, log } = this.#options;
     const record = readStored(recordPath, recordSchema);
     if (record === null) return this.#spawn();
     this.#running = record;
@@ -87,7 +87,7 @@ export class ChildSupervisor {
     this.#delayMs = record.delayMs;
     if (!isAlive(record.identity)) {
       log.warn({ pid: record.identity.pid }, 'child ended while nobody watched');
-      return this.#end(null, null, restart ? 0 : undefined);
+      return this.#end(null, null, 0);
     }
     log.info({ pid: record.identity.pid }, 'child adopted');
     if (existsSync(this.#frozenPath)) {
@@ -156,7 +156,11 @@ export class ChildSupervisor {
     });
     if (identity === null) return;
     this.#running = { identity, startedAt, restarts: this.#restarts, delayMs: this.#delayMs };
-    storeNow(recordPath, this.#running);
+    try {
+      storeNow(recordPath, this.#running);
+    } catch (error) {
+      log.error({ pid, error: messageOf(error) }, 'child is not on record, the next start will not find it');
+    }
     child.on('exit', (code, signal) => this.#end(code, signal));
     log.info({ pid: identity.pid, command: command[0] }, 'child started');
     tell({ type: 'nbdserver.started', payload: { server: name, pid: identity.pid, at: startedAt } });

@@ -1,7 +1,7 @@
 import type { Logger } from '@salvor/service-kit';
 import type { Announcement } from './announcement.ts';
 import type { LineReader } from './file-tail.ts';
-import { decideMeaning } from './line-meaning.ts';
+import { decideMeaning, MAX_REJECTED_BYTES } from './line-meaning.ts';
 import type { Line } from './line-splitter.ts';
 import { LogLineParser, type LogRecord } from './log-line.ts';
 import type { RepeatFilter } from './repeat-filter.ts';
@@ -16,10 +16,15 @@ export interface LogReaderOptions {
   readonly log: Logger;
 }
 
+const NEWLINE = Buffer.from('\n');
+
 /** Reads the output of an NBD server. */
 export class LogReader implements LineReader {
   readonly #options: LogReaderOptions;
   readonly #parser = new LogLineParser();
+  /** Lines of the block that is open, as read: so much of it as is ever announced. */
+  #block: Buffer[] = [];
+  #blockBytes = 0;
 
   constructor(options: LogReaderOptions) {
     this.#options = options;
@@ -33,12 +38,27 @@ export class LogReader implements LineReader {
     const { dialect, tally } = this.#options;
     tally.linesRead += 1;
     if (dialect === 'zero-log' && !this.midRecord && !beginsWithDigit(line.bytes)) return [];
-    return this.#announce(this.#parser.read(line.bytes.toString('utf8'), line.cut), line.bytes);
+    const record = this.#parser.read(line.bytes.toString('utf8'), line.cut);
+    if (!this.midRecord && this.#block.length === 0) return this.#announce(record, line.bytes);
+    this.#hold(line.bytes);
+    return this.midRecord ? [] : this.#announce(record, this.#takeBlock());
   }
 
   end(): Announcement[] {
-    const record = this.#parser.end();
-    return this.#announce(record, Buffer.from(record?.kind === 'invalid' ? record.value : ''));
+    return this.#announce(this.#parser.end(), this.#takeBlock());
+  }
+
+  #hold(bytes: Buffer): void {
+    if (this.#blockBytes >= MAX_REJECTED_BYTES) return;
+    this.#block.push(Buffer.from(bytes.subarray(0, MAX_REJECTED_BYTES)), NEWLINE);
+    this.#blockBytes += bytes.length + 1;
+  }
+
+  #takeBlock(): Buffer {
+    const raw = Buffer.concat(this.#block);
+    this.#block = [];
+    this.#blockBytes = 0;
+    return raw;
   }
 
   #announce(record: LogRecord | null, raw: Buffer): Announcement[] {

@@ -10,7 +10,7 @@ export interface ProcessIdentity {
 }
 
 export const processIdentitySchema: z.ZodType<ProcessIdentity> = z.object({
-  pid: z.int().min(2),
+  pid: z.int().min(1),
   startTicks: z.string(),
   bootId: z.string(),
 });

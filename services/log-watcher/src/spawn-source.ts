@@ -1,5 +1,5 @@
 import { fstatSync, truncateSync } from 'node:fs';
-import type { Logger } from '@salvor/service-kit';
+import { type Logger, messageOf } from '@salvor/service-kit';
 import type { Publisher } from './announcement.ts';
 import { JournalReader, writeToJournal } from './child-journal.ts';
 import { ChildSupervisor } from './child-supervisor.ts';
@@ -43,7 +43,13 @@ export class SpawnSource implements LogSource {
       recordPath: stateDir.child(name),
       stdoutPath: stateDir.spool(name, 'stdout'),
       stderrPath: stateDir.spool(name, 'stderr'),
-      tell: (announcement) => writeToJournal(journalPath, announcement),
+      tell: (announcement) => {
+        try {
+          writeToJournal(journalPath, announcement);
+        } catch (error) {
+          log.error({ event: announcement, error: messageOf(error) }, 'event of the child is lost');
+        }
+      },
       log,
     });
     const tail = (stream: 'stdout' | 'stderr' | 'child', reader: LineReader): FileTail => {
