@@ -43,7 +43,6 @@ const dir = tempDir('demo');
 
 const stack = await startStack({
   dir: join(dir.path, 'stack'),
-  ...(process.env.NOLW ? { services: { 'log-watcher': { replicas: 0 } } } : {}),
   onProgress: (line) => timeline.say('stack', line),
 });
 const bus = await stack.connectBus('demo');

@@ -55,6 +55,10 @@ const vdisk = {
 export const commandExamples: Readonly<
   Record<CommandName, { readonly request: PlainJsonObject; readonly reply: PlainJsonObject }>
 > = {
+  'cluster.add-spares': {
+    request: { cluster: 'primary-1', spares: [{ address: '10.100.0.9:22006' }] },
+    reply: { cluster: 'primary-1', ...applied, reason: 'cluster primary-1 has one spare more' },
+  },
   'cluster.create': {
     request: {
       cluster: 'primary-1',

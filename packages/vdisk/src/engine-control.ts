@@ -169,6 +169,16 @@ export class EngineControl {
       throw new EngineError('protocol', `engine ${this.address}: the canary read back differs`);
   }
 
+  /** Rejects unless the engine answers and holds no key at all: what a spare must be. */
+  async assertEmpty(): Promise<void> {
+    const keys = await this.#call(() => this.#redis.dbsize());
+    if (keys === 0) return;
+    throw new EngineError(
+      'identity-mismatch',
+      `engine ${this.address}: expected an empty engine, found one that holds ${keys} keys`,
+    );
+  }
+
   /** Number of blocks of a vdisk that this engine stores. */
   async blockCount(vdisk: string): Promise<number> {
     return this.#call(() => this.#redis.hlen(`nondedup:${vdisk}`));

@@ -1,5 +1,5 @@
 import type { ClusterStorage, IncidentRecord, ServerEntry } from '@salvor/config-store';
-import type { MemberRecord, RepairDue } from './pair.ts';
+import type { MemberRecord, RepairDue, Staleness } from './pair.ts';
 
 /** What etcd says about one cluster of a vdisk. */
 export interface ClusterView {
@@ -28,7 +28,15 @@ function memberRecord(view: ClusterView, shard: number, entry: ServerEntry): Mem
     db: engine.db,
     status: entry.status,
     repair,
+    stale: staleness(view, shard, entry),
   };
+}
+
+function staleness(view: ClusterView, shard: number, entry: ServerEntry): Staleness | null {
+  const incident = entry.status === 'online' ? undefined : view.incidents.get(shard);
+  if (incident === undefined) return null;
+  const offline = incident.history.filter(({ to }) => to === 'offline');
+  return { since: incident.openedAt, latest: offline.at(-1)?.at ?? incident.openedAt };
 }
 
 function repairDue(view: ClusterView, shard: number, entry: ServerEntry): RepairDue | null {

@@ -39,19 +39,27 @@ export class PairRepair {
   }
 
   #due(): { target: PairMember; source: PairMember | null; due: RepairDue } | null {
-    const target = this.#pair.members.find(
+    const repairable = this.#pair.members.filter(
       ({ record, view }) => isUnderRepair(record) && !view.repaired && !view.failed,
     );
-    const due = target?.record.repair ?? null;
-    if (target === undefined || due === null) return null;
     const source = this.#pair.members.find(({ view }) => isRequired(view) && !view.failed) ?? null;
-    if (source === null && !this.#mayVouchForItself(target)) return null;
-    return { target, source, due };
+    const target = source === null ? repairable.find((member) => this.#servedLast(member)) : repairable[0];
+    const due = target?.record.repair ?? null;
+    return target === undefined || due === null ? null : { target, source, due };
   }
 
-  /** Without a survivor, only the member that served last can be whole; it is, if it is where the history ended. */
-  #mayVouchForItself(target: PairMember): boolean {
-    return this.#pair.members.length === 1 && target.record.repair?.kind === 'repair-tmp-outage';
+  /**
+   * Without a survivor, only the member that served last can be whole. Writes were acknowledged without a member only after
+   * etcd had recorded that one as stale: so it is the member whose record is the latest. Where an interrupted repair makes
+   * that unclear, nobody vouches, and an operator decides.
+   */
+  #servedLast(member: PairMember): boolean {
+    if (member.record.repair?.kind !== 'repair-tmp-outage') return false;
+    const others = this.#pair.members.filter((other) => other !== member);
+    const since = member.record.stale?.since;
+    return others.every(
+      ({ record }) => since !== undefined && record.stale !== null && record.stale.latest <= since,
+    );
   }
 
   async #run(): Promise<void> {
@@ -247,20 +255,22 @@ export class PairRepair {
     target.completedFor = attempt;
   }
 
-  /** A pair of one that comes back: nothing to copy from, so it must be exactly where this owner left it. */
+  /** The member that served last comes back: nothing to copy from, so it must be exactly where this owner left it. */
   async #resume(target: PairMember, due: RepairDue): Promise<void> {
     const startedAt = performance.now();
     await this.#raiseEpoch(target);
     const attempt = attemptOf(target.record);
     const session = await this.#blame(target.record.address, () => target.openUnjudged());
-    if (!this.#pair.isExpectedSeq(session.head.seq)) {
-      const message = `engine ${target.record.address} is at batch ${session.head.seq}, expected ${this.#pair.seq}, and there is no second copy`;
+    const { seq } = session.head;
+    if (!this.#pair.knowsHistory) this.#pair.adoptSeq(seq);
+    if (!this.#pair.isExpectedSeq(seq)) {
+      const message = `engine ${target.record.address} is at batch ${seq}, expected ${this.#pair.seq}, and there is no second copy`;
       target.fail(new EngineError('tail-lost', message));
       return;
     }
     target.completedFor = attempt;
     this.#pair.changed();
-    const reason = 'the only copy is back, with every write it had acknowledged';
+    const reason = 'the engine that served last is back, with every write it had acknowledged';
     this.#report(target, due, {
       dirtyBlocks: 0,
       copiedBlocks: 0,

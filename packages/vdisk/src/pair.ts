@@ -26,6 +26,8 @@ export interface MemberRecord {
   readonly status: EngineStatus;
   /** The repair that is due while the status is one of repair. */
   readonly repair: RepairDue | null;
+  /** Null while it is online, or where nothing is recorded about it. */
+  readonly stale: Staleness | null;
 }
 
 export interface RepairDue {
@@ -34,6 +36,14 @@ export interface RepairDue {
   readonly kind: 'repair-tmp-outage' | 'repair-final-outage';
   /** A completion of this very attempt by an earlier owner is on record. */
   readonly completed: boolean;
+}
+
+/** When etcd recorded that an engine no longer takes every write; Unix milliseconds. */
+export interface Staleness {
+  /** First, in the outage that is open. */
+  readonly since: number;
+  /** Last: later than `since` when a repair of it was begun and failed. */
+  readonly latest: number;
 }
 
 export interface RepairOutcome {
@@ -114,6 +124,7 @@ export class Pair {
   #holding = false;
   #saidUnavailable = false;
   #mounted = false;
+  #knowsHistory = false;
   /** Number of the last batch that every required member applied, and the highest ever sent. */
   #seq = 0;
   #sent = 0;
@@ -148,8 +159,14 @@ export class Pair {
     return this.#seq;
   }
 
+  /** False until this owner has seen a member with current data: it does not know where the write history ends. */
+  get knowsHistory(): boolean {
+    return this.#knowsHistory;
+  }
+
   /** Adopts the write history found at mount or by a member that turns out to be complete. */
   adoptSeq(seq: number): void {
+    this.#knowsHistory = true;
     this.#seq = Math.max(this.#seq, seq);
     this.#sent = Math.max(this.#sent, seq);
   }

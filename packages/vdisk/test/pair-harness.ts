@@ -141,6 +141,7 @@ export class PairHarness {
   slave: MemberRecord | null;
   pair: Pair;
   readonly blocks: number;
+  #clock = 1;
 
   constructor(
     primary: TestEngine,
@@ -187,8 +188,15 @@ export class PairHarness {
 
   /** Plays etcd: the engine at `address` now has this status. */
   record(address: string, status: EngineStatus, repair: MemberRecord['repair'] = null): void {
-    if (this.primary.address === address) this.primary = { ...this.primary, status, repair };
-    if (this.slave?.address === address) this.slave = { ...this.slave, status, repair };
+    const now = this.#clock++;
+    const staleOf = ({ stale }: MemberRecord): MemberRecord['stale'] => {
+      if (status === 'online') return null;
+      return status === 'offline' ? { since: stale?.since ?? now, latest: now } : stale;
+    };
+    if (this.primary.address === address)
+      this.primary = { ...this.primary, status, repair, stale: staleOf(this.primary) };
+    if (this.slave?.address === address)
+      this.slave = { ...this.slave, status, repair, stale: staleOf(this.slave) };
     this.pair.applyRecords(this.primary, this.slave);
   }
 
@@ -205,7 +213,14 @@ export class PairHarness {
   repairFinal(spare: TestEngine): void {
     const id = { ...this.primary.identity, generation: this.primary.identity.generation + 1 };
     const repair = { incident: 'i2', attempt: 1, kind: 'repair-final-outage' as const, completed: false };
-    this.primary = { identity: id, address: spare.address, db: 0, status: 'repair-final-outage', repair };
+    this.primary = {
+      identity: id,
+      address: spare.address,
+      db: 0,
+      status: 'repair-final-outage',
+      repair,
+      stale: null,
+    };
     this.pair.applyRecords(this.primary, this.slave);
   }
 
@@ -224,7 +239,7 @@ function identity(role: 'primary' | 'slave'): EngineIdentity {
 }
 
 function record(id: EngineIdentity, address: string, status: EngineStatus): MemberRecord {
-  return { identity: id, address, db: 0, status, repair: null };
+  return { identity: id, address, db: 0, status, repair: null, stale: null };
 }
 
 /** Every stored block of an engine, as field -> first byte. */

@@ -9,7 +9,14 @@ import {
 import { type Logger, messageOf } from '@salvor/service-kit';
 import { identityText } from '@salvor/vdisk';
 import { type ProbeOptions, probeEngine } from './probe.ts';
-import type { ProbeFinding } from './verdict.ts';
+import { decideSweep, type SweptEngine } from './sweep-decision.ts';
+
+export interface SweepReport {
+  readonly cluster: string;
+  readonly address: string;
+  readonly reason: string;
+  readonly detectedAt: number;
+}
 
 export interface EngineSweepOptions {
   readonly store: ConfigStore;
@@ -17,27 +24,21 @@ export interface EngineSweepOptions {
   readonly intervalMs: number;
   /** Bad findings in a row before an engine is reported. */
   readonly findingsNeeded: number;
-  readonly report: (failure: {
-    cluster: string;
-    address: string;
-    reason: string;
-    detectedAt: number;
-  }) => Promise<void>;
+  readonly report: (failure: SweepReport) => Promise<void>;
   readonly log: Logger;
 }
 
-/** What tells that an engine is gone, as opposed to busy, loading, or short of disk. */
-const GONE: ReadonlySet<ProbeFinding['kind']> = new Set([
-  'unreachable',
-  'hung',
-  'identity-lost',
-  'identity-mismatch',
-]);
+interface OnlineEngine {
+  readonly cluster: string;
+  readonly address: string;
+  readonly db: number;
+  readonly identity: string;
+}
 
 /** Probes every engine that etcd shows as online: an engine that nobody uses at the moment must not die unnoticed. */
 export class EngineSweep {
   readonly #options: EngineSweepOptions;
-  readonly #bad = new Map<string, number>();
+  #bad: ReadonlyMap<string, number> = new Map();
   #timer: NodeJS.Timeout | null = null;
   #running: Promise<void> | null = null;
 
@@ -64,38 +65,43 @@ export class EngineSweep {
 
   /** Looks at every engine once. */
   async sweep(): Promise<void> {
+    const { probe, findingsNeeded, report, log } = this.#options;
+    const online = await this.#online();
+    const swept = await Promise.all(
+      online.map(async (engine) => ({
+        ...engine,
+        name: nameOf(engine),
+        finding: await probeEngine(engine, probe),
+      })),
+    );
+    const decision = decideSweep(this.#bad, swept, findingsNeeded);
+    this.#bad = decision.bad;
+    if (decision.doubt !== null) log.error({ reason: decision.doubt }, 'engines do not answer here');
+    const due = new Set(decision.report.map(({ name }: SweptEngine) => name));
+    for (const { name, cluster, address, finding } of swept) {
+      if (!due.has(name)) continue;
+      const reason = `${finding.detail} (${findingsNeeded} probes in a row)`;
+      await report({ cluster, address, reason, detectedAt: finding.at });
+    }
+  }
+
+  async #online(): Promise<OnlineEngine[]> {
     const { store } = this.#options;
-    const seen = new Set<string>();
+    const engines: OnlineEngine[] = [];
     for (const { key, value } of (await store.list(SALVOR_CLUSTERS_PREFIX)).entries) {
       const cluster = decodeURIComponent(key.slice(SALVOR_CLUSTERS_PREFIX.length));
       const { role } = parseRecord(salvorClusterSchema, key, value);
       const storage = await store.get(clusterStorageKey(cluster));
       const servers = storage === null ? [] : parseClusterStorage(storage.value).servers;
-      const online = [...servers.entries()].filter(([, { status }]) => status === 'online');
-      await Promise.all(
-        online.map(([shard, { address, db, generation }]) => {
-          seen.add(`${cluster}/${address}/${db}`);
-          return this.#look({
-            cluster,
-            address,
-            db,
-            identity: identityText({ cluster, role, shard, generation }),
-          });
-        }),
-      );
+      for (const [shard, { address, db, generation, status }] of servers.entries()) {
+        if (status !== 'online') continue;
+        engines.push({ cluster, address, db, identity: identityText({ cluster, role, shard, generation }) });
+      }
     }
-    for (const name of this.#bad.keys()) if (!seen.has(name)) this.#bad.delete(name);
+    return engines;
   }
+}
 
-  async #look(engine: { cluster: string; address: string; db: number; identity: string }): Promise<void> {
-    const { probe, findingsNeeded, report } = this.#options;
-    const { cluster, address, db } = engine;
-    const name = `${cluster}/${address}/${db}`;
-    const { kind, detail, at } = await probeEngine(engine, probe);
-    const bad = GONE.has(kind) ? (this.#bad.get(name) ?? 0) + 1 : 0;
-    this.#bad.set(name, bad);
-    if (bad < findingsNeeded) return;
-    this.#bad.set(name, 0);
-    await report({ cluster, address, reason: `${detail} (${bad} probes in a row)`, detectedAt: at });
-  }
+function nameOf({ cluster, address, db }: OnlineEngine): string {
+  return `${cluster}/${address}/${db}`;
 }

@@ -48,7 +48,7 @@ await runService({
       intervalMs: config.sweepIntervalMs,
       findingsNeeded: SWEEPS_NEEDED,
       report: async (failure) => {
-        log.warn(failure, 'an engine does not answer');
+        log.warn({ ...failure }, 'an engine does not answer');
         const reporter = 'health-analyzer';
         await bus.publishEvent('engine.failure-reported', {
           ...failure,

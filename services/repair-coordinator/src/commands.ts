@@ -1,5 +1,6 @@
 import type { CommandHandlers } from '@salvor/bus';
 import {
+  addSpares,
   applyEngineStatus,
   type ConfigStore,
   createCluster,
@@ -9,6 +10,7 @@ import {
   parseVdiskNbd,
   vdiskNbdKey,
 } from '@salvor/config-store';
+import type { EventInits, EventType } from '@salvor/contracts';
 import { type Logger, SalvorError } from '@salvor/service-kit';
 import { EngineControl } from '@salvor/vdisk';
 import {
@@ -30,10 +32,14 @@ export interface CommandsOptions {
   readonly store: ConfigStore;
   readonly access: EngineAccess;
   readonly log: Logger;
+  /** Tells the world; must not fail. */
+  readonly announce: Announce;
 }
 
+export type Announce = <T extends EventType>(type: T, payload: EventInits[T], id: string) => void;
+
 /** The commands of the repair-coordinator. Who asks is not known to the bus yet, so the audit trail says `command`. */
-export function commandHandlers({ store, access, log }: CommandsOptions): CommandHandlers {
+export function commandHandlers({ store, access, log, announce }: CommandsOptions): CommandHandlers {
   return {
     'cluster.create': async ({ operationId: _, ...request }, { operationId: operation }) => {
       const { cluster, role, engines, spares, partner } = request;
@@ -54,6 +60,13 @@ export function commandHandlers({ store, access, log }: CommandsOptions): Comman
       const result = await createCluster(store, wanted, { operation, by: 'command' });
       void rehearse(store, log);
       return accepted(result, { cluster });
+    },
+    'cluster.add-spares': async ({ cluster, spares }, { operationId: operation }) => {
+      for (const { address, db } of spares) {
+        await EngineControl.with({ address, db, ...access }, (control) => control.assertEmpty());
+      }
+      const wanted = { cluster, spares: spares.map((engine) => ({ ...engine })) };
+      return accepted(await addSpares(store, wanted, { operation, by: 'command' }), { cluster });
     },
     'cluster.list': async () => ({
       clusters: (await readClusters(store)).map(({ cluster, record, storage }) => ({
@@ -76,16 +89,40 @@ export function commandHandlers({ store, access, log }: CommandsOptions): Comman
       if ((await store.get(vdiskNbdKey(request.vdisk))) === null && request.type !== 'boot') {
         await assertNoBlocks(store, request.vdisk, clusters, access);
       }
-      return accepted(await createVdisk(store, wanted, { operation, by: 'command' }), {
-        vdisk: request.vdisk,
-      });
+      const result = await createVdisk(store, wanted, { operation, by: 'command' });
+      if (result.outcome === 'applied') {
+        const { vdisk, type, sizeGiB, blockSize, cluster } = request;
+        const more = slaveCluster === undefined ? {} : { slaveCluster };
+        const created = {
+          vdisk,
+          type,
+          sizeGiB,
+          blockSize,
+          cluster,
+          ...more,
+          operation,
+          by: 'command',
+          at: Date.now(),
+        };
+        announce('vdisk.created', created, `${operation}-created`);
+      }
+      return accepted(result, { vdisk: request.vdisk });
     },
     'vdisk.delete': async ({ vdisk }, { operationId: operation }) => {
       const nbd = await store.get(vdiskNbdKey(vdisk));
       const clusters = nbd === null ? [] : clustersIn(nbd.value);
       const engines = await enginesOf(store, clusters);
       const result = await deleteVdisk(store, vdisk, { operation, by: 'command' });
-      if (result.outcome === 'applied') await deleteBlocks(engines, vdisk, access, log);
+      if (result.outcome === 'applied') {
+        await deleteBlocks(engines, vdisk, access, log);
+        const [cluster = '', slaveCluster] = clusters;
+        const more = slaveCluster === undefined ? {} : { slaveCluster };
+        announce(
+          'vdisk.deleted',
+          { vdisk, cluster, ...more, operation, by: 'command', at: Date.now() },
+          `${operation}-deleted`,
+        );
+      }
       return accepted(result, { vdisk });
     },
     'vdisk.list': async () => ({ vdisks: await describeVdisks(store) }),

@@ -32,7 +32,16 @@ await runService({
       name: 'repair-coordinator',
       version: '0.1.0',
       description: 'Keeps the status of engines and clusters, drives repairs, admits vdisks',
-      handlers: commandHandlers({ store, access: { timeoutMs: engineTimeoutMs, password }, log }),
+      handlers: commandHandlers({
+        store,
+        access: { timeoutMs: engineTimeoutMs, password },
+        log,
+        announce: (type, payload, id) => {
+          bus.publishEvent(type, payload, { id }).catch((error: unknown) => {
+            log.error({ event: type, id, error: messageOf(error) }, 'event not published');
+          });
+        },
+      }),
     });
     const dropOld = (): void => {
       dropOldRecords(store, Date.now()).catch((error: unknown) =>

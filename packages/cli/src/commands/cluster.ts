@@ -45,6 +45,31 @@ export const clusterCommands: readonly Command[] = [
     },
   },
   {
+    name: 'cluster add-spare',
+    sends: 'cluster.add-spares',
+    positionals: [id],
+    options: {
+      spare: {
+        type: 'string',
+        required: true,
+        value: 'host:port[/db]',
+        multiple: true,
+        help: 'an empty engine that is in no cluster',
+      },
+      'operation-id': operationIdOption,
+    },
+    examples: ['salvor cluster add-spare primary-1 --spare 10.100.0.9:22006'],
+    async run({ args, paint, print, withBus }) {
+      const request = {
+        cluster: args.positional('cluster'),
+        spares: args.list('spare').map(engineAddress),
+        operationId: args.text('operation-id'),
+      };
+      const { reply, json } = await withBus((session) => session.ask('cluster.add-spares', request));
+      print(json, () => outcomeText(paint, reply));
+    },
+  },
+  {
     name: 'cluster list',
     sends: 'cluster.list',
     examples: ['salvor cluster list'],
@@ -115,7 +140,7 @@ export function addressText({ address, db }: { address: string; db: number }): s
 function engineAddress(text: string): EngineAddressInit {
   const match = /^(.+:\d{1,5})(?:\/(\d{1,5}))?$/.exec(text);
   if (match?.[1] === undefined) {
-    throw usageError(`cluster create: expected an engine as host:port or host:port/db, found '${text}'`);
+    throw usageError(`expected an engine as host:port or host:port/db, found '${text}'`);
   }
   return { address: match[1], db: Number(match[2] ?? 0) };
 }

@@ -9,6 +9,14 @@ export interface GeneratedSchema {
 }
 
 export const generatedSchemas: Readonly<Record<RecordName, GeneratedSchema>> = {
+  ClusterAddSparesReply: {
+    fingerprint: 'cdc13232e805623d',
+    schema: {"type":"record","name":"ClusterAddSparesReply","namespace":"salvor.v1","doc":"The cluster has the spares.","fields":[{"name":"cluster","type":"string","doc":"Cluster id."},{"name":"operation","type":"string","doc":"Id of the operation that made the change; ask operation.get for its end."},{"name":"outcome","type":{"type":"enum","name":"Outcome","namespace":"salvor.v1","doc":"applied: this call made the change. already: the same operation, or another one, had made it before.","symbols":["applied","already"]},"doc":"Whether this call changed something."},{"name":"reason","type":"string","doc":"What was done, as a sentence."}]},
+  },
+  ClusterAddSparesRequest: {
+    fingerprint: 'adc0fa954312d023',
+    schema: {"type":"record","name":"ClusterAddSparesRequest","namespace":"salvor.v1","doc":"Gives a storage cluster spare engines. A lost engine that waits for one is rebuilt at once.","fields":[{"name":"cluster","type":"string","doc":"Cluster id."},{"name":"spares","type":{"type":"array","items":{"type":"record","name":"EngineAddress","namespace":"salvor.v1","doc":"Where one storage engine listens.","fields":[{"name":"address","type":"string","doc":"host:port of the Redis-protocol server."},{"name":"db","type":"int","default":0,"doc":"Redis database number."}]}},"doc":"At least one; each empty, and in no cluster."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
+  },
   ClusterCreateReply: {
     fingerprint: '8dc8871a90adbc75',
     schema: {"type":"record","name":"ClusterCreateReply","namespace":"salvor.v1","doc":"The cluster is known.","fields":[{"name":"cluster","type":"string","doc":"Cluster id."},{"name":"operation","type":"string","doc":"Id of the operation that made the change; ask operation.get for its end."},{"name":"outcome","type":{"type":"enum","name":"Outcome","namespace":"salvor.v1","doc":"applied: this call made the change. already: the same operation, or another one, had made it before.","symbols":["applied","already"]},"doc":"Whether this call changed something."},{"name":"reason","type":"string","doc":"What was done, as a sentence."}]},
@@ -326,6 +334,7 @@ export const eventRecords: EventRecords = {
 };
 
 export const commandRecords: CommandRecords = {
+  'cluster.add-spares': { request: 'ClusterAddSparesRequest', reply: 'ClusterAddSparesReply' },
   'cluster.create': { request: 'ClusterCreateRequest', reply: 'ClusterCreateReply' },
   'cluster.get': { request: 'ClusterGetRequest', reply: 'ClusterGetReply' },
   'cluster.list': { request: 'ClusterListRequest', reply: 'ClusterListReply' },

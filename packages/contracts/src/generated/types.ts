@@ -1,5 +1,33 @@
 // Generated from packages/contracts/schemas by scripts/generate.ts. Do not edit.
 
+/** The cluster has the spares. */
+export interface ClusterAddSparesReply {
+  /** Cluster id. */
+  cluster: string;
+  /** Id of the operation that made the change; ask operation.get for its end. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type ClusterAddSparesReplyInit = ClusterAddSparesReply;
+
+/** Gives a storage cluster spare engines. A lost engine that waits for one is rebuilt at once. */
+export interface ClusterAddSparesRequest {
+  /** Cluster id. */
+  cluster: string;
+  /** At least one; each empty, and in no cluster. */
+  spares: EngineAddress[];
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface ClusterAddSparesRequestInit {
+  cluster: string;
+  spares: readonly EngineAddressInit[];
+  operationId?: string | undefined;
+}
+
 /** The cluster is known. */
 export interface ClusterCreateReply {
   /** Cluster id. */
@@ -1172,6 +1200,8 @@ export type Verdict = 'temporary' | 'permanent' | 'false_alarm';
 
 /** What `decode` gives for each record: every field with a default is there. */
 export interface RecordTypes {
+  readonly ClusterAddSparesReply: ClusterAddSparesReply;
+  readonly ClusterAddSparesRequest: ClusterAddSparesRequest;
   readonly ClusterCreateReply: ClusterCreateReply;
   readonly ClusterCreateRequest: ClusterCreateRequest;
   readonly ClusterGetReply: ClusterGetReply;
@@ -1249,6 +1279,8 @@ export interface RecordTypes {
 
 /** What `encode` takes for each record: fields with a default may be left out. */
 export interface RecordInits {
+  readonly ClusterAddSparesReply: ClusterAddSparesReplyInit;
+  readonly ClusterAddSparesRequest: ClusterAddSparesRequestInit;
   readonly ClusterCreateReply: ClusterCreateReplyInit;
   readonly ClusterCreateRequest: ClusterCreateRequestInit;
   readonly ClusterGetReply: ClusterGetReplyInit;
@@ -1349,6 +1381,7 @@ export interface EventRecords {
 
 /** The records of each command. */
 export interface CommandRecords {
+  readonly 'cluster.add-spares': { readonly request: 'ClusterAddSparesRequest'; readonly reply: 'ClusterAddSparesReply' };
   readonly 'cluster.create': { readonly request: 'ClusterCreateRequest'; readonly reply: 'ClusterCreateReply' };
   readonly 'cluster.get': { readonly request: 'ClusterGetRequest'; readonly reply: 'ClusterGetReply' };
   readonly 'cluster.list': { readonly request: 'ClusterListRequest'; readonly reply: 'ClusterListReply' };
