@@ -199,6 +199,24 @@ test('an engine that nobody uses dies: it is found, and healed when it is back',
   await healing.untilHealed();
 });
 
+test('both members of a pair go down and come back: the one that served last heals the other', async () => {
+  const [first, last] = [healing.stack.engine('primary', 1), healing.stack.engine('slave', 1)];
+  const client = await NbdClient.connect(uri);
+  const at = 4096 * 40_001;
+  await client.write(at, Buffer.alloc(4096, 0x31));
+  await killEngine(first);
+  await client.write(at, Buffer.alloc(4096, 0x32));
+  await killEngine(last);
+  await healing.untilStatus(last.address, 'offline');
+  await assert.rejects(client.write(at, Buffer.alloc(4096, 0x33)));
+  assert.equal((await client.read(4096 * 40_000, 4096)).length, 4096, 'other shards go on');
+  await restartWithData(first);
+  await restartWithData(last);
+  await healing.untilHealed();
+  assert.equal((await client.read(at, 4096))[0], 0x32);
+  await client.disconnect();
+});
+
 test('a boot vdisk is refused with the reason', async () => {
   const request = { vdisk: 'b1', type: 'boot' as const, sizeGiB: 1, cluster: 'p1', slaveCluster: 's1' };
   await assert.rejects(
