@@ -188,8 +188,9 @@ class PairLife {
     if (dice === 0) await this.#rebuild(side);
     else await this.#comeBack(side, dice === 1);
     await this.#load();
-    if (this.#random.below(4) === 0) await this.#newOwner();
-    else if (this.#random.below(4) === 0 && dice !== 0) {
+    const [isTakenOver, diesAgain] = [this.#random.below(4) === 0, this.#random.below(4) === 0];
+    if (isTakenOver) await this.#newOwner();
+    else if (diesAgain && dice !== 0) {
       await this.#kill(side);
       return await this.#heal();
     }
