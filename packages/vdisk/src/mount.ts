@@ -127,10 +127,12 @@ async function readStorage(store: ConfigStore, cluster: string): Promise<Cluster
  * @throws VdiskRefusedError, OwnedElsewhereError, FencedError
  */
 export async function mountVdisk(options: MountOptions): Promise<MountedVdisk> {
-  const geometry = await describeVdisk(options.store, options.vdisk);
+  await describeVdisk(options.store, options.vdisk);
   const lease = await options.store.grantLease(options.settings.leaseTtlSeconds);
   try {
     const epoch = await takeOwnership(options.store, lease, options.vdisk, options.owner);
+    // Again: what is owned cannot be deleted, but until now it could be, or created anew in another shape.
+    const geometry = await describeVdisk(options.store, options.vdisk);
     const mounted = new MountedVdisk(options, geometry, geometry.clusters, lease, epoch);
     try {
       await mounted.start();
