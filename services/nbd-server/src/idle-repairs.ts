@@ -74,10 +74,16 @@ export class IdleRepairs {
   }
 
   #due(): IncidentRecord[] {
-    const entries = [...(this.#watch?.entries() ?? [])];
-    return entries
-      .map(([key, { value }]) => parseRecord(incidentSchema, key, value))
-      .filter(({ status }) => status === 'repair-tmp-outage' || status === 'repair-final-outage');
+    const incidents: IncidentRecord[] = [];
+    for (const [key, { value }] of this.#watch?.entries() ?? []) {
+      try {
+        const incident = parseRecord(incidentSchema, key, value);
+        if (incident.status !== 'offline') incidents.push(incident);
+      } catch (error) {
+        this.#log.error({ key, error: String(error) }, 'ignored a bad incident record');
+      }
+    }
+    return incidents;
   }
 
   #schedule(): void {
