@@ -25,6 +25,8 @@ export interface VerdictPolicy {
 export interface OutageView {
   readonly address: string;
   readonly offlineSince: number;
+  /** Its blocks were being rebuilt elsewhere before: nobody knows any more which writes it missed. */
+  readonly rebuildBegun?: boolean;
   readonly findings: readonly ProbeFinding[];
 }
 
@@ -39,6 +41,13 @@ export type VerdictDecision =
 export function decideVerdict(view: OutageView, policy: VerdictPolicy, now: number): VerdictDecision {
   const last = view.findings.at(-1);
   if (last === undefined) return { kind: 'wait', reason: `${view.address} has not been probed yet` };
+  if (view.rebuildBegun === true) {
+    return {
+      kind: 'verdict',
+      verdict: 'permanent',
+      reason: `a rebuild was begun in this outage and did not end, so what ${view.address} holds cannot be used any more, whether it answers or not`,
+    };
+  }
   if (last.kind === 'identity-lost') {
     return {
       kind: 'verdict',
