@@ -7,3 +7,4 @@ export * from './tlog-clusters.ts';
 export * from './types.ts';
 export * from './vdisk-config.ts';
 export * from './vdisk-directory.ts';
+export { whenAvailable } from './when-available.ts';

@@ -9,6 +9,7 @@ import {
   salvorClusterKey,
   salvorClusterSchema,
   type Watch,
+  whenAvailable,
 } from '@salvor/config-store';
 import type { Logger } from '@salvor/service-kit';
 import { identityText } from '@salvor/vdisk';
@@ -52,8 +53,11 @@ export class OutageWatch {
     this.#options = options;
   }
 
+  /** Waits for etcd as long as that takes. */
   async start(): Promise<void> {
-    this.#watch = await this.#options.store.watch({ prefixes: [INCIDENTS_PREFIX] }, () => this.#follow());
+    const { store, log } = this.#options;
+    const follow = (): void => this.#follow();
+    this.#watch = await whenAvailable(() => store.watch({ prefixes: [INCIDENTS_PREFIX] }, follow), log);
     this.#follow();
   }
 
@@ -111,7 +115,7 @@ export class OutageWatch {
         findings.push(finding);
         if (findings.length > keptMax) findings.shift();
         const decision = decideVerdict(
-          { address: incident.address, offlineSince, findings },
+          { address: incident.address, offlineSince, rebuildBegun: incident.rebuildBegun, findings },
           policy,
           probe.now(),
         );

@@ -21,44 +21,73 @@ export type Announcement = {
 /** The keys whose changes are announced. */
 export const announcedPrefixes = [INCIDENTS_PREFIX, CLOSED_INCIDENTS_PREFIX, SALVOR_CLUSTERS_PREFIX] as const;
 
+/** Open incidents remembered, so that their ends tell only what is new. */
+const REMEMBERED_INCIDENTS_MAX = 1_024;
+
 /**
  * What a change of one key means to the world. Derived from what is stored, not from who stored it: so a transition is
- * announced even when whoever made it died right after.
+ * announced even when whoever made it died right after, and when several changes were seen as one.
  */
-export function announcementsOf({
-  key,
-  entry,
-  previous,
-}: Pick<Change, 'key' | 'entry' | 'previous'>): Announcement[] {
-  const about = parseKey(key);
-  if (entry === null || about === null) return [];
-  switch (about.kind) {
-    case 'incident': {
-      const before = previous === null ? null : parseRecord(incidentSchema, key, previous.value);
-      return incidentAnnouncements(parseRecord(incidentSchema, key, entry.value), before);
+export class Announcements {
+  /** Open incidents as last seen: the key of one that ends may be gone before its end is seen. */
+  readonly #open = new Map<string, IncidentRecord>();
+
+  of({ key, entry, previous }: Pick<Change, 'key' | 'entry' | 'previous'>): Announcement[] {
+    const about = parseKey(key);
+    if (entry === null || about === null) return [];
+    switch (about.kind) {
+      case 'incident': {
+        const incident = parseRecord(incidentSchema, key, entry.value);
+        const before = this.#open.get(incident.id);
+        this.#remember(incident);
+        return incidentAnnouncements(incident, before);
+      }
+      case 'closed-incident': {
+        if (previous !== null) return [];
+        const incident = parseRecord(closedIncidentSchema, key, entry.value);
+        const before = this.#open.get(incident.id);
+        this.#open.delete(incident.id);
+        return [...incidentAnnouncements(incident, before), closedAnnouncement(incident)];
+      }
+      case 'salvor-cluster':
+        return clusterAnnouncements(about.cluster, { key, entry, previous });
+      default:
+        return [];
     }
-    case 'closed-incident':
-      return previous === null
-        ? closedAnnouncements(parseRecord(closedIncidentSchema, key, entry.value))
-        : [];
-    case 'salvor-cluster': {
-      const before = previous === null ? null : parseRecord(salvorClusterSchema, key, previous.value);
-      const { status, updatedAt, reason: why } = parseRecord(salvorClusterSchema, key, entry.value);
-      if (before === null || before.status === status) return [];
-      const { cluster } = about;
-      const reason = why ?? `the cluster went from ${before.status} to ${status}`;
-      const payload = { cluster, from: before.status, to: status, reason, at: updatedAt };
-      return [{ id: `${cluster}-${entry.revision}`, type: 'cluster.status-changed', payload }];
-    }
-    default:
-      return [];
+  }
+
+  #remember(incident: IncidentRecord): void {
+    this.#open.delete(incident.id);
+    this.#open.set(incident.id, incident);
+    const [oldest] = this.#open.keys();
+    if (this.#open.size > REMEMBERED_INCIDENTS_MAX && oldest !== undefined) this.#open.delete(oldest);
   }
 }
 
-function incidentAnnouncements(incident: IncidentRecord, before: IncidentRecord | null): Announcement[] {
-  const known = before?.id === incident.id ? before.history.length : 0;
+function clusterAnnouncements(
+  cluster: string,
+  { key, entry, previous }: Pick<Change, 'key' | 'entry' | 'previous'>,
+): Announcement[] {
+  if (entry === null) return [];
+  const before = previous === null ? null : parseRecord(salvorClusterSchema, key, previous.value);
+  const { status: to, changed, updatedAt, reason: why } = parseRecord(salvorClusterSchema, key, entry.value);
+  // Written by an admission, or by an earlier version: only who saw the status before knows of a change.
+  const change =
+    changed?.to === to
+      ? changed
+      : before === null || before.status === to
+        ? null
+        : { from: before.status, at: updatedAt };
+  if (change === null || (before?.status === to && before.changed?.at === change.at)) return [];
+  const { from, at } = change;
+  const reason = why ?? `the cluster went from ${from} to ${to}`;
+  const payload = { cluster, from, to, reason, at };
+  return [{ id: `${cluster}-${at}-${from}-${to}`, type: 'cluster.status-changed', payload }];
+}
+
+function incidentAnnouncements(incident: IncidentRecord, before: IncidentRecord | undefined): Announcement[] {
   const announcements: Announcement[] = [];
-  if (known === 0) {
+  if (before === undefined) {
     const { id, cluster, shard, address, openedAt: at } = incident;
     const [first] = incident.reporters;
     const payload = {
@@ -72,29 +101,30 @@ function incidentAnnouncements(incident: IncidentRecord, before: IncidentRecord 
     };
     announcements.push({ id: `${id}-opened`, type: 'incident.opened', payload });
   }
-  announcements.push(...transitions(incident, known));
+  // Not by counting: a long history keeps its length and drops its middle.
+  const told = new Set(before?.history.map((step) => stepId(incident, step)));
+  announcements.push(...transitions(incident).filter(({ id }) => !told.has(id)));
   return announcements;
 }
 
-function closedAnnouncements(incident: ClosedIncident): Announcement[] {
+function closedAnnouncement(incident: ClosedIncident): Announcement {
   const { id, cluster, shard, address, outcome, durationMs, closedAt: at } = incident;
-  // Earlier steps were announced when they happened; their ids make a repeat harmless.
-  return [
-    ...transitions(incident, Math.max(0, incident.history.length - 1)),
-    {
-      id: `${id}-closed`,
-      type: 'incident.closed',
-      payload: { incident: id, cluster, shard, address, outcome, durationMs, at },
-    },
-  ];
+  return {
+    id: `${id}-closed`,
+    type: 'incident.closed',
+    payload: { incident: id, cluster, shard, address, outcome, durationMs, at },
+  };
 }
 
-function transitions(incident: IncidentRecord, from: number): Announcement[] {
-  return incident.history.slice(from).map((step, i) => {
-    const previous = incident.history[from + i - 1];
+function transitions(incident: IncidentRecord): Announcement[] {
+  return incident.history.map((step, index) => {
+    const previous = incident.history[index - 1];
     const { at, from: was, to, attempt, reason, by, operation } = step;
+    // A spare belongs to the steps of its own attempt.
+    const isRebuild = [was, to].includes('repair-final-outage') && attempt === incident.attempt;
+    const replacement = isRebuild ? incident.replacement?.address : undefined;
     return {
-      id: `${incident.id}-${at}-${to}-${attempt}`,
+      id: stepId(incident, step),
       type: 'engine.status-changed' as const,
       payload: {
         cluster: incident.cluster,
@@ -109,8 +139,12 @@ function transitions(incident: IncidentRecord, from: number): Announcement[] {
         operation,
         at,
         ...(previous === undefined ? {} : { durationMs: at - previous.at }),
-        ...(incident.replacement === undefined ? {} : { replacement: incident.replacement.address }),
+        ...(replacement === undefined ? {} : { replacement }),
       },
     };
   });
+}
+
+function stepId({ id }: IncidentRecord, { at, to, attempt }: IncidentRecord['history'][number]): string {
+  return `${id}-${at}-${to}-${attempt}`;
 }

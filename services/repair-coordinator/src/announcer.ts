@@ -1,7 +1,7 @@
 import type { Bus } from '@salvor/bus';
-import type { ChangeBatch, ConfigStore, Watch } from '@salvor/config-store';
+import { type ChangeBatch, type ConfigStore, type Watch, whenAvailable } from '@salvor/config-store';
 import { type Logger, messageOf } from '@salvor/service-kit';
-import { type Announcement, announcedPrefixes, announcementsOf } from './announcements.ts';
+import { type Announcement, Announcements, announcedPrefixes } from './announcements.ts';
 
 /** What was stored up to so long before the start is announced again: the stream drops what it has seen within half an hour. */
 const CATCH_UP_MS = 25 * 60_000;
@@ -11,6 +11,7 @@ export class Announcer {
   readonly #store: ConfigStore;
   readonly #bus: Bus;
   readonly #log: Logger;
+  readonly #announcements = new Announcements();
   #watch: Watch | null = null;
   #chain: Promise<void> = Promise.resolve();
 
@@ -20,14 +21,17 @@ export class Announcer {
     this.#log = log;
   }
 
+  /** Waits for etcd as long as that takes. */
   async start(): Promise<void> {
-    const since = Date.now() - CATCH_UP_MS;
-    this.#watch = await this.#store.watch({ prefixes: [...announcedPrefixes] }, (batch) => {
+    const follow = (batch: ChangeBatch): void => {
+      const since = Date.now() - CATCH_UP_MS;
       const announcements = this.#read(batch);
       const due =
         batch.kind === 'initial' ? announcements.filter(({ payload }) => payload.at >= since) : announcements;
       for (const announcement of due) this.#publish(announcement);
-    });
+    };
+    const prefixes = [...announcedPrefixes];
+    this.#watch = await whenAvailable(() => this.#store.watch({ prefixes }, follow), this.#log);
   }
 
   async stop(): Promise<void> {
@@ -38,7 +42,7 @@ export class Announcer {
   #read({ changes }: ChangeBatch): Announcement[] {
     return changes.flatMap((change) => {
       try {
-        return announcementsOf(change);
+        return this.#announcements.of(change);
       } catch (error) {
         this.#log.error({ key: change.key, error: messageOf(error) }, 'a record cannot be announced');
         return [];

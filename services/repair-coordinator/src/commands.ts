@@ -199,17 +199,18 @@ function accepted<D extends Decided, M extends object>(
 }
 
 function statusReply(
-  { outcome, code, reason, incident, transition }: EngineStatusResult,
+  { outcome, code, reason, incident, transition, before }: EngineStatusResult,
   operation: string,
 ): Decided & { status: string; incident?: string } {
-  const status = transition?.to ?? incident?.status ?? 'online';
+  const status = transition?.to ?? before?.status ?? incident?.status ?? 'online';
+  const id = incident?.id ?? before?.incident;
   return {
     outcome,
     code,
     reason,
     operation,
     status,
-    ...(incident === undefined ? {} : { incident: incident.id }),
+    ...(id === undefined ? {} : { incident: id }),
   };
 }
 

@@ -12,6 +12,7 @@ import {
   salvorClusterSchema,
   vdisksOfCluster,
   type Watch,
+  whenAvailable,
 } from '@salvor/config-store';
 import { type Logger, messageOf } from '@salvor/service-kit';
 import { EngineControl } from '@salvor/vdisk';
@@ -44,9 +45,11 @@ export class HealingLoop {
     this.#options = options;
   }
 
+  /** Waits for etcd as long as that takes. */
   async start(): Promise<void> {
+    const { store, log } = this.#options;
     const prefixes = [INCIDENTS_PREFIX, REPAIRS_PREFIX, SALVOR_CLUSTERS_PREFIX];
-    this.#watch = await this.#options.store.watch({ prefixes }, () => this.wake());
+    this.#watch = await whenAvailable(() => store.watch({ prefixes }, () => this.wake()), log);
     this.#timer = setInterval(() => this.wake(), SAFETY_INTERVAL_MS);
     this.wake();
   }

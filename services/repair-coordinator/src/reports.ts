@@ -60,7 +60,8 @@ function inputOf({ type, payload, id }: Exclude<Report, { type: 'repair.complete
 export function logResult(log: Logger, what: string, engine: string, result: EngineStatusResult): void {
   const { outcome, code, reason, incident } = result;
   const fields = { engine, outcome, code, reason, incident: incident?.id };
-  if (outcome === 'applied') log.info(fields, what);
+  // What is refused may be what somebody waits for.
+  if (outcome === 'applied' || outcome === 'refused') log.info(fields, what);
   else log.debug(fields, what);
 }
 

@@ -1,4 +1,5 @@
 /** Loads a cluster, decides what an input does to an engine, and stores it in one transaction. */
+import { z } from 'zod';
 import { formatClusterStorage } from '../cluster-storage.ts';
 import { closedIncidentKey, clusterStorageKey, incidentKey, salvorClusterKey } from '../keys.ts';
 import type { ConfigStore, Put } from '../types.ts';
@@ -43,6 +44,8 @@ export interface EngineStatusResult {
   readonly incident?: IncidentRecord;
   /** The engine's last change of status, when there was one. */
   readonly transition?: EngineStatusChangedPayload;
+  /** Of an operation that was applied before: what came of it then, whatever has happened since. */
+  readonly before?: { readonly incident?: string | undefined; readonly status?: string | undefined };
   /** To publish now: what they tell is stored. */
   readonly effects: readonly HealingEvent[];
 }
@@ -109,16 +112,23 @@ async function applyIn(
     return 'conflict';
   };
   const decision = await untilNoConflict(attempt, options);
-  if (decision !== 'conflict') return resultOf(cluster, decision);
+  if (decision !== 'conflict') {
+    const { success, data } = answerSchema.safeParse(snapshot?.operation?.answer);
+    const isRepeat = decision.code === 'same-operation' && success;
+    return { ...resultOf(cluster, decision), ...(isRepeat ? { before: data } : {}) };
+  }
   // A reporter too many on an incident that is known is no reason to fail the report.
   if (answer?.outcome === 'already') return resultOf(cluster, answer);
   const reason = `cluster ${cluster} was changed by others at every attempt; try again`;
   return { outcome: 'conflict', code: 'conflict', reason, cluster, effects: [] };
 }
 
+/** What the mark of an operation says of its effect. */
+const answerSchema = z.object({ incident: z.string().optional(), status: z.string().optional() });
+
 function writesOf(
   { state }: ClusterSnapshot,
-  { next, closed, shard, outcome, code, reason, incident }: EngineStatusDecision,
+  { next, closed, shard, outcome, code, reason, incident, effects }: EngineStatusDecision,
   input: EngineStatusInput,
   operation: string,
 ): { puts: Put[]; deletes: string[] } {
@@ -148,13 +158,14 @@ function writesOf(
   }
   // A verdict that waits for a spare has not had its effect: the same operation may finish it.
   if (outcome === 'applied' && code !== 'waiting-for-spare') {
+    const status = lastTransition(effects)?.to ?? incident?.status;
     const mark = markOf({
       operation,
       kind: `engine-status.${input.kind}`,
       request: requestOf(input),
       outcome: 'applied',
       reason,
-      answer: { cluster, shard, incident: incident?.id, attempt: incident?.attempt },
+      answer: { cluster, shard, incident: incident?.id, attempt: incident?.attempt, status },
       at: next.record.updatedAt,
     });
     puts.push(mark);
@@ -223,7 +234,7 @@ function nowhere(input: EngineStatusInput): EngineStatusResult {
 
 function resultOf(cluster: string, decision: EngineStatusDecision): EngineStatusResult {
   const { outcome, code, reason, shard, incident, effects } = decision;
-  const last = effects.findLast((event) => event.type === 'engine.status-changed');
+  const transition = lastTransition(effects);
   return {
     outcome,
     code,
@@ -232,6 +243,10 @@ function resultOf(cluster: string, decision: EngineStatusDecision): EngineStatus
     effects,
     ...(shard === undefined ? {} : { shard }),
     ...(incident === undefined ? {} : { incident }),
-    ...(last === undefined ? {} : { transition: last.payload }),
+    ...(transition === undefined ? {} : { transition }),
   };
+}
+
+function lastTransition(effects: readonly HealingEvent[]): EngineStatusChangedPayload | undefined {
+  return effects.findLast((event) => event.type === 'engine.status-changed')?.payload;
 }

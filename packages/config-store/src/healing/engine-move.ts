@@ -1,7 +1,7 @@
 /** One move of one engine along the table of moves, with everything that goes with it. */
 import { type EngineStatus, type ServerEntry, stateOfStatus } from '../cluster-storage.ts';
 import { type ClusterState, entryAt } from './cluster-state.ts';
-import { judgeCluster } from './cluster-status.ts';
+import { type ClusterJudgement, judgeCluster } from './cluster-status.ts';
 import type { HealingEvent } from './healing-events.ts';
 import { assertRule } from './invariant.ts';
 import {
@@ -88,8 +88,7 @@ export function settle(step: Step, cause: Cause): Step {
   const own = judgeCluster(state.storage.servers, state.record.role, state.partner?.storage.servers);
   const record: SalvorClusterRecord = {
     ...state.record,
-    status: own.status,
-    reason: own.reason,
+    ...statusOf(state.record, own, cause.at),
     updatedAt: cause.at,
     operation: cause.operation,
   };
@@ -104,12 +103,20 @@ export function settle(step: Step, cause: Cause): Step {
   events.push(clusterChanged(partner.cluster, partner.record.status, other.status, other.reason, cause.at));
   const partnerRecord: SalvorClusterRecord = {
     ...partner.record,
-    status: other.status,
-    reason: other.reason,
+    ...statusOf(partner.record, other, cause.at),
     updatedAt: cause.at,
     operation: cause.operation,
   };
   return { ...step, state: { ...state, record, partner: { ...partner, record: partnerRecord } }, events };
+}
+
+function statusOf(
+  before: SalvorClusterRecord,
+  { status, reason }: ClusterJudgement,
+  at: number,
+): Pick<SalvorClusterRecord, 'status' | 'reason' | 'changed'> {
+  if (status === before.status) return { status, reason };
+  return { status, reason, changed: { from: before.status, to: status, at } };
 }
 
 function withHistory(

@@ -104,6 +104,8 @@ export const salvorClusterSchema = z.looseObject({
   status: clusterStatusSchema,
   /** Why it has this status, as a sentence. */
   reason: z.string().optional(),
+  /** The last change of status: who missed it when it happened can still tell it. */
+  changed: z.looseObject({ from: clusterStatusSchema, to: clusterStatusSchema, at: millis }).optional(),
   role: clusterRoleSchema,
   partner: text.optional(),
   spares: z.array(engineRefSchema),

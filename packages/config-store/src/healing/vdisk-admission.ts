@@ -1,7 +1,6 @@
 /** Whether a vdisk may be created or deleted now, and what is written for it. Pure. */
 import type { ServerEntry } from '../cluster-storage.ts';
 import type { VdiskNbd, VdiskStatic } from '../vdisk-config.ts';
-import { judgeCluster } from './cluster-status.ts';
 import { repeatOf, reusedReason } from './operation-mark.ts';
 import type { OperationRecord, OwnerRecord, SalvorClusterRecord } from './records.ts';
 
@@ -166,8 +165,10 @@ function misfitOf({ primary, slave }: VdiskCreateState, request: VdiskCreateRequ
 
 /** Why a cluster takes part in no create or delete now. The configuration is asked too: other tools may edit it. */
 function sickness({ cluster, servers, record }: AdmittingCluster): string | null {
-  const judged = judgeCluster(servers, record.role);
-  if (judged.status !== 'healthy') return `cluster ${cluster} is not healthy: ${judged.reason}`;
+  const down = servers.findIndex(({ status }) => status !== 'online' && status !== 'rip');
+  const engine = servers[down];
+  if (engine !== undefined)
+    return `cluster ${cluster} is not healthy: ${engine.address} (shard ${down}) is ${engine.status}`;
   return record.status === 'healthy'
     ? null
     : `cluster ${cluster} is ${record.status}; wait until it is healthy`;
