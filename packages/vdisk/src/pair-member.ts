@@ -47,12 +47,9 @@ export class PairMember {
   apply(record: MemberRecord): void {
     const before = this.record;
     this.record = record;
-    const moved =
-      before.address !== record.address ||
-      before.db !== record.db ||
-      before.identity.generation !== record.identity.generation;
+    const moved = !isSameEngine(before, record);
     if (moved) this.#drop();
-    if (moved || before.status !== record.status || attemptOf(before) !== attemptOf(record)) {
+    if (!isSameState(before, record)) {
       this.fault = null;
       this.#breaks = 0;
     }
@@ -83,6 +80,10 @@ export class PairMember {
       epoch,
       link: { address, db, password, connectTimeoutMs, commandTimeoutMs },
     });
+    if (!isSameEngine(this.record, { identity, address, db })) {
+      session.close();
+      throw new EngineError('unreachable', `engine ${address} was replaced while it was being connected`);
+    }
     this.adopt(session);
     return session;
   }
@@ -120,8 +121,9 @@ export class PairMember {
 
   async #connect(): Promise<EngineSession> {
     const { record } = this;
+    let session: EngineSession | null = null;
     try {
-      const session = await this.openUnjudged();
+      session = await this.openUnjudged();
       const { seq } = session.head;
       if (this.#pair.isExpectedSeq(seq)) return session;
       const where = `engine ${record.address} is at batch ${seq} of vdisk ${this.#pair.context.vdisk}, expected ${this.#pair.seq}`;
@@ -129,8 +131,10 @@ export class PairMember {
         seq < this.#pair.seq ? 'it lost its last writes' : 'it has writes that this owner did not make';
       throw new EngineError('tail-lost', `${where}: ${what}`);
     } catch (error) {
-      // The record may have changed meanwhile: then this failure says nothing about the member as it is now.
-      if (error instanceof EngineError && this.record === record) this.fail(error);
+      // What was judged unfit may not stay behind as the open session.
+      if (session !== null && this.session === session) this.#drop();
+      // The record may have moved on meanwhile: then this failure says nothing about the member as it is now.
+      if (error instanceof EngineError && isSameState(this.record, record)) this.fail(error);
       throw error;
     }
   }
@@ -161,6 +165,17 @@ export class PairMember {
     this.session = null;
     session?.close();
   }
+}
+
+type EnginePlace = Pick<MemberRecord, 'identity' | 'address' | 'db'>;
+
+function isSameEngine(a: EnginePlace, b: EnginePlace): boolean {
+  return a.address === b.address && a.db === b.db && a.identity.generation === b.identity.generation;
+}
+
+/** Records are told anew with every change in their cluster; only another engine, status or attempt is another state. */
+function isSameState(a: MemberRecord, b: MemberRecord): boolean {
+  return isSameEngine(a, b) && a.status === b.status && attemptOf(a) === attemptOf(b);
 }
 
 /** Names the repair attempt that a record asks for, null when it asks for none. */

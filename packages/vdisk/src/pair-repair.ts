@@ -220,6 +220,7 @@ export class PairRepair {
     let copied = 0;
     let stored = 0;
     const inFlight = new Set<Promise<void>>();
+    let failure: unknown = null;
     const copyStep = async (stripes: number[]): Promise<void> => {
       const blocks = stripes.flatMap((stripe) => this.#pair.context.blocksOfStripe(stripe));
       stored += await this.#pair.copy(stripes, blocks, compare);
@@ -228,20 +229,25 @@ export class PairRepair {
     try {
       for (let at = 0; at < bytes; at += MAP_CHUNK_BYTES) {
         this.#assertSame(target, attempt);
+        if (failure !== null) break;
         const session = await source.open();
         const range = new Frame().command('GETRANGE', dirtyKey(vdisk), at, at + MAP_CHUNK_BYTES - 1);
         const [chunk] = await session.request(range);
         const stripes = Buffer.isBuffer(chunk) ? [...stripesIn(chunk, at)] : [];
         for (let i = 0; i < stripes.length; i += COPY_BLOCKS) {
           const step = copyStep(stripes.slice(i, i + COPY_BLOCKS)).finally(() => inFlight.delete(step));
+          // It may fail while nobody waits for it: that ends the attempt below, and must not end the process.
+          step.catch((error: unknown) => {
+            failure ??= error;
+          });
           inFlight.add(step);
           if (inFlight.size >= COPIES_IN_FLIGHT) await Promise.race(inFlight);
         }
       }
-      await Promise.all(inFlight);
     } finally {
       await Promise.allSettled(inFlight);
     }
+    if (failure !== null) throw failure;
     return { copied, stored };
   }
 

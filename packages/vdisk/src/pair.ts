@@ -97,9 +97,8 @@ export interface PairContext {
 interface Batch {
   readonly pending: readonly Pending[];
   readonly blocks: ReadonlySet<number>;
-  /** Number under which it is being applied, and by which members it has been. */
+  /** Number under which it is being applied. */
   seq: number;
-  readonly appliedBy: Set<MemberName>;
   readonly settled: Promise<void>;
 }
 
@@ -213,11 +212,16 @@ export class Pair {
   /** Resolves at the next change, or after `timeoutMs`. */
   nextChange(timeoutMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, timeoutMs);
-      this.#changed.push(() => {
+      const wake = (): void => {
         clearTimeout(timer);
         resolve();
-      });
+      };
+      const timer = setTimeout(() => {
+        // Where nothing ever changes, those who look again and again must not pile up.
+        this.#changed = this.#changed.filter((waiting) => waiting !== wake);
+        resolve();
+      }, timeoutMs);
+      this.#changed.push(wake);
     });
   }
 
@@ -326,7 +330,7 @@ export class Pair {
     const settled = new Promise<void>((resolve) => {
       settle = resolve;
     });
-    const batch: Batch = { pending, blocks: touched(pending), seq: 0, appliedBy: new Set(), settled };
+    const batch: Batch = { pending, blocks: touched(pending), seq: 0, settled };
     this.#inFlight = batch;
     let kind: PairMode['kind'] | null = null;
     try {
@@ -336,7 +340,6 @@ export class Pair {
           // Another set of members: a number of its own, so that no number ever stands for two contents.
           kind = mode.kind;
           batch.seq = this.#sent + 1;
-          batch.appliedBy.clear();
         }
         const copied = await this.#apply(batch, mode);
         if (copied === null) continue;
@@ -475,7 +478,8 @@ export class Pair {
       copies.flatMap(({ stripes }) => stripes),
       0,
     );
-    addAdvance(toSource, vdisk, batch.seq, touchedBlocks.keys());
+    // Every block of the copy step, equal ones too: a step that is sent again may find equal what its first try stored.
+    addAdvance(toSource, vdisk, batch.seq, new Set([...merged.keys(), ...wanted]));
     addStore(toSource, vdisk, merged);
     const done = await this.#send(batch, [
       [mode.from, toSource],
@@ -498,10 +502,8 @@ export class Pair {
         const member = this.member(name);
         try {
           const { head } = await member.open();
-          if (head.seq !== batch.seq && !batch.appliedBy.has(name)) {
-            await member.transact(frame, { ...head, seq: batch.seq });
-          }
-          batch.appliedBy.add(name);
+          // The engine's own number counts, as of its last connection: it may have lost what it applied before.
+          if (head.seq !== batch.seq) await member.transact(frame, { ...head, seq: batch.seq });
           return true;
         } catch (error) {
           this.noteError(member, error);
