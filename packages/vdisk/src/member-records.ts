@@ -7,9 +7,16 @@ export interface ClusterView {
   readonly role: 'primary' | 'slave';
   readonly storage: ClusterStorage;
   /** Open incidents by shard. */
-  readonly incidents: ReadonlyMap<number, IncidentRecord>;
+  readonly incidents: ReadonlyMap<number, OpenIncident>;
   /** Repairs of this vdisk that are on record as complete, as `incident/attempt`. */
   readonly completed: ReadonlySet<string>;
+}
+
+export interface OpenIncident {
+  readonly record: IncidentRecord;
+  /** Revisions of etcd at which it was opened and last changed. */
+  readonly openedIn: number;
+  readonly changedIn: number;
 }
 
 /** The records of every shard of a cluster, as the owner of one vdisk needs them. */
@@ -32,18 +39,22 @@ function memberRecord(view: ClusterView, shard: number, entry: ServerEntry): Mem
   };
 }
 
+/**
+ * The order of outages is told by etcd's revisions, never by the clocks of those who recorded them. What came between the
+ * beginning and the last change of an incident with several attempts has no revision any more: then the last change stands in.
+ */
 function staleness(view: ClusterView, shard: number, entry: ServerEntry): Staleness | null {
   const incident = entry.status === 'online' ? undefined : view.incidents.get(shard);
   if (incident === undefined) return null;
-  const offline = incident.history.filter(({ to }) => to === 'offline');
-  return { since: incident.openedAt, latest: offline.at(-1)?.at ?? incident.openedAt };
+  const { record, openedIn, changedIn } = incident;
+  return { since: openedIn, latest: record.attempt === 1 ? openedIn : changedIn };
 }
 
 function repairDue(view: ClusterView, shard: number, entry: ServerEntry): RepairDue | null {
   const { status } = entry;
   if (status !== 'repair-tmp-outage' && status !== 'repair-final-outage') return null;
   if (status === 'repair-final-outage' && entry.replacement === undefined) return null;
-  const incident = view.incidents.get(shard);
+  const incident = view.incidents.get(shard)?.record;
   // The cluster and the incident change in one transaction but may be seen one after the other.
   if (incident === undefined || incident.status !== status) return null;
   const { id, attempt } = incident;

@@ -4,7 +4,6 @@ import {
   type ConfigStore,
   clusterIncidentsPrefix,
   clusterStorageKey,
-  type IncidentRecord,
   incidentSchema,
   type Lease,
   ownerKey,
@@ -22,7 +21,7 @@ import {
 } from '@salvor/config-store';
 import { type Logger, SalvorError } from '@salvor/service-kit';
 import { errno, VdiskIoError } from './errors.ts';
-import { type ClusterView, memberRecords } from './member-records.ts';
+import { type ClusterView, memberRecords, type OpenIncident } from './member-records.ts';
 import { LeaseGuard, type OwnerIdentity, takeOwnership } from './ownership.ts';
 import { type MemberRecord, Pair, type PairContext, type PairSettings, type RepairOutcome } from './pair.ts';
 import { mountPair } from './pair-mount.ts';
@@ -285,16 +284,22 @@ export class MountedVdisk {
       cluster,
       role,
       storage: parseClusterStorage(storage.value),
-      incidents: new Map(this.#incidents(entries, cluster).map((incident) => [incident.shard, incident])),
+      incidents: new Map(
+        this.#incidents(entries, cluster).map((incident) => [incident.record.shard, incident]),
+      ),
       completed: this.#completed,
     };
   }
 
-  #incidents(entries: ReadonlyMap<string, StoreEntry>, cluster: string): IncidentRecord[] {
+  #incidents(entries: ReadonlyMap<string, StoreEntry>, cluster: string): OpenIncident[] {
     const prefix = clusterIncidentsPrefix(cluster);
     return [...entries.values()]
       .filter(({ key }) => key.startsWith(prefix))
-      .map(({ key, value }) => parseRecord(incidentSchema, key, value));
+      .map(({ key, value, createRevision, revision }) => ({
+        record: parseRecord(incidentSchema, key, value),
+        openedIn: Number(createRevision),
+        changedIn: Number(revision),
+      }));
   }
 
   /** Repairs of this vdisk that an earlier owner finished: their engines have every write since. */
@@ -303,7 +308,8 @@ export class MountedVdisk {
     const entries = this.#watch?.entries() ?? new Map<string, StoreEntry>();
     const clusters = [this.#clusters.primary, this.#clusters.slave].filter((c) => c !== null);
     const completed = new Set<string>();
-    for (const { id, attempt } of clusters.flatMap((cluster) => this.#incidents(entries, cluster))) {
+    const incidents = clusters.flatMap((cluster) => this.#incidents(entries, cluster));
+    for (const { id, attempt } of incidents.map(({ record }) => record)) {
       if ((await store.get(repairKey(id, attempt, vdisk))) !== null) completed.add(`${id}/${attempt}`);
     }
     return completed;

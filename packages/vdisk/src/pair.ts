@@ -38,7 +38,7 @@ export interface RepairDue {
   readonly completed: boolean;
 }
 
-/** When etcd recorded that an engine no longer takes every write; Unix milliseconds. */
+/** When etcd recorded that an engine no longer takes every write; in revisions of etcd. */
 export interface Staleness {
   /** First, in the outage that is open. */
   readonly since: number;

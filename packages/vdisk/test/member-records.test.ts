@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { IncidentRecord } from '@salvor/config-store';
+import { type ClusterView, memberRecords, type OpenIncident } from '../src/member-records.ts';
+
+const address = '10.0.0.1:22005';
+
+function incident(cluster: string, openedAt: number, attempt: number): IncidentRecord {
+  const line = {
+    from: 'online',
+    to: 'offline',
+    attempt,
+    reason: 'gone',
+    by: 'test',
+    operation: 'op',
+  } as const;
+  return {
+    id: `${cluster}-0-${openedAt}`,
+    cluster,
+    shard: 0,
+    address,
+    db: 0,
+    status: 'offline',
+    attempt,
+    openedAt,
+    reporters: [],
+    reportedTimes: 1,
+    rebuildBegun: false,
+    history: [{ ...line, at: openedAt }],
+  };
+}
+
+function staleOf(cluster: string, open: OpenIncident) {
+  const view: ClusterView = {
+    cluster,
+    role: 'primary',
+    storage: { servers: [{ address, db: 0, state: 'offline', status: 'offline', generation: 1 }] },
+    incidents: new Map([[0, open]]),
+    completed: new Set(),
+  };
+  return memberRecords(view)[0]?.stale ?? assert.fail('nothing is recorded');
+}
+
+test('who went down last is told by the order of etcd, not by the clocks of those who recorded it', () => {
+  const first = staleOf('p1', { record: incident('p1', 9_000, 1), openedIn: 20, changedIn: 41 });
+  const last = staleOf('s1', { record: incident('s1', 1_000, 1), openedIn: 40, changedIn: 42 });
+  assert.ok(first.latest <= last.since);
+  assert.ok(last.latest > first.since);
+});
+
+test('an engine that failed again may have done so at any time up to the last change of its incident', () => {
+  const again = staleOf('p1', { record: incident('p1', 1_000, 2), openedIn: 20, changedIn: 41 });
+  assert.deepEqual(again, { since: 20, latest: 41 });
+});
