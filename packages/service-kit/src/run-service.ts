@@ -33,6 +33,8 @@ export interface ServiceContext<S extends Settings> {
   readonly metrics: Metrics;
   /** Ends the service in order, as a signal would. */
   readonly stop: (reason: string, exitCode: number) => void;
+  /** Says in `/readyz` what the start waits for now, such as `waits for etcd`. */
+  readonly starting: (what: string) => void;
 }
 
 export interface ServiceOptions<S extends Settings> {
@@ -70,16 +72,19 @@ export async function runService<S extends Settings>(options: ServiceOptions<S>)
   });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal, 0));
 
+  let phase = 'reads its configuration';
   try {
     // Before the start, which may wait for others: alive and not ready is what an orchestrator should see meanwhile.
     const health = await HealthServer.start({
       host: config.httpHost,
       port: config.httpPort,
       metrics,
-      checks: { service: () => 'is starting' },
+      checks: { service: () => `is starting: ${phase}` },
     });
-    const starting = options.start({ config, log, metrics, stop });
-    const service = await Promise.race([starting, stopped]);
+    const starting = (what: string): void => {
+      phase = what;
+    };
+    const service = await Promise.race([options.start({ config, log, metrics, stop, starting }), stopped]);
     if ('reason' in service) {
       log.info({ reason: service.reason }, 'service stopped while it was starting');
       return process.exit(service.exitCode);

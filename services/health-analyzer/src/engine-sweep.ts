@@ -1,4 +1,6 @@
 import {
+  type ClusterRole,
+  type ClusterStorage,
   type ConfigStore,
   clusterStorageKey,
   parseClusterStorage,
@@ -28,14 +30,18 @@ export interface EngineSweepOptions {
   readonly log: Logger;
 }
 
-interface OnlineEngine {
+interface UsedEngine {
   readonly cluster: string;
   readonly address: string;
   readonly db: number;
-  readonly identity: string;
+  /** Null for a spare, which may not have it yet. */
+  readonly identity: string | null;
 }
 
-/** Probes every engine that etcd shows as online: an engine that nobody uses at the moment must not die unnoticed. */
+/**
+ * Probes every engine that etcd shows as online or under repair: an engine that nobody uses at the moment must not die
+ * unnoticed, nor a repair wait for one that is gone.
+ */
 export class EngineSweep {
   readonly #options: EngineSweepOptions;
   #bad: ReadonlyMap<string, number> = new Map();
@@ -66,9 +72,9 @@ export class EngineSweep {
   /** Looks at every engine once. */
   async sweep(): Promise<void> {
     const { probe, findingsNeeded, report, log } = this.#options;
-    const online = await this.#online();
+    const used = await this.#used();
     const swept = await Promise.all(
-      online.map(async (engine) => ({
+      used.map(async (engine) => ({
         ...engine,
         name: nameOf(engine),
         finding: await probeEngine(engine, probe),
@@ -85,23 +91,36 @@ export class EngineSweep {
     }
   }
 
-  async #online(): Promise<OnlineEngine[]> {
-    const { store } = this.#options;
-    const engines: OnlineEngine[] = [];
+  async #used(): Promise<UsedEngine[]> {
+    const { store, log } = this.#options;
+    const engines: UsedEngine[] = [];
     for (const { key, value } of (await store.list(SALVOR_CLUSTERS_PREFIX)).entries) {
       const cluster = decodeURIComponent(key.slice(SALVOR_CLUSTERS_PREFIX.length));
-      const { role } = parseRecord(salvorClusterSchema, key, value);
       const storage = await store.get(clusterStorageKey(cluster));
-      const servers = storage === null ? [] : parseClusterStorage(storage.value).servers;
-      for (const [shard, { address, db, generation, status }] of servers.entries()) {
-        if (status !== 'online') continue;
-        engines.push({ cluster, address, db, identity: identityText({ cluster, role, shard, generation }) });
+      if (storage === null) continue;
+      try {
+        const { role } = parseRecord(salvorClusterSchema, key, value);
+        engines.push(...usedIn(cluster, role, parseClusterStorage(storage.value)));
+      } catch (error) {
+        log.error(
+          { cluster, error: messageOf(error) },
+          'engines of a cluster with a bad configuration not swept',
+        );
       }
     }
     return engines;
   }
 }
 
-function nameOf({ cluster, address, db }: OnlineEngine): string {
+function usedIn(cluster: string, role: ClusterRole, { servers }: ClusterStorage): UsedEngine[] {
+  return servers.flatMap(({ address, db, generation, status, replacement }, shard): UsedEngine[] => {
+    if (status === 'repair-final-outage' && replacement !== undefined)
+      return [{ cluster, address: replacement.address, db: replacement.db, identity: null }];
+    if (status !== 'online' && status !== 'repair-tmp-outage') return [];
+    return [{ cluster, address, db, identity: identityText({ cluster, role, shard, generation }) }];
+  });
+}
+
+function nameOf({ cluster, address, db }: UsedEngine): string {
   return `${cluster}/${address}/${db}`;
 }

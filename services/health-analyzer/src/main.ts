@@ -16,8 +16,9 @@ const SWEEPS_NEEDED = 3;
 await runService({
   name: 'health-analyzer',
   settings: analyzerSettings,
-  start: async ({ config, log, metrics }) => {
+  start: async ({ config, log, metrics, starting }) => {
     const store = openStore({ endpoints: config.etcdEndpoints, log });
+    starting('waits for NATS');
     const bus = await connectBus({ ...busOptions(config), name: 'health-analyzer', log });
     const observer = randomUUID();
     const probe = {
@@ -40,6 +41,7 @@ await runService({
         await bus.publishEvent('engine.verdict-given', payload, { id });
       },
     });
+    starting('waits for etcd');
     await outages.start();
     const sweep = new EngineSweep({
       store,
@@ -71,7 +73,13 @@ await runService({
       handlers: { 'engine.probe': (request) => probeOnRequest(store, request, probe) },
     });
     return {
-      checks: { bus: () => (bus.connected() ? null : 'not connected to NATS') },
+      checks: {
+        bus: () => (bus.connected() ? null : 'not connected to NATS'),
+        etcd: async () => {
+          await store.get('/salvor/ready');
+          return null;
+        },
+      },
       shutdown: [
         { name: 'commands', run: () => service.stop(3_000) },
         { name: 'sweep', run: () => sweep.stop() },

@@ -1,10 +1,12 @@
 import type { Bus } from '@salvor/bus';
 import { type ChangeBatch, type ConfigStore, type Watch, whenAvailable } from '@salvor/config-store';
-import { type Logger, messageOf } from '@salvor/service-kit';
+import { type Logger, messageOf, pause } from '@salvor/service-kit';
 import { type Announcement, Announcements, announcedPrefixes } from './announcements.ts';
 
 /** What was stored up to so long before the start is announced again: the stream drops what it has seen within half an hour. */
 const CATCH_UP_MS = 25 * 60_000;
+
+const STOP_TIMEOUT_MS = 2_000;
 
 /** Publishes what etcd holds. Every coordinator does; the stream keeps one of each. */
 export class Announcer {
@@ -34,9 +36,10 @@ export class Announcer {
     this.#watch = await whenAvailable(() => this.#store.watch({ prefixes }, follow), this.#log);
   }
 
+  /** What the bus does not take in time is announced by another coordinator, or after the next start. */
   async stop(): Promise<void> {
     this.#watch?.close();
-    await this.#chain;
+    await Promise.race([this.#chain, pause(STOP_TIMEOUT_MS)]);
   }
 
   #read({ changes }: ChangeBatch): Announcement[] {

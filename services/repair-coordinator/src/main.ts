@@ -15,16 +15,19 @@ const RETENTION_INTERVAL_MS = 3_600_000;
 await runService({
   name: 'repair-coordinator',
   settings: coordinatorSettings,
-  start: async ({ config, log, metrics }) => {
+  start: async ({ config, log, metrics, starting }) => {
     const store = openStore({ endpoints: config.etcdEndpoints, log });
     const instance = randomUUID();
     const { engineTimeoutMs } = config;
     const password = config.enginePassword === '' ? undefined : config.enginePassword;
     const healing = new HealingLoop({ store, instance, log, engineTimeoutMs, enginePassword: password });
+    starting('waits for etcd');
     await healing.start();
 
+    starting('waits for NATS');
     const bus = await connectBus({ ...busOptions(config), name: 'repair-coordinator', log });
     const announcer = new Announcer(store, bus, log);
+    starting('waits for etcd');
     await announcer.start();
     const taken = metrics.counter('salvor_reports_total', 'Reports taken from the bus', ['type', 'outcome']);
     const reports = consumeReports(bus, { store, log, taken, onRepair: () => healing.wake() });

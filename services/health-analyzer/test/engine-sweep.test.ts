@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { addSpares, clusterStorageKey, salvorClusterKey } from '@salvor/config-store';
+import { silentLogger } from '@salvor/service-kit';
+import { killEngine } from '@salvor/testkit';
+import { EngineSweep, type SweepReport } from '../src/engine-sweep.ts';
+import { ProbedCluster } from './probed-cluster.ts';
+
+async function sweepOnce(cluster: ProbedCluster): Promise<SweepReport[]> {
+  const reports: SweepReport[] = [];
+  const sweep = new EngineSweep({
+    store: cluster.store,
+    probe: { timeoutMs: 1_000, observer: 'test', now: () => Date.now() },
+    intervalMs: 3_600_000,
+    findingsNeeded: 1,
+    report: async (failure) => {
+      reports.push(failure);
+    },
+    log: silentLogger,
+  });
+  await sweep.sweep();
+  return reports;
+}
+
+it('a spare that dies while it is rebuilt is reported, though nobody uses it', async () => {
+  await using cluster = await ProbedCluster.start();
+  const spares = [{ address: '127.0.0.1:1', db: 0 }];
+  await addSpares(cluster.store, { cluster: 'p1', spares }, { operation: 'spare', by: 'test' });
+  const incident = await cluster.reportFailure('report-1');
+  assert.deepEqual(await sweepOnce(cluster), [], 'an engine that is down already is judged, not reported');
+  assert.equal((await cluster.giveVerdict(incident, 'permanent')).code, 'moved');
+  const reports = await sweepOnce(cluster);
+  assert.deepEqual(
+    reports.map(({ address }) => address),
+    ['127.0.0.1:1'],
+  );
+});
+
+it('an engine that dies again while it is repaired is reported, though nobody uses it', async () => {
+  await using cluster = await ProbedCluster.start();
+  const incident = await cluster.reportFailure('report-1');
+  assert.equal((await cluster.giveVerdict(incident, 'temporary')).code, 'moved');
+  assert.deepEqual(await sweepOnce(cluster), []);
+  await killEngine(cluster.engine);
+  assert.equal((await sweepOnce(cluster)).length, 1);
+});
+
+it('a cluster with a bad configuration does not hide the engines of the others', async () => {
+  await using cluster = await ProbedCluster.start();
+  const puts = [
+    { key: salvorClusterKey('a0'), value: '{"status":7' },
+    { key: clusterStorageKey('a0'), value: 'servers: 7' },
+  ];
+  await cluster.store.transact({ compare: [], puts });
+  await killEngine(cluster.engine);
+  assert.equal((await sweepOnce(cluster)).length, 1);
+});
