@@ -22,6 +22,12 @@ if ARGV[2] == 'empty' and redis.call('DBSIZE') > 0 then return {'not-empty', ''}
 redis.call('SET', KEYS[1], ARGV[1])
 return {'claimed', ARGV[1]}`;
 
+/** A vdisk of the same id that was created later has an owner with a higher epoch, which it raised before its first write. */
+const DELETE_VDISK = `
+local current = redis.call('GET', KEYS[1])
+if current and tonumber(current) > tonumber(ARGV[1]) then return {0} end
+return {redis.call('UNLINK', unpack(KEYS, 2))}`;
+
 /** How long an engine may take to close its side: one that hangs never does, and nobody waits for it. */
 const DISCONNECT_TIMEOUT_MS = 50;
 
@@ -184,9 +190,16 @@ export class EngineControl {
     return this.#call(() => this.#redis.hlen(`nondedup:${vdisk}`));
   }
 
-  /** Removes every key of a vdisk, freeing memory in the background of the engine. */
-  async deleteVdisk(vdisk: string): Promise<number> {
-    return this.#call(() => this.#redis.unlink(...vdiskKeys(vdisk)));
+  /**
+   * Removes every key of a vdisk, freeing memory in the background of the engine. Keys that an owner with an epoch above
+   * `untilEpoch` has used are left alone: a vdisk was created anew under the id of the deleted one.
+   *
+   * @returns how many keys were removed
+   */
+  async deleteVdisk(vdisk: string, untilEpoch: string): Promise<number> {
+    const keys = [epochKey(vdisk), ...vdiskKeys(vdisk)];
+    const [removed] = await this.#script(DELETE_VDISK, keys, [untilEpoch]);
+    return Number(removed);
   }
 
   close(): void {

@@ -7,7 +7,9 @@ import {
   createVdisk,
   deleteVdisk,
   type EngineStatusResult,
+  operationKey,
   parseVdiskNbd,
+  previewCluster,
   vdiskNbdKey,
 } from '@salvor/config-store';
 import type { EventInits, EventType } from '@salvor/contracts';
@@ -43,13 +45,6 @@ export function commandHandlers({ store, access, log, announce }: CommandsOption
   return {
     'cluster.create': async ({ operationId: _, ...request }, { operationId: operation }) => {
       const { cluster, role, engines, spares, partner } = request;
-      for (const [shard, { address, db }] of engines.entries()) {
-        await EngineControl.with({ address, db, ...access }, (control) =>
-          control.claim({ cluster, role, shard, generation: 1 }, { mustBeEmpty: false }),
-        );
-      }
-      for (const { address, db } of spares)
-        await EngineControl.with({ address, db, ...access }, (control) => control.probe());
       const wanted = {
         cluster,
         role,
@@ -57,13 +52,25 @@ export function commandHandlers({ store, access, log, announce }: CommandsOption
         spares: spares.map((engine) => ({ ...engine })),
         ...(partner === undefined ? {} : { partner }),
       };
+      // Before anything is claimed: an engine of a refused request stays as it was, and a repeat needs no engine.
+      const preview = await previewCluster(store, wanted, { operation, by: 'command' });
+      if (preview.outcome !== 'applied') return accepted(preview, { cluster });
+      for (const [shard, { address, db }] of engines.entries()) {
+        await EngineControl.with({ address, db, ...access }, (control) =>
+          control.claim({ cluster, role, shard, generation: 1 }, { mustBeEmpty: false }),
+        );
+      }
+      for (const { address, db } of spares)
+        await EngineControl.with({ address, db, ...access }, (control) => control.probe());
       const result = await createCluster(store, wanted, { operation, by: 'command' });
       void rehearse(store, log);
       return accepted(result, { cluster });
     },
     'cluster.add-spares': async ({ cluster, spares }, { operationId: operation }) => {
-      for (const { address, db } of spares) {
-        await EngineControl.with({ address, db, ...access }, (control) => control.assertEmpty());
+      if (!(await isRepeat(store, operation))) {
+        for (const { address, db } of spares) {
+          await EngineControl.with({ address, db, ...access }, (control) => control.assertEmpty());
+        }
       }
       const wanted = { cluster, spares: spares.map((engine) => ({ ...engine })) };
       return accepted(await addSpares(store, wanted, { operation, by: 'command' }), { cluster });
@@ -86,7 +93,8 @@ export function commandHandlers({ store, access, log, announce }: CommandsOption
       const { slaveCluster, ...rest } = request;
       const wanted = { ...rest, ...(slaveCluster === undefined ? {} : { slaveCluster }) };
       const clusters = [request.cluster, ...(slaveCluster === undefined ? [] : [slaveCluster])];
-      if ((await store.get(vdiskNbdKey(request.vdisk))) === null && request.type !== 'boot') {
+      const isNew = (await store.get(vdiskNbdKey(request.vdisk))) === null && request.type !== 'boot';
+      if (isNew && !(await isRepeat(store, operation))) {
         await assertNoBlocks(store, request.vdisk, clusters, access);
       }
       const result = await createVdisk(store, wanted, { operation, by: 'command' });
@@ -114,7 +122,7 @@ export function commandHandlers({ store, access, log, announce }: CommandsOption
       const engines = await enginesOf(store, clusters);
       const result = await deleteVdisk(store, vdisk, { operation, by: 'command' });
       if (result.outcome === 'applied') {
-        await deleteBlocks(engines, vdisk, access, log);
+        await deleteBlocks(engines, vdisk, result.revision ?? '0', access, log);
         const [cluster = '', slaveCluster] = clusters;
         const more = slaveCluster === undefined ? {} : { slaveCluster };
         announce(
@@ -186,6 +194,11 @@ interface Decided {
   readonly code: string;
   readonly reason: string;
   readonly operation: string;
+}
+
+/** An operation that was applied needs no look at engines, which may have changed since: its mark has the answer. */
+async function isRepeat(store: ConfigStore, operation: string): Promise<boolean> {
+  return (await store.get(operationKey(operation))) !== null;
 }
 
 /** The reply to a command that was carried out; a refusal is an error that says why. */

@@ -38,10 +38,14 @@ export async function assertNoBlocks(
   }
 }
 
-/** Frees the blocks of a deleted vdisk on every engine of its clusters. What cannot be reached is reported, and refused by {@link assertNoBlocks} later. */
+/**
+ * Frees the blocks of a vdisk that was deleted at `revision` on every engine of its clusters. What cannot be reached is
+ * reported, and refused by {@link assertNoBlocks} later; what belongs to a vdisk created since is left alone.
+ */
 export async function deleteBlocks(
   engines: readonly { address: string; db: number }[],
   vdisk: string,
+  revision: string,
   access: EngineAccess,
   log: Logger,
 ): Promise<void> {
@@ -50,7 +54,7 @@ export async function deleteBlocks(
       for (let tries = 1; tries <= DELETE_TRIES; tries++) {
         try {
           const keys = await EngineControl.with({ address, db, ...access }, (control) =>
-            control.deleteVdisk(vdisk),
+            control.deleteVdisk(vdisk, revision),
           );
           return log.info({ vdisk, engine: address, keys }, 'blocks of a deleted vdisk freed');
         } catch (error) {
@@ -58,7 +62,7 @@ export async function deleteBlocks(
             { vdisk, engine: address, tries, error: messageOf(error) },
             'blocks of a deleted vdisk not freed',
           );
-          await pause(DELETE_RETRY_MS);
+          if (tries < DELETE_TRIES) await pause(DELETE_RETRY_MS);
         }
       }
     }),

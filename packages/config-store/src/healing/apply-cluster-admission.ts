@@ -45,6 +45,19 @@ export async function createCluster(
   );
 }
 
+/** What {@link createCluster} would answer now; changes nothing. Throws as createCluster. */
+export async function previewCluster(
+  store: ConfigStore,
+  request: ClusterCreateRequest,
+  options: AdmissionOptions,
+): Promise<ClusterAdmissionResult> {
+  const canonical = canonicalRequest('cluster.create', { ...request });
+  const readOnly: ConfigStore = { ...store, transact: async () => ({ ok: true, revision: '0' }) };
+  return admit(readOnly, request.cluster, 'cluster.create', canonical, options, (state, cause) =>
+    decideClusterCreate(state, request, canonical, cause),
+  );
+}
+
 /** Gives a cluster spares. A verdict that waits for one must be given again after it. Throws as createCluster. */
 export async function addSpares(
   store: ConfigStore,

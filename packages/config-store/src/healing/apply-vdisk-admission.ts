@@ -41,6 +41,8 @@ export interface VdiskAdmissionResult {
   readonly operation: string;
   /** When it was done, Unix milliseconds; also for a repeat. */
   readonly at?: number;
+  /** Store revision at which it was applied: owners from before have a lower epoch, owners from after a higher one. */
+  readonly revision?: string;
 }
 
 type Entries = ReadonlyMap<string, StoreEntry | null>;
@@ -156,7 +158,9 @@ async function admit(
       puts: [done, ...puts],
       deletes,
     });
-    return stored.ok ? { outcome, code, reason, vdisk, operation, at } : 'conflict';
+    return stored.ok
+      ? { outcome, code, reason, vdisk, operation, at, revision: stored.revision }
+      : 'conflict';
   }, retry);
   if (result !== 'conflict') return result;
   const reason = `the configuration of vdisk ${vdisk} was changed by others at every attempt; try again`;
