@@ -4,6 +4,7 @@ import { type Paint, paintStatus } from '../rendering/paint.ts';
 import { counted, printable, properties, table } from '../rendering/text.ts';
 import { dateTimeText, durationText } from '../rendering/time.ts';
 import { tellIncident } from '../story/incident-story.ts';
+import { askWhatItWaitsFor } from '../story/what-it-waits-for.ts';
 import { evidenceText } from './engine.ts';
 
 const id = { name: 'incident', help: 'the id of the incident' };
@@ -53,8 +54,11 @@ export const incidentCommands: readonly Command[] = [
     examples: ['salvor incident explain inc-7f3a'],
     async run({ args, print, withBus }) {
       const request = { incident: args.positional('incident') };
-      const { reply, json } = await withBus((session) => session.ask('incident.get', request));
-      print(json, () => `${tellIncident(reply.incident, Date.now()).join('\n')}\n`);
+      const { reply, json, waits } = await withBus(async (session) => {
+        const answer = await session.ask('incident.get', request);
+        return { ...answer, waits: await askWhatItWaitsFor(session, answer.reply.incident) };
+      });
+      print(json, () => `${[...tellIncident(reply.incident, Date.now()), ...waits].join('\n')}\n`);
     },
   },
 ];
