@@ -109,6 +109,8 @@ test('malformed lines of a server are reported and kept, the good ones among the
     types: ['log.line-rejected'],
     handler: ({ payload }) => void rejected.push(payload.reason),
   });
+  // An answer on the same connection: the subscription is in force.
+  await healing.bus.request('cluster.list', {});
   const spool = join(healing.stack.options.dir, 'log-watcher', 'spool', 'nbd-1.stderr');
   const lines = [
     '{"type":"storageengine-failure"}',
