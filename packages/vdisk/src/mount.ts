@@ -199,6 +199,8 @@ export class MountedVdisk {
       (record, shard) => new Pair(this.#context(shard), record, slave?.[shard] ?? null),
     );
     this.#device = new Vdisk(this.geometry, this.#pairs, this.#guard, (shard) => this.#rip[shard] === true);
+    // What changed before there were pairs was heard by nobody, the loss of the owner key above all.
+    this.#follow();
     await Promise.all(
       this.#pairs.filter((pair) => pair.members.some(({ record }) => record.status !== 'rip')).map(mountPair),
     );
@@ -394,7 +396,11 @@ export class MountedVdisk {
           );
           return;
         }
-        if (result.outcome !== 'conflict') return events.repairCompleted(outcome);
+        if (result.outcome !== 'conflict') {
+          this.#completed = new Set([...this.#completed, `${incident}/${attempt}`]);
+          this.#follow();
+          return events.repairCompleted(outcome);
+        }
       } catch (error) {
         log.warn(
           { vdisk, incident, error: String(error) },

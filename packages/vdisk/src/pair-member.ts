@@ -20,6 +20,8 @@ export class PairMember {
   /** The repair attempt (`incident/attempt`) that this member was prepared for, and that it completed. */
   preparedFor: string | null = null;
   completedFor: string | null = null;
+  /** The attempt that it completed by itself, as the member that served last: etcd tells every owner as much. */
+  vouchedFor: string | null = null;
   readonly #pair: Pair;
   #opening: Promise<EngineSession> | null = null;
   #openedAt = 0;
@@ -35,9 +37,11 @@ export class PairMember {
 
   get view(): MemberView {
     const attempt = attemptOf(this.record);
+    const repaired = attempt !== null && this.completedFor === attempt;
     return {
       status: this.record.status,
-      repaired: attempt !== null && this.completedFor === attempt,
+      repaired,
+      unrecorded: repaired && this.record.repair?.completed !== true && this.vouchedFor !== attempt,
       prepared: attempt !== null && this.preparedFor === attempt,
       failed: this.fault !== null,
     };
@@ -97,7 +101,8 @@ export class PairMember {
   }
 
   fail(error: EngineError): void {
-    if (this.fault !== null) return;
+    // What breaks while the vdisk is unmounted says nothing about the engine.
+    if (this.fault !== null || this.#pair.closed) return;
     this.fault = error;
     this.#drop();
     this.#pair.context.engineFailed(this.record, error);

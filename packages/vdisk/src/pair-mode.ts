@@ -6,6 +6,8 @@ export interface MemberView {
   readonly status: EngineStatus;
   /** The owner finished the repair that etcd still shows as running: from then on every write needs this member. */
   readonly repaired: boolean;
+  /** That repair is not on record yet: an owner that follows would take this member for stale. */
+  readonly unrecorded?: boolean;
   /** The owner has prepared this member for its repair: it takes every new write, and lacks only dirty blocks. */
   readonly prepared: boolean;
   /** The owner could not use it, and has said so. */
@@ -54,6 +56,10 @@ export function decidePairMode(primary: MemberView, slave: MemberView | null): P
   const other = members.find(({ name }) => name !== first.name);
   if (other === undefined)
     return { kind: 'single', on: first.name, reason: 'there is no slave cluster: one copy' };
+  if (first.view.unrecorded === true) {
+    const reason = `the ${other.name} is ${other.view.status} and the repair of the ${first.name} is not on record yet; reads come from the ${first.name}, writes wait`;
+    return { kind: 'holding', on: first.name, failed: other.name, reason };
+  }
   if (isUnderRepair(other.view) && other.view.prepared && !other.view.failed) {
     const reason = `the ${other.name} is being repaired from the ${first.name}; writes go to both`;
     return { kind: 'repairing', from: first.name, to: other.name, reason };

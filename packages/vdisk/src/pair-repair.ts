@@ -274,6 +274,7 @@ export class PairRepair {
       target.fail(new EngineError('tail-lost', message));
       return;
     }
+    target.vouchedFor = attempt;
     target.completedFor = attempt;
     this.#pair.changed();
     const reason = 'the engine that served last is back, with every write it had acknowledged';

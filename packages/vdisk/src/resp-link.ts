@@ -18,12 +18,16 @@ export interface LinkOptions {
 interface Waiter {
   left: number;
   readonly values: RespValue[];
-  readonly sentAt: number;
+  /** Number of the check for overdue replies before which it was sent. */
+  readonly sentBefore: number;
   readonly resolve: (values: RespValue[]) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** How often a link looks for replies that are overdue, in milliseconds. */
+/**
+ * How often a link looks for replies that are overdue, in milliseconds. Waiting time is counted in these checks, not by the
+ * clock: a process that was stopped for a while finds its replies in the socket, and must not blame the engine.
+ */
 const OVERDUE_CHECK_MS = 25;
 /** A reply that takes longer makes the link look whether the engine still listens, in milliseconds. */
 const SUSPECT_AFTER_MS = 50;
@@ -43,6 +47,7 @@ export class RespLink {
   #broken: EngineError | null = null;
   #corked = false;
   #suspected = false;
+  #checks = 0;
 
   private constructor(socket: Socket, options: LinkOptions) {
     this.#socket = socket;
@@ -91,7 +96,7 @@ export class RespLink {
     if (this.#broken !== null) return Promise.reject(this.#broken);
     if (frame.replies === 0) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
-      this.#waiters.push({ left: frame.replies, values: [], sentAt: performance.now(), resolve, reject });
+      this.#waiters.push({ left: frame.replies, values: [], sentBefore: this.#checks + 1, resolve, reject });
       this.#overdue ??= setInterval(() => this.#checkOverdue(), OVERDUE_CHECK_MS);
       this.#send(frame);
     });
@@ -129,10 +134,11 @@ export class RespLink {
   }
 
   #checkOverdue(): void {
+    this.#checks++;
     const first = this.#waiters[0];
     if (first === undefined) return;
     const { commandTimeoutMs } = this.#options;
-    const waitedMs = performance.now() - first.sentAt;
+    const waitedMs = (this.#checks - first.sentBefore) * OVERDUE_CHECK_MS;
     if (waitedMs >= commandTimeoutMs) {
       this.#fail(
         new EngineError('timeout', `engine ${this.address} gave no reply within ${commandTimeoutMs} ms`),

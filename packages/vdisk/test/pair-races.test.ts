@@ -134,3 +134,28 @@ test('what a copy step stores counts as missing again when the target loses it, 
   assert.deepEqual(await stored(a), await stored(b));
   h.pair.close(new Error('done'));
 });
+
+test('an engine is not blamed for links and repairs that end because the vdisk is unmounted', async () => {
+  const { a, b, h } = await startPair();
+  await h.write(1, 0x11);
+  await a.kill();
+  h.record(a.address, 'offline');
+  await a.start();
+  const failures = h.failures.length;
+  const target = h.pair.member('primary');
+  const open = target.openUnjudged.bind(target);
+  let isOver = false;
+  target.openUnjudged = async () => {
+    h.pair.close(new Error('unmounted'));
+    try {
+      return await open();
+    } finally {
+      isOver = true;
+    }
+  };
+  h.repairTemporary(a.address);
+  await until(() => isOver, 'the repair is under way when the pair closes');
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(h.failures.length, failures);
+  assert.equal(await b.cli('PING'), 'PONG');
+});

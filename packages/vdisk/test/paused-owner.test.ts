@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { after, before, describe, it } from 'node:test';
+import { until } from '@salvor/testkit';
+import { OwnedElsewhereError } from '../src/index.ts';
+import { blocksOn, DataPlane, type Mounted } from './data-plane.ts';
+
+const ALL_BYTES = 8 * 4096;
+const LEASE_SECONDS = 2;
+
+/** An owner in another process, which can be stopped without its knowledge. */
+class OwnerProcess {
+  readonly lines: Record<string, unknown>[] = [];
+  readonly #child: ChildProcess;
+  readonly #exited: Promise<unknown>;
+
+  constructor(endpoint: string, vdisk: string, server: string) {
+    const script = join(import.meta.dirname, 'writing-owner.ts');
+    const args = ['--import', 'tsx', script, endpoint, vdisk, server, String(LEASE_SECONDS)];
+    this.#child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.#exited = once(this.#child, 'exit');
+    const { stdout } = this.#child;
+    if (stdout === null) throw new Error('no stdout');
+    createInterface(stdout).on('line', (line) =>
+      this.lines.push(JSON.parse(line) as Record<string, unknown>),
+    );
+  }
+
+  async waitFor(member: string): Promise<unknown> {
+    await until(() => this.lines.some((line) => member in line), {
+      what: `the owner process to say '${member}', it said ${JSON.stringify(this.lines.slice(-3))}`,
+      timeoutMs: 30_000,
+    });
+    return this.lines.find((line) => member in line)?.[member];
+  }
+
+  pause(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#child.kill('SIGCONT');
+  }
+
+  async end(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#exited;
+  }
+}
+
+let plane: DataPlane;
+
+before(async () => {
+  plane = await DataPlane.start();
+});
+
+after(async () => {
+  await plane?.[Symbol.asyncDispose]();
+});
+
+/** Stops an owner in the middle of its writes, lets `next` take the vdisk, and wakes the first one up. */
+async function overtake(vdisk: string, next: () => Promise<Mounted>): Promise<void> {
+  await plane.addVdisk(vdisk);
+  const paused = new OwnerProcess(plane.etcd.endpoint, vdisk, 'nbd-1');
+  try {
+    await paused.waitFor('written');
+    paused.pause();
+    const { vdisk: mounted, lost } = await next();
+    assert.ok(BigInt(mounted.epoch) > BigInt(String(await paused.waitFor('mounted'))));
+
+    const inherited = await mounted.device.read(0, ALL_BYTES);
+    for (let block = 0; block < 8; block++) {
+      const content = inherited.subarray(block * 4096, (block + 1) * 4096);
+      assert.ok(
+        content.every((byte) => byte === content[0]),
+        'no block is torn',
+      );
+      assert.notEqual(content[0], 0, 'what the first owner wrote is there');
+    }
+    await mounted.device.write(0, Buffer.alloc(4096, 0xee));
+    const before = await contents(vdisk);
+
+    paused.resume();
+    assert.equal(await paused.waitFor('stopped'), 'ownership-lost');
+    assert.notEqual(paused.lines.at(-1)?.read, 'served');
+    assert.ok(
+      paused.lines.some((line) => 'lost' in line),
+      'it says that it lost the vdisk',
+    );
+    assert.ok(!paused.lines.some((line) => 'failure' in line), 'no engine is blamed for it');
+
+    assert.deepEqual(await contents(vdisk), before, 'it wrote nothing after it was overtaken');
+    await mounted.device.write(4096, Buffer.alloc(4096, 0xdd));
+    assert.deepEqual(await mounted.device.read(0, 4096), Buffer.alloc(4096, 0xee));
+    assert.deepEqual(lost, []);
+    await mounted.unmount();
+  } finally {
+    await paused.end();
+  }
+}
+
+/** The blocks of both clusters, equal in pairs. */
+async function contents(vdisk: string): Promise<Map<number, Buffer>[]> {
+  const of = (engines: readonly Parameters<typeof blocksOn>[0][]) =>
+    Promise.all(engines.map((engine) => blocksOn(engine, vdisk)));
+  const [primaries, slaves] = await Promise.all([of(plane.primaries), of(plane.slaves)]);
+  assert.deepEqual(slaves, primaries);
+  return primaries;
+}
+
+describe('an owner that was stopped while it wrote', () => {
+  it('writes nothing and serves nothing after another server took the vdisk when its lease had expired', async () => {
+    await overtake('expired', async () => {
+      let taken: Mounted | null = null;
+      await until(
+        async () => {
+          try {
+            taken = await plane.mount('expired', 'nbd-2');
+            return true;
+          } catch (error) {
+            if (error instanceof OwnedElsewhereError) return false;
+            throw error;
+          }
+        },
+        { what: 'the lease to expire', timeoutMs: 20_000 },
+      );
+      return taken ?? assert.fail();
+    });
+  });
+
+  it('writes nothing and serves nothing after a new run of its own server took over at once', async () => {
+    await overtake('restarted', () => plane.mount('restarted', 'nbd-1'));
+  });
+});
