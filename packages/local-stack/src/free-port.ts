@@ -11,6 +11,7 @@ const LAST_PORT = 31_999;
 const MAX_TRIES = 500;
 
 const held = new Set<number>();
+let releasesAtExit = false;
 
 /**
  * A TCP port of 127.0.0.1 that nobody listens on. It stays reserved for this process until `releasePort` or the end
@@ -49,7 +50,8 @@ function reserve(port: number): boolean {
     try {
       mkdirSync(join(file, '..'), { recursive: true, mode: 0o700 });
       writeFileSync(file, JSON.stringify(self), { flag: 'wx' });
-      if (held.size === 0) process.once('exit', releaseAll);
+      if (!releasesAtExit) process.once('exit', releaseAll);
+      releasesAtExit = true;
       held.add(port);
       return true;
     } catch (error) {

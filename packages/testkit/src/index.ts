@@ -5,6 +5,7 @@ export * from './faults/engine-faults.ts';
 export type { Ack } from './load/ack-watch.ts';
 export * from './load/block-content.ts';
 export * from './load/load-model.ts';
+export type * from './load/load-options.ts';
 export * from './load/verifying-load.ts';
 export * from './nbd/client.ts';
 export * from './nbd/errors.ts';

@@ -160,6 +160,18 @@ describe('a verifying load', () => {
     assert.equal((await load.verifyOverNbd()).blocksLost, 0);
   });
 
+  it('leaves a block alone whose write was not answered in time', async () => {
+    await using dir = tempDir('load');
+    const peer = await startNbdkit(dir, ['--filter=delay', 'memory', '1M', 'delay-write=300ms']);
+    await using _process = peer.process;
+    const load = new VerifyingLoad({ targets: peer.uri, seed: 8, blockCount: 8, requestTimeoutMs: 50 });
+    await load.start();
+    await until(() => load.stats.ioErrors === 8, { what: 'a timeout for each block', timeoutMs: 10_000 });
+    const stats = await load.stop();
+    assert.equal(stats.writesSubmitted, 8);
+    assert.equal((await load.verifyOverNbd()).blocksLost, 0);
+  });
+
   it('gives up when the server stays away', async () => {
     await using dir = tempDir('load');
     const peer = await startNbdkit(dir);

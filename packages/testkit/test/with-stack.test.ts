@@ -7,7 +7,7 @@ const ownNbdServers = { 'log-watcher': { replicas: 0 } } as const;
 
 it('a load on a vdisk of a stack loses nothing while an engine is killed', async () => {
   const seed = testSeed();
-  const stackOptions = { primaries: 2, spares: 2, services: ownNbdServers };
+  const stackOptions = { primaries: 2, spares: 2 };
   const folder = await withStack(stackOptions, async (stack, dir) => {
     using nats = await RawNats.connect(stack.natsUrl);
     const vdisk = { vdisk: 'v1', type: 'db', sizeGiB: 1, cluster: 'p1', slaveCluster: 's1' };

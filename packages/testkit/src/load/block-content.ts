@@ -50,5 +50,5 @@ function fill(bytes: Buffer, seed: number, block: number, version: number): void
 }
 
 function isZero(bytes: Buffer): boolean {
-  return bytes.every((byte) => byte === 0);
+  return bytes.equals(Buffer.alloc(bytes.length));
 }

@@ -2,54 +2,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { within } from '@salvor/local-stack';
 import { TestkitError } from '../errors.ts';
 import { NbdClient } from '../nbd/client.ts';
-import { NbdConnectionLostError } from '../nbd/errors.ts';
+import { NbdConnectionLostError, NbdTimeoutError } from '../nbd/errors.ts';
 import type { NbdTarget } from '../nbd/target.ts';
 import { SeededRandom } from '../seed.ts';
 import { type Ack, AckWatch } from './ack-watch.ts';
 import { blockContent, identifyBlock, MIN_BLOCK_BYTES } from './block-content.ts';
 import { LoadModel, type LostBlock } from './load-model.ts';
-
-export interface LoadOptions {
-  /** Servers of the export; after a lost connection they are tried in turn. */
-  targets: string | NbdTarget | readonly (string | NbdTarget)[];
-  seed: number;
-  /** Default 4096. */
-  blockSize?: number;
-  /** Default 0. */
-  firstBlock?: number;
-  blockCount: number;
-  /** Requests outstanding at most; default 16. One block never has two. */
-  queueDepth?: number;
-  /** Default: as fast as the server answers. */
-  requestsPerSecond?: number;
-  /** Share of requests that read and are judged at once; default 0. */
-  readShare?: number;
-  /** Share of writes with FUA; default 0. */
-  fuaShare?: number;
-  /** Between two tries to connect; default 50 ms. */
-  reconnectDelayMs?: number;
-  /** How long the server may be away before the load gives up; default 60 s. */
-  reconnectTimeoutMs?: number;
-  /** Default 30 s. */
-  requestTimeoutMs?: number;
-  /** Times are `performance.now()` milliseconds. */
-  onAck?: (block: number, submittedAt: number, ackedAt: number) => void;
-  onIoError?: (block: number, error: Error) => void;
-  onConnectionLost?: (error: NbdConnectionLostError) => void;
-}
-
-export interface LoadStats {
-  writesSubmitted: number;
-  writesAcknowledged: number;
-  readsCompared: number;
-  /** Requests the server answered with an error, or not in time; lost connections do not count. */
-  ioErrors: number;
-  connectionsLost: number;
-  /** Writes in flight when a connection was lost: they may or may not be there. */
-  writesInDoubt: number;
-  /** The longest a write waited for its acknowledgement. */
-  longestWriteMs: number;
-}
+import type { LoadOptions, LoadStats } from './load-options.ts';
 
 export interface Verification {
   blocksCompared: number;
@@ -72,6 +31,8 @@ export class VerifyingLoad {
   readonly #targets: readonly (string | NbdTarget)[];
   readonly #random: SeededRandom;
   readonly #busy = new Set<number>();
+  /** Blocks with a request that timed out on this connection; they stay busy. */
+  readonly #unanswered = new Set<number>();
   readonly #inFlight = new Set<Promise<void>>();
   readonly #acks = new AckWatch();
   readonly #badReads = new Map<number, LostBlock>();
@@ -183,7 +144,6 @@ export class VerifyingLoad {
 
   async #run(): Promise<void> {
     const { queueDepth = 16, requestsPerSecond = Number.POSITIVE_INFINITY } = this.#options;
-    const depth = Math.min(queueDepth, this.model.blockCount);
     const startedAt = performance.now();
     let sent = 0;
     while (!this.#stopping.signal.aborted) {
@@ -191,6 +151,7 @@ export class VerifyingLoad {
         await this.#reconnect();
         continue;
       }
+      const depth = Math.min(queueDepth, this.model.blockCount - this.#unanswered.size);
       const allowed = ((performance.now() - startedAt) / 1_000) * requestsPerSecond + 1;
       if (this.#inFlight.size < depth && sent < allowed) {
         sent++;
@@ -220,7 +181,7 @@ export class VerifyingLoad {
     const request = (reads ? this.#read(client, block) : this.#write(client, block))
       .catch((error: unknown) => this.#note(block, error))
       .finally(() => {
-        this.#busy.delete(block);
+        if (!this.#unanswered.has(block)) this.#busy.delete(block);
         this.#inFlight.delete(request);
         this.#wake();
       });
@@ -267,6 +228,8 @@ export class VerifyingLoad {
 
   #note(block: number, error: unknown): void {
     if (error instanceof NbdConnectionLostError) return;
+    // Still at work in the server, which may order it after a later write of the same block: leave that block alone.
+    if (error instanceof NbdTimeoutError) this.#unanswered.add(block);
     this.#stats.ioErrors++;
     this.#options.onIoError?.(block, error instanceof Error ? error : new Error(String(error)));
   }
@@ -279,6 +242,8 @@ export class VerifyingLoad {
     for (let tries = 0; !this.#stopping.signal.aborted; tries++) {
       try {
         this.#client = await this.#connect(this.#targets[tries % this.#targets.length] ?? '');
+        for (const block of this.#unanswered) this.#busy.delete(block);
+        this.#unanswered.clear();
         return;
       } catch (error) {
         if (performance.now() > endsAt) {
