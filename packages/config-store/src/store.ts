@@ -29,7 +29,7 @@ export function openStore(options: StoreOptions): ConfigStore {
     getMany: (keys) => readKeys(etcd, keys),
     list: (prefix) => readRange(etcd, `list of ${prefix}`, prefixRange(prefix)),
     async listKeys(range) {
-      const what = `keys from ${range.from} to ${range.to ?? 'the end'}`;
+      const what = `list of keys from ${range.from || 'the first'} to ${range.to ?? 'the last'}`;
       const listing = await readRange(etcd, what, spanRange(range), { keysOnly: true });
       return listing.entries.map(({ key }) => key);
     },

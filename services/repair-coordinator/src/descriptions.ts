@@ -18,6 +18,7 @@ import {
   parseIncidentId,
   parseRecord,
   readVdisk,
+  recordIn,
   SALVOR_CLUSTERS_PREFIX,
   type SalvorClusterRecord,
   type StoredVdisk,
@@ -62,9 +63,13 @@ export async function readClusters(store: ConfigStore): Promise<KnownCluster[]> 
 }
 
 export async function readCluster(store: ConfigStore, cluster: string): Promise<KnownCluster> {
-  const found = (await readClusters(store)).find((known) => known.cluster === cluster);
-  if (found === undefined) throw new SalvorError('unknown-cluster', `there is no storage cluster ${cluster}`);
-  return found;
+  const keys = { record: salvorClusterKey(cluster), storage: clusterStorageKey(cluster) };
+  const { entries } = await store.getMany(Object.values(keys));
+  const record = recordIn(entries, keys.record, salvorClusterSchema);
+  const storage = entries.get(keys.storage) ?? null;
+  if (record === null || storage === null)
+    throw new SalvorError('unknown-cluster', `there is no storage cluster ${cluster}`);
+  return { cluster, record, storage: parseClusterStorage(storage.value) };
 }
 
 export async function openIncidents(store: ConfigStore): Promise<IncidentRecord[]> {

@@ -1,12 +1,14 @@
 import {
   CLOSED_INCIDENTS_PREFIX,
   type ConfigStore,
+  ConfigValueError,
   closedIncidentSchema,
   OPERATIONS_PREFIX,
   operationSchema,
   parseRecord,
   REPAIRS_PREFIX,
 } from '@salvor/config-store';
+import type { z } from 'zod';
 
 const DAY_MS = 86_400_000;
 /** How long the story of an incident can be read after its end. */
@@ -16,19 +18,31 @@ export const OPERATIONS_KEPT_MS: number = 7 * DAY_MS;
 /** Deletes per transaction. */
 const DELETES_MAX = 100;
 
-/** Removes records that have served their time. Returns how many. */
+/** Removes records that have served their time; what cannot be read stays. Returns how many. */
 export async function dropOldRecords(store: ConfigStore, now: number): Promise<number> {
   const old: string[] = [];
   for (const { key, value } of (await store.list(CLOSED_INCIDENTS_PREFIX)).entries) {
-    const { id, closedAt } = parseRecord(closedIncidentSchema, key, value);
+    const { id, closedAt } = readable(closedIncidentSchema, key, value) ?? { id: '', closedAt: now };
     if (now - closedAt <= INCIDENTS_KEPT_MS) continue;
-    old.push(key, ...(await store.list(`${REPAIRS_PREFIX}${id}/`)).entries.map((entry) => entry.key));
+    // The incident last: what is left by a crash in between is found again through it.
+    old.push(...(await store.list(`${REPAIRS_PREFIX}${id}/`)).entries.map((entry) => entry.key), key);
   }
   for (const { key, value } of (await store.list(OPERATIONS_PREFIX)).entries) {
-    if (now - parseRecord(operationSchema, key, value).at > OPERATIONS_KEPT_MS) old.push(key);
+    const at = readable(operationSchema, key, value)?.at ?? now;
+    if (now - at > OPERATIONS_KEPT_MS) old.push(key);
   }
   for (let from = 0; from < old.length; from += DELETES_MAX) {
     await store.transact({ compare: [], deletes: old.slice(from, from + DELETES_MAX) });
   }
   return old.length;
+}
+
+/** Null for a record of a version that this one does not know, or that somebody broke. */
+function readable<S extends z.ZodType>(schema: S, key: string, value: string): z.output<S> | null {
+  try {
+    return parseRecord(schema, key, value);
+  } catch (error) {
+    if (error instanceof ConfigValueError) return null;
+    throw error;
+  }
 }

@@ -17,7 +17,11 @@ export const upCommand: Command = {
     'Runs a whole Salvor on this machine until Ctrl-C. NATS, etcd, storage engines and all services are child processes; the data stays in the folder, and the next run goes on with it.',
   options: {
     dir: { type: 'string', value: 'folder', help: `data and logs (default ${DEFAULT_STACK_DIR})` },
-    primaries: { type: 'string', value: 'n', help: 'engines of the primary cluster (default 4)' },
+    primaries: {
+      type: 'string',
+      value: 'n',
+      help: 'engines of the primary cluster (default 4, or as many as the folder has)',
+    },
     slaves: {
       type: 'string',
       value: 'n',
@@ -31,14 +35,16 @@ export const upCommand: Command = {
     const { args, terminal } = call;
     const interrupted = terminal.interrupted();
     const dir = resolve(terminal.cwd, args.text('dir') ?? DEFAULT_STACK_DIR);
-    const primaries = args.integer('primaries', 1, MAX_ENGINES) ?? 4;
-    const { startStack } = await import('@salvor/local-stack');
+    const { readStackFile, startStack } = await import('@salvor/local-stack');
+    const before = readStackFile(dir)?.ports ?? {};
+    const primaries = args.integer('primaries', 1, MAX_ENGINES) ?? (numbered(before, 'p1') || 4);
+    const slaves = numbered(before, 'p1') === primaries ? numbered(before, 's1') : primaries;
     const stack = await startStack({
       dir,
       primaries,
-      slaves: args.integer('slaves', 0, MAX_ENGINES) ?? primaries,
-      spares: args.integer('spares', 0, MAX_ENGINES) ?? 2,
-      nbdServers: args.integer('nbd-servers', 1, MAX_NBD_SERVERS) ?? 1,
+      slaves: args.integer('slaves', 0, MAX_ENGINES) ?? slaves,
+      spares: args.integer('spares', 0, MAX_ENGINES) ?? (isNew(before) ? 2 : numbered(before, 'spare')),
+      nbdServers: args.integer('nbd-servers', 1, MAX_NBD_SERVERS) ?? (numbered(before, 'nbd') || 1),
       onProgress: (line) => terminal.err(`salvor: ${line}\n`),
     });
     const contextFile = join(dir, STACK_CONTEXT_FILE);
@@ -55,6 +61,18 @@ export const upCommand: Command = {
     }
   },
 };
+
+type Ports = Readonly<Record<string, number>>;
+
+/** How many servers `<name>-<number>` the folder had at its last run: the next run goes on with as many. */
+function numbered(ports: Ports, name: string): number {
+  const servers = Object.keys(ports).map((key) => key.slice(0, key.indexOf('/')));
+  return new Set(servers.filter((server) => server.replace(/-\d+$/, '') === name && server !== name)).size;
+}
+
+function isNew(ports: Ports): boolean {
+  return Object.keys(ports).length === 0;
+}
 
 function summaryOf(stack: Stack, dir: string, contextFile: string): StackSummary {
   const { nats, etcd, engines, clusters, services, nbdServers } = stack;
