@@ -38,7 +38,8 @@ await runService({
       announce: async (judged) => {
         given.add({ verdict: judged.verdict });
         const { id, payload } = verdictEvent(judged, observer, Date.now());
-        await bus.publishEvent('engine.verdict-given', payload, { id });
+        // Not kept for a bus that comes back later: the verdict of then may be another one.
+        await bus.publishEvent('engine.verdict-given', payload, { id, timeoutMs: REPEAT_AFTER_MS });
       },
     });
     starting('waits for etcd');

@@ -29,8 +29,8 @@ export async function takeReport(
   const cluster = report.payload.cluster;
   const hint = cluster === undefined ? {} : { cluster };
   const result = await applyEngineStatus(store, inputOf(report), hint).catch((error: unknown) => {
-    // Not the report's fault: it is kept until etcd is back.
-    if (error instanceof StoreError && error.code === 'store-unavailable')
+    // Not the report's fault: it is kept until etcd is back, has a leader, or room again.
+    if (error instanceof StoreError && ['store-unavailable', 'store-refused'].includes(error.code))
       throw new RetryLater(error.message);
     throw error;
   });
