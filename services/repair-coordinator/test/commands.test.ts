@@ -58,8 +58,8 @@ function identity(index: number): Promise<string | null> {
 describe('the commands of the coordinator', () => {
   it('leave an engine alone that a refused cluster.create names', async () => {
     const create = handlers['cluster.create'] ?? assert.fail();
-    const shape = { cluster: 'p1', role: 'primary', spares: [], operationId: '' } as const;
-    const twice = { ...shape, engines: [engineAt(0), engineAt(0)] };
+    const engines = [engineAt(0), engineAt(0)];
+    const twice = { cluster: 'p1', role: 'primary' as const, engines, spares: [], operationId: '' };
     await assert.rejects(async () => create(twice, as('twice')), { code: 'address-in-use' });
     assert.equal(await identity(0), null);
   });
@@ -71,11 +71,11 @@ describe('the commands of the coordinator', () => {
     const deleteVdisk = handlers['vdisk.delete'] ?? assert.fail();
     const cluster = {
       cluster: 'p1',
-      role: 'primary',
+      role: 'primary' as const,
       engines: [engineAt(0), engineAt(1)],
       spares: [],
       operationId: '',
-    } as const;
+    };
     const spares = { cluster: 'p1', spares: [engineAt(2)], operationId: '' };
     const vdisk = {
       vdisk: 'v1',
