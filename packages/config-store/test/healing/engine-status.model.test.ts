@@ -348,3 +348,36 @@ it('lives lives that are rich enough to mean something', () => {
     'replaced at once',
   ]);
 });
+
+it('makes one move and one incident of many reports, in any order and with repeats', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.nat({ max: 9 }), { minLength: 10, maxLength: 40 }),
+      fc.array(fc.integer({ min: 0, max: 500 }), { minLength: 10, maxLength: 10 }),
+      (order, delays) => {
+        let state = pairOfClusters();
+        let moves = 0;
+        const incidents = new Set<string>();
+        for (const reporter of order) {
+          const decision = decideEngineStatus(
+            state,
+            {
+              kind: 'failure-reported',
+              address: 'p1:1',
+              reporter: `nbd-${reporter}`,
+              reason: 'timeout',
+              operation: `report-${reporter}`,
+              detectedAt: 1_000 + (delays[reporter] ?? 0),
+            },
+            5_000,
+          );
+          if (decision.outcome === 'applied') moves += 1;
+          if (decision.incident !== undefined) incidents.add(decision.incident.id);
+          state = decision.next ?? state;
+        }
+        assert.deepEqual([moves, incidents.size], [1, 1]);
+        assert.equal(state.incidents.get(1)?.reporters.length, new Set(order).size);
+      },
+    ),
+  );
+});
