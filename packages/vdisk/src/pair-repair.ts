@@ -71,6 +71,8 @@ export class PairRepair {
         else await this.#repair(work.target, work.source, work.due);
       } catch (error) {
         if (error instanceof FencedError) return this.#pair.context.fenced(error);
+        // Those of the member under repair are told already: this one is the survivor's, who sees to broken links itself.
+        if (error instanceof EngineError && error.fault !== 'unreachable') work.source?.fail(error);
         await this.#pair.nextChange(RETRY_MS);
       }
     }
@@ -80,7 +82,7 @@ export class PairRepair {
     const startedAt = performance.now();
     const attempt = attemptOf(target.record);
     await this.#raiseEpoch(target);
-    const prepared = await this.#pair.exclusive(() => this.#prepare(target, source));
+    const prepared = await this.#pair.exclusive(() => this.#prepare(target, source, attempt));
     const { copied, stored } = await this.#copyAll(target, source, attempt, prepared.compare);
     await this.#pair.exclusive(() => this.#finish(target, source, attempt));
     this.#pair.changed();
@@ -93,11 +95,12 @@ export class PairRepair {
     });
   }
 
-  async #raiseEpoch({ record }: PairMember): Promise<void> {
+  async #raiseEpoch(target: PairMember): Promise<void> {
+    const { record } = target;
     const { vdisk, epoch, settings } = this.#pair.context;
     const { address, db, identity } = record;
     const options = { address, db, password: settings.password, timeoutMs: settings.connectTimeoutMs };
-    await this.#blame(record.address, () =>
+    await this.#blame(target, attemptOf(record), () =>
       EngineControl.with(options, async (control) => {
         // Whoever rebuilds first makes the spare a member; only an empty engine may become one.
         if (record.repair?.kind === 'repair-final-outage')
@@ -108,14 +111,14 @@ export class PairRepair {
     );
   }
 
-  /** Errors of the member under repair fail that member, so that etcd hears of it. */
-  async #blame<T>(address: string, work: () => Promise<T>): Promise<T> {
+  /** Errors of the member under repair fail that member, so that etcd hears of it, unless this attempt is over already. */
+  async #blame<T>(target: PairMember, attempt: string | null, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      const member = this.#pair.members.find(({ record }) => record.address === address);
-      if (error instanceof EngineError && member !== undefined) member.fail(error);
-      throw error;
+      if (!(error instanceof EngineError)) throw error;
+      if (attemptOf(target.record) === attempt) target.fail(error);
+      throw new Error(`the member under repair failed: ${error.message}`, { cause: error });
     }
   }
 
@@ -126,14 +129,16 @@ export class PairRepair {
   async #prepare(
     target: PairMember,
     source: PairMember,
+    attempt: string | null,
   ): Promise<{ dirtyBlocks: number; compare: boolean; reason: string }> {
+    this.#assertSame(target, attempt);
     const from = await source.open();
-    const to = await this.#blame(target.record.address, () => target.openUnjudged());
+    const to = await this.#blame(target, attempt, () => target.openUnjudged());
     const isSpare = target.record.repair?.kind === 'repair-final-outage';
     const plan = decideCatchUp(from.head, to.head, isSpare);
     let compare = false;
     let { reason } = plan;
-    const missing = plan.kind === 'maps' ? await this.#missing(from, to, plan) : null;
+    const missing = plan.kind === 'maps' ? await this.#missing(target, attempt, from, to, plan) : null;
     if (missing === null) {
       if (plan.kind === 'maps')
         reason = `every block is compared: a ring entry was missing although ${plan.reason}`;
@@ -150,13 +155,16 @@ export class PairRepair {
     const { vdisk } = this.#pair.context;
     const frame = new Frame().command('DEL', dirtyKey(vdisk), writesKey(vdisk));
     addSetHead(frame, vdisk, targetHead);
-    await this.#blame(target.record.address, () => target.transact(frame, targetHead));
-    target.preparedFor = attemptOf(target.record);
+    await this.#blame(target, attempt, () => target.transact(frame, targetHead));
+    this.#assertSame(target, attempt);
+    target.preparedFor = attempt;
     const dirtyBlocks = await this.#countDirty(from);
     return { dirtyBlocks, compare, reason };
   }
 
   async #missing(
+    target: PairMember,
+    attempt: string | null,
     from: EngineSession,
     to: EngineSession,
     plan: { survivorRing: Range | null; returningRing: Range | null },
@@ -168,9 +176,11 @@ export class PairRepair {
     ] as const) {
       for (let after = range?.after ?? 0; range !== null && after < range.upTo; after += RING_CHUNK) {
         const upTo = Math.min(after + RING_CHUNK, range.upTo);
-        const [reply] = await session.request(
-          addReadRing(new Frame(), this.#pair.context.vdisk, after, upTo),
-        );
+        const read = addReadRing(new Frame(), this.#pair.context.vdisk, after, upTo);
+        const [reply] =
+          session === to
+            ? await this.#blame(target, attempt, () => to.request(read))
+            : await session.request(read);
         const blocks = parseRing(reply, after, upTo);
         if (blocks === null) return null;
         for (const block of blocks) missing.add(block);
@@ -266,7 +276,7 @@ export class PairRepair {
     const startedAt = performance.now();
     await this.#raiseEpoch(target);
     const attempt = attemptOf(target.record);
-    const session = await this.#blame(target.record.address, () => target.openUnjudged());
+    const session = await this.#blame(target, attempt, () => target.openUnjudged());
     const { seq } = session.head;
     if (!this.#pair.knowsHistory) this.#pair.adoptSeq(seq);
     if (!this.#pair.isExpectedSeq(seq)) {
