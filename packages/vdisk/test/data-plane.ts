@@ -47,6 +47,8 @@ export interface Mounted {
   readonly repairs: RepairOutcome[];
   readonly unavailable: string[];
   readonly lost: string[];
+  /** What it logged as errors. */
+  readonly complaints: string[];
 }
 
 export interface DataPlaneOptions {
@@ -127,7 +129,10 @@ export class DataPlane implements AsyncDisposable {
 
   /** Mounts as `server`; every call is another run of that server. */
   async mount(vdisk: string, server = 'nbd-1', settings: Partial<MountSettings> = {}): Promise<Mounted> {
-    const told = { failures: [], repairs: [], unavailable: [], lost: [] } as Omit<Mounted, 'vdisk'>;
+    const told = { failures: [], repairs: [], unavailable: [], lost: [], complaints: [] } as Omit<
+      Mounted,
+      'vdisk'
+    >;
     const mounted = await mountVdisk({
       store: this.store,
       vdisk,
@@ -139,7 +144,7 @@ export class DataPlane implements AsyncDisposable {
         dataUnavailable: ({ reason }) => told.unavailable.push(reason),
         ownershipLost: (_, reason) => told.lost.push(reason),
       },
-      log: silentLogger,
+      log: { ...silentLogger, error: (_, msg) => told.complaints.push(msg) },
     });
     this.#mounts.push(mounted);
     return { ...told, vdisk: mounted };

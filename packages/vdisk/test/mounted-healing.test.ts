@@ -165,6 +165,10 @@ describe('a mounted vdisk and its cluster configuration', () => {
       const mounted = await plane.mount(name);
       if (value === null) await plane.store.transact({ compare: [], deletes: [key] });
       else await put(value);
+      await until(() => mounted.complaints.includes('ignored a bad cluster configuration'), {
+        what: 'the bad configuration to be seen',
+        timeoutMs: 5_000,
+      });
       await writeBlocks(mounted, 0x22);
       await assertContent(mounted, filled(0x22));
       assert.deepEqual([mounted.failures, mounted.lost], [[], []]);
