@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Stack, type StackOptions, startStack } from '@salvor/local-stack';
 import { type TempDir, tempDir } from './temp-dir.ts';
 
@@ -23,10 +24,21 @@ export async function withStack<T>(
 }
 
 function logTails(stack: Stack): string {
-  return [...stack.services.values()]
-    .map((service) => {
-      const log = readFileSync(service.logFile, 'utf8').slice(-LOG_TAIL_BYTES);
-      return `\n--- end of the log of ${service.name}\n${log}`;
-    })
+  const logs = [...stack.services.values()].map((service) => ({ name: service.name, file: service.logFile }));
+  for (const { name } of stack.nbdServers) {
+    // Servers that log-watcher runs write into its state folder.
+    for (const stream of ['stdout', 'stderr']) {
+      logs.push({
+        name: `${name} (${stream})`,
+        file: join(stack.options.dir, 'log-watcher', 'spool', `${name}.${stream}`),
+      });
+    }
+  }
+  return logs
+    .filter(({ file }) => existsSync(file))
+    .map(
+      ({ name, file }) =>
+        `\n--- end of the log of ${name}\n${readFileSync(file, 'utf8').slice(-LOG_TAIL_BYTES)}`,
+    )
     .join('');
 }
