@@ -2,6 +2,7 @@ import { identityFault } from './engine-control.ts';
 import { blocksKey, type EngineIdentity, epochKey, identityKey, identityText } from './engine-keys.ts';
 import type { EngineError } from './errors.ts';
 import { checkEpoch, FencedLane } from './fenced-lane.ts';
+import { GatheredReads } from './gathered-reads.ts';
 import { Frame, type RespValue } from './resp.ts';
 import { type LinkOptions, RespLink, throwIfError } from './resp-link.ts';
 import { addReadHead, parseHead, type WriteHead } from './write-history.ts';
@@ -31,6 +32,7 @@ export class EngineSession {
   readonly #writer: RespLink;
   readonly #lane: FencedLane;
   readonly #options: SessionOptions;
+  readonly #reads = new GatheredReads((blocks) => this.#fetch(blocks));
   #closed = false;
 
   private constructor(options: SessionOptions, reader: RespLink, writer: RespLink, head: WriteHead) {
@@ -68,7 +70,11 @@ export class EngineSession {
   }
 
   /** Raw blocks, null where the engine stores none (zeros). Rejects unless the epoch was still ours behind the reads. */
-  async readBlocks(blocks: readonly number[]): Promise<(Buffer | null)[]> {
+  readBlocks(blocks: readonly number[]): Promise<(Buffer | null)[]> {
+    return this.#reads.read(blocks);
+  }
+
+  async #fetch(blocks: readonly number[]): Promise<(Buffer | null)[]> {
     const frame = new Frame();
     const key = blocksKey(this.#options.vdisk);
     for (let from = 0; from < blocks.length; from += READ_RUN) {

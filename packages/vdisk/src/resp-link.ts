@@ -29,6 +29,8 @@ interface Waiter {
  * clock: a process that was stopped for a while finds its replies in the socket, and must not blame the engine.
  */
 const OVERDUE_CHECK_MS = 25;
+/** A link without requests for so many checks stops looking. */
+const IDLE_CHECKS = 40;
 /** A reply that takes longer makes the link look whether the engine still listens, in milliseconds. */
 const SUSPECT_AFTER_MS = 50;
 
@@ -48,6 +50,7 @@ export class RespLink {
   #corked = false;
   #suspected = false;
   #checks = 0;
+  #idleChecks = 0;
 
   private constructor(socket: Socket, options: LinkOptions) {
     this.#socket = socket;
@@ -129,14 +132,18 @@ export class RespLink {
     waiter.values.push(value);
     if (--waiter.left > 0) return;
     this.#waiters.shift();
-    if (this.#waiters.length === 0) this.#stopOverdue();
     waiter.resolve(waiter.values);
   }
 
   #checkOverdue(): void {
     this.#checks++;
     const first = this.#waiters[0];
-    if (first === undefined) return;
+    if (first === undefined) {
+      // Not at once: a busy link has no waiters between two requests, and a timer costs more than a look.
+      if (++this.#idleChecks >= IDLE_CHECKS) this.#stopOverdue();
+      return;
+    }
+    this.#idleChecks = 0;
     const { commandTimeoutMs } = this.#options;
     const waitedMs = (this.#checks - first.sentBefore) * OVERDUE_CHECK_MS;
     if (waitedMs >= commandTimeoutMs) {
@@ -167,6 +174,7 @@ export class RespLink {
   }
 
   #stopOverdue(): void {
+    this.#idleChecks = 0;
     if (this.#overdue !== null) clearInterval(this.#overdue);
     this.#overdue = null;
   }

@@ -37,7 +37,7 @@ export class Vdisk {
   readonly geometry: Geometry;
   readonly #pairs: readonly Pair[];
   readonly #guard: OwnerGuard;
-  #isRip: (shard: number) => boolean;
+  readonly #usable: (shard: number) => boolean;
 
   constructor(
     geometry: Geometry,
@@ -48,11 +48,14 @@ export class Vdisk {
     this.geometry = geometry;
     this.#pairs = pairs;
     this.#guard = guard;
-    this.#isRip = isRip;
+    this.#usable = (shard) => !isRip(shard);
   }
 
   async read(offsetBytes: number, lengthBytes: number): Promise<Buffer> {
     this.#assertInside(offsetBytes, lengthBytes, errno.invalid);
+    const { blockSizeBytes } = this.geometry;
+    if (lengthBytes === blockSizeBytes && offsetBytes % blockSizeBytes === 0)
+      return this.#readBlock(offsetBytes / blockSizeBytes);
     const out = Buffer.allocUnsafe(lengthBytes);
     const runs = this.#byShard(offsetBytes, lengthBytes);
     await Promise.all(
@@ -62,6 +65,17 @@ export class Vdisk {
       }),
     );
     await this.#guard.assertOwner();
+    return out;
+  }
+
+  /** One whole block, the commonest request: what the engine sent is the answer, without a copy. */
+  async #readBlock(block: number): Promise<Buffer> {
+    const { blockSizeBytes, shards } = this.geometry;
+    const [stored] = await this.#pair(placeBlock(block, shards, this.#usable)).read([block]);
+    await this.#guard.assertOwner();
+    if (stored != null && stored.length === blockSizeBytes) return stored;
+    const out = Buffer.alloc(blockSizeBytes);
+    stored?.copy(out);
     return out;
   }
 
@@ -130,7 +144,7 @@ export class Vdisk {
       const block = Math.floor(position / blockSizeBytes);
       const at = position - block * blockSizeBytes;
       const length = Math.min(blockSizeBytes - at, end - position);
-      const shard = placeBlock(block, shards, (s) => !this.#isRip(s));
+      const shard = placeBlock(block, shards, this.#usable);
       const piece = { block, at, length, from: position - offsetBytes };
       const run = runs.get(shard);
       if (run === undefined) runs.set(shard, [piece]);

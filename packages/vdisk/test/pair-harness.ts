@@ -43,6 +43,9 @@ export class TestEngine {
       '',
       '--appendonly',
       'yes',
+      // Written before it is answered: with `everysec` redis holds back what it answered while the disk is busy.
+      '--appendfsync',
+      'no',
     ];
     this.#process = spawn('redis-server', args, { stdio: 'ignore' });
     await until(async () => (await this.cli('PING')) === 'PONG', `engine ${this.address} answers`);

@@ -9,6 +9,9 @@ import { nbdServerSettings } from './settings.ts';
 import { stderrEvents } from './stderr-events.ts';
 import { VdiskExports } from './vdisk-exports.ts';
 
+// Blocks of 4 KiB come from large slabs instead of one allocation each.
+Buffer.poolSize = 1 << 20;
+
 await runService({
   name: 'nbd-server',
   settings: nbdServerSettings,
