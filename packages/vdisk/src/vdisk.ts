@@ -1,5 +1,6 @@
 import { BATCH_MAX_BLOCKS, type BlockChange } from './batch.ts';
 import { errno, VdiskIoError } from './errors.ts';
+import { type Extent, findExtents } from './extents.ts';
 import type { Pair } from './pair.ts';
 import type { PairMode } from './pair-mode.ts';
 import { placeBlock } from './sharding.ts';
@@ -38,6 +39,8 @@ export class Vdisk {
   readonly #pairs: readonly Pair[];
   readonly #guard: OwnerGuard;
   #isRip: (shard: number) => boolean;
+  /** Questions about extents take turns: each may ask the engines for thousands of blocks. */
+  #extentsAnswered: Promise<unknown> = Promise.resolve();
 
   constructor(
     geometry: Geometry,
@@ -52,17 +55,37 @@ export class Vdisk {
   }
 
   async read(offsetBytes: number, lengthBytes: number): Promise<Buffer> {
+    return (await this.readStored(offsetBytes, lengthBytes)) ?? Buffer.alloc(lengthBytes);
+  }
+
+  /** Like {@link read}, but null when nothing of the range is stored, so that all of it reads as zeros. */
+  async readStored(offsetBytes: number, lengthBytes: number): Promise<Buffer | null> {
     this.#assertInside(offsetBytes, lengthBytes, errno.invalid);
+    const runs = [...this.#byShard(offsetBytes, lengthBytes)];
     const out = Buffer.allocUnsafe(lengthBytes);
-    const runs = this.#byShard(offsetBytes, lengthBytes);
+    let isHole = true;
     await Promise.all(
-      [...runs].map(async ([shard, pieces]) => {
+      runs.map(async ([shard, pieces]) => {
         const found = await this.#pair(shard).read(pieces.map(({ block }) => block));
-        for (const [i, piece] of pieces.entries()) this.#place(out, piece, found[i] ?? null);
+        for (const [i, piece] of pieces.entries()) {
+          const stored = found[i] ?? null;
+          if (stored !== null) isHole = false;
+          this.#place(out, piece, stored);
+        }
       }),
     );
     await this.#guard.assertOwner();
-    return out;
+    return isHole ? null : out;
+  }
+
+  /**
+   * Which parts of the range are stored, from its first byte on. Where much is stored the answer may cover only a prefix
+   * of the range, but never nothing.
+   */
+  extents(offsetBytes: number, lengthBytes: number): Promise<Extent[]> {
+    const answer = this.#extentsAnswered.then(() => this.#extents(offsetBytes, lengthBytes));
+    this.#extentsAnswered = answer.catch(() => undefined); // whoever asked is told
+    return answer;
   }
 
   async write(offsetBytes: number, data: Buffer): Promise<void> {
@@ -90,6 +113,23 @@ export class Vdisk {
       mode: mode.kind,
       reason: mode.reason,
     }));
+  }
+
+  async #extents(offsetBytes: number, lengthBytes: number): Promise<Extent[]> {
+    this.#assertInside(offsetBytes, lengthBytes, errno.invalid);
+    if (lengthBytes === 0) return [];
+    const { blockSizeBytes, shards: count } = this.geometry;
+    const isUsable = (shard: number): boolean => !this.#isRip(shard);
+    const usable = this.#pairs.map(({ context }) => context.shard).filter(isUsable);
+    const extents = await findExtents({
+      offsetBytes,
+      lengthBytes,
+      blockSizeBytes,
+      shards: usable.map((shard) => this.#pair(shard)),
+      shardOf: (block) => usable.indexOf(placeBlock(block, count, isUsable)),
+    });
+    await this.#guard.assertOwner();
+    return extents;
   }
 
   async #change(offsetBytes: number, lengthBytes: number, data: Buffer | null): Promise<void> {
