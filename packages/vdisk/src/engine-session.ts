@@ -17,6 +17,8 @@ export interface SessionOptions {
 
 /** Blocks per HMGET: long enough to amortise the command, short enough not to stall the engine. */
 const READ_RUN = 64;
+/** Blocks asked about in one go; reads that come meanwhile are served in between. */
+const STORED_RUN = 1024;
 
 /**
  * Verified links of one owner to one engine for one vdisk: one for reads, one fenced lane for writes.
@@ -93,6 +95,28 @@ export class EngineSession {
     return found;
   }
 
+  /** Which of the blocks the engine stores. Rejects like {@link readBlocks}. */
+  async storedBlocks(blocks: readonly number[]): Promise<boolean[]> {
+    const key = blocksKey(this.#options.vdisk);
+    const stored: boolean[] = [];
+    for (let from = 0; from < blocks.length; from += STORED_RUN) {
+      const frame = new Frame();
+      for (const block of blocks.slice(from, from + STORED_RUN)) frame.command('HEXISTS', key, block);
+      for (const reply of await this.request(frame)) stored.push(reply === 1);
+    }
+    return stored;
+  }
+
+  /** Every block that the engine stores; null when there are more than `most`. Rejects like {@link readBlocks}. */
+  async storedAtMost(most: number): Promise<number[] | null> {
+    const key = blocksKey(this.#options.vdisk);
+    const [count] = await this.request(new Frame().command('HLEN', key));
+    if (typeof count !== 'number' || count > most) return null;
+    if (count === 0) return [];
+    const [names] = await this.request(new Frame().command('HKEYS', key));
+    return Array.isArray(names) ? names.map(blockNumber).filter((block) => block >= 0) : null;
+  }
+
   /** Sends reading commands and answers only when the epoch, read behind them, is ours. Error replies reject. */
   async request(frame: Frame): Promise<RespValue[]> {
     const { vdisk, epoch } = this.#options;
@@ -119,6 +143,12 @@ export class EngineSession {
     this.close();
     this.onBroken(error);
   }
+}
+
+/** A field of another writer that names no block is not read either. */
+function blockNumber(name: RespValue): number {
+  const block = Buffer.isBuffer(name) ? Number(name.toString('latin1')) : -1;
+  return Number.isSafeInteger(block) ? block : -1;
 }
 
 async function verify(link: RespLink, { identity, vdisk, epoch }: SessionOptions): Promise<WriteHead> {

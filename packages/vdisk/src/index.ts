@@ -1,6 +1,7 @@
 export { EngineControl, identityFault } from './engine-control.ts';
 export { type EngineIdentity, identityText, vdiskKeys } from './engine-keys.ts';
 export { EngineError, type EngineFault, errno, FencedError, VdiskIoError } from './errors.ts';
+export type { Extent } from './extents.ts';
 export {
   describeVdisk,
   type MountedVdisk,

@@ -11,6 +11,7 @@ import {
 } from './batch.ts';
 import { addMark, stripeOf } from './dirty-map.ts';
 import type { EngineIdentity } from './engine-keys.ts';
+import type { EngineSession } from './engine-session.ts';
 import { EngineError, errno, FencedError, VdiskIoError } from './errors.ts';
 import { PairMember } from './pair-member.ts';
 import { decidePairMode, type MemberName, type PairMode } from './pair-mode.ts';
@@ -239,6 +240,31 @@ export class Pair {
         await this.#settleOverlap(blocks);
         if (this.#closed !== null) throw this.#closed;
         return found;
+      } catch (error) {
+        this.noteError(source, error);
+      }
+    }
+  }
+
+  /** Which of the blocks are stored; rejects like {@link read}. */
+  stored(blocks: readonly number[]): Promise<boolean[]> {
+    return this.#ask((session) => session.storedBlocks(blocks));
+  }
+
+  /** Every block that is stored on this shard; null when there are more than `most`. Rejects like {@link read}. */
+  storedAtMost(most: number): Promise<number[] | null> {
+    return this.#ask((session) => session.storedAtMost(most));
+  }
+
+  async #ask<T>(question: (session: EngineSession) => Promise<T>): Promise<T> {
+    for (;;) {
+      const source = this.#readFrom();
+      try {
+        const answer = await question(await source.open());
+        // As with a read: what is under way may be in the answer already.
+        await this.#inFlight?.settled;
+        if (this.#closed !== null) throw this.#closed;
+        return answer;
       } catch (error) {
         this.noteError(source, error);
       }

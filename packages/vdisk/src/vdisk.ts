@@ -1,5 +1,6 @@
 import { BATCH_MAX_BLOCKS, type BlockChange } from './batch.ts';
 import { errno, VdiskIoError } from './errors.ts';
+import { type Extent, findExtents } from './extents.ts';
 import type { Pair } from './pair.ts';
 import type { PairMode } from './pair-mode.ts';
 import { placeBlock } from './sharding.ts';
@@ -38,6 +39,8 @@ export class Vdisk {
   readonly #pairs: readonly Pair[];
   readonly #guard: OwnerGuard;
   readonly #usable: (shard: number) => boolean;
+  /** Questions about extents take turns: each may ask the engines for thousands of blocks. */
+  #extentsAnswered: Promise<unknown> = Promise.resolve();
 
   constructor(
     geometry: Geometry,
@@ -52,30 +55,50 @@ export class Vdisk {
   }
 
   async read(offsetBytes: number, lengthBytes: number): Promise<Buffer> {
+    return (await this.readStored(offsetBytes, lengthBytes)) ?? Buffer.alloc(lengthBytes);
+  }
+
+  /** Like {@link read}, but null when nothing of the range is stored, so that all of it reads as zeros. */
+  async readStored(offsetBytes: number, lengthBytes: number): Promise<Buffer | null> {
     this.#assertInside(offsetBytes, lengthBytes, errno.invalid);
     const { blockSizeBytes } = this.geometry;
     if (lengthBytes === blockSizeBytes && offsetBytes % blockSizeBytes === 0)
       return this.#readBlock(offsetBytes / blockSizeBytes);
+    const runs = [...this.#byShard(offsetBytes, lengthBytes)];
     const out = Buffer.allocUnsafe(lengthBytes);
-    const runs = this.#byShard(offsetBytes, lengthBytes);
+    let isHole = true;
     await Promise.all(
-      [...runs].map(async ([shard, pieces]) => {
+      runs.map(async ([shard, pieces]) => {
         const found = await this.#pair(shard).read(pieces.map(({ block }) => block));
-        for (const [i, piece] of pieces.entries()) this.#place(out, piece, found[i] ?? null);
+        for (const [i, piece] of pieces.entries()) {
+          const stored = found[i] ?? null;
+          if (stored !== null) isHole = false;
+          this.#place(out, piece, stored);
+        }
       }),
     );
     await this.#guard.assertOwner();
-    return out;
+    return isHole ? null : out;
+  }
+
+  /**
+   * Which parts of the range are stored, from its first byte on. Where much is stored the answer may cover only a prefix
+   * of the range, but never nothing.
+   */
+  extents(offsetBytes: number, lengthBytes: number): Promise<Extent[]> {
+    const answer = this.#extentsAnswered.then(() => this.#extents(offsetBytes, lengthBytes));
+    this.#extentsAnswered = answer.catch(() => undefined); // whoever asked is told
+    return answer;
   }
 
   /** One whole block, the commonest request: what the engine sent is the answer, without a copy. */
-  async #readBlock(block: number): Promise<Buffer> {
+  async #readBlock(block: number): Promise<Buffer | null> {
     const { blockSizeBytes, shards } = this.geometry;
     const [stored] = await this.#pair(placeBlock(block, shards, this.#usable)).read([block]);
     await this.#guard.assertOwner();
-    if (stored != null && stored.length === blockSizeBytes) return stored;
+    if (stored == null || stored.length === blockSizeBytes) return stored ?? null;
     const out = Buffer.alloc(blockSizeBytes);
-    stored?.copy(out);
+    stored.copy(out);
     return out;
   }
 
@@ -104,6 +127,22 @@ export class Vdisk {
       mode: mode.kind,
       reason: mode.reason,
     }));
+  }
+
+  async #extents(offsetBytes: number, lengthBytes: number): Promise<Extent[]> {
+    this.#assertInside(offsetBytes, lengthBytes, errno.invalid);
+    if (lengthBytes === 0) return [];
+    const { blockSizeBytes, shards: count } = this.geometry;
+    const usable = this.#pairs.map(({ context }) => context.shard).filter(this.#usable);
+    const extents = await findExtents({
+      offsetBytes,
+      lengthBytes,
+      blockSizeBytes,
+      shards: usable.map((shard) => this.#pair(shard)),
+      shardOf: (block) => usable.indexOf(placeBlock(block, count, this.#usable)),
+    });
+    await this.#guard.assertOwner();
+    return extents;
   }
 
   async #change(offsetBytes: number, lengthBytes: number, data: Buffer | null): Promise<void> {

@@ -63,7 +63,7 @@ export class VdiskExports implements Exports {
 
   async describe(name: string): Promise<ExportDescription> {
     try {
-      return toDescription(await describeVdisk(this.#options.store, name));
+      return toDescription(name, await describeVdisk(this.#options.store, name));
     } catch (error) {
       throw toExportError(error);
     }
@@ -74,16 +74,18 @@ export class VdiskExports implements Exports {
       throw toExportError(error);
     });
     const { device, geometry } = mounted;
+    const { description, ...shape } = toDescription(name, geometry);
     return {
       device: {
-        ...toDescription(geometry),
-        read: (offset, length) => device.read(offset, length),
+        ...shape,
+        read: (offset, length) => device.readStored(offset, length),
+        extents: (offset, length) => device.extents(offset, length),
         write: (offset, data) => device.write(offset, data),
         zero: (offset, length) => device.zero(offset, length),
         trim: (offset, length) => device.zero(offset, length),
         flush: () => device.flush(),
       },
-      description: `vdisk ${name}, epoch ${mounted.epoch}`,
+      description,
       close: async () => release(),
     };
   }
@@ -177,13 +179,13 @@ export class VdiskExports implements Exports {
   }
 }
 
-function toDescription(geometry: {
-  sizeBytes: number;
-  blockSizeBytes: number;
-  readOnly: boolean;
-}): ExportDescription {
+/** The same whether the vdisk is mounted or not: a client may compare what INFO and GO answer. */
+function toDescription(
+  vdisk: string,
+  geometry: Pick<ExportDescription, 'sizeBytes' | 'blockSizeBytes' | 'readOnly'>,
+): ExportDescription & { description: string } {
   const { sizeBytes, blockSizeBytes, readOnly } = geometry;
-  return { sizeBytes, blockSizeBytes, readOnly };
+  return { sizeBytes, blockSizeBytes, readOnly, description: `vdisk ${vdisk}` };
 }
 
 function toExportError(error: unknown): ExportError {

@@ -12,8 +12,11 @@ export interface BlockDevice {
   /** Advertised as the preferred block size: a power of two. */
   readonly blockSizeBytes: number;
   readonly readOnly: boolean;
-  /** Resolves with exactly `lengthBytes` bytes, at most 32 MiB, which stay unchanged until `recycle`. */
-  read(offsetBytes: number, lengthBytes: number): Promise<Buffer>;
+  /**
+   * Resolves with exactly `lengthBytes` bytes, at most 32 MiB, which stay unchanged until `recycle`; or with null when
+   * nothing of the range is stored, so that all of it reads as zeroes.
+   */
+  read(offsetBytes: number, lengthBytes: number): Promise<Buffer | null>;
   /** `data`, at most 32 MiB, is stable until the promise settles; the device must not look at it afterwards. */
   write(offsetBytes: number, data: Buffer): Promise<void>;
   /** `lengthBytes` may reach 4 GiB - 1: the device splits the work and yields between the parts. */
@@ -21,8 +24,18 @@ export interface BlockDevice {
   trim(offsetBytes: number, lengthBytes: number): Promise<void>;
   /** Resolves when every write that had been answered when it was called is durable. */
   flush(): Promise<void>;
+  /**
+   * Which parts of the range are stored, in order and without gaps, from its first byte on. May cover only a prefix of
+   * the range, never nothing; `lengthBytes` may reach 4 GiB - 1. What is not allocated reads as zeroes.
+   */
+  extents(offsetBytes: number, lengthBytes: number): Promise<readonly Extent[]>;
   /** Gets each buffer of `read` back once its bytes are with the kernel, so that a device can pool them. */
   recycle?(data: Buffer): void;
+}
+
+export interface Extent {
+  readonly lengthBytes: number;
+  readonly allocated: boolean;
 }
 
 export interface ExportDescription {
@@ -79,11 +92,14 @@ export function checkedDescription(about: ExportDescription): ExportDescription 
 
 const wireErrnos: ReadonlySet<number> = new Set(Object.values(errno));
 
-/** The error number a client may see for a failed device call: `nbdErrno` of the error, or EIO. */
-export function wireErrno(error: unknown): number {
-  if (typeof error === 'object' && error !== null && 'nbdErrno' in error) {
-    const { nbdErrno } = error;
-    if (typeof nbdErrno === 'number' && wireErrnos.has(nbdErrno)) return nbdErrno;
+/**
+ * What a client is told of a failed device call. An error that carries an `nbdErrno` is meant for clients, message and
+ * all; of any other they learn that it is an EIO.
+ */
+export function wireFailure(error: unknown): { errorNumber: number; message: string } {
+  if (error instanceof Error && 'nbdErrno' in error) {
+    const { nbdErrno, message } = error;
+    if (typeof nbdErrno === 'number' && wireErrnos.has(nbdErrno)) return { errorNumber: nbdErrno, message };
   }
-  return errno.eio;
+  return { errorNumber: errno.eio, message: 'the device failed; see the log of the server' };
 }

@@ -10,7 +10,7 @@ import { Handshake, type HandshakeAction } from './handshake.ts';
 import type { InFlightBudget } from './in-flight-budget.ts';
 import type { NbdLimits } from './limits.ts';
 import { greeting } from './option-replies.ts';
-import { simpleReplies } from './replies.ts';
+import type { Session } from './session.ts';
 import type { SlabPool } from './slabs.ts';
 import { type ByteSink, takeIn } from './socket-intake.ts';
 import type { NbdLog, NbdTraffic } from './traffic.ts';
@@ -173,8 +173,10 @@ export class Connection implements ByteSink, TransmissionOwner {
         case 'send':
           this.#socket.write(action.bytes);
           break;
+        case 'start-tls':
+          break;
         case 'transmit':
-          this.#transmit(action.rest);
+          this.#transmit(action.rest, action.session);
           break;
         case 'close':
           if (action.isFailure) this.#context.traffic.failedHandshakes += 1;
@@ -266,12 +268,12 @@ export class Connection implements ByteSink, TransmissionOwner {
     return promise;
   }
 
-  #transmit(rest: Buffer): void {
+  #transmit(rest: Buffer, session: Session): void {
     if (this.#opened === undefined) throw new Error('transmission without an open export');
     this.#stopHandshakeClock();
     const { pool, budget, limits, traffic, log } = this.#context;
     const { name, handle } = this.#opened;
-    const parts = { socket: this.#socket, device: handle.device, form: simpleReplies };
+    const parts = { socket: this.#socket, device: handle.device, session };
     const transmission = new Transmission({ ...parts, pool, budget, limits, traffic, log }, this);
     this.#transmission = transmission;
     this.#phase = { name: 'transmission', transmission };

@@ -1,14 +1,18 @@
 import type { BlockDevice } from './block-device.ts';
+import { allocationStatus } from './block-status.ts';
 import { command, commandFlag } from './constants.ts';
 import type { Request } from './requests.ts';
 import type { NbdTraffic } from './traffic.ts';
 
-/** Resolves with the data of a READ. An `async` function, so that a device that throws rejects. */
+/** The data of a READ, null for one of which nothing is stored; the payload of a BLOCK_STATUS; nothing for the others. */
+export type DeviceAnswer = Buffer | null | undefined;
+
+/** An `async` function, so that a device that throws rejects. */
 export async function runOnDevice(
   device: BlockDevice,
   request: Request,
   payload: Buffer | undefined,
-): Promise<Buffer | undefined> {
+): Promise<DeviceAnswer> {
   const { type, offsetBytes, lengthBytes } = request;
   switch (type) {
     case command.read:
@@ -16,6 +20,8 @@ export async function runOnDevice(
     case command.flush:
       await device.flush();
       return undefined;
+    case command.blockStatus:
+      return allocationStatus(await device.extents(offsetBytes, lengthBytes), request);
     case command.write:
       if (payload === undefined) throw new Error('a WRITE without payload');
       await device.write(offsetBytes, payload);
@@ -35,8 +41,8 @@ export async function runOnDevice(
 }
 
 /** A device that answers a READ with another number of bytes would put the client out of step. */
-export function wrongLength({ type, lengthBytes }: Request, data: Buffer | undefined): Error | undefined {
-  if (type !== command.read || data?.length === lengthBytes) return undefined;
+export function wrongLength({ type, lengthBytes }: Request, data: DeviceAnswer): Error | undefined {
+  if (type !== command.read || data === null || data?.length === lengthBytes) return undefined;
   return new Error(`the device read ${data?.length} bytes, expected ${lengthBytes}`);
 }
 
@@ -58,6 +64,12 @@ export function countRequest(traffic: NbdTraffic, { type, lengthBytes }: Request
       break;
     case command.writeZeroes:
       traffic.zeroes += 1;
+      break;
+    case command.cache:
+      traffic.caches += 1;
+      break;
+    case command.blockStatus:
+      traffic.blockStatuses += 1;
       break;
   }
 }

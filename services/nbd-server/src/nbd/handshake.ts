@@ -1,5 +1,6 @@
 import { type ExportDescription, ExportError } from './block-device.ts';
 import {
+  allocationContext,
   clientFlag,
   clientFlagBytes,
   maxStringBytes,
@@ -9,29 +10,38 @@ import {
   optionReply,
 } from './constants.ts';
 import type { NbdLimits } from './limits.ts';
+import { contextRequest, informationRequest, stringOf } from './option-data.ts';
 import {
   exportInformation,
   exportNameAnswer,
   listedExport,
+  metaContext,
   optionError,
   optionReplyBytes,
 } from './option-replies.ts';
+import type { Session } from './session.ts';
+
+/** Whether TLS is offered, and whether anything else is answered before it has started. */
+export type TlsOffer = 'off' | 'optional' | 'required';
 
 /**
  * What the owner of the connection does next. After `list`, `describe` or `open` the handshake stands still until
- * `listed`, `described`, `opened` or `refused` is called. `transmit` and `close` are final.
+ * `listed`, `described`, `opened` or `refused` is called, after `start-tls` until `secured` is. `transmit` and `close`
+ * are final.
  */
 export type HandshakeAction =
   | { kind: 'send'; bytes: Buffer }
   | { kind: 'list' }
   | { kind: 'describe'; name: string }
   | { kind: 'open'; name: string }
-  | { kind: 'transmit'; rest: Buffer }
+  | { kind: 'start-tls' }
+  | { kind: 'transmit'; rest: Buffer; session: Session }
   | { kind: 'close'; reason: string; isFailure: boolean };
 
 type Question =
   | { kind: 'list' }
   | { kind: 'info' | 'go'; name: string; wanted: number[] }
+  | { kind: 'list-contexts' | 'set-contexts'; name: string; queries: string[] }
   | { kind: 'export-name'; name: string };
 
 type State =
@@ -39,12 +49,25 @@ type State =
   | { step: 'option' }
   | { step: 'skip'; option: number; leftBytes: number; reply: number; message: string }
   | { step: 'asking'; question: Question }
+  | { step: 'securing' }
   | { step: 'over' };
 
 type HandshakeLimits = Pick<NbdLimits, 'maxOptions' | 'maxOptionBytes' | 'maxListedExports'>;
 
-/** Data of the options understood here: a name, its length, and a list of information types. */
-const maxUnderstoodBytes = maxStringBytes + 6 + 2 * 64;
+/** The most data of each option understood here. */
+const maxDataBytes: ReadonlyMap<number, number> = new Map([
+  [option.exportName, maxStringBytes],
+  [option.abort, maxStringBytes],
+  [option.list, maxStringBytes],
+  [option.startTls, maxStringBytes],
+  [option.structuredReply, maxStringBytes],
+  // A name, its length, and a list of information types.
+  [option.info, maxStringBytes + 6 + 2 * 64],
+  [option.go, maxStringBytes + 6 + 2 * 64],
+  // A name and queries.
+  [option.listMetaContext, 16 * maxStringBytes],
+  [option.setMetaContext, 16 * maxStringBytes],
+]);
 
 /** The server's side of the fixed newstyle handshake: bytes in, actions out, no I/O. Send `greeting()` first. */
 export class Handshake {
@@ -53,10 +76,16 @@ export class Handshake {
   #options = 0;
   #fixedNewstyle = false;
   #noZeroes = false;
+  #structuredReplies = false;
+  /** The export whose allocation the client wants to ask for. */
+  #allocationOf: string | undefined;
+  #isSecured = false;
   readonly #limits: HandshakeLimits;
+  readonly #tls: TlsOffer;
 
-  constructor(limits: HandshakeLimits) {
+  constructor(limits: HandshakeLimits, tls: TlsOffer = 'off') {
     this.#limits = limits;
+    this.#tls = tls;
   }
 
   /** Takes what the client sent; keeps at most one option's data besides what arrives while a question is open. */
@@ -77,9 +106,21 @@ export class Handshake {
 
   described(about: ExportDescription): HandshakeAction[] {
     const question = this.#answered();
-    if (question.kind !== 'info')
-      throw new Error(`handshake: described() answers INFO, not ${question.kind}`);
-    return this.#reply(exportInformation(option.info, question.name, question.wanted, about));
+    switch (question.kind) {
+      case 'info':
+        return this.#reply(
+          exportInformation(option.info, question.name, question.wanted, about, this.#session(question.name)),
+        );
+      case 'list-contexts':
+        return this.#reply(contextAnswer(option.listMetaContext, isAllocationListed(question.queries)));
+      case 'set-contexts': {
+        const isWanted = question.queries.includes(allocationContext.name);
+        if (isWanted) this.#allocationOf = question.name;
+        return this.#reply(contextAnswer(option.setMetaContext, isWanted));
+      }
+      default:
+        throw new Error(`handshake: described() does not answer ${question.kind}`);
+    }
   }
 
   opened(about: ExportDescription): HandshakeAction[] {
@@ -87,8 +128,15 @@ export class Handshake {
     this.#state = { step: 'over' };
     return [
       { kind: 'send', bytes: this.#openAnswer(question, about) },
-      { kind: 'transmit', rest: this.#input },
+      { kind: 'transmit', rest: this.#input, session: this.#session(nameOf(question)) },
     ];
+  }
+
+  /** TLS has started: the client begins again, but for its flags. */
+  secured(): void {
+    if (this.#state.step !== 'securing') throw new Error('handshake: TLS was not asked for');
+    this.#isSecured = true;
+    this.#state = { step: 'option' };
   }
 
   /** The question could not be answered. The session goes on, except after EXPORT_NAME, which knows no error reply. */
@@ -96,19 +144,30 @@ export class Handshake {
     const question = this.#answered();
     const { type, message } = refusal(error);
     if (question.kind === 'export-name') return this.#close(message);
-    return this.#reply(optionError(option[question.kind], type, message));
+    return this.#reply(optionError(codeOf[question.kind], type, message));
   }
 
   #openAnswer(question: Question, about: ExportDescription): Buffer {
     switch (question.kind) {
       case 'go':
-        return exportInformation(option.go, question.name, question.wanted, about);
+        return exportInformation(
+          option.go,
+          question.name,
+          question.wanted,
+          about,
+          this.#session(question.name),
+        );
       case 'export-name':
-        return exportNameAnswer(about, this.#noZeroes);
-      case 'list':
-      case 'info':
+        return exportNameAnswer(about, this.#session(question.name), this.#noZeroes);
+      default:
         throw new Error(`handshake: opened() answers GO or EXPORT_NAME, not ${question.kind}`);
     }
+  }
+
+  /** Contexts are agreed on for one export, and hold for no other (proto.md, NBD_OPT_SET_META_CONTEXT). */
+  #session(name: string | undefined): Session {
+    const structuredReplies = this.#structuredReplies;
+    return { structuredReplies, allocation: structuredReplies && this.#allocationOf === name };
   }
 
   #advance(): HandshakeAction[] {
@@ -138,6 +197,7 @@ export class Handshake {
         return [{ kind: 'send', bytes: optionError(state.option, state.reply, state.message) }];
       }
       case 'asking':
+      case 'securing':
       case 'over':
         return undefined;
     }
@@ -167,25 +227,26 @@ export class Handshake {
     if (!this.#fixedNewstyle && code !== option.exportName) {
       return this.#close(`option ${code} from a client that does not speak fixed newstyle`);
     }
-    const understood = understoodOptions.has(code);
-    if (
-      understood &&
-      lengthBytes <= maxUnderstoodBytes &&
-      this.#input.length < optionHeaderBytes + lengthBytes
-    ) {
-      return undefined;
-    }
+    const isBarred = this.#tls === 'required' && !this.#isSecured && !allowedBeforeTls.has(code);
+    const maxBytes = isBarred ? undefined : maxDataBytes.get(code);
+    const isWhole = this.#input.length >= optionHeaderBytes + lengthBytes;
+    if (maxBytes !== undefined && lengthBytes <= maxBytes && !isWhole) return undefined;
     this.#options += 1;
     if (this.#options > this.#limits.maxOptions) return this.#close('too many options');
     this.#take(optionHeaderBytes);
-    if (!understood) {
-      return this.#skip(code, lengthBytes, optionReply.errUnsupported, `option ${code} is not supported`);
+    if (maxBytes !== undefined && lengthBytes <= maxBytes) {
+      return this.#understood(code, this.#take(lengthBytes));
     }
-    if (lengthBytes > maxUnderstoodBytes) {
-      if (code === option.exportName) return this.#close('export name too long');
-      return this.#skip(code, lengthBytes, optionReply.errTooBig, `option ${code} is too long`);
-    }
-    return this.#understood(code, this.#take(lengthBytes));
+    // EXPORT_NAME knows no error reply.
+    if (isBarred && code === option.exportName)
+      return this.#close('TLS is required before an export is named');
+    if (code === option.exportName) return this.#close('export name too long');
+    const [reply, message] = isBarred
+      ? [optionReply.errTlsRequired, 'TLS is required: send STARTTLS first']
+      : maxBytes !== undefined
+        ? [optionReply.errTooBig, `option ${code} is too long`]
+        : [optionReply.errUnsupported, `option ${code} is not supported`];
+    return this.#skip(code, lengthBytes, reply, message);
   }
 
   #understood(code: number, data: Buffer): HandshakeAction[] {
@@ -204,6 +265,15 @@ export class Handshake {
       case option.list:
         if (data.length > 0) return [invalid(code, 'LIST carries no data')];
         return this.#ask({ kind: 'list' }, { kind: 'list' });
+      case option.startTls:
+        return this.#startTls(data);
+      case option.structuredReply:
+        if (data.length > 0) return [invalid(code, 'STRUCTURED_REPLY carries no data')];
+        this.#structuredReplies = true;
+        return [{ kind: 'send', bytes: optionReplyBytes(code, optionReply.ack) }];
+      case option.listMetaContext:
+      case option.setMetaContext:
+        return this.#contexts(code, data);
       default: {
         const asked = informationRequest(data);
         if (asked === undefined)
@@ -214,6 +284,39 @@ export class Handshake {
           : this.#ask({ kind: 'info', name, wanted }, { kind: 'describe', name });
       }
     }
+  }
+
+  /** What was agreed on in the clear, where anybody might have meddled, is void (proto.md, NBD_OPT_STARTTLS). */
+  #startTls(data: Buffer): HandshakeAction[] {
+    const code = option.startTls;
+    if (this.#tls === 'off') {
+      return [
+        { kind: 'send', bytes: optionError(code, optionReply.errPolicy, 'TLS is not configured here') },
+      ];
+    }
+    if (data.length > 0) return [invalid(code, 'STARTTLS carries no data')];
+    if (this.#isSecured) return [invalid(code, 'TLS has started already')];
+    // Anything sent ahead of the answer could be slipped into the secured session.
+    if (this.#input.length > 0) return this.#close('bytes after STARTTLS that are not under TLS');
+    this.#structuredReplies = false;
+    this.#allocationOf = undefined;
+    this.#state = { step: 'securing' };
+    return [{ kind: 'send', bytes: optionReplyBytes(code, optionReply.ack) }, { kind: 'start-tls' }];
+  }
+
+  #contexts(code: number, data: Buffer): HandshakeAction[] {
+    const isSet = code === option.setMetaContext;
+    // Whatever comes of it, an earlier choice is gone.
+    if (isSet) this.#allocationOf = undefined;
+    if (!this.#structuredReplies) return [invalid(code, 'structured replies must be agreed on first')];
+    const asked = contextRequest(data);
+    if (asked === undefined)
+      return [invalid(code, 'malformed: name length, name, count and queries with their lengths expected')];
+    const { name } = asked;
+    return this.#ask(
+      { kind: isSet ? 'set-contexts' : 'list-contexts', ...asked },
+      { kind: 'describe', name },
+    );
   }
 
   #ask(question: Question, action: HandshakeAction): HandshakeAction[] {
@@ -249,33 +352,35 @@ export class Handshake {
   }
 }
 
-const understoodOptions: ReadonlySet<number> = new Set(Object.values(option));
+const allowedBeforeTls: ReadonlySet<number> = new Set([option.startTls, option.abort]);
+
+const codeOf: Record<Exclude<Question['kind'], 'export-name'>, number> = {
+  list: option.list,
+  info: option.info,
+  go: option.go,
+  'list-contexts': option.listMetaContext,
+  'set-contexts': option.setMetaContext,
+};
+
+function nameOf(question: Question): string | undefined {
+  return question.kind === 'list' ? undefined : question.name;
+}
+
+/** No query asks for every context, a namespace alone for all of its own (proto.md, NBD_OPT_LIST_META_CONTEXT). */
+function isAllocationListed(queries: readonly string[]): boolean {
+  return queries.length === 0 || queries.includes('base:') || queries.includes(allocationContext.name);
+}
+
+function contextAnswer(code: number, hasAllocation: boolean): Buffer {
+  const ack = optionReplyBytes(code, optionReply.ack);
+  if (!hasAllocation) return ack;
+  // In a list the id means nothing.
+  const id = code === option.setMetaContext ? allocationContext.id : 0;
+  return Buffer.concat([metaContext(code, id, allocationContext.name), ack]);
+}
 
 function invalid(code: number, message: string): HandshakeAction {
   return { kind: 'send', bytes: optionError(code, optionReply.errInvalid, message) };
-}
-
-/** INFO and GO: u32 name length, name, u16 count, u16 each. Undefined when the parts do not fill the data exactly. */
-function informationRequest(data: Buffer): { name: string; wanted: number[] } | undefined {
-  if (data.length < 6) return undefined;
-  const nameBytes = data.readUInt32BE(0);
-  if (nameBytes > data.length - 6) return undefined;
-  const name = stringOf(data.subarray(4, 4 + nameBytes));
-  const count = data.readUInt16BE(4 + nameBytes);
-  if (name === undefined || data.length !== 6 + nameBytes + 2 * count) return undefined;
-  const wanted = Array.from({ length: count }, (_, i) => data.readUInt16BE(6 + nameBytes + 2 * i));
-  return { name, wanted };
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-function stringOf(bytes: Buffer): string | undefined {
-  if (bytes.length > maxStringBytes || bytes.includes(0)) return undefined;
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    return undefined; // not UTF-8: proto.md, "Strings"
-  }
 }
 
 function refusal(error: unknown): { type: number; message: string } {

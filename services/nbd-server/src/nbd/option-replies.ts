@@ -12,6 +12,7 @@ import {
   optionReplyMagic,
   transmissionFlag,
 } from './constants.ts';
+import type { Session } from './session.ts';
 
 /** What the server says first: NBDMAGIC, IHAVEOPT, handshake flags. */
 export function greeting(): Buffer {
@@ -55,8 +56,9 @@ export function exportInformation(
   name: string,
   wanted: readonly number[],
   about: ExportDescription,
+  session: Pick<Session, 'structuredReplies'>,
 ): Buffer {
-  const replies = [information(option, infoType.export, exportSizeAndFlags(about))];
+  const replies = [information(option, infoType.export, exportSizeAndFlags(about, session))];
   if (wanted.includes(infoType.name)) {
     replies.push(information(option, infoType.name, Buffer.from(name, 'utf8')));
   }
@@ -72,17 +74,29 @@ export function exportInformation(
 }
 
 /** The answer to EXPORT_NAME: u64 size, u16 flags, and zeroes for clients that did not agree to go without. */
-export function exportNameAnswer(about: ExportDescription, withoutZeroes: boolean): Buffer {
+export function exportNameAnswer(
+  about: ExportDescription,
+  session: Pick<Session, 'structuredReplies'>,
+  withoutZeroes: boolean,
+): Buffer {
   const padding = Buffer.alloc(withoutZeroes ? 0 : exportNamePaddingBytes);
-  return Buffer.concat([exportSizeAndFlags(about), padding]);
+  return Buffer.concat([exportSizeAndFlags(about, session), padding]);
 }
 
-export function transmissionFlags(readOnly: boolean): number {
-  const always = transmissionFlag.hasFlags | transmissionFlag.sendFlush | transmissionFlag.sendFua;
-  const access = readOnly
-    ? transmissionFlag.readOnly
-    : transmissionFlag.sendTrim | transmissionFlag.sendWriteZeroes;
-  return always | transmissionFlag.canMultiConn | access;
+/** NBD_REP_META_CONTEXT: u32 context id, name. */
+export function metaContext(option: number, id: number, name: string): Buffer {
+  const text = Buffer.from(name, 'utf8');
+  const data = Buffer.alloc(4 + text.length);
+  data.writeUInt32BE(id, 0);
+  text.copy(data, 4);
+  return optionReplyBytes(option, optionReply.metaContext, data);
+}
+
+function transmissionFlags(readOnly: boolean, structuredReplies: boolean): number {
+  const flag = transmissionFlag;
+  const always = flag.hasFlags | flag.sendFlush | flag.sendFua | flag.canMultiConn | flag.sendCache;
+  const access = readOnly ? flag.readOnly : flag.sendTrim | flag.sendWriteZeroes | flag.sendFastZero;
+  return always | access | (structuredReplies ? flag.sendDf : 0);
 }
 
 function information(option: number, type: number, payload: Buffer): Buffer {
@@ -92,9 +106,12 @@ function information(option: number, type: number, payload: Buffer): Buffer {
   return optionReplyBytes(option, optionReply.info, data);
 }
 
-function exportSizeAndFlags(about: ExportDescription): Buffer {
+function exportSizeAndFlags(
+  about: ExportDescription,
+  { structuredReplies }: Pick<Session, 'structuredReplies'>,
+): Buffer {
   const bytes = Buffer.alloc(10);
   bytes.writeBigUInt64BE(BigInt(about.sizeBytes), 0);
-  bytes.writeUInt16BE(transmissionFlags(about.readOnly), 8);
+  bytes.writeUInt16BE(transmissionFlags(about.readOnly, structuredReplies), 8);
   return bytes;
 }

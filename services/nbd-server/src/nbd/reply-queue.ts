@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Cookie, ReplyForm } from './replies.ts';
+import type { ReplyForm } from './replies.ts';
 import type { Request } from './requests.ts';
 import { type Slab, type SlabPool, smallSlabBytes } from './slabs.ts';
 import { flushAfterTurn } from './turn.ts';
@@ -7,18 +7,21 @@ import { flushAfterTurn } from './turn.ts';
 /** Data up to this size is copied behind its head, which is cheaper than one more piece in the system call. */
 const maxCopiedBytes = 16 * 1024;
 
+/** What is sent for a READ of which nothing is stored, as often as it takes. */
+const zeroes = Buffer.alloc(1024 * 1024);
+
 interface Batch {
   pieces: Buffer[];
   slabs: Slab[];
   /** Buffers of the device, to be given back. */
   borrowed: Buffer[];
   replies: number;
-  dataBytes: number;
+  heldBytes: number;
 }
 
 export interface ReplyQueueOwner {
-  /** The kernel took these replies, or the connection is gone. */
-  sent(replies: number, dataBytes: number): void;
+  /** The kernel took these replies, or the connection is gone; `heldBytes` are what was said of them when they were queued. */
+  sent(replies: number, heldBytes: number): void;
   recycle(data: Buffer): void;
 }
 
@@ -54,22 +57,23 @@ export class ReplyQueue {
     return this.#sendingSinceMs;
   }
 
-  done(to: Cookie): void {
+  done(to: Request): void {
     const slab = this.#slabFor(this.#form.maxHeadBytes);
     this.#fillAt += this.#form.putDone(slab.bytes, this.#fillAt, to);
     this.#added(0);
   }
 
-  error(to: Cookie, errorNumber: number): void {
-    const slab = this.#slabFor(this.#form.maxHeadBytes);
-    this.#fillAt += this.#form.putError(slab.bytes, this.#fillAt, to, errorNumber);
+  error(to: Request, errorNumber: number, message: string): void {
+    const slab = this.#slabFor(this.#form.maxErrorBytes);
+    this.#fillAt += this.#form.putError(slab.bytes, this.#fillAt, to, errorNumber, message);
     this.#added(0);
   }
 
+  /** The data of a READ, given back to the device once it is sent. */
   data(to: Request, data: Buffer): void {
     const copied = data.length <= maxCopiedBytes;
     const slab = this.#slabFor(this.#form.maxHeadBytes + (copied ? data.length : 0));
-    this.#fillAt += this.#form.putDataHead(slab.bytes, this.#fillAt, to);
+    this.#fillAt += this.#form.putDataHead(slab.bytes, this.#fillAt, to, data.length);
     if (copied) {
       this.#fillAt += data.copy(slab.bytes, this.#fillAt);
       this.#owner.recycle(data);
@@ -79,6 +83,25 @@ export class ReplyQueue {
       this.#batch.borrowed.push(data);
     }
     this.#added(data.length);
+  }
+
+  /** A READ of which nothing is stored; it holds `to.lengthBytes` until it is sent, whatever is sent for it. */
+  hole(to: Request): void {
+    const { putHole } = this.#form;
+    if (putHole === undefined) this.#zeroes(to);
+    else {
+      const slab = this.#slabFor(this.#form.maxHeadBytes);
+      this.#fillAt += putHole(slab.bytes, this.#fillAt, to);
+    }
+    this.#added(to.lengthBytes);
+  }
+
+  /** The payload of a BLOCK_STATUS, for which `heldBytes` are held until it is sent. */
+  status(to: Request, payload: Buffer, heldBytes: number): void {
+    const slab = this.#slabFor(this.#form.maxHeadBytes + payload.length);
+    this.#fillAt += this.#form.putDataHead(slab.bytes, this.#fillAt, to, payload.length);
+    this.#fillAt += payload.copy(slab.bytes, this.#fillAt);
+    this.#added(heldBytes);
   }
 
   flush(): void {
@@ -98,6 +121,21 @@ export class ReplyQueue {
     this.#settle(this.#takeBatch());
   }
 
+  #zeroes(to: Request): void {
+    const copied = to.lengthBytes <= maxCopiedBytes;
+    const slab = this.#slabFor(this.#form.maxHeadBytes + (copied ? to.lengthBytes : 0));
+    this.#fillAt += this.#form.putDataHead(slab.bytes, this.#fillAt, to, to.lengthBytes);
+    if (copied) {
+      slab.bytes.fill(0, this.#fillAt, this.#fillAt + to.lengthBytes);
+      this.#fillAt += to.lengthBytes;
+      return;
+    }
+    this.#cut();
+    for (let left = to.lengthBytes; left > 0; left -= zeroes.length) {
+      this.#batch.pieces.push(zeroes.subarray(0, Math.min(left, zeroes.length)));
+    }
+  }
+
   #send(pieces: readonly Buffer[], sent: () => void): void {
     const last = pieces.length - 1;
     if (last > 0) this.#socket.cork();
@@ -111,7 +149,7 @@ export class ReplyQueue {
   #settle(batch: Batch): void {
     for (const slab of batch.slabs) this.#pool.release(slab);
     for (const data of batch.borrowed) this.#owner.recycle(data);
-    if (batch.replies > 0) this.#owner.sent(batch.replies, batch.dataBytes);
+    if (batch.replies > 0) this.#owner.sent(batch.replies, batch.heldBytes);
   }
 
   #takeBatch(): Batch {
@@ -140,9 +178,9 @@ export class ReplyQueue {
     }
   }
 
-  #added(dataBytes: number): void {
+  #added(heldBytes: number): void {
     this.#batch.replies += 1;
-    this.#batch.dataBytes += dataBytes;
+    this.#batch.heldBytes += heldBytes;
     if (this.#sendingSinceMs === undefined) this.#askFlush();
   }
 
@@ -154,5 +192,5 @@ export class ReplyQueue {
 }
 
 function emptyBatch(): Batch {
-  return { pieces: [], slabs: [], borrowed: [], replies: 0, dataBytes: 0 };
+  return { pieces: [], slabs: [], borrowed: [], replies: 0, heldBytes: 0 };
 }

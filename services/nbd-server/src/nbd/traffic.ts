@@ -8,6 +8,8 @@ export interface NbdTraffic {
   flushes: number;
   trims: number;
   zeroes: number;
+  caches: number;
+  blockStatuses: number;
   /** Requests the rules refused: out of range, read-only, unknown, shutting down. */
   refusedRequests: number;
   /** Requests the device failed. */
@@ -26,6 +28,8 @@ export function noTraffic(): NbdTraffic {
     flushes: 0,
     trims: 0,
     zeroes: 0,
+    caches: 0,
+    blockStatuses: 0,
     refusedRequests: 0,
     failedRequests: 0,
     readBytes: 0,

@@ -1,13 +1,15 @@
 import type { Socket } from 'node:net';
-import { type BlockDevice, wireErrno } from './block-device.ts';
+import { type BlockDevice, wireFailure } from './block-device.ts';
+import { maxStatusBytes } from './block-status.ts';
 import { command, errno } from './constants.ts';
-import { countRequest, runOnDevice, wrongLength } from './device-calls.ts';
+import { countRequest, type DeviceAnswer, runOnDevice, wrongLength } from './device-calls.ts';
 import type { BudgetHolder, InFlightBudget } from './in-flight-budget.ts';
 import type { NbdLimits } from './limits.ts';
-import type { ReplyForm } from './replies.ts';
+import { simpleReplies, structuredReplies } from './replies.ts';
 import { ReplyQueue, type ReplyQueueOwner } from './reply-queue.ts';
-import { refusalOf } from './request-rules.ts';
+import { refusalMessage, refusalOf } from './request-rules.ts';
 import { type Payload, ProtocolViolation, type Request, RequestReader } from './requests.ts';
+import type { Session } from './session.ts';
 import type { SlabPool } from './slabs.ts';
 import type { NbdLog, NbdTraffic } from './traffic.ts';
 
@@ -26,7 +28,7 @@ export interface TransmissionOwner {
 export interface TransmissionParts {
   socket: Socket;
   device: BlockDevice;
-  form: ReplyForm;
+  session: Session;
   pool: SlabPool;
   budget: InFlightBudget;
   limits: NbdLimits;
@@ -64,7 +66,8 @@ export class Transmission implements BudgetHolder, ReplyQueueOwner {
     this.#parts = parts;
     this.#owner = owner;
     this.#reader = new RequestReader(parts.pool);
-    this.#replies = new ReplyQueue(parts.socket, parts.pool, parts.form, this);
+    const form = parts.session.structuredReplies ? structuredReplies : simpleReplies;
+    this.#replies = new ReplyQueue(parts.socket, parts.pool, form, this);
     parts.budget.join(this);
   }
 
@@ -137,9 +140,9 @@ export class Transmission implements BudgetHolder, ReplyQueueOwner {
     this.#owner.destroy(reason);
   }
 
-  sent(replies: number, dataBytes: number): void {
+  sent(replies: number, heldBytes: number): void {
     this.#inFlight -= replies;
-    this.#giveBack(dataBytes);
+    this.#giveBack(heldBytes);
     this.#unblock();
     this.#reportFinished();
   }
@@ -174,7 +177,7 @@ export class Transmission implements BudgetHolder, ReplyQueueOwner {
         return false;
       }
       const refusal = this.#refusalOf(request);
-      if (!this.#fits(refusal === 0 ? payloadBytes(request) : 0)) {
+      if (!this.#fits(refusal === 0 ? heldBytes(request) : 0)) {
         this.#blocked = true;
         return false;
       }
@@ -206,7 +209,7 @@ export class Transmission implements BudgetHolder, ReplyQueueOwner {
   }
 
   #refusalOf(request: Request): number {
-    const refusal = refusalOf(request, this.#parts.device);
+    const refusal = refusalOf(request, this.#parts.device, this.#parts.session);
     return this.#shuttingDown ? errno.eshutdown : refusal;
   }
 
@@ -215,7 +218,7 @@ export class Transmission implements BudgetHolder, ReplyQueueOwner {
     else this.#reader.consume();
     this.#parts.traffic.refusedRequests += 1;
     this.#inFlight += 1;
-    this.#replies.error(request, errorNumber);
+    this.#replies.error(request, errorNumber, refusalMessage(errorNumber));
   }
 
   /** Whether one more request with this payload may be in flight; if so, the bytes of the budget are taken. */
@@ -237,8 +240,9 @@ export class Transmission implements BudgetHolder, ReplyQueueOwner {
   }
 
   #execute(request: Request, payload: Payload | undefined): void {
-    if (request.lengthBytes === 0 && request.type !== command.flush) {
+    if (needsNoDevice(request)) {
       if (payload !== undefined) this.#reader.release(payload);
+      countRequest(this.#parts.traffic, request);
       this.#replies.done(request);
       return;
     }
@@ -249,29 +253,32 @@ export class Transmission implements BudgetHolder, ReplyQueueOwner {
     );
   }
 
-  #settled(request: Request, payload: Payload | undefined, data: Buffer | undefined, error: unknown): void {
+  #settled(request: Request, payload: Payload | undefined, answer: DeviceAnswer, error: unknown): void {
     this.#executing -= 1;
     if (payload !== undefined) {
       this.#reader.release(payload);
       this.#giveBack(request.lengthBytes);
     }
-    const failure = error ?? wrongLength(request, data);
+    const failure = error ?? wrongLength(request, answer);
     if (failure !== undefined) this.#noteFailure(request, failure);
     else countRequest(this.#parts.traffic, request);
-    const owedBytes = request.type === command.read ? request.lengthBytes : 0;
     if (this.#gone) {
-      if (data !== undefined) this.recycle(data);
-      this.sent(1, owedBytes);
+      if (answer && request.type === command.read) this.recycle(answer);
+      this.sent(1, owedBytes(request));
       this.#reportIdle();
     } else if (failure !== undefined) {
-      this.#giveBack(owedBytes);
-      this.#replies.error(request, wireErrno(failure));
-    } else if (data !== undefined) {
-      this.#replies.data(request, data);
-    } else {
-      this.#replies.done(request);
-    }
+      this.#giveBack(owedBytes(request));
+      const { errorNumber, message } = wireFailure(failure);
+      this.#replies.error(request, errorNumber, message);
+    } else this.#reply(request, answer);
     this.#unblock();
+  }
+
+  #reply(request: Request, answer: DeviceAnswer): void {
+    if (answer === undefined) this.#replies.done(request);
+    else if (answer === null) this.#replies.hole(request);
+    else if (request.type === command.read) this.#replies.data(request, answer);
+    else this.#replies.status(request, answer, owedBytes(request));
   }
 
   /** One log line per interval, however many requests fail: a dead engine fails thousands a second. */
@@ -301,6 +308,17 @@ export class Transmission implements BudgetHolder, ReplyQueueOwner {
 }
 
 /** The bytes a request holds while it is in flight. */
-function payloadBytes({ type, lengthBytes }: Request): number {
-  return type === command.read || type === command.write ? lengthBytes : 0;
+function heldBytes(request: Request): number {
+  return request.type === command.write ? request.lengthBytes : owedBytes(request);
+}
+
+/** Of these, the bytes it holds until its reply is with the kernel. */
+function owedBytes({ type, lengthBytes }: Request): number {
+  if (type === command.read) return lengthBytes;
+  return type === command.blockStatus ? maxStatusBytes : 0;
+}
+
+/** There is nothing in front of the engines that CACHE could warm up. */
+function needsNoDevice({ type, lengthBytes }: Request): boolean {
+  return type === command.cache || (lengthBytes === 0 && type !== command.flush);
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
-import { goOption, hex, infoData, option, RawClient, request, until } from './raw-client.ts';
+import { contextData, goOption, hex, infoData, option, RawClient, request, until } from './raw-client.ts';
 import { MiB, type Served, serve } from './served.ts';
 
 /** Every conversation must end in the stream being closed by the server, once the client closes its end. */
@@ -18,6 +18,12 @@ async function converse(endpoint: string, bytes: Uint8Array): Promise<void> {
   }
 }
 
+const structuredStart = [
+  hex('00000003'),
+  option(8),
+  option(10, contextData('d', 'base:allocation')),
+  goOption('d'),
+];
 const anyBytes = fc.uint8Array({ minLength: 0, maxLength: 3000 });
 const clientFlags = fc.constantFrom(hex('00000003'), hex('00000001'), hex('00000000'));
 const anyOption = fc
@@ -25,13 +31,14 @@ const anyOption = fc
     fc.oneof(fc.integer({ min: 0, max: 12 }), fc.nat()),
     fc.oneof(
       fc.constantFrom(infoData('d'), infoData('ro', 3, 0, 1, 2), infoData('nobody'), Buffer.alloc(0)),
+      fc.array(fc.constantFrom('base:allocation', 'base:', '', 'x:y')).map((q) => contextData('d', ...q)),
       fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
     ),
   )
   .map(([code, data]) => option(code, data));
 const legalRequest = fc
   .record({
-    type: fc.constantFrom(0, 1, 3, 4, 6),
+    type: fc.constantFrom(0, 1, 3, 4, 5, 6, 7),
     flags: fc.constantFrom(0, 1),
     at: fc.nat(7 * MiB),
     bytes: fc.nat(300),
@@ -98,12 +105,40 @@ test('conversations of legal and illegal messages, with bytes changed and the en
     },
   );
   await fc.assert(run, { numRuns: 300 });
-  const kinds = new Set(served.device.calls.map((call) => call.split(' ')[0]));
-  assert.deepEqual(
-    [...kinds].sort(),
-    ['flush', 'read', 'trim', 'write', 'zero'],
-    'the fuzz reaches the device',
+  await assertUnharmed(served);
+});
+
+test('requests of a session with structured replies, with bytes changed, harm nobody', async (t) => {
+  const served = await serve(t);
+  const run = fc.asyncProperty(
+    fc.array(anyRequest, { minLength: 1, maxLength: 20 }),
+    fc.array(mutation, { maxLength: 3 }),
+    async (requests, mutations) => {
+      const bytes = Buffer.concat(requests);
+      for (const { at, to } of mutations) bytes[at % bytes.length] = to;
+      await converse(served.unix, Buffer.concat([...structuredStart, bytes]));
+    },
   );
+  await fc.assert(run, { numRuns: 200 });
+  assertReached(served, ['extents', 'flush', 'read', 'trim', 'write', 'zero']);
+  await assertUnharmed(served);
+});
+
+test('context options with bytes changed are answered or end the session', async (t) => {
+  const served = await serve(t);
+  const anyContexts = fc.array(fc.constantFrom('base:allocation', 'base:', '', 'x:y', 'd'), { maxLength: 5 });
+  const run = fc.asyncProperty(
+    fc.constantFrom(9, 10),
+    anyContexts,
+    fc.array(mutation, { minLength: 1, maxLength: 3 }),
+    async (code, queries, mutations) => {
+      const data = contextData('d', ...queries);
+      for (const { at, to } of mutations) data[at % data.length] = to;
+      const bytes = [hex('00000003'), option(8), option(code, data), goOption('d'), request({ type: 7 })];
+      await converse(served.unix, Buffer.concat(bytes));
+    },
+  );
+  await fc.assert(run, { numRuns: 150 });
   await assertUnharmed(served);
 });
 
@@ -130,6 +165,15 @@ test('memory does not grow with abuse', async (t) => {
     Buffer.concat([...started, request({ type: 1, length: 0xffffffff })]),
     Buffer.concat([...started, request({ type: 1, length: 8 * MiB }), Buffer.alloc(1 * MiB)]),
     Buffer.concat([...started, ...Array.from({ length: 20 }, () => request({ type: 0, length: 8 * MiB }))]),
+    Buffer.concat([
+      ...structuredStart,
+      ...Array.from({ length: 20 }, () => request({ type: 0, length: 8 * MiB })),
+    ]),
+    Buffer.concat([
+      ...structuredStart,
+      ...Array.from({ length: 600 }, () => request({ type: 7, length: 65_536 })),
+    ]),
+    Buffer.concat([hex('00000003'), option(8), option(10, Buffer.alloc(60_000))]),
     Buffer.concat([hex('00000003'), ...Array.from({ length: 500 }, () => option(3))]),
     Buffer.concat([hex('00000003'), option(99, Buffer.alloc(900_000))]),
     hex('00000003 49484156454f5054 00000007 ffffffff'),
@@ -157,6 +201,15 @@ test('memory does not grow with abuse', async (t) => {
   await until('the memory to be as before', () => reachableBytes() - before < 16 * MiB);
   await assertUnharmed(served);
 });
+
+/** Fuzz that never gets past the front end proves little. */
+function assertReached({ device }: Served, expected: readonly string[]): void {
+  const kinds = new Set(device.calls.map((call) => call.split(' ')[0] ?? ''));
+  assert.deepEqual(
+    expected.filter((kind) => !kinds.has(kind)),
+    [],
+  );
+}
 
 /** After a full collection; the collector frees buffers in the background, so a single look may see too much. */
 function reachableBytes(): number {

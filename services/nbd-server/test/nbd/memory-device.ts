@@ -1,13 +1,25 @@
-import type { BlockDevice, ExportDescription, Exports, OpenExport } from '../../src/nbd/block-device.ts';
+import type {
+  BlockDevice,
+  ExportDescription,
+  Exports,
+  Extent,
+  OpenExport,
+} from '../../src/nbd/block-device.ts';
 import { ExportError } from '../../src/nbd/block-device.ts';
 
-/** A device in memory whose calls can be held back and failed. */
+const blockSizeBytes = 4096;
+
+/** A thin device in memory, whose calls can be held back and failed. */
 export class MemoryDevice implements BlockDevice {
-  readonly blockSizeBytes = 4096;
+  readonly blockSizeBytes = blockSizeBytes;
   readonly sizeBytes: number;
   readonly readOnly: boolean;
   readonly bytes: Buffer;
+  /** Blocks that were written and not zeroed as a whole since. */
+  readonly stored: Set<number> = new Set();
   readonly calls: string[] = [];
+  /** An answer about extents covers so many bytes at most. */
+  extentBytesMax = 2 ** 32;
   recycled = 0;
   failure: unknown;
   #held: (() => void)[] | undefined;
@@ -38,24 +50,36 @@ export class MemoryDevice implements BlockDevice {
     for (const goOn of held) goOn();
   }
 
-  async read(offsetBytes: number, lengthBytes: number): Promise<Buffer> {
+  async read(offsetBytes: number, lengthBytes: number): Promise<Buffer | null> {
     await this.#called(`read ${offsetBytes} ${lengthBytes}`);
+    if (!blocksOf(offsetBytes, lengthBytes).some((block) => this.stored.has(block))) return null;
     return Buffer.from(this.bytes.subarray(offsetBytes, offsetBytes + lengthBytes));
   }
 
   async write(offsetBytes: number, data: Buffer): Promise<void> {
     await this.#called(`write ${offsetBytes} ${data.length}`);
     data.copy(this.bytes, offsetBytes);
+    for (const block of blocksOf(offsetBytes, data.length)) this.stored.add(block);
   }
 
   async zero(offsetBytes: number, lengthBytes: number): Promise<void> {
     await this.#called(`zero ${offsetBytes} ${lengthBytes}`);
-    this.bytes.fill(0, offsetBytes, offsetBytes + lengthBytes);
+    this.#discard(offsetBytes, lengthBytes);
   }
 
   async trim(offsetBytes: number, lengthBytes: number): Promise<void> {
     await this.#called(`trim ${offsetBytes} ${lengthBytes}`);
-    this.bytes.fill(0, offsetBytes, offsetBytes + lengthBytes);
+    this.#discard(offsetBytes, lengthBytes);
+  }
+
+  async extents(offsetBytes: number, lengthBytes: number): Promise<Extent[]> {
+    await this.#called(`extents ${offsetBytes} ${lengthBytes}`);
+    const end = offsetBytes + Math.min(lengthBytes, this.extentBytesMax);
+    return blocksOf(offsetBytes, end - offsetBytes).map((block) => ({
+      lengthBytes:
+        Math.min((block + 1) * blockSizeBytes, end) - Math.max(block * blockSizeBytes, offsetBytes),
+      allocated: this.stored.has(block),
+    }));
   }
 
   async flush(): Promise<void> {
@@ -66,12 +90,27 @@ export class MemoryDevice implements BlockDevice {
     this.recycled += 1;
   }
 
+  #discard(offsetBytes: number, lengthBytes: number): void {
+    const end = offsetBytes + lengthBytes;
+    this.bytes.fill(0, offsetBytes, end);
+    for (const block of blocksOf(offsetBytes, lengthBytes)) {
+      const isWhole = block * blockSizeBytes >= offsetBytes && (block + 1) * blockSizeBytes <= end;
+      if (isWhole) this.stored.delete(block);
+    }
+  }
+
   async #called(call: string): Promise<void> {
     if (this.calls.length < 1000) this.calls.push(call);
     const held = this.#held;
     if (held !== undefined) await new Promise<void>((resolve) => held.push(resolve));
     if (this.failure !== undefined) throw this.failure;
   }
+}
+
+function blocksOf(offsetBytes: number, lengthBytes: number): number[] {
+  const first = Math.floor(offsetBytes / blockSizeBytes);
+  const end = Math.ceil((offsetBytes + lengthBytes) / blockSizeBytes);
+  return Array.from({ length: end - first }, (_, i) => first + i);
 }
 
 /** Exports that count who has them open. */

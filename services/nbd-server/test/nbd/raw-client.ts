@@ -41,10 +41,24 @@ export class RawClient {
     const client = await RawClient.connect(endpoint);
     await client.take(18);
     client.send(hex('00000003'), goOption(name));
+    await client.#acknowledged();
+    return client;
+  }
+
+  /** The same with structured replies and the context `base:allocation`. */
+  static async onStructuredExport(endpoint: string, name: string): Promise<RawClient> {
+    const client = await RawClient.connect(endpoint);
+    await client.take(18);
+    client.send(hex('00000003'), option(8), option(10, contextData(name, 'base:allocation')), goOption(name));
+    for (let acknowledged = 0; acknowledged < 3; acknowledged++) await client.#acknowledged();
+    return client;
+  }
+
+  async #acknowledged(): Promise<void> {
     for (;;) {
-      const { type } = await client.takeOptionReply();
-      if (type === 1) return client;
-      if (type !== 3) throw new Error(`GO was answered with ${type.toString(16)}`);
+      const { option, type } = await this.takeOptionReply();
+      if (type === 1) return;
+      if (type >= 2 ** 31) throw new Error(`option ${option} was answered with ${type.toString(16)}`);
     }
   }
 
@@ -72,6 +86,15 @@ export class RawClient {
     const error = head.readUInt32BE(4);
     const data = await this.take(error === 0 ? dataBytes : 0);
     return { cookie: head.readUInt32BE(12), error, data };
+  }
+
+  /** One chunk of a structured reply. */
+  async takeChunk(): Promise<{ cookie: number; flags: number; type: number; payload: Buffer }> {
+    const head = await this.take(20);
+    if (head.readUInt32BE(0) !== 0x668e33ef) throw new Error(`not a chunk: ${head.toString('hex')}`);
+    const payload = await this.take(head.readUInt32BE(16));
+    const [flags, type] = [head.readUInt16BE(4), head.readUInt16BE(6)];
+    return { cookie: head.readUInt32BE(12), flags, type, payload };
   }
 
   /** Everything until the server ends the stream. */
@@ -132,6 +155,18 @@ export function infoData(name: string, ...wanted: number[]): Buffer {
     data.writeUInt16BE(type, 6 + text.length + 2 * i);
   });
   return data;
+}
+
+/** Data of LIST_META_CONTEXT and SET_META_CONTEXT. */
+export function contextData(name: string, ...queries: string[]): Buffer {
+  const string = (text: string) => Buffer.concat([number(Buffer.byteLength(text)), Buffer.from(text)]);
+  return Buffer.concat([string(name), number(queries.length), ...queries.map(string)]);
+}
+
+function number(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
 }
 
 export function goOption(name: string): Buffer {

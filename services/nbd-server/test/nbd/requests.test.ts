@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { simpleReplies } from '../../src/nbd/replies.ts';
 import { refusalOf } from '../../src/nbd/request-rules.ts';
 import { type Payload, ProtocolViolation, parseRequest, RequestReader } from '../../src/nbd/requests.ts';
+import { plainSession, type Session } from '../../src/nbd/session.ts';
 import { SlabPool } from '../../src/nbd/slabs.ts';
 import { hex, request } from './raw-client.ts';
 
@@ -26,19 +26,10 @@ test('a wrong request magic is a violation', () => {
   assert.throws(() => parseRequest(Buffer.alloc(28), 0, 28), ProtocolViolation);
 });
 
-test('a simple reply is magic, error, cookie', () => {
-  const into = Buffer.alloc(16);
-  const to = { cookieHigh: 0x11223344, cookieLow: 0x55667788 };
-  assert.equal(simpleReplies.putError(into, 0, to, 28), 16);
-  assert.deepEqual(into, hex('67446698 0000001c 1122334455667788'));
-  simpleReplies.putDone(into, 0, to);
-  assert.deepEqual(into, hex('67446698 00000000 1122334455667788'));
-});
-
 test('each rule of the specification refuses with its own error number', () => {
-  const disk = { sizeBytes: MiB, readOnly: false };
-  const frozen = { sizeBytes: MiB, readOnly: true };
-  const [eperm, einval, enospc, eoverflow] = [1, 22, 28, 75];
+  const disk = { sizeBytes: MiB, blockSizeBytes: 4096, readOnly: false };
+  const frozen = { sizeBytes: MiB, blockSizeBytes: 4096, readOnly: true };
+  const [eperm, einval, enospc, eoverflow, enotsup] = [1, 22, 28, 75, 95];
   const cases: [string, Parameters<typeof request>[0], typeof disk, number][] = [
     ['a read at the end', { type: 0, offset: MiB - 1, length: 1 }, disk, 0],
     ['a read past the end', { type: 0, offset: MiB - 1, length: 2 }, disk, einval],
@@ -58,13 +49,25 @@ test('each rule of the specification refuses with its own error number', () => {
     ['zeroes to a read-only export', { type: 6, length: 1 }, frozen, eperm],
     ['a flush of a read-only export', { type: 2 + 1 }, frozen, 0],
     ['a flush with a length', { type: 3, length: 512 }, disk, einval],
-    ['an unknown command', { type: 5 }, disk, einval],
+    ['an unknown command', { type: 8 }, disk, einval],
+    ['CACHE', { type: 5, length: 4096 }, frozen, 0],
+    ['CACHE past the end', { type: 5, offset: MiB, length: 1 }, disk, einval],
     ['BLOCK_STATUS without its negotiation', { type: 7, length: 512 }, disk, einval],
     ['FUA on a read', { type: 0, flags: 1, length: 1 }, disk, 0],
     ['NO_HOLE on zeroes', { type: 6, flags: 2, length: 1 }, disk, 0],
     ['NO_HOLE on a write', { type: 1, flags: 2, length: 1 }, disk, einval],
     ['DF without structured replies', { type: 0, flags: 4, length: 1 }, disk, einval],
-    ['FAST_ZERO that was not offered', { type: 6, flags: 16, length: 1 }, disk, einval],
+    ['REQ_ONE on a read', { type: 0, flags: 8, length: 1 }, disk, einval],
+    ['FAST_ZERO of whole blocks', { type: 6, flags: 18, offset: 4096, length: 8192 }, disk, 0],
+    ['FAST_ZERO of part of a block', { type: 6, flags: 16, offset: 4096, length: 8191 }, disk, enotsup],
+    ['FAST_ZERO from inside a block', { type: 6, flags: 16, offset: 1, length: 4095 }, disk, enotsup],
+    [
+      'FAST_ZERO up to an end inside a block',
+      { type: 6, flags: 16, length: 5000 },
+      { ...disk, sizeBytes: 5000 },
+      0,
+    ],
+    ['FAST_ZERO on a trim', { type: 4, flags: 16, length: 4096 }, disk, einval],
     [
       'a read above the maximum',
       { type: 0, length: 32 * MiB + 1 },
@@ -77,14 +80,35 @@ test('each rule of the specification refuses with its own error number', () => {
   for (const [what, fields, device, expected] of cases) {
     const parsed = parseRequest(request(fields), 0, 28);
     assert.ok(parsed);
-    assert.equal(refusalOf(parsed, device), expected, what);
+    assert.equal(refusalOf(parsed, device, plainSession), expected, what);
+  }
+});
+
+test('what was agreed on makes more requests legal', () => {
+  const disk = { sizeBytes: 2 ** 40, blockSizeBytes: 4096, readOnly: true };
+  const structured = { structuredReplies: true, allocation: false };
+  const mapped = { structuredReplies: true, allocation: true };
+  const cases: [string, Parameters<typeof request>[0], Session, number][] = [
+    ['DF on a read', { type: 0, flags: 4, length: MiB }, structured, 0],
+    ['BLOCK_STATUS without a context', { type: 7, length: 512 }, structured, 22],
+    ['BLOCK_STATUS of nearly 4 GiB', { type: 7, length: 0xffffffff }, mapped, 0],
+    ['BLOCK_STATUS for one extent', { type: 7, flags: 8, length: 512 }, mapped, 0],
+    ['BLOCK_STATUS of nothing', { type: 7, length: 0 }, mapped, 22],
+    ['BLOCK_STATUS past the end', { type: 7, offset: 2 ** 40 - 1, length: 2 }, mapped, 22],
+    ['DF on BLOCK_STATUS', { type: 7, flags: 4, length: 512 }, mapped, 22],
+  ];
+  for (const [what, fields, session, expected] of cases) {
+    const parsed = parseRequest(request(fields), 0, 28);
+    assert.ok(parsed);
+    assert.equal(refusalOf(parsed, disk, session), expected, what);
   }
 });
 
 test('a write above the maximum is a violation: its payload is not read past', () => {
   const parsed = parseRequest(request({ type: 1, length: 32 * MiB + 1 }), 0, 28);
   assert.ok(parsed);
-  assert.throws(() => refusalOf(parsed, { sizeBytes: 2 ** 40, readOnly: false }), ProtocolViolation);
+  const disk = { sizeBytes: 2 ** 40, blockSizeBytes: 4096, readOnly: false };
+  assert.throws(() => refusalOf(parsed, disk, plainSession), ProtocolViolation);
 });
 
 test('requests and payloads are found however the stream is cut, and payloads survive later traffic', () => {
