@@ -12,5 +12,5 @@ export {
   VdiskRefusedError,
 } from './mount.ts';
 export { OwnedElsewhereError, type OwnerIdentity } from './ownership.ts';
-export type { RepairOutcome } from './pair.ts';
+export type { RepairOutcome } from './pair-context.ts';
 export type { ShardState, Vdisk } from './vdisk.ts';

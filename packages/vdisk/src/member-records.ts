@@ -1,5 +1,5 @@
 import type { ClusterStorage, IncidentRecord, ServerEntry } from '@salvor/config-store';
-import type { MemberRecord, RepairDue, Staleness } from './pair.ts';
+import type { MemberRecord, RepairDue, Staleness } from './pair-context.ts';
 
 /** What etcd says about one cluster of a vdisk. */
 export interface ClusterView {

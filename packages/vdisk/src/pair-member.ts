@@ -1,6 +1,7 @@
 import { EngineSession } from './engine-session.ts';
 import { EngineError, FencedError } from './errors.ts';
-import type { MemberRecord, Pair } from './pair.ts';
+import type { Pair } from './pair.ts';
+import type { MemberRecord } from './pair-context.ts';
 import { isUnderRepair, type MemberName, type MemberView } from './pair-mode.ts';
 import type { Frame } from './resp.ts';
 import type { WriteHead } from './write-history.ts';

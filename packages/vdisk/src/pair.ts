@@ -1,107 +1,11 @@
-import type { EngineStatus } from '@salvor/config-store';
-import {
-  addStore,
-  type BlockChange,
-  blocksToMerge,
-  mergeChanges,
-  type Pending,
-  type PendingCopy,
-  type PendingWrite,
-  takeBatch,
-} from './batch.ts';
-import { addMark, stripeOf } from './dirty-map.ts';
-import type { EngineIdentity } from './engine-keys.ts';
+import { type BlockChange, type Pending, takeBatch } from './batch.ts';
+import { type Batch, BatchApplication } from './batch-application.ts';
 import type { EngineSession } from './engine-session.ts';
 import { EngineError, errno, FencedError, VdiskIoError } from './errors.ts';
+import type { MemberRecord, PairContext } from './pair-context.ts';
 import { PairMember } from './pair-member.ts';
 import { decidePairMode, type MemberName, type PairMode } from './pair-mode.ts';
 import { PairRepair } from './pair-repair.ts';
-import { Frame } from './resp.ts';
-import { addAdvance, addAdvanceAlone } from './write-history.ts';
-
-/** What etcd says of one member of a pair. */
-export interface MemberRecord {
-  readonly identity: EngineIdentity;
-  readonly address: string;
-  readonly db: number;
-  readonly status: EngineStatus;
-  /** The repair that is due while the status is one of repair. */
-  readonly repair: RepairDue | null;
-  /** Null while it is online, or where nothing is recorded about it. */
-  readonly stale: Staleness | null;
-}
-
-export interface RepairDue {
-  readonly incident: string;
-  readonly attempt: number;
-  readonly kind: 'repair-tmp-outage' | 'repair-final-outage';
-  /** A completion of this very attempt by an earlier owner is on record. */
-  readonly completed: boolean;
-}
-
-/** When etcd recorded that an engine no longer takes every write; in revisions of etcd. */
-export interface Staleness {
-  /** First, in the outage that is open. */
-  readonly since: number;
-  /** Last: later than `since` when a repair of it was begun and failed. */
-  readonly latest: number;
-}
-
-export interface RepairOutcome {
-  readonly vdisk: string;
-  readonly cluster: string;
-  readonly shard: number;
-  readonly address: string;
-  readonly incident: string;
-  readonly attempt: number;
-  readonly kind: 'repair-tmp-outage' | 'repair-final-outage';
-  /** Blocks in the dirty map when the repair began. */
-  readonly dirtyBlocks: number;
-  /** Of these, how many were gone through. */
-  readonly copiedBlocks: number;
-  /** Of these, how many held data that was written to the target. */
-  readonly storedBlocks: number;
-  readonly repairMs: number;
-  readonly reason: string;
-}
-
-export interface PairSettings {
-  readonly connectTimeoutMs: number;
-  readonly commandTimeoutMs: number;
-  /** How long a reported failure may stay unrecorded before the owner proposes the transition itself. */
-  readonly proposeAfterMs: number;
-  /** How long writes are held for etcd to record a failure; then they fail with an I/O error. */
-  readonly holdMaxMs: number;
-  readonly password?: string | undefined;
-}
-
-/** What a pair needs from, and tells, the vdisk it belongs to. */
-export interface PairContext {
-  readonly vdisk: string;
-  readonly epoch: string;
-  readonly shard: number;
-  /** Servers in the cluster. */
-  readonly shards: number;
-  readonly stripes: number;
-  readonly blockSizeBytes: number;
-  readonly settings: PairSettings;
-  /** The blocks of a stripe that are placed on this shard. */
-  blocksOfStripe(stripe: number): number[];
-  engineFailed(record: MemberRecord, error: EngineError): void;
-  /** Asks for the transition to offline; the change comes back through {@link Pair.applyRecords}. */
-  proposeOffline(record: MemberRecord, error: EngineError): Promise<void>;
-  repairCompleted(outcome: RepairOutcome): void;
-  dataUnavailable(shard: number, reason: string): void;
-  fenced(error: FencedError): void;
-}
-
-interface Batch {
-  readonly pending: readonly Pending[];
-  readonly blocks: ReadonlySet<number>;
-  /** Number under which it is being applied. */
-  seq: number;
-  readonly settled: Promise<void>;
-}
 
 /** Waiting operations per pair; more are refused, which the front end's own limits never let happen. */
 const QUEUE_MAX = 65_536;
@@ -117,6 +21,7 @@ export class Pair {
   readonly #members: Record<MemberName, PairMember | null>;
   readonly #queue: Pending[] = [];
   readonly #repair: PairRepair;
+  readonly #application: BatchApplication;
   #inFlight: Batch | null = null;
   #pumping = false;
   #closed: Error | null = null;
@@ -136,6 +41,7 @@ export class Pair {
       slave: slave && this.#newMember('slave', slave),
     };
     this.#repair = new PairRepair(this);
+    this.#application = new BatchApplication(this);
   }
 
   /** The present mode, decided anew from what is known now. */
@@ -233,7 +139,7 @@ export class Pair {
   /** Reads whole blocks; null = zeros. Rejects with VdiskIoError when no member can answer. */
   async read(blocks: readonly number[]): Promise<(Buffer | null)[]> {
     for (;;) {
-      const source = this.#readFrom();
+      const source = this.readFrom();
       try {
         const session = await source.open();
         const found = await session.readBlocks(blocks);
@@ -258,7 +164,7 @@ export class Pair {
 
   async #ask<T>(question: (session: EngineSession) => Promise<T>): Promise<T> {
     for (;;) {
-      const source = this.#readFrom();
+      const source = this.readFrom();
       try {
         const answer = await question(await source.open());
         // As with a read: what is under way may be in the answer already.
@@ -278,7 +184,8 @@ export class Pair {
     await batch.settled;
   }
 
-  #readFrom(): PairMember {
+  /** The member that answers reads. Throws when there is none. */
+  readFrom(): PairMember {
     if (this.#closed !== null) throw this.#closed;
     const mode = this.mode;
     switch (mode.kind) {
@@ -365,9 +272,9 @@ export class Pair {
         if (mode.kind !== kind) {
           // Another set of members: a number of its own, so that no number ever stands for two contents.
           kind = mode.kind;
-          batch.seq = this.#sent + 1;
+          batch.seq = ++this.#sent;
         }
-        const copied = await this.#apply(batch, mode);
+        const copied = await this.#application.apply(batch, mode);
         if (copied === null) continue;
         this.#seq = batch.seq;
         for (const entry of pending) {
@@ -395,149 +302,6 @@ export class Pair {
         throw this.#ioError(`${mode.reason}; gave up after ${this.context.settings.holdMaxMs} ms`);
       await this.nextChange(leftMs);
     }
-  }
-
-  /** Applies the batch on the members of `mode`. Null when one failed: decide again. Else the number of blocks copied. */
-  async #apply(batch: Batch, mode: PairMode): Promise<number | null> {
-    const writes = batch.pending.filter((entry): entry is PendingWrite => entry.kind === 'write');
-    const copies = batch.pending.filter((entry): entry is PendingCopy => entry.kind === 'copy');
-    if (copies.length > 0 && mode.kind !== 'repairing') {
-      for (const copy of copies) copy.reject(new Error(`the repair was interrupted: ${mode.reason}`));
-    }
-    const readFrom = this.#readFrom();
-    let merged: Map<number, Buffer | null>;
-    try {
-      const needed = blocksToMerge(writes);
-      const present = needed.length === 0 ? [] : await (await readFrom.open()).readBlocks(needed);
-      merged = mergeChanges(
-        writes,
-        new Map(needed.map((b, i) => [b, present[i] ?? null])),
-        this.context.blockSizeBytes,
-      );
-    } catch (error) {
-      this.noteError(readFrom, error);
-      return null;
-    }
-    this.#sent = Math.max(this.#sent, batch.seq);
-    switch (mode.kind) {
-      case 'mirrored': {
-        const frame = this.#frame(batch.seq, merged);
-        return (await this.#send(batch, [
-          ['primary', frame],
-          ['slave', frame],
-        ]))
-          ? 0
-          : null;
-      }
-      case 'single':
-        return (await this.#send(batch, [[mode.on, this.#frame(batch.seq, merged)]])) ? 0 : null;
-      case 'alone':
-        return this.#applyAlone(batch, mode.on, merged);
-      case 'repairing':
-        return this.#applyRepairing(batch, mode, merged, copies);
-      default:
-        return null;
-    }
-  }
-
-  /** Dirty marks first, then the sequence, then the data, in one transaction on the survivor. */
-  async #applyAlone(
-    batch: Batch,
-    on: MemberName,
-    merged: ReadonlyMap<number, Buffer | null>,
-  ): Promise<number | null> {
-    const member = this.member(on);
-    try {
-      const { head } = await member.open();
-      const frame = new Frame();
-      const { vdisk, shards } = this.context;
-      addMark(
-        frame,
-        vdisk,
-        [...merged.keys()].map((block) => stripeOf(block, shards)),
-        1,
-      );
-      const fork = head.fork ?? head.seq;
-      addAdvanceAlone(frame, vdisk, batch.seq, fork);
-      addStore(frame, vdisk, merged);
-      await member.transact(frame, { ...head, seq: batch.seq, fork });
-      return 0;
-    } catch (error) {
-      this.noteError(member, error);
-      return null;
-    }
-  }
-
-  async #applyRepairing(
-    batch: Batch,
-    mode: { from: MemberName; to: MemberName },
-    merged: ReadonlyMap<number, Buffer | null>,
-    copies: readonly PendingCopy[],
-  ): Promise<number | null> {
-    const { vdisk } = this.context;
-    const source = this.member(mode.from);
-    const target = this.member(mode.to);
-    const wanted = copies.flatMap(({ blocks }) => blocks).filter((block) => !merged.has(block));
-    let stored = new Map<number, Buffer | null>();
-    try {
-      if (wanted.length > 0) {
-        const found = await (await source.open()).readBlocks(wanted);
-        stored = new Map(wanted.map((block, i) => [block, found[i] ?? null]));
-      }
-    } catch (error) {
-      this.noteError(source, error);
-      return null;
-    }
-    try {
-      if (copies.some(({ compare }) => compare)) await dropEqual(stored, await target.open());
-    } catch (error) {
-      this.noteError(target, error);
-      return null;
-    }
-    const touchedBlocks = new Map([...merged, ...stored]);
-    const toTarget = this.#frame(batch.seq, touchedBlocks);
-    const toSource = new Frame();
-    // The bits go in the same step that gives this batch its ring entry: a target that loses this batch finds it in the ring.
-    addMark(
-      toSource,
-      vdisk,
-      copies.flatMap(({ stripes }) => stripes),
-      0,
-    );
-    // Every block of the copy step, equal ones too: a step that is sent again may find equal what its first try stored.
-    addAdvance(toSource, vdisk, batch.seq, new Set([...merged.keys(), ...wanted]));
-    addStore(toSource, vdisk, merged);
-    const done = await this.#send(batch, [
-      [mode.from, toSource],
-      [mode.to, toTarget],
-    ]);
-    return done ? [...stored.values()].filter((data) => data !== null).length : null;
-  }
-
-  #frame(seq: number, blocks: ReadonlyMap<number, Buffer | null>): Frame {
-    const frame = new Frame();
-    addAdvance(frame, this.context.vdisk, seq, blocks.keys());
-    addStore(frame, this.context.vdisk, blocks);
-    return frame;
-  }
-
-  /** Sends each member its frame unless it has applied this batch already. False when one failed. */
-  async #send(batch: Batch, parts: readonly (readonly [MemberName, Frame])[]): Promise<boolean> {
-    const results = await Promise.all(
-      parts.map(async ([name, frame]) => {
-        const member = this.member(name);
-        try {
-          const { head } = await member.open();
-          // The engine's own number counts, as of its last connection: it may have lost what it applied before.
-          if (head.seq !== batch.seq) await member.transact(frame, { ...head, seq: batch.seq });
-          return true;
-        } catch (error) {
-          this.noteError(member, error);
-          return false;
-        }
-      }),
-    );
-    return results.every((done) => done);
   }
 
   /** What an error of a member means; throws what is not the engine's failure. */
@@ -600,16 +364,4 @@ function touched(pending: readonly Pending[]): Set<number> {
     else if (entry.kind === 'copy') for (const block of entry.blocks) blocks.add(block);
   }
   return blocks;
-}
-
-async function dropEqual(
-  stored: Map<number, Buffer | null>,
-  target: { readBlocks(blocks: readonly number[]): Promise<(Buffer | null)[]> },
-): Promise<void> {
-  const blocks = [...stored.keys()];
-  const there = await target.readBlocks(blocks);
-  for (const [i, block] of blocks.entries()) {
-    const [ours, theirs] = [stored.get(block) ?? null, there[i] ?? null];
-    if (ours === theirs || (ours !== null && theirs !== null && ours.equals(theirs))) stored.delete(block);
-  }
 }

@@ -7,7 +7,8 @@ import type { EngineStatus } from '@salvor/config-store';
 import { EngineControl } from '../src/engine-control.ts';
 import type { EngineIdentity } from '../src/engine-keys.ts';
 import type { EngineError, FencedError } from '../src/errors.ts';
-import { type MemberRecord, Pair, type PairContext, type RepairOutcome } from '../src/pair.ts';
+import { Pair } from '../src/pair.ts';
+import type { MemberRecord, PairContext, RepairOutcome } from '../src/pair-context.ts';
 import { mountPair } from '../src/pair-mount.ts';
 
 /** A real redis-server with an append-only file, killable, and able to come back with, without or with less of its data. */

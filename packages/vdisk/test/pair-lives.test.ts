@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { SeededRandom, testSeed } from '@salvor/testkit';
 import type { BlockChange } from '../src/batch.ts';
-import type { MemberRecord } from '../src/pair.ts';
+import type { MemberRecord } from '../src/pair-context.ts';
 import { mountPair } from '../src/pair-mount.ts';
 import { PairHarness, TestEngine, until } from './pair-harness.ts';
 import { SECTOR_BYTES, SectorModel, sectorOf } from './sector-model.ts';

@@ -1,0 +1,185 @@
+import {
+  addStore,
+  blocksToMerge,
+  mergeChanges,
+  type Pending,
+  type PendingCopy,
+  type PendingWrite,
+} from './batch.ts';
+import { addMark, stripeOf } from './dirty-map.ts';
+import type { Pair } from './pair.ts';
+import type { MemberName, PairMode } from './pair-mode.ts';
+import { Frame } from './resp.ts';
+import { addAdvance, addAdvanceAlone } from './write-history.ts';
+
+/** Changes of a pair that are applied together, under one number. */
+export interface Batch {
+  readonly pending: readonly Pending[];
+  readonly blocks: ReadonlySet<number>;
+  /** Number under which it is being applied. */
+  seq: number;
+  readonly settled: Promise<void>;
+}
+
+/** Puts a batch on the engines, in the way that the pair's mode asks for. */
+export class BatchApplication {
+  readonly #pair: Pair;
+
+  constructor(pair: Pair) {
+    this.#pair = pair;
+  }
+
+  /** Applies the batch on the members of `mode`. Null when one failed: decide again. Else the number of blocks copied. */
+  async apply(batch: Batch, mode: PairMode): Promise<number | null> {
+    const writes = batch.pending.filter((entry): entry is PendingWrite => entry.kind === 'write');
+    const copies = batch.pending.filter((entry): entry is PendingCopy => entry.kind === 'copy');
+    if (copies.length > 0 && mode.kind !== 'repairing') {
+      for (const copy of copies) copy.reject(new Error(`the repair was interrupted: ${mode.reason}`));
+    }
+    const readFrom = this.#pair.readFrom();
+    let merged: Map<number, Buffer | null>;
+    try {
+      const needed = blocksToMerge(writes);
+      const present = needed.length === 0 ? [] : await (await readFrom.open()).readBlocks(needed);
+      merged = mergeChanges(
+        writes,
+        new Map(needed.map((b, i) => [b, present[i] ?? null])),
+        this.#pair.context.blockSizeBytes,
+      );
+    } catch (error) {
+      this.#pair.noteError(readFrom, error);
+      return null;
+    }
+    switch (mode.kind) {
+      case 'mirrored': {
+        const frame = this.#frame(batch.seq, merged);
+        return (await this.#send(batch, [
+          ['primary', frame],
+          ['slave', frame],
+        ]))
+          ? 0
+          : null;
+      }
+      case 'single':
+        return (await this.#send(batch, [[mode.on, this.#frame(batch.seq, merged)]])) ? 0 : null;
+      case 'alone':
+        return this.#applyAlone(batch, mode.on, merged);
+      case 'repairing':
+        return this.#applyRepairing(batch, mode, merged, copies);
+      default:
+        return null;
+    }
+  }
+
+  /** Dirty marks first, then the sequence, then the data, in one transaction on the survivor. */
+  async #applyAlone(
+    batch: Batch,
+    on: MemberName,
+    merged: ReadonlyMap<number, Buffer | null>,
+  ): Promise<number | null> {
+    const member = this.#pair.member(on);
+    try {
+      const { head } = await member.open();
+      const frame = new Frame();
+      const { vdisk, shards } = this.#pair.context;
+      addMark(
+        frame,
+        vdisk,
+        [...merged.keys()].map((block) => stripeOf(block, shards)),
+        1,
+      );
+      const fork = head.fork ?? head.seq;
+      addAdvanceAlone(frame, vdisk, batch.seq, fork);
+      addStore(frame, vdisk, merged);
+      await member.transact(frame, { ...head, seq: batch.seq, fork });
+      return 0;
+    } catch (error) {
+      this.#pair.noteError(member, error);
+      return null;
+    }
+  }
+
+  async #applyRepairing(
+    batch: Batch,
+    mode: { from: MemberName; to: MemberName },
+    merged: ReadonlyMap<number, Buffer | null>,
+    copies: readonly PendingCopy[],
+  ): Promise<number | null> {
+    const { vdisk } = this.#pair.context;
+    const source = this.#pair.member(mode.from);
+    const target = this.#pair.member(mode.to);
+    const wanted = copies.flatMap(({ blocks }) => blocks).filter((block) => !merged.has(block));
+    let stored = new Map<number, Buffer | null>();
+    try {
+      if (wanted.length > 0) {
+        const found = await (await source.open()).readBlocks(wanted);
+        stored = new Map(wanted.map((block, i) => [block, found[i] ?? null]));
+      }
+    } catch (error) {
+      this.#pair.noteError(source, error);
+      return null;
+    }
+    try {
+      if (copies.some(({ compare }) => compare)) await dropEqual(stored, await target.open());
+    } catch (error) {
+      this.#pair.noteError(target, error);
+      return null;
+    }
+    const touchedBlocks = new Map([...merged, ...stored]);
+    const toTarget = this.#frame(batch.seq, touchedBlocks);
+    const toSource = new Frame();
+    // The bits go in the same step that gives this batch its ring entry: a target that loses this batch finds it in the ring.
+    addMark(
+      toSource,
+      vdisk,
+      copies.flatMap(({ stripes }) => stripes),
+      0,
+    );
+    // Every block of the copy step, equal ones too: a step that is sent again may find equal what its first try stored.
+    addAdvance(toSource, vdisk, batch.seq, new Set([...merged.keys(), ...wanted]));
+    addStore(toSource, vdisk, merged);
+    const done = await this.#send(batch, [
+      [mode.from, toSource],
+      [mode.to, toTarget],
+    ]);
+    return done ? [...stored.values()].filter((data) => data !== null).length : null;
+  }
+
+  #frame(seq: number, blocks: ReadonlyMap<number, Buffer | null>): Frame {
+    const frame = new Frame();
+    addAdvance(frame, this.#pair.context.vdisk, seq, blocks.keys());
+    addStore(frame, this.#pair.context.vdisk, blocks);
+    return frame;
+  }
+
+  /** Sends each member its frame unless it has applied this batch already. False when one failed. */
+  async #send(batch: Batch, parts: readonly (readonly [MemberName, Frame])[]): Promise<boolean> {
+    const results = await Promise.all(
+      parts.map(async ([name, frame]) => {
+        const member = this.#pair.member(name);
+        try {
+          const { head } = await member.open();
+          // The engine's own number counts, as of its last connection: it may have lost what it applied before.
+          if (head.seq !== batch.seq) await member.transact(frame, { ...head, seq: batch.seq });
+          return true;
+        } catch (error) {
+          this.#pair.noteError(member, error);
+          return false;
+        }
+      }),
+    );
+    return results.every((done) => done);
+  }
+}
+
+async function dropEqual(
+  stored: Map<number, Buffer | null>,
+  target: { readBlocks(blocks: readonly number[]): Promise<(Buffer | null)[]> },
+): Promise<void> {
+  const blocks = [...stored.keys()];
+  const there = await target.readBlocks(blocks);
+  for (const [i, block] of blocks.entries()) {
+    const [ours, theirs] = [stored.get(block) ?? null, there[i] ?? null];
+    if (ours === theirs || (ours !== null && theirs !== null && ours.equals(theirs))) stored.delete(block);
+  }
+}

@@ -1,0 +1,79 @@
+import type { EngineStatus } from '@salvor/config-store';
+import type { EngineIdentity } from './engine-keys.ts';
+import type { EngineError, FencedError } from './errors.ts';
+
+/** What etcd says of one member of a pair. */
+export interface MemberRecord {
+  readonly identity: EngineIdentity;
+  readonly address: string;
+  readonly db: number;
+  readonly status: EngineStatus;
+  /** The repair that is due while the status is one of repair. */
+  readonly repair: RepairDue | null;
+  /** Null while it is online, or where nothing is recorded about it. */
+  readonly stale: Staleness | null;
+}
+
+export interface RepairDue {
+  readonly incident: string;
+  readonly attempt: number;
+  readonly kind: 'repair-tmp-outage' | 'repair-final-outage';
+  /** A completion of this very attempt by an earlier owner is on record. */
+  readonly completed: boolean;
+}
+
+/** When etcd recorded that an engine no longer takes every write; in revisions of etcd. */
+export interface Staleness {
+  /** First, in the outage that is open. */
+  readonly since: number;
+  /** Last: later than `since` when a repair of it was begun and failed. */
+  readonly latest: number;
+}
+
+export interface RepairOutcome {
+  readonly vdisk: string;
+  readonly cluster: string;
+  readonly shard: number;
+  readonly address: string;
+  readonly incident: string;
+  readonly attempt: number;
+  readonly kind: 'repair-tmp-outage' | 'repair-final-outage';
+  /** Blocks in the dirty map when the repair began. */
+  readonly dirtyBlocks: number;
+  /** Of these, how many were gone through. */
+  readonly copiedBlocks: number;
+  /** Of these, how many held data that was written to the target. */
+  readonly storedBlocks: number;
+  readonly repairMs: number;
+  readonly reason: string;
+}
+
+export interface PairSettings {
+  readonly connectTimeoutMs: number;
+  readonly commandTimeoutMs: number;
+  /** How long a reported failure may stay unrecorded before the owner proposes the transition itself. */
+  readonly proposeAfterMs: number;
+  /** How long writes are held for etcd to record a failure; then they fail with an I/O error. */
+  readonly holdMaxMs: number;
+  readonly password?: string | undefined;
+}
+
+/** What a pair needs from, and tells, the vdisk it belongs to. */
+export interface PairContext {
+  readonly vdisk: string;
+  readonly epoch: string;
+  readonly shard: number;
+  /** Servers in the cluster. */
+  readonly shards: number;
+  readonly stripes: number;
+  readonly blockSizeBytes: number;
+  readonly settings: PairSettings;
+  /** The blocks of a stripe that are placed on this shard. */
+  blocksOfStripe(stripe: number): number[];
+  engineFailed(record: MemberRecord, error: EngineError): void;
+  /** Asks for the transition to offline; the change comes back through `Pair.applyRecords`. */
+  proposeOffline(record: MemberRecord, error: EngineError): Promise<void>;
+  repairCompleted(outcome: RepairOutcome): void;
+  dataUnavailable(shard: number, reason: string): void;
+  fenced(error: FencedError): void;
+}
