@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { TlsOptions } from 'node:tls';
 import {
   checkedDescription,
   describeOpen,
@@ -12,7 +13,9 @@ import type { NbdLimits } from './limits.ts';
 import { greeting } from './option-replies.ts';
 import type { Session } from './session.ts';
 import type { SlabPool } from './slabs.ts';
-import { type ByteSink, takeIn } from './socket-intake.ts';
+import { type ByteSink, takeIn, takeInByCopy } from './socket-intake.ts';
+import type { TlsMode } from './tls-settings.ts';
+import { startTls } from './tls-upgrade.ts';
 import type { NbdLog, NbdTraffic } from './traffic.ts';
 import { Transmission, type TransmissionOwner } from './transmission.ts';
 
@@ -25,6 +28,8 @@ export interface ConnectionContext {
   traffic: NbdTraffic;
   log: NbdLog;
   directIntake: boolean;
+  /** Undefined: TLS is not offered. */
+  tls: TlsOptions | undefined;
 }
 
 export interface ConnectionStatus {
@@ -50,7 +55,8 @@ export class Connection implements ByteSink, TransmissionOwner {
   /** Settles when the socket is closed, the device has settled the last request and the export is closed. */
   readonly closed: Promise<void>;
   readonly #context: ConnectionContext;
-  readonly #socket: Socket;
+  /** Replaced when TLS starts. */
+  #socket: Socket;
   readonly #settleClosed: () => void;
   #phase: Phase;
   #handshakeRoom: Buffer | undefined = Buffer.allocUnsafeSlow(handshakeRoomBytes);
@@ -63,19 +69,16 @@ export class Connection implements ByteSink, TransmissionOwner {
   #isGone = false;
   #asked: Promise<void> = Promise.resolve();
 
-  constructor(accepted: Socket, peer: string, context: ConnectionContext) {
+  constructor(accepted: Socket, peer: string, context: ConnectionContext, tls: TlsMode) {
     this.peer = peer;
     this.#context = context;
     const { promise, resolve } = settleable();
     this.closed = promise;
     this.#settleClosed = resolve;
     this.#handshakeLeftMs = context.limits.handshakeTimeoutMs;
-    this.#phase = { name: 'handshake', handshake: new Handshake(context.limits), asking: false };
+    this.#phase = { name: 'handshake', handshake: new Handshake(context.limits, tls), asking: false };
     this.#socket = takeIn(accepted, this, context.directIntake);
-    this.#socket.on('error', (error) =>
-      context.log.debug({ peer, error: error.message }, 'nbd socket failed'),
-    );
-    this.#socket.on('end', () => this.#clientEnded());
+    this.#watch(this.#socket);
     this.#socket.on('close', () => this.#socketGone());
     this.#socket.write(greeting());
     this.#startHandshakeClock();
@@ -174,6 +177,7 @@ export class Connection implements ByteSink, TransmissionOwner {
           this.#socket.write(action.bytes);
           break;
         case 'start-tls':
+          this.#startTls();
           break;
         case 'transmit':
           this.#transmit(action.rest, action.session);
@@ -189,6 +193,34 @@ export class Connection implements ByteSink, TransmissionOwner {
           break;
       }
     }
+  }
+
+  #watch(socket: Socket): void {
+    socket.on('error', (error) =>
+      this.#context.log.debug({ peer: this.peer, error: error.message }, 'nbd socket failed'),
+    );
+    socket.on('end', () => this.#clientEnded());
+  }
+
+  /** The clock of the handshake runs on. The plain socket closes with the secured one, so it still tells the end. */
+  #startTls(): void {
+    const phase = this.#phase;
+    const { tls, limits, traffic, log } = this.#context;
+    if (phase.name !== 'handshake' || tls === undefined) throw new Error('TLS was not offered');
+    startTls(this.#socket, tls, limits.handshakeTimeoutMs).then(
+      (secured) => {
+        this.#watch(secured);
+        this.#socket = secured;
+        if (this.#phase !== phase || this.#isGone) return this.destroy('closed while TLS started');
+        log.debug({ peer: this.peer, protocol: secured.getProtocol() }, 'nbd client secured');
+        phase.handshake.secured();
+        takeInByCopy(secured, this);
+      },
+      (error: unknown) => {
+        traffic.failedHandshakes += 1;
+        this.destroy(`TLS failed: ${String(error)}`);
+      },
+    );
   }
 
   /** Reading stops until the question is answered, so a client cannot pile up questions. */

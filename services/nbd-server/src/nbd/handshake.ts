@@ -20,9 +20,7 @@ import {
   optionReplyBytes,
 } from './option-replies.ts';
 import type { Session } from './session.ts';
-
-/** Whether TLS is offered, and whether anything else is answered before it has started. */
-export type TlsOffer = 'off' | 'optional' | 'required';
+import type { TlsMode } from './tls-settings.ts';
 
 /**
  * What the owner of the connection does next. After `list`, `describe` or `open` the handshake stands still until
@@ -81,9 +79,9 @@ export class Handshake {
   #allocationOf: string | undefined;
   #isSecured = false;
   readonly #limits: HandshakeLimits;
-  readonly #tls: TlsOffer;
+  readonly #tls: TlsMode;
 
-  constructor(limits: HandshakeLimits, tls: TlsOffer = 'off') {
+  constructor(limits: HandshakeLimits, tls: TlsMode = 'off') {
     this.#limits = limits;
     this.#tls = tls;
   }
