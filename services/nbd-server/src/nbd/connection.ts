@@ -1,12 +1,7 @@
 import type { Socket } from 'node:net';
 import type { TlsOptions } from 'node:tls';
-import {
-  checkedDescription,
-  describeOpen,
-  ExportError,
-  type Exports,
-  type OpenExport,
-} from './block-device.ts';
+import { describeOpen, ExportError, type Exports, type OpenExport } from './block-device.ts';
+import { ExportUse } from './export-use.ts';
 import { Handshake, type HandshakeAction } from './handshake.ts';
 import type { InFlightBudget } from './in-flight-budget.ts';
 import type { NbdLimits } from './limits.ts';
@@ -64,7 +59,7 @@ export class Connection implements ByteSink, TransmissionOwner {
   #handshakeLeftMs: number;
   #handshakeResumedAtMs = 0;
   #deadline: NodeJS.Timeout | undefined;
-  #opened: { name: string; handle: OpenExport } | undefined;
+  readonly #exports: ExportUse;
   #transmission: Transmission | undefined;
   #isGone = false;
   #asked: Promise<void> = Promise.resolve();
@@ -75,6 +70,7 @@ export class Connection implements ByteSink, TransmissionOwner {
     const { promise, resolve } = settleable();
     this.closed = promise;
     this.#settleClosed = resolve;
+    this.#exports = new ExportUse(context.exports, context.limits.exportTimeoutMs, context.log);
     this.#handshakeLeftMs = context.limits.handshakeTimeoutMs;
     this.#phase = { name: 'handshake', handshake: new Handshake(context.limits, tls), asking: false };
     this.#socket = takeIn(accepted, this, context.directIntake);
@@ -90,7 +86,7 @@ export class Connection implements ByteSink, TransmissionOwner {
 
   status(): ConnectionStatus {
     const requestsInFlight = this.#transmission?.requestsInFlight ?? 0;
-    return { peer: this.peer, export: this.#opened?.name, requestsInFlight };
+    return { peer: this.peer, export: this.#exports.opened?.name, requestsInFlight };
   }
 
   /** Refuses new requests with ESHUTDOWN, answers those in flight, then closes. */
@@ -240,22 +236,16 @@ export class Connection implements ByteSink, TransmissionOwner {
   }
 
   async #answer(question: Question, handshake: Handshake): Promise<HandshakeAction[]> {
-    const { exports, limits, log } = this.#context;
+    const { log } = this.#context;
     await this.#drained(); // on the client's clock: who does not read its replies gets no further ones
     if (!this.inHandshake) return [];
     this.#stopHandshakeClock();
     try {
       switch (question.kind) {
         case 'list':
-          return handshake.listed(
-            await within(exports.list(), limits.exportTimeoutMs, 'the list of exports'),
-          );
+          return handshake.listed(await this.#exports.list());
         case 'describe':
-          return handshake.described(
-            checkedDescription(
-              await within(exports.describe(question.name), limits.exportTimeoutMs, 'the export description'),
-            ),
-          );
+          return handshake.described(await this.#exports.describe(question.name));
         case 'open':
           return handshake.opened(describeOpen(await this.#open(question.name)));
       }
@@ -271,18 +261,8 @@ export class Connection implements ByteSink, TransmissionOwner {
     }
   }
 
-  /** An export that opens after its deadline, or after its client left, is closed again. */
   async #open(name: string): Promise<OpenExport> {
-    const { exports, limits } = this.#context;
-    const opening = exports.open(name);
-    const handle = await within(opening, limits.exportTimeoutMs, `export ${name}`).catch((error: unknown) => {
-      opening.then(
-        (late) => this.#close(late, name),
-        () => undefined, // it failed: there is nothing to close
-      );
-      throw error;
-    });
-    this.#opened = { name, handle };
+    const handle = await this.#exports.open(name);
     if (this.#phase.name !== 'handshake' || this.#isGone) {
       throw new ExportError('shutdown', 'the connection closed while its export opened');
     }
@@ -301,10 +281,11 @@ export class Connection implements ByteSink, TransmissionOwner {
   }
 
   #transmit(rest: Buffer, session: Session): void {
-    if (this.#opened === undefined) throw new Error('transmission without an open export');
+    const { opened } = this.#exports;
+    if (opened === undefined) throw new Error('transmission without an open export');
     this.#stopHandshakeClock();
     const { pool, budget, limits, traffic, log } = this.#context;
-    const { name, handle } = this.#opened;
+    const { name, handle } = opened;
     const parts = { socket: this.#socket, device: handle.device, session };
     const transmission = new Transmission({ ...parts, pool, budget, limits, traffic, log }, this);
     this.#transmission = transmission;
@@ -340,18 +321,8 @@ export class Connection implements ByteSink, TransmissionOwner {
 
   /** Closes the export if there is one, and settles `closed` when the connection is over. */
   #closeExport(): void {
-    const opened = this.#opened;
-    this.#opened = undefined;
-    const closing = opened === undefined ? Promise.resolve() : this.#close(opened.handle, opened.name);
+    const closing = this.#exports.close();
     if (this.#isGone) closing.then(this.#settleClosed, this.#settleClosed);
-  }
-
-  async #close(handle: OpenExport, name: string): Promise<void> {
-    try {
-      await handle.close();
-    } catch (error) {
-      this.#context.log.warn({ export: name, error: String(error) }, 'nbd export did not close');
-    }
   }
 
   #startHandshakeClock(): void {
@@ -379,16 +350,4 @@ function settleable(): { promise: Promise<void>; resolve: () => void } {
     resolve = settle;
   });
   return { promise, resolve };
-}
-
-async function within<T>(work: Promise<T>, timeoutMs: number, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} took longer than ${timeoutMs} ms`)), timeoutMs);
-  });
-  try {
-    return await Promise.race([work, deadline]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
