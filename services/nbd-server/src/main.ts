@@ -44,7 +44,19 @@ await runService({
       onMounted: (vdisk, epoch) => presence.announceMounted(vdisk, epoch),
       onReleased: (vdisk, epoch) => presence.announceReleased(vdisk, epoch),
     });
-    const nbd: NbdServer = await startNbdServer({ exports, endpoints: config.nbdListen, log });
+    const nbd: NbdServer = await startNbdServer({
+      exports,
+      endpoints: config.nbdListen,
+      unixMode: Number.parseInt(config.nbdUnixMode, 8),
+      tls: {
+        mode: config.nbdTlsMode,
+        certFile: config.nbdTlsCertFile || undefined,
+        keyFile: config.nbdTlsKeyFile || undefined,
+        clientCaFile: config.nbdTlsClientCaFile || undefined,
+        pskFile: config.nbdTlsPskFile || undefined,
+      },
+      log,
+    });
     const repairs = new IdleRepairs(store, owner.server, exports, log);
     if (config.repairIdle) repairs.start();
     presence.start({ exports, uris: () => nbd.uris('') });

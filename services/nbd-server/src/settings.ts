@@ -1,10 +1,17 @@
 import { boolean, integer, list, orElse, type Setting, text } from '@salvor/service-kit';
 import { z } from 'zod';
+import type { TlsMode } from './nbd/tls-settings.ts';
 
 /** What an NBD server is configured with, beside what every service has. */
 export const nbdServerSettings: {
   serverId: Setting<string>;
   nbdListen: Setting<string[]>;
+  nbdUnixMode: Setting<string>;
+  nbdTlsMode: Setting<TlsMode>;
+  nbdTlsCertFile: Setting<string>;
+  nbdTlsKeyFile: Setting<string>;
+  nbdTlsClientCaFile: Setting<string>;
+  nbdTlsPskFile: Setting<string>;
   leaseTtlSeconds: Setting<number>;
   engineConnectTimeoutMs: Setting<number>;
   engineCommandTimeoutMs: Setting<number>;
@@ -26,6 +33,36 @@ export const nbdServerSettings: {
     schema: orElse(list('a comma-separated list of tcp:host:port or unix:/path'), ['tcp:127.0.0.1:10809']),
     help: 'where NBD clients connect',
     example: 'tcp:0.0.0.0:10809,unix:/run/salvor/nbd.sock',
+  },
+  nbdUnixMode: {
+    schema: orElse(z.string().regex(/^0?[0-7]{3}$/, 'expected three octal digits'), '660'),
+    help: 'permissions of unix sockets, octal: who may write to one may use every vdisk',
+    example: '660',
+  },
+  nbdTlsMode: {
+    schema: orElse(z.enum(['off', 'optional', 'required']), 'off'),
+    help: 'whether NBD clients may or, on TCP, must use TLS; unix sockets are guarded by their permissions',
+    example: 'required',
+  },
+  nbdTlsCertFile: {
+    schema: orElse(z.string(), ''),
+    help: 'PEM file with the certificate chain shown to NBD clients',
+    example: '/etc/salvor/nbd-cert.pem',
+  },
+  nbdTlsKeyFile: {
+    schema: orElse(z.string(), ''),
+    help: 'PEM file with the private key of that certificate',
+    example: '/etc/salvor/nbd-key.pem',
+  },
+  nbdTlsClientCaFile: {
+    schema: orElse(z.string(), ''),
+    help: 'PEM file with the authority of client certificates; when set, NBD clients must show one',
+    example: '/etc/salvor/nbd-clients-ca.pem',
+  },
+  nbdTlsPskFile: {
+    schema: orElse(z.string(), ''),
+    help: 'file of pre-shared keys, one identity:hexkey a line, as psktool of GnuTLS writes them',
+    example: '/etc/salvor/nbd-keys.psk',
   },
   leaseTtlSeconds: {
     schema: orElse(integer(2, 300), 10),

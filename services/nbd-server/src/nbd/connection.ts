@@ -1,18 +1,16 @@
 import type { Socket } from 'node:net';
-import {
-  checkedDescription,
-  describeOpen,
-  ExportError,
-  type Exports,
-  type OpenExport,
-} from './block-device.ts';
+import type { TlsOptions } from 'node:tls';
+import { describeOpen, ExportError, type Exports, type OpenExport } from './block-device.ts';
+import { ExportUse } from './export-use.ts';
 import { Handshake, type HandshakeAction } from './handshake.ts';
 import type { InFlightBudget } from './in-flight-budget.ts';
 import type { NbdLimits } from './limits.ts';
 import { greeting } from './option-replies.ts';
 import type { Session } from './session.ts';
 import type { SlabPool } from './slabs.ts';
-import { type ByteSink, takeIn } from './socket-intake.ts';
+import { type ByteSink, takeIn, takeInByCopy } from './socket-intake.ts';
+import type { TlsMode } from './tls-settings.ts';
+import { startTls } from './tls-upgrade.ts';
 import type { NbdLog, NbdTraffic } from './traffic.ts';
 import { Transmission, type TransmissionOwner } from './transmission.ts';
 
@@ -25,6 +23,8 @@ export interface ConnectionContext {
   traffic: NbdTraffic;
   log: NbdLog;
   directIntake: boolean;
+  /** Undefined: TLS is not offered. */
+  tls: TlsOptions | undefined;
 }
 
 export interface ConnectionStatus {
@@ -50,7 +50,8 @@ export class Connection implements ByteSink, TransmissionOwner {
   /** Settles when the socket is closed, the device has settled the last request and the export is closed. */
   readonly closed: Promise<void>;
   readonly #context: ConnectionContext;
-  readonly #socket: Socket;
+  /** Replaced when TLS starts. */
+  #socket: Socket;
   readonly #settleClosed: () => void;
   #phase: Phase;
   #handshakeRoom: Buffer | undefined = Buffer.allocUnsafeSlow(handshakeRoomBytes);
@@ -58,24 +59,22 @@ export class Connection implements ByteSink, TransmissionOwner {
   #handshakeLeftMs: number;
   #handshakeResumedAtMs = 0;
   #deadline: NodeJS.Timeout | undefined;
-  #opened: { name: string; handle: OpenExport } | undefined;
+  readonly #exports: ExportUse;
   #transmission: Transmission | undefined;
   #isGone = false;
   #asked: Promise<void> = Promise.resolve();
 
-  constructor(accepted: Socket, peer: string, context: ConnectionContext) {
+  constructor(accepted: Socket, peer: string, context: ConnectionContext, tls: TlsMode) {
     this.peer = peer;
     this.#context = context;
     const { promise, resolve } = settleable();
     this.closed = promise;
     this.#settleClosed = resolve;
+    this.#exports = new ExportUse(context.exports, context.limits.exportTimeoutMs, context.log);
     this.#handshakeLeftMs = context.limits.handshakeTimeoutMs;
-    this.#phase = { name: 'handshake', handshake: new Handshake(context.limits), asking: false };
+    this.#phase = { name: 'handshake', handshake: new Handshake(context.limits, tls), asking: false };
     this.#socket = takeIn(accepted, this, context.directIntake);
-    this.#socket.on('error', (error) =>
-      context.log.debug({ peer, error: error.message }, 'nbd socket failed'),
-    );
-    this.#socket.on('end', () => this.#clientEnded());
+    this.#watch(this.#socket);
     this.#socket.on('close', () => this.#socketGone());
     this.#socket.write(greeting());
     this.#startHandshakeClock();
@@ -87,7 +86,7 @@ export class Connection implements ByteSink, TransmissionOwner {
 
   status(): ConnectionStatus {
     const requestsInFlight = this.#transmission?.requestsInFlight ?? 0;
-    return { peer: this.peer, export: this.#opened?.name, requestsInFlight };
+    return { peer: this.peer, export: this.#exports.opened?.name, requestsInFlight };
   }
 
   /** Refuses new requests with ESHUTDOWN, answers those in flight, then closes. */
@@ -174,6 +173,7 @@ export class Connection implements ByteSink, TransmissionOwner {
           this.#socket.write(action.bytes);
           break;
         case 'start-tls':
+          this.#startTls();
           break;
         case 'transmit':
           this.#transmit(action.rest, action.session);
@@ -189,6 +189,34 @@ export class Connection implements ByteSink, TransmissionOwner {
           break;
       }
     }
+  }
+
+  #watch(socket: Socket): void {
+    socket.on('error', (error) =>
+      this.#context.log.debug({ peer: this.peer, error: error.message }, 'nbd socket failed'),
+    );
+    socket.on('end', () => this.#clientEnded());
+  }
+
+  /** The clock of the handshake runs on. The plain socket closes with the secured one, so it still tells the end. */
+  #startTls(): void {
+    const phase = this.#phase;
+    const { tls, limits, traffic, log } = this.#context;
+    if (phase.name !== 'handshake' || tls === undefined) throw new Error('TLS was not offered');
+    startTls(this.#socket, tls, limits.handshakeTimeoutMs).then(
+      (secured) => {
+        this.#watch(secured);
+        this.#socket = secured;
+        if (this.#phase !== phase || this.#isGone) return this.destroy('closed while TLS started');
+        log.debug({ peer: this.peer, protocol: secured.getProtocol() }, 'nbd client secured');
+        phase.handshake.secured();
+        takeInByCopy(secured, this);
+      },
+      (error: unknown) => {
+        traffic.failedHandshakes += 1;
+        this.destroy(`TLS failed: ${String(error)}`);
+      },
+    );
   }
 
   /** Reading stops until the question is answered, so a client cannot pile up questions. */
@@ -208,22 +236,16 @@ export class Connection implements ByteSink, TransmissionOwner {
   }
 
   async #answer(question: Question, handshake: Handshake): Promise<HandshakeAction[]> {
-    const { exports, limits, log } = this.#context;
+    const { log } = this.#context;
     await this.#drained(); // on the client's clock: who does not read its replies gets no further ones
     if (!this.inHandshake) return [];
     this.#stopHandshakeClock();
     try {
       switch (question.kind) {
         case 'list':
-          return handshake.listed(
-            await within(exports.list(), limits.exportTimeoutMs, 'the list of exports'),
-          );
+          return handshake.listed(await this.#exports.list());
         case 'describe':
-          return handshake.described(
-            checkedDescription(
-              await within(exports.describe(question.name), limits.exportTimeoutMs, 'the export description'),
-            ),
-          );
+          return handshake.described(await this.#exports.describe(question.name));
         case 'open':
           return handshake.opened(describeOpen(await this.#open(question.name)));
       }
@@ -239,18 +261,8 @@ export class Connection implements ByteSink, TransmissionOwner {
     }
   }
 
-  /** An export that opens after its deadline, or after its client left, is closed again. */
   async #open(name: string): Promise<OpenExport> {
-    const { exports, limits } = this.#context;
-    const opening = exports.open(name);
-    const handle = await within(opening, limits.exportTimeoutMs, `export ${name}`).catch((error: unknown) => {
-      opening.then(
-        (late) => this.#close(late, name),
-        () => undefined, // it failed: there is nothing to close
-      );
-      throw error;
-    });
-    this.#opened = { name, handle };
+    const handle = await this.#exports.open(name);
     if (this.#phase.name !== 'handshake' || this.#isGone) {
       throw new ExportError('shutdown', 'the connection closed while its export opened');
     }
@@ -269,10 +281,11 @@ export class Connection implements ByteSink, TransmissionOwner {
   }
 
   #transmit(rest: Buffer, session: Session): void {
-    if (this.#opened === undefined) throw new Error('transmission without an open export');
+    const { opened } = this.#exports;
+    if (opened === undefined) throw new Error('transmission without an open export');
     this.#stopHandshakeClock();
     const { pool, budget, limits, traffic, log } = this.#context;
-    const { name, handle } = this.#opened;
+    const { name, handle } = opened;
     const parts = { socket: this.#socket, device: handle.device, session };
     const transmission = new Transmission({ ...parts, pool, budget, limits, traffic, log }, this);
     this.#transmission = transmission;
@@ -308,18 +321,8 @@ export class Connection implements ByteSink, TransmissionOwner {
 
   /** Closes the export if there is one, and settles `closed` when the connection is over. */
   #closeExport(): void {
-    const opened = this.#opened;
-    this.#opened = undefined;
-    const closing = opened === undefined ? Promise.resolve() : this.#close(opened.handle, opened.name);
+    const closing = this.#exports.close();
     if (this.#isGone) closing.then(this.#settleClosed, this.#settleClosed);
-  }
-
-  async #close(handle: OpenExport, name: string): Promise<void> {
-    try {
-      await handle.close();
-    } catch (error) {
-      this.#context.log.warn({ export: name, error: String(error) }, 'nbd export did not close');
-    }
   }
 
   #startHandshakeClock(): void {
@@ -347,16 +350,4 @@ function settleable(): { promise: Promise<void>; resolve: () => void } {
     resolve = settle;
   });
   return { promise, resolve };
-}
-
-async function within<T>(work: Promise<T>, timeoutMs: number, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} took longer than ${timeoutMs} ms`)), timeoutMs);
-  });
-  try {
-    return await Promise.race([work, deadline]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

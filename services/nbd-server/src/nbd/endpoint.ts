@@ -44,11 +44,12 @@ export function endpointText(endpoint: Endpoint): string {
     : `tcp:${bracketed(endpoint.host)}:${endpoint.port}`;
 }
 
-/** The NBD URI of an export here, as libnbd and qemu take it (doc/uri.md). */
-export function exportUri(endpoint: Endpoint, exportName: string): string {
+/** The NBD URI of an export here, as libnbd and qemu take it (doc/uri.md); which keys to use is for the client to add. */
+export function exportUri(endpoint: Endpoint, exportName: string, { isTls = false } = {}): string {
   const name = encodeURIComponent(exportName);
-  if (endpoint.kind === 'tcp') return `nbd://${bracketed(endpoint.host)}:${endpoint.port}/${name}`;
-  return `nbd+unix:///${name}?socket=${encodeURI(endpoint.path)}`;
+  const scheme = isTls ? 'nbds' : 'nbd';
+  if (endpoint.kind === 'tcp') return `${scheme}://${bracketed(endpoint.host)}:${endpoint.port}/${name}`;
+  return `${scheme}+unix:///${name}?socket=${encodeURI(endpoint.path)}`;
 }
 
 /** Starts listening; resolves with the endpoint as bound. A socket file that nobody listens on is replaced. */

@@ -1,9 +1,8 @@
-import { type ExportDescription, ExportError } from './block-device.ts';
+import type { ExportDescription } from './block-device.ts';
 import {
   allocationContext,
   clientFlag,
   clientFlagBytes,
-  maxStringBytes,
   option,
   optionHeaderBytes,
   optionMagic,
@@ -12,17 +11,24 @@ import {
 import type { NbdLimits } from './limits.ts';
 import { contextRequest, informationRequest, stringOf } from './option-data.ts';
 import {
+  allowedBeforeTls,
+  codeOf,
+  contextAnswer,
+  isAllocationListed,
+  maxDataBytes,
+  nameOf,
+  type Question,
+  refusal,
+} from './option-questions.ts';
+import {
   exportInformation,
   exportNameAnswer,
   listedExport,
-  metaContext,
   optionError,
   optionReplyBytes,
 } from './option-replies.ts';
 import type { Session } from './session.ts';
-
-/** Whether TLS is offered, and whether anything else is answered before it has started. */
-export type TlsOffer = 'off' | 'optional' | 'required';
+import type { TlsMode } from './tls-settings.ts';
 
 /**
  * What the owner of the connection does next. After `list`, `describe` or `open` the handshake stands still until
@@ -38,12 +44,6 @@ export type HandshakeAction =
   | { kind: 'transmit'; rest: Buffer; session: Session }
   | { kind: 'close'; reason: string; isFailure: boolean };
 
-type Question =
-  | { kind: 'list' }
-  | { kind: 'info' | 'go'; name: string; wanted: number[] }
-  | { kind: 'list-contexts' | 'set-contexts'; name: string; queries: string[] }
-  | { kind: 'export-name'; name: string };
-
 type State =
   | { step: 'client-flags' }
   | { step: 'option' }
@@ -53,21 +53,6 @@ type State =
   | { step: 'over' };
 
 type HandshakeLimits = Pick<NbdLimits, 'maxOptions' | 'maxOptionBytes' | 'maxListedExports'>;
-
-/** The most data of each option understood here. */
-const maxDataBytes: ReadonlyMap<number, number> = new Map([
-  [option.exportName, maxStringBytes],
-  [option.abort, maxStringBytes],
-  [option.list, maxStringBytes],
-  [option.startTls, maxStringBytes],
-  [option.structuredReply, maxStringBytes],
-  // A name, its length, and a list of information types.
-  [option.info, maxStringBytes + 6 + 2 * 64],
-  [option.go, maxStringBytes + 6 + 2 * 64],
-  // A name and queries.
-  [option.listMetaContext, 16 * maxStringBytes],
-  [option.setMetaContext, 16 * maxStringBytes],
-]);
 
 /** The server's side of the fixed newstyle handshake: bytes in, actions out, no I/O. Send `greeting()` first. */
 export class Handshake {
@@ -81,9 +66,9 @@ export class Handshake {
   #allocationOf: string | undefined;
   #isSecured = false;
   readonly #limits: HandshakeLimits;
-  readonly #tls: TlsOffer;
+  readonly #tls: TlsMode;
 
-  constructor(limits: HandshakeLimits, tls: TlsOffer = 'off') {
+  constructor(limits: HandshakeLimits, tls: TlsMode = 'off') {
     this.#limits = limits;
     this.#tls = tls;
   }
@@ -234,6 +219,8 @@ export class Handshake {
     this.#options += 1;
     if (this.#options > this.#limits.maxOptions) return this.#close('too many options');
     this.#take(optionHeaderBytes);
+    // Whatever comes of it, an earlier choice is gone.
+    if (code === option.setMetaContext) this.#allocationOf = undefined;
     if (maxBytes !== undefined && lengthBytes <= maxBytes) {
       return this.#understood(code, this.#take(lengthBytes));
     }
@@ -306,8 +293,6 @@ export class Handshake {
 
   #contexts(code: number, data: Buffer): HandshakeAction[] {
     const isSet = code === option.setMetaContext;
-    // Whatever comes of it, an earlier choice is gone.
-    if (isSet) this.#allocationOf = undefined;
     if (!this.#structuredReplies) return [invalid(code, 'structured replies must be agreed on first')];
     const asked = contextRequest(data);
     if (asked === undefined)
@@ -352,48 +337,6 @@ export class Handshake {
   }
 }
 
-const allowedBeforeTls: ReadonlySet<number> = new Set([option.startTls, option.abort]);
-
-const codeOf: Record<Exclude<Question['kind'], 'export-name'>, number> = {
-  list: option.list,
-  info: option.info,
-  go: option.go,
-  'list-contexts': option.listMetaContext,
-  'set-contexts': option.setMetaContext,
-};
-
-function nameOf(question: Question): string | undefined {
-  return question.kind === 'list' ? undefined : question.name;
-}
-
-/** No query asks for every context, a namespace alone for all of its own (proto.md, NBD_OPT_LIST_META_CONTEXT). */
-function isAllocationListed(queries: readonly string[]): boolean {
-  return queries.length === 0 || queries.includes('base:') || queries.includes(allocationContext.name);
-}
-
-function contextAnswer(code: number, hasAllocation: boolean): Buffer {
-  const ack = optionReplyBytes(code, optionReply.ack);
-  if (!hasAllocation) return ack;
-  // In a list the id means nothing.
-  const id = code === option.setMetaContext ? allocationContext.id : 0;
-  return Buffer.concat([metaContext(code, id, allocationContext.name), ack]);
-}
-
 function invalid(code: number, message: string): HandshakeAction {
   return { kind: 'send', bytes: optionError(code, optionReply.errInvalid, message) };
-}
-
-function refusal(error: unknown): { type: number; message: string } {
-  if (!(error instanceof ExportError)) {
-    return {
-      type: optionReply.errUnknown,
-      message: 'the export is not available now; see the log of the server',
-    };
-  }
-  const types = {
-    unknown: optionReply.errUnknown,
-    policy: optionReply.errPolicy,
-    shutdown: optionReply.errShutdown,
-  };
-  return { type: types[error.code], message: error.message };
 }

@@ -6,6 +6,7 @@ import { InFlightBudget } from './in-flight-budget.ts';
 import { type NbdLimits, nbdLimits } from './limits.ts';
 import { SlabPool } from './slabs.ts';
 import { directIntakeWorks } from './socket-intake.ts';
+import { type TlsMode, type TlsSettings, tlsOptions } from './tls-settings.ts';
 import { type NbdLog, type NbdTraffic, noTraffic } from './traffic.ts';
 
 export interface NbdServerOptions {
@@ -16,13 +17,15 @@ export interface NbdServerOptions {
   limits?: Partial<NbdLimits>;
   /** Permissions of unix socket files; by default owner and group may connect. */
   unixMode?: number;
+  /** Not offered by default. `required` is about TCP: who may open a unix socket is a matter of its permissions. */
+  tls?: TlsSettings;
 }
 
 const defaultUnixMode = 0o660;
 const keepAliveAfterMs = 60_000;
 const refusalLogIntervalMs = 5_000;
 
-/** Listens on every endpoint, or on none: throws EndpointError. */
+/** Listens on every endpoint, or on none: throws EndpointError, or TlsSettingsError. */
 export async function startNbdServer(options: NbdServerOptions): Promise<NbdServer> {
   const endpoints = options.endpoints.map(parseEndpoint);
   const server = new NbdServer(options, await directIntakeWorks());
@@ -41,6 +44,7 @@ export class NbdServer {
   readonly traffic: Readonly<NbdTraffic>;
   readonly #traffic = noTraffic();
   readonly #context: ConnectionContext;
+  readonly #tlsMode: TlsMode;
   readonly #listeners: { server: net.Server; endpoint: Endpoint }[] = [];
   readonly #connections = new Set<Connection>();
   #isClosing = false;
@@ -58,7 +62,9 @@ export class NbdServer {
       traffic: this.#traffic,
       log: options.log,
       directIntake,
+      tls: options.tls === undefined || options.tls.mode === 'off' ? undefined : tlsOptions(options.tls),
     };
+    this.#tlsMode = options.tls?.mode ?? 'off';
   }
 
   /** The endpoints as bound, port 0 replaced. */
@@ -73,7 +79,9 @@ export class NbdServer {
 
   /** The NBD URIs of one export, one for each endpoint. */
   uris(exportName: string): string[] {
-    return this.#listeners.map(({ endpoint }) => exportUri(endpoint, exportName));
+    return this.#listeners.map(({ endpoint }) =>
+      exportUri(endpoint, exportName, { isTls: this.#tlsOn(endpoint) === 'required' }),
+    );
   }
 
   connections(): ConnectionStatus[] {
@@ -124,13 +132,17 @@ export class NbdServer {
     socket.setKeepAlive(true, keepAliveAfterMs);
     const peer =
       endpoint.kind === 'unix' ? endpointText(endpoint) : `${socket.remoteAddress}:${socket.remotePort}`;
-    const connection = new Connection(socket, peer, this.#context);
+    const connection = new Connection(socket, peer, this.#context, this.#tlsOn(endpoint));
     this.#traffic.acceptedConnections += 1;
     this.#connections.add(connection);
     connection.closed.then(
       () => this.#connections.delete(connection),
       () => this.#connections.delete(connection),
     );
+  }
+
+  #tlsOn(endpoint: Endpoint): TlsMode {
+    return endpoint.kind === 'unix' && this.#tlsMode === 'required' ? 'optional' : this.#tlsMode;
   }
 
   #refusalOfConnection(): string | undefined {

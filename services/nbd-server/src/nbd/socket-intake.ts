@@ -31,7 +31,8 @@ export function takeIn(accepted: net.Socket, sink: ByteSink, isDirect: boolean):
   return Object.assign(socket, { _server: server });
 }
 
-function takeInByCopy(socket: net.Socket, sink: ByteSink): net.Socket {
+/** The way for sockets whose bytes do not come straight from the kernel, such as those of TLS. */
+export function takeInByCopy(socket: net.Socket, sink: ByteSink): net.Socket {
   socket.on('data', (data: Buffer) => {
     let goOn = true;
     for (let at = 0; at < data.length; ) {

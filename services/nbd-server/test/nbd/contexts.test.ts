@@ -84,11 +84,13 @@ test('a context is selected for its export only, and the last SET counts, even o
   other.receive(goOption('b'));
   assert.equal(sessionOf(other.opened(disk))?.allocation, false);
 
-  const malformed = started();
-  select(malformed, 'a');
-  malformed.receive(option(setContexts, hex('00')));
-  malformed.receive(goOption('a'));
-  assert.equal(sessionOf(malformed.opened(disk))?.allocation, false);
+  for (const wrong of [hex('00'), Buffer.alloc(100_000)]) {
+    const malformed = started();
+    select(malformed, 'a');
+    malformed.receive(option(setContexts, wrong));
+    malformed.receive(goOption('a'));
+    assert.equal(sessionOf(malformed.opened(disk))?.allocation, false);
+  }
 
   const unknown = started();
   select(unknown, 'a');

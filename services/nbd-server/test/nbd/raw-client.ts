@@ -1,22 +1,43 @@
 import net from 'node:net';
+import tls from 'node:tls';
 
 const waitTimeoutMs = 5_000;
 
 /** A socket that sends exactly what it is told and waits, with a deadline, for exactly what is asked. */
 export class RawClient {
-  readonly socket: net.Socket;
+  #socket: net.Socket;
   #received = Buffer.alloc(0);
   #isOver = false;
   #wake: () => void = () => undefined;
 
   private constructor(socket: net.Socket) {
-    this.socket = socket;
-    socket.on('data', (data: Buffer) => {
+    this.#socket = socket;
+    this.#listen();
+  }
+
+  get socket(): net.Socket {
+    return this.#socket;
+  }
+
+  /** Goes on under TLS, after STARTTLS was acknowledged. */
+  async secure(options: tls.ConnectionOptions): Promise<void> {
+    const plain = this.#socket;
+    plain.removeAllListeners('data');
+    const secured = tls.connect({ ...options, socket: plain });
+    await new Promise<void>((resolve, reject) => {
+      secured.once('secureConnect', resolve).once('error', reject);
+    });
+    this.#socket = secured;
+    this.#listen();
+  }
+
+  #listen(): void {
+    this.#socket.on('data', (data: Buffer) => {
       this.#received = Buffer.concat([this.#received, data]);
       this.#wake();
     });
     for (const event of ['end', 'close', 'error']) {
-      socket.on(event, () => {
+      this.#socket.on(event, () => {
         this.#isOver = true;
         this.#wake();
       });
