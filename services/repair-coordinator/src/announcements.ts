@@ -9,6 +9,7 @@ import {
   parseKey,
   parseRecord,
   SALVOR_CLUSTERS_PREFIX,
+  type SalvorClusterRecord,
   salvorClusterSchema,
 } from '@salvor/config-store';
 import type { EventInits, EventType } from '@salvor/contracts';
@@ -69,7 +70,7 @@ function clusterAnnouncements(
   { key, entry, previous }: Pick<Change, 'key' | 'entry' | 'previous'>,
 ): Announcement[] {
   if (entry === null) return [];
-  const before = previous === null ? null : parseRecord(salvorClusterSchema, key, previous.value);
+  const before = previous === null ? null : readableCluster(key, previous.value);
   const { status: to, changed, updatedAt, reason: why } = parseRecord(salvorClusterSchema, key, entry.value);
   // Written by an admission, or by an earlier version: only who saw the status before knows of a change.
   const change =
@@ -83,6 +84,15 @@ function clusterAnnouncements(
   const reason = why ?? `the cluster went from ${from} to ${to}`;
   const payload = { cluster, from, to, reason, at };
   return [{ id: `${cluster}-${at}-${from}-${to}`, type: 'cluster.status-changed', payload }];
+}
+
+/** What was seen before; null when that told nothing. A bad record must not hide the good one that follows it. */
+function readableCluster(key: string, value: string): SalvorClusterRecord | null {
+  try {
+    return parseRecord(salvorClusterSchema, key, value);
+  } catch {
+    return null;
+  }
 }
 
 function incidentAnnouncements(incident: IncidentRecord, before: IncidentRecord | undefined): Announcement[] {
