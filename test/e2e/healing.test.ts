@@ -199,6 +199,22 @@ test('an engine that nobody uses dies: it is found, and healed when it is back',
   await healing.untilHealed();
 });
 
+test('an owner whose key is gone is cut off from its clients, and the next mount has a higher epoch', async () => {
+  const client = await NbdClient.connect(uri);
+  await client.write(4096 * 50_000, Buffer.alloc(4096, 0x61));
+  const ownerOf = async () => (await healing.bus.request('vdisk.describe', { vdisk: 'v1' })).vdisk.owner;
+  const before = (await ownerOf())?.epoch ?? 0;
+  const endpoint = healing.stack.etcdEndpoints[0] ?? '';
+  execFileSync('etcdctl', ['--endpoints', endpoint, 'del', '/salvor/vdisks/v1/owner']);
+  await assert.rejects(async () => {
+    for (;;) await client.read(4096 * 50_000, 4096);
+  });
+  const next = await NbdClient.connect(uri);
+  assert.equal((await next.read(4096 * 50_000, 4096))[0], 0x61);
+  assert.ok(((await ownerOf())?.epoch ?? 0) > before);
+  await next.disconnect();
+});
+
 test('both members of a pair go down and come back: the one that served last heals the other', async () => {
   const [first, last] = [healing.stack.engine('primary', 1), healing.stack.engine('slave', 1)];
   const client = await NbdClient.connect(uri);

@@ -1,3 +1,4 @@
+export * from './cluster-directory.ts';
 export * from './cluster-storage.ts';
 export * from './errors.ts';
 export * from './healing/index.ts';

@@ -19,7 +19,7 @@ import {
   vdiskStaticKey,
   type Watch,
 } from '@salvor/config-store';
-import { type Logger, SalvorError } from '@salvor/service-kit';
+import { type Logger, pause, SalvorError } from '@salvor/service-kit';
 import { errno, VdiskIoError } from './errors.ts';
 import { type ClusterView, memberRecords, type OpenIncident } from './member-records.ts';
 import { LeaseGuard, type OwnerIdentity, takeOwnership } from './ownership.ts';
@@ -408,7 +408,7 @@ export class MountedVdisk {
           'could not record a finished repair, trying again',
         );
       }
-      await new Promise((resolve) => setTimeout(resolve, RECORD_RETRY_MS));
+      await pause(RECORD_RETRY_MS);
     }
   }
 }

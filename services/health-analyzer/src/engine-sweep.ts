@@ -1,15 +1,6 @@
-import {
-  type ClusterRole,
-  type ClusterStorage,
-  type ConfigStore,
-  clusterStorageKey,
-  parseClusterStorage,
-  parseRecord,
-  SALVOR_CLUSTERS_PREFIX,
-  salvorClusterSchema,
-} from '@salvor/config-store';
+import type { ConfigStore } from '@salvor/config-store';
 import { type Logger, messageOf } from '@salvor/service-kit';
-import { identityText } from '@salvor/vdisk';
+import { type KnownEngine, knownEngines } from './known-engines.ts';
 import { type ProbeOptions, probeEngine } from './probe.ts';
 import { decideSweep, type SweptEngine } from './sweep-decision.ts';
 
@@ -28,14 +19,6 @@ export interface EngineSweepOptions {
   readonly findingsNeeded: number;
   readonly report: (failure: SweepReport) => Promise<void>;
   readonly log: Logger;
-}
-
-interface UsedEngine {
-  readonly cluster: string;
-  readonly address: string;
-  readonly db: number;
-  /** Null for a spare, which may not have it yet. */
-  readonly identity: string | null;
 }
 
 /**
@@ -71,8 +54,8 @@ export class EngineSweep {
 
   /** Looks at every engine once. */
   async sweep(): Promise<void> {
-    const { probe, findingsNeeded, report, log } = this.#options;
-    const used = await this.#used();
+    const { store, probe, findingsNeeded, report, log } = this.#options;
+    const used = (await knownEngines(store, log)).filter(({ isInUse }) => isInUse);
     const swept = await Promise.all(
       used.map(async (engine) => ({
         ...engine,
@@ -90,37 +73,8 @@ export class EngineSweep {
       await report({ cluster, address, reason, detectedAt: finding.at });
     }
   }
-
-  async #used(): Promise<UsedEngine[]> {
-    const { store, log } = this.#options;
-    const engines: UsedEngine[] = [];
-    for (const { key, value } of (await store.list(SALVOR_CLUSTERS_PREFIX)).entries) {
-      const cluster = decodeURIComponent(key.slice(SALVOR_CLUSTERS_PREFIX.length));
-      const storage = await store.get(clusterStorageKey(cluster));
-      if (storage === null) continue;
-      try {
-        const { role } = parseRecord(salvorClusterSchema, key, value);
-        engines.push(...usedIn(cluster, role, parseClusterStorage(storage.value)));
-      } catch (error) {
-        log.error(
-          { cluster, error: messageOf(error) },
-          'engines of a cluster with a bad configuration not swept',
-        );
-      }
-    }
-    return engines;
-  }
 }
 
-function usedIn(cluster: string, role: ClusterRole, { servers }: ClusterStorage): UsedEngine[] {
-  return servers.flatMap(({ address, db, generation, status, replacement }, shard): UsedEngine[] => {
-    if (status === 'repair-final-outage' && replacement !== undefined)
-      return [{ cluster, address: replacement.address, db: replacement.db, identity: null }];
-    if (status !== 'online' && status !== 'repair-tmp-outage') return [];
-    return [{ cluster, address, db, identity: identityText({ cluster, role, shard, generation }) }];
-  });
-}
-
-function nameOf({ cluster, address, db }: UsedEngine): string {
+function nameOf({ cluster, address, db }: KnownEngine): string {
   return `${cluster}/${address}/${db}`;
 }

@@ -71,7 +71,7 @@ await runService({
       name: 'health-analyzer',
       version: '0.1.0',
       description: 'Probes storage engines and judges their outages',
-      handlers: { 'engine.probe': (request) => probeOnRequest(store, request, probe) },
+      handlers: { 'engine.probe': (request) => probeOnRequest(store, request, { ...probe, log }) },
     });
     return {
       checks: {

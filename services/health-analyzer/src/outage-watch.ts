@@ -11,7 +11,7 @@ import {
   type Watch,
   whenAvailable,
 } from '@salvor/config-store';
-import type { Logger } from '@salvor/service-kit';
+import { type Logger, pause } from '@salvor/service-kit';
 import { identityText } from '@salvor/vdisk';
 import { type ProbeOptions, type ProbeTarget, probeEngine } from './probe.ts';
 import { decideVerdict, type ProbeFinding, type VerdictPolicy } from './verdict.ts';
@@ -144,16 +144,4 @@ export class OutageWatch {
       return { address, db, identity: null };
     return { address, db, identity: identityText({ cluster, role, shard, generation: entry.generation }) };
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done, { once: true });
-  });
 }

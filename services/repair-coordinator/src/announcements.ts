@@ -22,7 +22,7 @@ export type Announcement = {
 /** The keys whose changes are announced. */
 export const announcedPrefixes = [INCIDENTS_PREFIX, CLOSED_INCIDENTS_PREFIX, SALVOR_CLUSTERS_PREFIX] as const;
 
-/** Open incidents remembered, so that their ends tell only what is new. */
+/** Incidents remembered, open and ended, so that nothing is told twice by one announcer. */
 const REMEMBERED_INCIDENTS_MAX = 1_024;
 
 /**
@@ -32,6 +32,8 @@ const REMEMBERED_INCIDENTS_MAX = 1_024;
 export class Announcements {
   /** Open incidents as last seen: the key of one that ends may be gone before its end is seen. */
   readonly #open = new Map<string, IncidentRecord>();
+  /** Ended ones: what is seen late of an incident, its end has told already. */
+  readonly #ended = new Set<string>();
 
   of({ key, entry, previous }: Pick<Change, 'key' | 'entry' | 'previous'>): Announcement[] {
     const about = parseKey(key);
@@ -39,6 +41,7 @@ export class Announcements {
     switch (about.kind) {
       case 'incident': {
         const incident = parseRecord(incidentSchema, key, entry.value);
+        if (this.#ended.has(incident.id)) return [];
         const before = this.#open.get(incident.id);
         this.#remember(incident);
         return incidentAnnouncements(incident, before);
@@ -48,6 +51,8 @@ export class Announcements {
         const incident = parseRecord(closedIncidentSchema, key, entry.value);
         const before = this.#open.get(incident.id);
         this.#open.delete(incident.id);
+        this.#ended.add(incident.id);
+        forgetOldest(this.#ended);
         return [...incidentAnnouncements(incident, before), closedAnnouncement(incident)];
       }
       case 'salvor-cluster':
@@ -60,9 +65,13 @@ export class Announcements {
   #remember(incident: IncidentRecord): void {
     this.#open.delete(incident.id);
     this.#open.set(incident.id, incident);
-    const [oldest] = this.#open.keys();
-    if (this.#open.size > REMEMBERED_INCIDENTS_MAX && oldest !== undefined) this.#open.delete(oldest);
+    forgetOldest(this.#open);
   }
+}
+
+function forgetOldest(remembered: Map<string, unknown> | Set<string>): void {
+  const [oldest] = remembered.keys();
+  if (remembered.size > REMEMBERED_INCIDENTS_MAX && oldest !== undefined) remembered.delete(oldest);
 }
 
 function clusterAnnouncements(

@@ -8,6 +8,7 @@ import {
   INCIDENTS_PREFIX,
   type IncidentRecord,
   incidentSchema,
+  listClusters,
   listRepairRecords,
   listVdisks,
   operationKey,
@@ -19,7 +20,6 @@ import {
   parseRecord,
   readVdisk,
   recordIn,
-  SALVOR_CLUSTERS_PREFIX,
   type SalvorClusterRecord,
   type StoredVdisk,
   salvorClusterKey,
@@ -47,19 +47,11 @@ export interface KnownCluster {
 
 /** Every cluster that Salvor looks after. */
 export async function readClusters(store: ConfigStore): Promise<KnownCluster[]> {
-  const { entries } = await store.list(SALVOR_CLUSTERS_PREFIX);
-  const clusters: KnownCluster[] = [];
-  for (const { key, value } of entries) {
-    const cluster = decodeURIComponent(key.slice(SALVOR_CLUSTERS_PREFIX.length));
-    const storage = await store.get(clusterStorageKey(cluster));
-    if (storage === null) continue;
-    clusters.push({
-      cluster,
-      record: parseRecord(salvorClusterSchema, key, value),
-      storage: parseClusterStorage(storage.value),
-    });
-  }
-  return clusters;
+  return (await listClusters(store)).map(({ cluster, record, storage }) => ({
+    cluster,
+    record: parseRecord(salvorClusterSchema, record.key, record.value),
+    storage: parseClusterStorage(storage.value),
+  }));
 }
 
 export async function readCluster(store: ConfigStore, cluster: string): Promise<KnownCluster> {

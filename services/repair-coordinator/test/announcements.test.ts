@@ -147,6 +147,21 @@ describe('the announcements of what is stored', () => {
     assert.deepEqual(told, wholeStory);
   });
 
+  it('tell nothing again when the end of an incident is seen before what led to it', () => {
+    const cluster = new Cluster();
+    cluster.fail();
+    const key = incidentKey('p', 0);
+    const open = { key, value: cluster.stored.get(key) ?? '' } as StoreEntry;
+    const { id } = cluster.incident;
+    cluster.judge();
+    cluster.repair();
+    const closedKey = closedIncidentKey(id);
+    const closed = { key: closedKey, value: cluster.stored.get(closedKey) ?? '' } as StoreEntry;
+    const announcements = new Announcements();
+    assert.deepEqual(moves(announcements.of({ key: closedKey, entry: closed, previous: null })), wholeStory);
+    assert.deepEqual(announcements.of({ key, entry: open, previous: null }), []);
+  });
+
   it('tell the end of one incident and the beginning of the next, seen as one change', () => {
     const cluster = new Cluster();
     const observer = new Observer();
