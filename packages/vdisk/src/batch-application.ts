@@ -1,12 +1,5 @@
-import {
-  addStore,
-  blocksToMerge,
-  mergeChanges,
-  type Pending,
-  type PendingCopy,
-  type PendingWrite,
-} from './batch.ts';
-import { addMark, stripeOf } from './dirty-map.ts';
+import { blocksToMerge, mergeChanges, type Pending, type PendingCopy, type PendingWrite } from './batch.ts';
+import { addMark } from './dirty-map.ts';
 import type { Pair } from './pair.ts';
 import type { MemberName, PairMode } from './pair-mode.ts';
 import { Frame } from './resp.ts';
@@ -44,7 +37,7 @@ export class BatchApplication {
       merged = mergeChanges(
         writes,
         new Map(needed.map((b, i) => [b, present[i] ?? null])),
-        this.#pair.context.blockSizeBytes,
+        this.#pair.context.layout.blockSizeBytes,
       );
     } catch (error) {
       this.#pair.noteError(readFrom, error);
@@ -81,16 +74,16 @@ export class BatchApplication {
     try {
       const { head } = await member.open();
       const frame = new Frame();
-      const { vdisk, shards } = this.#pair.context;
+      const { vdisk, shards, layout } = this.#pair.context;
       addMark(
         frame,
         vdisk,
-        [...merged.keys()].map((block) => stripeOf(block, shards)),
+        [...merged.keys()].map((block) => layout.bitOf(block, shards)),
         1,
       );
       const fork = head.fork ?? head.seq;
       addAdvanceAlone(frame, vdisk, batch.seq, fork);
-      addStore(frame, vdisk, merged);
+      if (merged.size > 0) layout.addStore(frame, merged);
       await member.transact(frame, { ...head, seq: batch.seq, fork });
       return 0;
     } catch (error) {
@@ -105,7 +98,7 @@ export class BatchApplication {
     merged: ReadonlyMap<number, Buffer | null>,
     copies: readonly PendingCopy[],
   ): Promise<number | null> {
-    const { vdisk } = this.#pair.context;
+    const { vdisk, layout } = this.#pair.context;
     const source = this.#pair.member(mode.from);
     const target = this.#pair.member(mode.to);
     const wanted = copies.flatMap(({ blocks }) => blocks).filter((block) => !merged.has(block));
@@ -132,12 +125,12 @@ export class BatchApplication {
     addMark(
       toSource,
       vdisk,
-      copies.flatMap(({ stripes }) => stripes),
+      copies.flatMap(({ bits }) => bits),
       0,
     );
     // Every block of the copy step, equal ones too: a step that is sent again may find equal what its first try stored.
     addAdvance(toSource, vdisk, batch.seq, new Set([...merged.keys(), ...wanted]));
-    addStore(toSource, vdisk, merged);
+    if (merged.size > 0) layout.addStore(toSource, merged);
     const done = await this.#send(batch, [
       [mode.from, toSource],
       [mode.to, toTarget],
@@ -148,7 +141,7 @@ export class BatchApplication {
   #frame(seq: number, blocks: ReadonlyMap<number, Buffer | null>): Frame {
     const frame = new Frame();
     addAdvance(frame, this.#pair.context.vdisk, seq, blocks.keys());
-    addStore(frame, this.#pair.context.vdisk, blocks);
+    if (blocks.size > 0) this.#pair.context.layout.addStore(frame, blocks);
     return frame;
   }
 

@@ -1,6 +1,3 @@
-import { blocksKey } from './engine-keys.ts';
-import type { Frame } from './resp.ts';
-
 /** A change to one block: whole when `at` is absent, else `data` goes to byte `at` of the block. Null data means zeros. */
 export interface BlockChange {
   readonly block: number;
@@ -19,7 +16,8 @@ export interface PendingWrite {
 
 export interface PendingCopy {
   readonly kind: 'copy';
-  readonly stripes: readonly number[];
+  /** Bits of the dirty map to clear, and the blocks that they stand for. */
+  readonly bits: readonly number[];
   readonly blocks: readonly number[];
   /** Write only blocks that differ: for a whole-shard compare of a member that kept most of its data. */
   readonly compare: boolean;
@@ -96,27 +94,6 @@ export function mergeChanges(
   }
   for (const [block, data] of merged) if (data !== null && isZero(data)) merged.set(block, null);
   return merged;
-}
-
-/** Adds the commands that store blocks and remove all-zero ones. */
-export function addStore(frame: Frame, vdisk: string, blocks: ReadonlyMap<number, Buffer | null>): void {
-  const key = blocksKey(vdisk);
-  const stored = [...blocks].filter((entry): entry is [number, Buffer] => entry[1] !== null);
-  const zeroed = [...blocks.keys()].filter((block) => blocks.get(block) === null);
-  if (stored.length > 0) {
-    frame
-      .begin(2 + 2 * stored.length)
-      .arg('HSET')
-      .arg(key);
-    for (const [block, data] of stored) frame.arg(block).arg(data);
-  }
-  if (zeroed.length > 0) {
-    frame
-      .begin(2 + zeroed.length)
-      .arg('HDEL')
-      .arg(key);
-    for (const block of zeroed) frame.arg(block);
-  }
 }
 
 let zeros: Buffer = Buffer.alloc(4096);

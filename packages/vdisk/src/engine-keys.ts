@@ -18,7 +18,7 @@ export function writesKey(vdisk: string): string {
   return `salvor:writes:${vdisk}`;
 }
 
-/** STRING used as a bitmap: the blocks that the partner of this engine lacks. Bit i stands for the blocks of stripe i on this shard. */
+/** STRING used as a bitmap: the blocks that the partner of this engine lacks. Which bit is which block's, the layout says. */
 export function dirtyKey(vdisk: string): string {
   return `salvor:dirty:${vdisk}`;
 }

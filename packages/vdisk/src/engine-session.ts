@@ -1,8 +1,9 @@
 import { identityFault } from './engine-control.ts';
-import { blocksKey, type EngineIdentity, epochKey, identityKey, identityText } from './engine-keys.ts';
+import { type EngineIdentity, epochKey, identityKey, identityText } from './engine-keys.ts';
 import type { EngineError } from './errors.ts';
 import { checkEpoch, FencedLane } from './fenced-lane.ts';
 import { GatheredReads } from './gathered-reads.ts';
+import type { BlockLayout } from './layout/block-layout.ts';
 import { Frame, type RespValue } from './resp.ts';
 import { type LinkOptions, RespLink, throwIfError } from './resp-link.ts';
 import { addReadHead, parseHead, type WriteHead } from './write-history.ts';
@@ -12,11 +13,10 @@ export interface SessionOptions {
   readonly vdisk: string;
   /** Decimal epoch of the owner. */
   readonly epoch: string;
+  readonly layout: BlockLayout;
   readonly link: Omit<LinkOptions, 'clientName'>;
 }
 
-/** Blocks per HMGET: long enough to amortise the command, short enough not to stall the engine. */
-const READ_RUN = 64;
 /** Blocks asked about in one go; reads that come meanwhile are served in between. */
 const STORED_RUN = 1024;
 
@@ -77,44 +77,28 @@ export class EngineSession {
   }
 
   async #fetch(blocks: readonly number[]): Promise<(Buffer | null)[]> {
+    const { layout } = this.#options;
     const frame = new Frame();
-    const key = blocksKey(this.#options.vdisk);
-    for (let from = 0; from < blocks.length; from += READ_RUN) {
-      const part = blocks.slice(from, from + READ_RUN);
-      frame
-        .begin(2 + part.length)
-        .arg('HMGET')
-        .arg(key);
-      for (const block of part) frame.arg(block);
-    }
-    const found: (Buffer | null)[] = [];
-    for (const reply of await this.request(frame)) {
-      for (const value of Array.isArray(reply) ? reply : [])
-        found.push(Buffer.isBuffer(value) ? value : null);
-    }
-    return found;
+    layout.addRead(frame, blocks);
+    return layout.found(await this.request(frame), blocks);
   }
 
   /** Which of the blocks the engine stores. Rejects like {@link readBlocks}. */
   async storedBlocks(blocks: readonly number[]): Promise<boolean[]> {
-    const key = blocksKey(this.#options.vdisk);
+    const { layout } = this.#options;
     const stored: boolean[] = [];
     for (let from = 0; from < blocks.length; from += STORED_RUN) {
+      const part = blocks.slice(from, from + STORED_RUN);
       const frame = new Frame();
-      for (const block of blocks.slice(from, from + STORED_RUN)) frame.command('HEXISTS', key, block);
-      for (const reply of await this.request(frame)) stored.push(reply === 1);
+      layout.addAskStored(frame, part);
+      for (const answer of layout.areStored(await this.request(frame), part)) stored.push(answer);
     }
     return stored;
   }
 
   /** Every block that the engine stores; null when there are more than `most`. Rejects like {@link readBlocks}. */
-  async storedAtMost(most: number): Promise<number[] | null> {
-    const key = blocksKey(this.#options.vdisk);
-    const [count] = await this.request(new Frame().command('HLEN', key));
-    if (typeof count !== 'number' || count > most) return null;
-    if (count === 0) return [];
-    const [names] = await this.request(new Frame().command('HKEYS', key));
-    return Array.isArray(names) ? names.map(blockNumber).filter((block) => block >= 0) : null;
+  storedAtMost(most: number): Promise<number[] | null> {
+    return this.#options.layout.listStored((frame) => this.request(frame), most);
   }
 
   /** Sends reading commands and answers only when the epoch, read behind them, is ours. Error replies reject. */
@@ -143,12 +127,6 @@ export class EngineSession {
     this.close();
     this.onBroken(error);
   }
-}
-
-/** A field of another writer that names no block is not read either. */
-function blockNumber(name: RespValue): number {
-  const block = Buffer.isBuffer(name) ? Number(name.toString('latin1')) : -1;
-  return Number.isSafeInteger(block) ? block : -1;
 }
 
 async function verify(link: RespLink, { identity, vdisk, epoch }: SessionOptions): Promise<WriteHead> {

@@ -21,6 +21,7 @@ import {
 } from '@salvor/config-store';
 import { type Logger, pause, SalvorError } from '@salvor/service-kit';
 import { errno, VdiskIoError } from './errors.ts';
+import { NondedupedLayout } from './layout/nondeduped.ts';
 import { type ClusterView, memberRecords, type OpenIncident } from './member-records.ts';
 import { LeaseGuard, type OwnerIdentity, takeOwnership } from './ownership.ts';
 import { Pair } from './pair.ts';
@@ -102,6 +103,7 @@ export async function describeVdisk(
     vdisk,
     sizeBytes: vdiskSizeBytes(shape),
     blockSizeBytes: shape.blockSize,
+    layout: new NondedupedLayout(vdisk, shape.blockSize),
     readOnly: shape.readOnly,
     shards: storage.servers.length,
     clusters,
@@ -319,7 +321,7 @@ export class MountedVdisk {
   }
 
   #context(shard: number): PairContext {
-    const { vdisk, shards, sizeBytes, blockSizeBytes } = this.geometry;
+    const { vdisk, shards, sizeBytes, blockSizeBytes, layout } = this.geometry;
     const { settings, events } = this.#options;
     const blocks = Math.floor(sizeBytes / blockSizeBytes);
     return {
@@ -327,10 +329,10 @@ export class MountedVdisk {
       epoch: this.epoch,
       shard,
       shards,
-      stripes: Math.ceil(blocks / shards),
-      blockSizeBytes,
+      layout,
+      bits: layout.bitCount(blocks, shards),
       settings,
-      blocksOfStripe: (stripe) => this.#blocksOfStripe(stripe, shard, blocks),
+      blocksOfBit: (bit) => this.#blocksOfBit(bit, shard, blocks),
       engineFailed: ({ identity, address }, { fault, message }) => {
         this.#options.log.warn({ vdisk, engine: address, fault, reason: message }, 'storage engine failed');
         events.engineFailed({ vdisk, cluster: identity.cluster, shard, address, fault, reason: message });
@@ -345,13 +347,12 @@ export class MountedVdisk {
     };
   }
 
-  #blocksOfStripe(stripe: number, shard: number, blocks: number): number[] {
-    const { shards } = this.geometry;
-    const found: number[] = [];
-    for (let block = stripe * shards; block < Math.min((stripe + 1) * shards, blocks); block++) {
-      if (placeBlock(block, shards, (s) => this.#rip[s] !== true) === shard) found.push(block);
-    }
-    return found;
+  #blocksOfBit(bit: number, shard: number, blocks: number): number[] {
+    const { shards, layout } = this.geometry;
+    const isUsable = (s: number): boolean => this.#rip[s] !== true;
+    return layout
+      .blocksOfBit(bit, shards)
+      .filter((block) => block < blocks && placeBlock(layout.placedBy(block), shards, isUsable) === shard);
   }
 
   async #proposeOffline({ identity, address }: MemberRecord, reason: string): Promise<void> {

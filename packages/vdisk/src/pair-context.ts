@@ -1,6 +1,7 @@
 import type { EngineStatus } from '@salvor/config-store';
 import type { EngineIdentity } from './engine-keys.ts';
 import type { EngineError, FencedError } from './errors.ts';
+import type { BlockLayout } from './layout/block-layout.ts';
 
 /** What etcd says of one member of a pair. */
 export interface MemberRecord {
@@ -65,11 +66,12 @@ export interface PairContext {
   readonly shard: number;
   /** Servers in the cluster. */
   readonly shards: number;
-  readonly stripes: number;
-  readonly blockSizeBytes: number;
+  readonly layout: BlockLayout;
+  /** Bits of the dirty map. */
+  readonly bits: number;
   readonly settings: PairSettings;
-  /** The blocks of a stripe that are placed on this shard. */
-  blocksOfStripe(stripe: number): number[];
+  /** The blocks with a bit of the dirty map that are placed on this shard. */
+  blocksOfBit(bit: number): number[];
   engineFailed(record: MemberRecord, error: EngineError): void;
   /** Asks for the transition to offline; the change comes back through `Pair.applyRecords`. */
   proposeOffline(record: MemberRecord, error: EngineError): Promise<void>;

@@ -76,13 +76,14 @@ export class PairMember {
 
   /** Opens without judging the write history: for mount and for repairs, which judge it themselves. */
   async openUnjudged(): Promise<EngineSession> {
-    const { vdisk, epoch, settings } = this.#pair.context;
+    const { vdisk, epoch, settings, layout } = this.#pair.context;
     const { identity, address, db } = this.record;
     const { connectTimeoutMs, commandTimeoutMs, password } = settings;
     const session = await EngineSession.open({
       identity,
       vdisk,
       epoch,
+      layout,
       link: { address, db, password, connectTimeoutMs, commandTimeoutMs },
     });
     if (!isSameEngine(this.record, { identity, address, db })) {

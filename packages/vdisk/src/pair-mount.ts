@@ -1,4 +1,3 @@
-import { addStore } from './batch.ts';
 import { EngineControl } from './engine-control.ts';
 import { dirtyKey } from './engine-keys.ts';
 import { EngineError } from './errors.ts';
@@ -89,7 +88,8 @@ async function copyBatch(pair: Pair, ahead: PairMember, behind: PairMember, bloc
   const found = await from.readBlocks(blocks);
   const frame = new Frame();
   addAdvance(frame, pair.context.vdisk, from.head.seq, blocks);
-  addStore(frame, pair.context.vdisk, new Map(blocks.map((block, i) => [block, found[i] ?? null])));
+  if (blocks.length > 0)
+    pair.context.layout.addStore(frame, new Map(blocks.map((block, i) => [block, found[i] ?? null])));
   const to = await behind.open();
   await behind.transact(frame, { ...to.head, seq: from.head.seq });
 }

@@ -1,5 +1,5 @@
 import { decideCatchUp, type Range } from './catch-up.ts';
-import { addMark, allDirty, MAP_CHUNK_BYTES, stripeOf, stripesIn } from './dirty-map.ts';
+import { addMark, allDirty, bitsIn, MAP_CHUNK_BYTES } from './dirty-map.ts';
 import { EngineControl } from './engine-control.ts';
 import { dirtyKey, writesKey } from './engine-keys.ts';
 import type { EngineSession } from './engine-session.ts';
@@ -191,8 +191,8 @@ export class PairRepair {
   }
 
   async #mark(source: PairMember, from: EngineSession, blocks: ReadonlySet<number>): Promise<void> {
-    const { vdisk, shards } = this.#pair.context;
-    const all = [...blocks].map((block) => stripeOf(block, shards));
+    const { vdisk, shards, layout } = this.#pair.context;
+    const all = [...blocks].map((block) => layout.bitOf(block, shards));
     for (let at = 0; at < all.length; at += RING_CHUNK) {
       const frame = new Frame();
       addMark(frame, vdisk, all.slice(at, at + RING_CHUNK), 1);
@@ -201,10 +201,10 @@ export class PairRepair {
   }
 
   async #markAll(source: PairMember, from: EngineSession): Promise<void> {
-    const { vdisk, stripes } = this.#pair.context;
-    const bytes = Math.ceil(stripes / 8);
+    const { vdisk, bits } = this.#pair.context;
+    const bytes = Math.ceil(bits / 8);
     for (let at = 0; at < bytes; at += 1 << 20) {
-      const chunk = allDirty(stripes, at, 1 << 20);
+      const chunk = allDirty(bits, at, 1 << 20);
       await source.transact(new Frame().command('SETRANGE', dirtyKey(vdisk), at, chunk), from.head);
     }
   }
@@ -227,15 +227,15 @@ export class PairRepair {
     compare: boolean,
   ): Promise<{ copied: number; stored: number }> {
     const { vdisk } = this.#pair.context;
-    const bytes = Math.ceil(this.#pair.context.stripes / 8);
+    const bytes = Math.ceil(this.#pair.context.bits / 8);
     let copied = 0;
     let stored = 0;
     const inFlight = new Set<Promise<void>>();
     let failure: unknown = null;
-    const copyStep = async (stripes: number[]): Promise<void> => {
-      const blocks = stripes.flatMap((stripe) => this.#pair.context.blocksOfStripe(stripe));
-      stored += await this.#pair.copy(stripes, blocks, compare);
-      copied += stripes.length;
+    const copyStep = async (bits: number[]): Promise<void> => {
+      const blocks = bits.flatMap((bit) => this.#pair.context.blocksOfBit(bit));
+      stored += await this.#pair.copy(bits, blocks, compare);
+      copied += bits.length;
     };
     try {
       for (let at = 0; at < bytes; at += MAP_CHUNK_BYTES) {
@@ -244,9 +244,9 @@ export class PairRepair {
         const session = await source.open();
         const range = new Frame().command('GETRANGE', dirtyKey(vdisk), at, at + MAP_CHUNK_BYTES - 1);
         const [chunk] = await session.request(range);
-        const stripes = Buffer.isBuffer(chunk) ? [...stripesIn(chunk, at)] : [];
-        for (let i = 0; i < stripes.length; i += COPY_BLOCKS) {
-          const step = copyStep(stripes.slice(i, i + COPY_BLOCKS)).finally(() => inFlight.delete(step));
+        const bits = Buffer.isBuffer(chunk) ? [...bitsIn(chunk, at)] : [];
+        for (let i = 0; i < bits.length; i += COPY_BLOCKS) {
+          const step = copyStep(bits.slice(i, i + COPY_BLOCKS)).finally(() => inFlight.delete(step));
           // It may fail while nobody waits for it: that ends the attempt below, and must not end the process.
           step.catch((error: unknown) => {
             failure ??= error;

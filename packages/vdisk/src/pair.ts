@@ -208,9 +208,9 @@ export class Pair {
   }
 
   /** Copies blocks from the survivor to the member under repair; resolves with the number of blocks written there. */
-  copy(stripes: readonly number[], blocks: readonly number[], compare: boolean): Promise<number> {
+  copy(bits: readonly number[], blocks: readonly number[], compare: boolean): Promise<number> {
     return new Promise((resolve, reject) =>
-      this.#enqueue({ kind: 'copy', stripes, blocks, compare, resolve, reject }),
+      this.#enqueue({ kind: 'copy', bits, blocks, compare, resolve, reject }),
     );
   }
 
@@ -245,7 +245,7 @@ export class Pair {
 
   async #pump(): Promise<void> {
     while (this.#queue.length > 0) {
-      const taken = takeBatch(this.#queue, this.context.blockSizeBytes);
+      const taken = takeBatch(this.#queue, this.context.layout.blockSizeBytes);
       try {
         const [first] = taken;
         if (first?.kind === 'exclusive') await first.run();

@@ -1,6 +1,7 @@
 import { BATCH_MAX_BLOCKS, type BlockChange } from './batch.ts';
 import { errno, VdiskIoError } from './errors.ts';
 import { type Extent, findExtents } from './extents.ts';
+import type { BlockLayout } from './layout/block-layout.ts';
 import type { Pair } from './pair.ts';
 import type { PairMode } from './pair-mode.ts';
 import { placeBlock } from './sharding.ts';
@@ -9,6 +10,7 @@ export interface Geometry {
   readonly vdisk: string;
   readonly sizeBytes: number;
   readonly blockSizeBytes: number;
+  readonly layout: BlockLayout;
   readonly readOnly: boolean;
   /** Servers in the cluster, `rip` ones included. */
   readonly shards: number;
@@ -93,8 +95,8 @@ export class Vdisk {
 
   /** One whole block, the commonest request: what the engine sent is the answer, without a copy. */
   async #readBlock(block: number): Promise<Buffer | null> {
-    const { blockSizeBytes, shards } = this.geometry;
-    const [stored] = await this.#pair(placeBlock(block, shards, this.#usable)).read([block]);
+    const { blockSizeBytes } = this.geometry;
+    const [stored] = await this.#pair(this.#shardOf(block)).read([block]);
     await this.#guard.assertOwner();
     if (stored == null || stored.length === blockSizeBytes) return stored ?? null;
     const out = Buffer.alloc(blockSizeBytes);
@@ -132,14 +134,14 @@ export class Vdisk {
   async #extents(offsetBytes: number, lengthBytes: number): Promise<Extent[]> {
     this.#assertInside(offsetBytes, lengthBytes, errno.invalid);
     if (lengthBytes === 0) return [];
-    const { blockSizeBytes, shards: count } = this.geometry;
+    const { blockSizeBytes } = this.geometry;
     const usable = this.#pairs.map(({ context }) => context.shard).filter(this.#usable);
     const extents = await findExtents({
       offsetBytes,
       lengthBytes,
       blockSizeBytes,
       shards: usable.map((shard) => this.#pair(shard)),
-      shardOf: (block) => usable.indexOf(placeBlock(block, count, this.#usable)),
+      shardOf: (block) => usable.indexOf(this.#shardOf(block)),
     });
     await this.#guard.assertOwner();
     return extents;
@@ -176,14 +178,14 @@ export class Vdisk {
   }
 
   #byShard(offsetBytes: number, lengthBytes: number): Map<number, Piece[]> {
-    const { blockSizeBytes, shards } = this.geometry;
+    const { blockSizeBytes } = this.geometry;
     const runs = new Map<number, Piece[]>();
     const end = offsetBytes + lengthBytes;
     for (let position = offsetBytes; position < end; ) {
       const block = Math.floor(position / blockSizeBytes);
       const at = position - block * blockSizeBytes;
       const length = Math.min(blockSizeBytes - at, end - position);
-      const shard = placeBlock(block, shards, this.#usable);
+      const shard = this.#shardOf(block);
       const piece = { block, at, length, from: position - offsetBytes };
       const run = runs.get(shard);
       if (run === undefined) runs.set(shard, [piece]);
@@ -191,6 +193,11 @@ export class Vdisk {
       position += length;
     }
     return runs;
+  }
+
+  #shardOf(block: number): number {
+    const { layout, shards } = this.geometry;
+    return placeBlock(layout.placedBy(block), shards, this.#usable);
   }
 
   #pair(shard: number): Pair {

@@ -7,6 +7,7 @@ import type { EngineStatus } from '@salvor/config-store';
 import { EngineControl } from '../src/engine-control.ts';
 import type { EngineIdentity } from '../src/engine-keys.ts';
 import type { EngineError, FencedError } from '../src/errors.ts';
+import { NondedupedLayout } from '../src/layout/nondeduped.ts';
 import { Pair } from '../src/pair.ts';
 import type { MemberRecord, PairContext, RepairOutcome } from '../src/pair-context.ts';
 import { mountPair } from '../src/pair-mount.ts';
@@ -160,10 +161,10 @@ export class PairHarness {
       epoch,
       shard: 0,
       shards: 1,
-      stripes: blocks,
-      blockSizeBytes,
+      layout: new NondedupedLayout('v1', blockSizeBytes),
+      bits: blocks,
       settings: { connectTimeoutMs: 1000, commandTimeoutMs: 1000, proposeAfterMs: 250, holdMaxMs: 10_000 },
-      blocksOfStripe: (stripe) => [stripe],
+      blocksOfBit: (bit) => [bit],
       engineFailed: ({ address }, error) => this.failures.push({ address, fault: error.fault }),
       proposeOffline: async ({ address }: MemberRecord, _error: EngineError) => {
         this.proposals.push(address);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { decideCatchUp } from '../src/catch-up.ts';
-import { allDirty, stripesIn } from '../src/dirty-map.ts';
+import { allDirty, bitsIn } from '../src/dirty-map.ts';
 import {
   decodeRingEntry,
   encodeRingEntry,
@@ -30,15 +30,15 @@ test('a ring with a missing or overwritten entry does not count', () => {
   assert.equal(parseRing(good, 4, 7), null);
 });
 
-test('a full dirty map marks exactly the stripes there are', () => {
+test('a full dirty map marks exactly the bits there are', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 3000 }), fc.integer({ min: 1, max: 64 }), (stripes, step) => {
+    fc.property(fc.integer({ min: 1, max: 3000 }), fc.integer({ min: 1, max: 64 }), (bits, step) => {
       const marked: number[] = [];
-      for (let at = 0; at < Math.ceil(stripes / 8); at += step)
-        marked.push(...stripesIn(allDirty(stripes, at, step), at));
+      for (let at = 0; at < Math.ceil(bits / 8); at += step)
+        marked.push(...bitsIn(allDirty(bits, at, step), at));
       assert.deepEqual(
         marked,
-        Array.from({ length: stripes }, (_, i) => i),
+        Array.from({ length: bits }, (_, i) => i),
       );
     }),
   );
