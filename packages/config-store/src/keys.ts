@@ -16,6 +16,7 @@ export type ParsedKey =
   | { readonly kind: 'closed-incident'; readonly incident: string }
   | { readonly kind: 'vdisk-owner'; readonly vdisk: string }
   | { readonly kind: 'operation'; readonly operation: string }
+  | { readonly kind: 'operation-worker'; readonly operation: string }
   | { readonly kind: 'repair'; readonly incident: string; readonly attempt: number; readonly vdisk: string };
 
 // 0-Disk's keys: the id comes first and may itself hold colons, so they are told apart by their suffix.
@@ -32,6 +33,7 @@ export const INCIDENTS_PREFIX = `${SALVOR_PREFIX}incidents/`;
 export const CLOSED_INCIDENTS_PREFIX = `${SALVOR_PREFIX}incidents-closed/`;
 export const VDISK_OWNERS_PREFIX = `${SALVOR_PREFIX}vdisks/`;
 export const OPERATIONS_PREFIX = `${SALVOR_PREFIX}operations/`;
+export const OPERATION_WORKERS_PREFIX = `${SALVOR_PREFIX}operation-workers/`;
 export const REPAIRS_PREFIX = `${SALVOR_PREFIX}repairs/`;
 
 export const salvorClusterKey = (cluster: string): string => `${SALVOR_CLUSTERS_PREFIX}${segment(cluster)}`;
@@ -42,6 +44,8 @@ export const closedIncidentKey = (incident: string): string =>
   `${CLOSED_INCIDENTS_PREFIX}${segment(incident)}`;
 export const ownerKey = (vdisk: string): string => `${VDISK_OWNERS_PREFIX}${segment(vdisk)}/owner`;
 export const operationKey = (operation: string): string => `${OPERATIONS_PREFIX}${segment(operation)}`;
+export const operationWorkerKey = (operation: string): string =>
+  `${OPERATION_WORKERS_PREFIX}${segment(operation)}`;
 export const repairKey = (incident: string, attempt: number, vdisk: string): string =>
   `${repairsPrefix(incident, attempt)}${segment(vdisk)}`;
 /** All repair records of one attempt of one incident. */
@@ -78,6 +82,7 @@ function parseSalvorKey(key: string): ParsedKey | null {
     if (room === 'clusters') return { kind: 'salvor-cluster', cluster: first };
     if (room === 'incidents-closed') return { kind: 'closed-incident', incident: first };
     if (room === 'operations') return { kind: 'operation', operation: first };
+    if (room === 'operation-workers') return { kind: 'operation-worker', operation: first };
   }
   if (second == null) return null;
   if (parts.length === 3) {

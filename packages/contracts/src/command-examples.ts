@@ -52,6 +52,18 @@ const vdisk = {
   owner: { server: 'nbd-1', epoch: 41 },
 };
 
+const operation = {
+  operation: 'op-5e80',
+  kind: 'vdisk.clone',
+  status: 'running',
+  message: 'copies shard 1 of vdisk v1 to vdisk v2',
+  startedAt: at,
+  subject: 'v2',
+  done: 4096,
+  total: 16384,
+  updatedAt: at + 900,
+};
+
 export const commandExamples: Readonly<
   Record<CommandName, { readonly request: PlainJsonObject; readonly reply: PlainJsonObject }>
 > = {
@@ -156,6 +168,14 @@ export const commandExamples: Readonly<
       ],
     },
   },
+  'operation.cancel': {
+    request: { operation: 'op-5e80' },
+    reply: {
+      operation: 'op-5e80',
+      outcome: 'applied',
+      reason: 'operation op-5e80 (vdisk.clone) is asked to stop; ask for it again to see when it has',
+    },
+  },
   'operation.get': {
     request: { operation: 'op-1b07' },
     reply: {
@@ -169,6 +189,7 @@ export const commandExamples: Readonly<
       },
     },
   },
+  'operation.list': { request: { all: true }, reply: { operations: [operation] } },
   'source.list': {
     request: {},
     reply: {

@@ -6,6 +6,8 @@ import {
   INCIDENTS_PREFIX,
   type IncidentRecord,
   incidentSchema,
+  OPERATIONS_PREFIX,
+  operationSchema,
   parseKey,
   parseRecord,
   SALVOR_CLUSTERS_PREFIX,
@@ -20,7 +22,12 @@ export type Announcement = {
 }[EventType];
 
 /** The keys whose changes are announced. */
-export const announcedPrefixes = [INCIDENTS_PREFIX, CLOSED_INCIDENTS_PREFIX, SALVOR_CLUSTERS_PREFIX] as const;
+export const announcedPrefixes = [
+  INCIDENTS_PREFIX,
+  CLOSED_INCIDENTS_PREFIX,
+  SALVOR_CLUSTERS_PREFIX,
+  OPERATIONS_PREFIX,
+] as const;
 
 /** Incidents remembered, open and ended, so that nothing is told twice by one announcer. */
 const REMEMBERED_INCIDENTS_MAX = 1_024;
@@ -57,6 +64,8 @@ export class Announcements {
       }
       case 'salvor-cluster':
         return clusterAnnouncements(about.cluster, { key, entry, previous });
+      case 'operation':
+        return operationAnnouncements(key, entry.value);
       default:
         return [];
     }
@@ -93,6 +102,26 @@ function clusterAnnouncements(
   const reason = why ?? `the cluster went from ${from} to ${to}`;
   const payload = { cluster, from, to, reason, at };
   return [{ id: `${cluster}-${at}-${from}-${to}`, type: 'cluster.status-changed', payload }];
+}
+
+/** Of an operation that goes on after its command was answered: each stored step of it, and its end. */
+function operationAnnouncements(key: string, value: string): Announcement[] {
+  const { operation, kind, at: begunAt, work } = parseRecord(operationSchema, key, value);
+  if (work === undefined) return [];
+  const { status, message, done, total, updatedAt: at } = work;
+  const basics = { operation, kind, message, at };
+  if (status === 'running') {
+    const steps = { ...(done === undefined ? {} : { done }), ...(total === undefined ? {} : { total }) };
+    return [
+      { id: `${operation}-${at}-progress`, type: 'operation.progress', payload: { ...basics, ...steps } },
+    ];
+  }
+  if (status === 'completed') {
+    const payload = { ...basics, durationMs: Math.max(0, at - begunAt) };
+    return [{ id: `${operation}-completed`, type: 'operation.completed', payload }];
+  }
+  const payload = { ...basics, code: status === 'cancelled' ? 'cancelled' : (work.code ?? 'failed') };
+  return [{ id: `${operation}-failed`, type: 'operation.failed', payload }];
 }
 
 /** What was seen before; null when that told nothing. A bad record must not hide the good one that follows it. */

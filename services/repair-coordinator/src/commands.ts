@@ -3,6 +3,7 @@ import {
   addSpares,
   applyEngineStatus,
   type ConfigStore,
+  cancelOperation,
   createCluster,
   createVdisk,
   deleteVdisk,
@@ -21,6 +22,7 @@ import {
   describeIncident,
   describeIncidents,
   describeOperation,
+  describeOperations,
   describeVdisk,
   describeVdisks,
   openIncidents,
@@ -185,6 +187,18 @@ export function commandHandlers({ store, access, log, announce }: CommandsOption
     },
     'incident.list': async ({ all }) => ({ incidents: await describeIncidents(store, all) }),
     'incident.get': async ({ incident }) => ({ incident: await describeIncident(store, incident) }),
+    'operation.list': async ({ kind, subject, all, limit }) => ({
+      operations: await describeOperations(store, {
+        all,
+        limit,
+        ...(kind === undefined ? {} : { kind }),
+        ...(subject === undefined ? {} : { subject }),
+      }),
+    }),
+    'operation.cancel': async ({ operation }) => {
+      const { outcome, code, reason } = await cancelOperation(store, operation, 'command');
+      return accepted({ outcome, code, reason, operation }, {});
+    },
     'operation.get': async ({ operation }) => ({ operation: await describeOperation(store, operation) }),
   };
 }

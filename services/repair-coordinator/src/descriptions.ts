@@ -9,15 +9,16 @@ import {
   type IncidentRecord,
   incidentSchema,
   listClusters,
+  listOperations,
   listRepairRecords,
   listVdisks,
-  operationKey,
-  operationSchema,
+  type OperationRecord,
   ownerKey,
   ownerSchema,
   parseClusterStorage,
   parseIncidentId,
   parseRecord,
+  readOperation,
   readVdisk,
   recordIn,
   type SalvorClusterRecord,
@@ -263,9 +264,43 @@ export async function describeOperation(
   store: ConfigStore,
   operation: string,
 ): Promise<OperationDescriptionInit> {
-  const key = operationKey(operation);
-  const entry = await store.get(key);
-  if (entry === null) throw new SalvorError('unknown-operation', `there is no operation ${operation}`);
-  const { kind, reason, at } = parseRecord(operationSchema, key, entry.value);
-  return { operation, kind, status: 'completed', message: reason, startedAt: at, endedAt: at };
+  const record = await readOperation(store, operation);
+  if (record === null) throw new SalvorError('unknown-operation', `there is no operation ${operation}`);
+  return operationDescription(record);
+}
+
+/** The latest first, at most `limit` of them. */
+export async function describeOperations(
+  store: ConfigStore,
+  { kind, subject, all, limit }: { kind?: string; subject?: string; all: boolean; limit: number },
+): Promise<OperationDescriptionInit[]> {
+  if (limit < 1)
+    throw new SalvorError('invalid-limit', `limit is a number of operations, at least 1, found ${limit}`);
+  const filter = { ...(kind === undefined ? {} : { kind }), ...(subject === undefined ? {} : { subject }) };
+  const { operations } = await listOperations(store, { ...filter, running: !all });
+  return operations.slice(0, limit).map(operationDescription);
+}
+
+function operationDescription({
+  operation,
+  kind,
+  reason,
+  at,
+  subject,
+  work,
+}: OperationRecord): OperationDescriptionInit {
+  const about = { operation, kind, startedAt: at, ...(subject === undefined ? {} : { subject }) };
+  if (work === undefined) return { ...about, status: 'completed', message: reason, endedAt: at };
+  const { status, message, done, total, endedAt, code, cancel, updatedAt } = work;
+  return {
+    ...about,
+    status,
+    message,
+    ...(endedAt === undefined ? {} : { endedAt }),
+    ...(done === undefined ? {} : { done }),
+    ...(total === undefined ? {} : { total }),
+    ...(code === undefined ? {} : { code }),
+    updatedAt,
+    cancelRequested: cancel !== undefined,
+  };
 }

@@ -28,8 +28,10 @@ export async function dropOldRecords(store: ConfigStore, now: number): Promise<n
     old.push(...(await store.list(`${REPAIRS_PREFIX}${id}/`)).entries.map((entry) => entry.key), key);
   }
   for (const { key, value } of (await store.list(OPERATIONS_PREFIX)).entries) {
-    const at = readable(operationSchema, key, value)?.at ?? now;
-    if (now - at > OPERATIONS_KEPT_MS) old.push(key);
+    const { at, work } = readable(operationSchema, key, value) ?? { at: now };
+    // What is under way is needed by whoever carries it out, however long that takes.
+    if (work?.status === 'running') continue;
+    if (now - (work?.endedAt ?? at) > OPERATIONS_KEPT_MS) old.push(key);
   }
   for (let from = 0; from < old.length; from += DELETES_MAX) {
     await store.transact({ compare: [], deletes: old.slice(from, from + DELETES_MAX) });

@@ -8,6 +8,7 @@ import {
   type IncidentRecord,
   incidentHistoryMax,
   incidentKey,
+  operationKey,
   type StoreEntry,
   salvorClusterKey,
 } from '@salvor/config-store';
@@ -197,5 +198,43 @@ describe('the announcements of what is stored', () => {
     assert.deepEqual(changes[0], changes[1]);
     cluster.judge();
     assert.deepEqual(clusterChanges(awake.look(cluster.stored)), [], 'told once');
+  });
+});
+
+describe('operations that go on after their command was answered', () => {
+  const key = operationKey('op-1');
+  const basics = {
+    operation: 'op-1',
+    kind: 'vdisk.clone',
+    request: '{}',
+    outcome: 'applied',
+    reason: '',
+    at: 100,
+  };
+  const told = (work: object | undefined) => {
+    const value = JSON.stringify({ ...basics, work });
+    const entry = { key, value, revision: '1', createRevision: '1', lease: null };
+    return new Announcements().of({ key, entry, previous: null });
+  };
+
+  it('tell each stored step, and their end', () => {
+    const message = 'copies';
+    assert.deepEqual(told({ status: 'running', message, done: 3, total: 4, updatedAt: 110 }), [
+      {
+        id: 'op-1-110-progress',
+        type: 'operation.progress',
+        payload: { operation: 'op-1', kind: 'vdisk.clone', message, done: 3, total: 4, at: 110 },
+      },
+    ]);
+    const [completed] = told({ status: 'completed', message, updatedAt: 130 });
+    assert.deepEqual([completed?.type, completed?.id], ['operation.completed', 'op-1-completed']);
+    const [failed] = told({ status: 'failed', message, code: 'no-room', updatedAt: 130 });
+    assert.deepEqual(failed?.type === 'operation.failed' && failed.payload.code, 'no-room');
+    const [cancelled] = told({ status: 'cancelled', message, updatedAt: 130 });
+    assert.deepEqual(cancelled?.type === 'operation.failed' && cancelled.payload.code, 'cancelled');
+  });
+
+  it('what was done within its command is not told: its own event tells it', () => {
+    assert.deepEqual(told(undefined), []);
   });
 });

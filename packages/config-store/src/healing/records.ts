@@ -134,6 +134,28 @@ export const repairSchema = z.looseObject({
 });
 export type RepairRecord = z.infer<typeof repairSchema>;
 
+export const workStatuses = ['running', 'completed', 'failed', 'cancelled'] as const;
+export type WorkStatus = (typeof workStatuses)[number];
+
+/** What an operation that outlives its command does now, and where it goes on after the process that does it has died. */
+export const workSchema = z.looseObject({
+  status: z.enum(workStatuses),
+  /** What it does, waits for, or did, as a sentence. */
+  message: z.string(),
+  /** Steps; what a step is depends on the kind of operation. */
+  done: z.number().int().min(0).optional(),
+  total: z.number().int().min(0).optional(),
+  updatedAt: millis,
+  endedAt: millis.optional(),
+  /** Why it failed, or what it waits for: a stable word. */
+  code: text.optional(),
+  /** Somebody wants it to stop. Whoever does the work ends it when that is safe. */
+  cancel: z.looseObject({ by: text, at: millis }).optional(),
+  /** Belongs to the kind of operation, which checks it when it reads it. */
+  checkpoint: z.unknown().optional(),
+});
+export type WorkRecord = z.infer<typeof workSchema>;
+
 /** `/salvor/operations/<id>`: what an operation did, written with its effect, so that a repeat finds the answer. */
 export const operationSchema = z.looseObject({
   operation: text,
@@ -144,8 +166,15 @@ export const operationSchema = z.looseObject({
   reason: z.string(),
   answer: z.unknown().optional(),
   at: millis,
+  /** What it is about: the id of a vdisk or a cluster. */
+  subject: text.optional(),
+  /** Only of operations that go on after their command was answered. */
+  work: workSchema.optional(),
 });
 export type OperationRecord = z.infer<typeof operationSchema>;
+
+/** `/salvor/operation-workers/<id>`, held under a lease: who carries the operation out now. */
+export const operationWorkerSchema = z.looseObject({ worker: text, since: millis });
 
 /** `/salvor/vdisks/<id>/owner`, held under a lease: who may write the vdisk now. */
 export const ownerSchema = z.looseObject({ server: text, instance: text, since: millis });

@@ -277,6 +277,26 @@ export interface NbdserverStatusReplyInit {
 export type NbdserverStatusRequest = Record<string, never>;
 export type NbdserverStatusRequestInit = NbdserverStatusRequest;
 
+/** The operation was asked to stop. */
+export interface OperationCancelReply {
+  /** Id of the operation that is to stop; ask operation.get for its end. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type OperationCancelReplyInit = OperationCancelReply;
+
+/** Asks an operation that is under way to stop. It ends as cancelled when that is safe; a deletion cannot be cancelled. */
+export interface OperationCancelRequest {
+  /** Id of the operation to stop. */
+  operation: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type OperationCancelRequestInit = OperationCancelRequest;
+
 /** One operation. */
 export interface OperationGetReply {
   /** The operation. */
@@ -292,6 +312,33 @@ export interface OperationGetRequest {
   operation: string;
 }
 export type OperationGetRequestInit = OperationGetRequest;
+
+/** Operations. */
+export interface OperationListReply {
+  /** The latest first. */
+  operations: OperationDescription[];
+}
+export interface OperationListReplyInit {
+  operations: readonly OperationDescriptionInit[];
+}
+
+/** Lists the operations that are under way, or all that are remembered. */
+export interface OperationListRequest {
+  /** Also those that have ended; they are remembered for 7 days. */
+  all: boolean;
+  /** Only those of this command, such as vdisk.clone. */
+  kind?: string | undefined;
+  /** Only those about this id, such as a vdisk. */
+  subject?: string | undefined;
+  /** At most so many, the latest first. */
+  limit: number;
+}
+export interface OperationListRequestInit {
+  all?: boolean | undefined;
+  kind?: string | undefined;
+  subject?: string | undefined;
+  limit?: number | undefined;
+}
 
 /** Log sources. */
 export interface SourceListReply {
@@ -995,16 +1042,41 @@ export interface OperationDescription {
   operation: string;
   /** The command, such as vdisk.create. */
   kind: string;
-  /** running, completed or failed. */
+  /** running, completed, failed or cancelled. */
   status: string;
-  /** What was done, or why it failed, as a sentence. */
+  /** What it does or waits for, what was done, or why it failed, as a sentence. */
   message: string;
   /** When it was accepted, milliseconds since 1970 UTC. */
   startedAt: number;
   /** When it ended; absent while it runs. */
   endedAt?: number | undefined;
+  /** The id of what it is about, such as a vdisk. */
+  subject?: string | undefined;
+  /** Steps done; what a step is depends on the command. */
+  done?: number | undefined;
+  /** Steps in all, when known. */
+  total?: number | undefined;
+  /** Stable word for why it failed, or for what it waits for. */
+  code?: string | undefined;
+  /** When it last said something; only of operations that go on after their command was answered. */
+  updatedAt?: number | undefined;
+  /** Whether it was asked to stop. */
+  cancelRequested: boolean;
 }
-export type OperationDescriptionInit = OperationDescription;
+export interface OperationDescriptionInit {
+  operation: string;
+  kind: string;
+  status: string;
+  message: string;
+  startedAt: number;
+  endedAt?: number | undefined;
+  subject?: string | undefined;
+  done?: number | undefined;
+  total?: number | undefined;
+  code?: string | undefined;
+  updatedAt?: number | undefined;
+  cancelRequested?: boolean | undefined;
+}
 
 /** applied: this call made the change. already: the same operation, or another one, had made it before. */
 export type Outcome = 'applied' | 'already';
@@ -1224,8 +1296,12 @@ export interface RecordTypes {
   readonly IncidentListRequest: IncidentListRequest;
   readonly NbdserverStatusReply: NbdserverStatusReply;
   readonly NbdserverStatusRequest: NbdserverStatusRequest;
+  readonly OperationCancelReply: OperationCancelReply;
+  readonly OperationCancelRequest: OperationCancelRequest;
   readonly OperationGetReply: OperationGetReply;
   readonly OperationGetRequest: OperationGetRequest;
+  readonly OperationListReply: OperationListReply;
+  readonly OperationListRequest: OperationListRequest;
   readonly SourceListReply: SourceListReply;
   readonly SourceListRequest: SourceListRequest;
   readonly VdiskCreateReply: VdiskCreateReply;
@@ -1303,8 +1379,12 @@ export interface RecordInits {
   readonly IncidentListRequest: IncidentListRequestInit;
   readonly NbdserverStatusReply: NbdserverStatusReplyInit;
   readonly NbdserverStatusRequest: NbdserverStatusRequestInit;
+  readonly OperationCancelReply: OperationCancelReplyInit;
+  readonly OperationCancelRequest: OperationCancelRequestInit;
   readonly OperationGetReply: OperationGetReplyInit;
   readonly OperationGetRequest: OperationGetRequestInit;
+  readonly OperationListReply: OperationListReplyInit;
+  readonly OperationListRequest: OperationListRequestInit;
   readonly SourceListReply: SourceListReplyInit;
   readonly SourceListRequest: SourceListRequestInit;
   readonly VdiskCreateReply: VdiskCreateReplyInit;
@@ -1393,7 +1473,9 @@ export interface CommandRecords {
   readonly 'incident.get': { readonly request: 'IncidentGetRequest'; readonly reply: 'IncidentGetReply' };
   readonly 'incident.list': { readonly request: 'IncidentListRequest'; readonly reply: 'IncidentListReply' };
   readonly 'nbdserver.status': { readonly request: 'NbdserverStatusRequest'; readonly reply: 'NbdserverStatusReply' };
+  readonly 'operation.cancel': { readonly request: 'OperationCancelRequest'; readonly reply: 'OperationCancelReply' };
   readonly 'operation.get': { readonly request: 'OperationGetRequest'; readonly reply: 'OperationGetReply' };
+  readonly 'operation.list': { readonly request: 'OperationListRequest'; readonly reply: 'OperationListReply' };
   readonly 'source.list': { readonly request: 'SourceListRequest'; readonly reply: 'SourceListReply' };
   readonly 'vdisk.create': { readonly request: 'VdiskCreateRequest'; readonly reply: 'VdiskCreateReply' };
   readonly 'vdisk.delete': { readonly request: 'VdiskDeleteRequest'; readonly reply: 'VdiskDeleteReply' };
