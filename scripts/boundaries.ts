@@ -27,6 +27,7 @@ const libraries: Record<string, readonly string[]> = {
   etcd3: ['config-store'],
   cockatiel: ['config-store'],
   ioredis: ['vdisk'],
+  '@node-rs': ['vdisk'],
   avsc: ['contracts'],
   pino: ['service-kit'],
   'prom-client': ['service-kit'],
