@@ -3,6 +3,7 @@ export * from './cluster-storage.ts';
 export * from './errors.ts';
 export * from './healing/index.ts';
 export * from './keys.ts';
+export * from './lifecycle/index.ts';
 export * from './operations/index.ts';
 export { openStore } from './store.ts';
 export * from './tlog-clusters.ts';

@@ -15,6 +15,7 @@ export type ParsedKey =
   | { readonly kind: 'incident'; readonly cluster: string; readonly shard: number }
   | { readonly kind: 'closed-incident'; readonly incident: string }
   | { readonly kind: 'vdisk-owner'; readonly vdisk: string }
+  | { readonly kind: 'vdisk-lifecycle'; readonly vdisk: string }
   | { readonly kind: 'operation'; readonly operation: string }
   | { readonly kind: 'operation-worker'; readonly operation: string }
   | { readonly kind: 'repair'; readonly incident: string; readonly attempt: number; readonly vdisk: string };
@@ -43,6 +44,8 @@ export const clusterIncidentsPrefix = (cluster: string): string => `${INCIDENTS_
 export const closedIncidentKey = (incident: string): string =>
   `${CLOSED_INCIDENTS_PREFIX}${segment(incident)}`;
 export const ownerKey = (vdisk: string): string => `${VDISK_OWNERS_PREFIX}${segment(vdisk)}/owner`;
+export const vdiskLifecycleKey = (vdisk: string): string =>
+  `${VDISK_OWNERS_PREFIX}${segment(vdisk)}/lifecycle`;
 export const operationKey = (operation: string): string => `${OPERATIONS_PREFIX}${segment(operation)}`;
 export const operationWorkerKey = (operation: string): string =>
   `${OPERATION_WORKERS_PREFIX}${segment(operation)}`;
@@ -87,6 +90,7 @@ function parseSalvorKey(key: string): ParsedKey | null {
   if (second == null) return null;
   if (parts.length === 3) {
     if (room === 'vdisks' && second === 'owner') return { kind: 'vdisk-owner', vdisk: first };
+    if (room === 'vdisks' && second === 'lifecycle') return { kind: 'vdisk-lifecycle', vdisk: first };
     const shard = parseCount(second, 0);
     if (room === 'incidents' && shard !== null) return { kind: 'incident', cluster: first, shard };
   }

@@ -6,6 +6,9 @@ import {
   clusterStorageKey,
   incidentSchema,
   type Lease,
+  lifecycleHindrance,
+  lifecycleIn,
+  type MountPurpose,
   ownerKey,
   parseClusterStorage,
   parseRecord,
@@ -14,6 +17,7 @@ import {
   putRepairRecord,
   repairKey,
   type StoreEntry,
+  vdiskLifecycleKey,
   vdiskNbdKey,
   vdiskSizeBytes,
   vdiskStaticKey,
@@ -58,11 +62,18 @@ export interface MountOptions {
   readonly settings: MountSettings;
   readonly events: VdiskEvents;
   readonly log: Logger;
+  /** Default `clients`: what is still being cloned, or must not change now, is refused. */
+  readonly purpose?: MountPurpose;
 }
+
+type LifecycleHindrance = NonNullable<ReturnType<typeof lifecycleHindrance>>;
 
 /** The vdisk cannot be served, whoever asks: it does not exist, or its type or configuration does not allow it. */
 export class VdiskRefusedError extends SalvorError {
-  constructor(code: 'unknown-vdisk' | 'unsupported-type' | 'bad-configuration', message: string) {
+  constructor(
+    code: 'unknown-vdisk' | 'unsupported-type' | 'bad-configuration' | LifecycleHindrance['code'],
+    message: string,
+  ) {
     super(code, message);
   }
 }
@@ -75,12 +86,16 @@ export class VdiskRefusedError extends SalvorError {
 export async function describeVdisk(
   store: ConfigStore,
   vdisk: string,
+  purpose: MountPurpose = 'clients',
 ): Promise<Geometry & { clusters: Clusters }> {
   const keys = [vdiskStaticKey(vdisk), vdiskNbdKey(vdisk)];
-  const { entries } = await store.getMany(keys);
+  const { entries } = await store.getMany([...keys, vdiskLifecycleKey(vdisk)]);
   const [fixed, nbd] = keys.map((key) => entries.get(key) ?? null);
-  if (!fixed || !nbd) throw new VdiskRefusedError('unknown-vdisk', `there is no vdisk ${vdisk}`);
-  const shape = parseVdiskStatic(fixed.value);
+  const lifecycle = lifecycleIn(entries, vdisk);
+  const shape = fixed == null ? null : parseVdiskStatic(fixed.value);
+  const hindrance = lifecycleHindrance(vdisk, { lifecycle, readOnly: shape?.readOnly ?? false }, purpose);
+  if (hindrance !== null) throw new VdiskRefusedError(hindrance.code, hindrance.reason);
+  if (shape === null || !nbd) throw new VdiskRefusedError('unknown-vdisk', `there is no vdisk ${vdisk}`);
   if (shape.type === 'boot') {
     throw new VdiskRefusedError(
       'unsupported-type',
@@ -129,12 +144,12 @@ async function readStorage(store: ConfigStore, cluster: string): Promise<Cluster
  * @throws VdiskRefusedError, OwnedElsewhereError, FencedError
  */
 export async function mountVdisk(options: MountOptions): Promise<MountedVdisk> {
-  await describeVdisk(options.store, options.vdisk);
+  await describeVdisk(options.store, options.vdisk, options.purpose);
   const lease = await options.store.grantLease(options.settings.leaseTtlSeconds);
   try {
     const epoch = await takeOwnership(options.store, lease, options.vdisk, options.owner);
     // Again: what is owned cannot be deleted, but until now it could be, or created anew in another shape.
-    const geometry = await describeVdisk(options.store, options.vdisk);
+    const geometry = await describeVdisk(options.store, options.vdisk, options.purpose);
     const mounted = new MountedVdisk(options, geometry, geometry.clusters, lease, epoch);
     try {
       await mounted.start();
@@ -155,8 +170,8 @@ const RECORD_RETRY_MS = 500;
 /** A vdisk that this process owns. */
 export class MountedVdisk {
   readonly epoch: string;
-  readonly geometry: Geometry;
   readonly #options: MountOptions;
+  #geometry: Geometry;
   readonly #clusters: Clusters;
   readonly #lease: Lease;
   readonly #guard: LeaseGuard;
@@ -169,12 +184,17 @@ export class MountedVdisk {
 
   constructor(options: MountOptions, geometry: Geometry, clusters: Clusters, lease: Lease, epoch: string) {
     this.#options = options;
-    this.geometry = geometry;
+    this.#geometry = geometry;
     this.#clusters = clusters;
     this.#lease = lease;
     this.epoch = epoch;
     this.#guard = new LeaseGuard(lease, geometry.vdisk, options.settings.holdMaxMs);
     lease.onLost((reason) => this.#lose(`the lease is gone: ${reason}`));
+  }
+
+  /** As etcd says now: a vdisk may grow while it is mounted. */
+  get geometry(): Geometry {
+    return this.#geometry;
   }
 
   /** Byte-addressed access. */
@@ -192,7 +212,7 @@ export class MountedVdisk {
     const { vdisk } = this.geometry;
     const clusters = [this.#clusters.primary, this.#clusters.slave].filter((c) => c !== null);
     const selection = {
-      keys: [ownerKey(vdisk), ...clusters.map(clusterStorageKey)],
+      keys: [ownerKey(vdisk), vdiskStaticKey(vdisk), ...clusters.map(clusterStorageKey)],
       prefixes: clusters.map(clusterIncidentsPrefix),
     };
     this.#watch = await this.#options.store.watch(selection, () => this.#follow());
@@ -253,6 +273,7 @@ export class MountedVdisk {
         owner === undefined ? 'the owner key is gone' : `another owner has epoch ${owner.createRevision}`,
       );
     }
+    this.#followSize(watch.entries().get(vdiskStaticKey(this.geometry.vdisk)));
     try {
       const { primary, slave } = this.#records();
       if (primary.length !== this.#pairs.length)
@@ -267,6 +288,22 @@ export class MountedVdisk {
         { vdisk: this.geometry.vdisk, error: String(error) },
         'ignored a bad cluster configuration',
       );
+    }
+  }
+
+  /** Takes a greater size over. A vdisk that is mounted does not shrink: its clients could not know. */
+  #followSize(fixed: StoreEntry | undefined): void {
+    if (fixed === undefined) return;
+    const { vdisk, sizeBytes } = this.#geometry;
+    const { log } = this.#options;
+    try {
+      const next = vdiskSizeBytes(parseVdiskStatic(fixed.value));
+      if (next <= sizeBytes) return;
+      this.#geometry = { ...this.#geometry, sizeBytes: next };
+      this.#device?.grow(this.#geometry);
+      log.info({ vdisk, fromBytes: sizeBytes, toBytes: next }, 'vdisk grown');
+    } catch (error) {
+      log.error({ vdisk, error: String(error) }, 'ignored a bad vdisk configuration');
     }
   }
 
@@ -321,18 +358,20 @@ export class MountedVdisk {
   }
 
   #context(shard: number): PairContext {
-    const { vdisk, shards, sizeBytes, blockSizeBytes, layout } = this.geometry;
+    const { vdisk, shards, layout } = this.geometry;
     const { settings, events } = this.#options;
-    const blocks = Math.floor(sizeBytes / blockSizeBytes);
+    const bits = (): number => layout.bitCount(this.#blocks, shards);
     return {
       vdisk,
       epoch: this.epoch,
       shard,
       shards,
       layout,
-      bits: layout.bitCount(blocks, shards),
+      get bits() {
+        return bits();
+      },
       settings,
-      blocksOfBit: (bit) => this.#blocksOfBit(bit, shard, blocks),
+      blocksOfBit: (bit) => this.#blocksOfBit(bit, shard),
       engineFailed: ({ identity, address }, { fault, message }) => {
         this.#options.log.warn({ vdisk, engine: address, fault, reason: message }, 'storage engine failed');
         events.engineFailed({ vdisk, cluster: identity.cluster, shard, address, fault, reason: message });
@@ -347,8 +386,14 @@ export class MountedVdisk {
     };
   }
 
-  #blocksOfBit(bit: number, shard: number, blocks: number): number[] {
+  get #blocks(): number {
+    const { sizeBytes, blockSizeBytes } = this.#geometry;
+    return Math.floor(sizeBytes / blockSizeBytes);
+  }
+
+  #blocksOfBit(bit: number, shard: number): number[] {
     const { shards, layout } = this.geometry;
+    const blocks = this.#blocks;
     const isUsable = (s: number): boolean => this.#rip[s] !== true;
     return layout
       .blocksOfBit(bit, shards)

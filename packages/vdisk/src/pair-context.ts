@@ -67,7 +67,7 @@ export interface PairContext {
   /** Servers in the cluster. */
   readonly shards: number;
   readonly layout: BlockLayout;
-  /** Bits of the dirty map. */
+  /** Bits of the dirty map; more once the vdisk has grown. */
   readonly bits: number;
   readonly settings: PairSettings;
   /** The blocks with a bit of the dirty map that are placed on this shard. */

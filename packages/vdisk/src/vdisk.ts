@@ -37,7 +37,7 @@ const ZERO_STEP_BLOCKS = 4096;
  * errors are {@link VdiskIoError} and concern that request only.
  */
 export class Vdisk {
-  readonly geometry: Geometry;
+  #geometry: Geometry;
   readonly #pairs: readonly Pair[];
   readonly #guard: OwnerGuard;
   readonly #usable: (shard: number) => boolean;
@@ -50,10 +50,19 @@ export class Vdisk {
     guard: OwnerGuard,
     isRip: (shard: number) => boolean,
   ) {
-    this.geometry = geometry;
+    this.#geometry = geometry;
     this.#pairs = pairs;
     this.#guard = guard;
     this.#usable = (shard) => !isRip(shard);
+  }
+
+  get geometry(): Geometry {
+    return this.#geometry;
+  }
+
+  /** Takes over a geometry with a greater size; what was not there before reads as zeros. */
+  grow(geometry: Geometry): void {
+    this.#geometry = geometry;
   }
 
   async read(offsetBytes: number, lengthBytes: number): Promise<Buffer> {

@@ -12,6 +12,7 @@ import {
   type EngineStatusResult,
   formatVdiskNbd,
   formatVdiskStatic,
+  type MountPurpose,
   openStore,
   ownerKey,
   parseClusterStorage,
@@ -128,7 +129,12 @@ export class DataPlane implements AsyncDisposable {
   }
 
   /** Mounts as `server`; every call is another run of that server. */
-  async mount(vdisk: string, server = 'nbd-1', settings: Partial<MountSettings> = {}): Promise<Mounted> {
+  async mount(
+    vdisk: string,
+    server = 'nbd-1',
+    settings: Partial<MountSettings> = {},
+    purpose: MountPurpose = 'clients',
+  ): Promise<Mounted> {
     const told = { failures: [], repairs: [], unavailable: [], lost: [], complaints: [] } as Omit<
       Mounted,
       'vdisk'
@@ -145,6 +151,7 @@ export class DataPlane implements AsyncDisposable {
         ownershipLost: (_, reason) => told.lost.push(reason),
       },
       log: { ...silentLogger, error: (_, msg) => told.complaints.push(msg) },
+      purpose,
     });
     this.#mounts.push(mounted);
     return { ...told, vdisk: mounted };

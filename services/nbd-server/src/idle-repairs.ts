@@ -131,7 +131,7 @@ export class IdleRepairs {
     // What an earlier run of this very server held, nobody else will take before its lease expires.
     if (held !== null && parseRecord(ownerSchema, key, held.value).server !== this.#server) return;
     try {
-      const { release } = await this.#exports.use(vdisk);
+      const { release } = await this.#exports.use(vdisk, 'repair');
       if (this.#stopped) return release();
       this.#held.set(vdisk, release);
       this.#log.info({ vdisk }, 'took a vdisk without a client to repair it');

@@ -1,4 +1,10 @@
-import { type ConfigStore, listVdisks, parseServerVdisks, serverVdisksKey } from '@salvor/config-store';
+import {
+  type ConfigStore,
+  listVdisks,
+  type MountPurpose,
+  parseServerVdisks,
+  serverVdisksKey,
+} from '@salvor/config-store';
 import type { Logger } from '@salvor/service-kit';
 import {
   describeVdisk,
@@ -39,6 +45,8 @@ export interface MountState {
 interface Mount {
   readonly vdisk: string;
   readonly ready: Promise<MountedVdisk>;
+  /** What it may be used for: a vdisk may be open to repairs while it is closed to clients. */
+  purpose: MountPurpose;
   mounted: MountedVdisk | null;
   users: number;
   linger: NodeJS.Timeout | null;
@@ -91,14 +99,21 @@ export class VdiskExports implements Exports {
   }
 
   /** Mounts the vdisk, or joins the mount there is. The caller must release it once. */
-  async use(vdisk: string): Promise<{ mounted: MountedVdisk; release: () => void }> {
+  async use(
+    vdisk: string,
+    purpose: 'clients' | 'repair' = 'clients',
+  ): Promise<{ mounted: MountedVdisk; release: () => void }> {
     if (this.#closing) throw new ExportError('shutdown', 'this server is shutting down');
-    const mount = this.#mounts.get(vdisk) ?? this.#mount(vdisk);
+    const mount = this.#mounts.get(vdisk) ?? this.#mount(vdisk, purpose);
     mount.users++;
     if (mount.linger !== null) clearTimeout(mount.linger);
     mount.linger = null;
     try {
       const mounted = await mount.ready;
+      if (purpose === 'clients' && mount.purpose !== 'clients') {
+        await describeVdisk(this.#options.store, vdisk);
+        mount.purpose = 'clients'; // from here on: nothing that excludes clients can begin while it is owned
+      }
       let released = false;
       const release = (): void => {
         if (!released) this.#release(mount);
@@ -106,7 +121,7 @@ export class VdiskExports implements Exports {
       };
       return { mounted, release };
     } catch (error) {
-      mount.users--;
+      this.#release(mount);
       throw error;
     }
   }
@@ -140,10 +155,10 @@ export class VdiskExports implements Exports {
     await Promise.all([...this.#mounts.values()].map((mount) => this.#unmount(mount)));
   }
 
-  #mount(vdisk: string): Mount {
+  #mount(vdisk: string, purpose: MountPurpose): Mount {
     const { store, owner, settings, events, log, onMounted } = this.#options;
-    const ready = mountVdisk({ store, vdisk, owner, settings, events, log: log.child({ vdisk }) });
-    const mount: Mount = { vdisk, ready, mounted: null, users: 0, linger: null };
+    const ready = mountVdisk({ store, vdisk, owner, settings, events, log: log.child({ vdisk }), purpose });
+    const mount: Mount = { vdisk, ready, purpose, mounted: null, users: 0, linger: null };
     this.#mounts.set(vdisk, mount);
     ready.then(
       (mounted) => {
@@ -162,6 +177,7 @@ export class VdiskExports implements Exports {
   #release(mount: Mount): void {
     mount.users--;
     if (mount.users > 0 || this.#closing) return;
+    if (this.#mounts.get(mount.vdisk) !== mount) return;
     mount.linger = setTimeout(() => {
       this.#unmount(mount).catch((error: unknown) =>
         this.#options.log.warn({ vdisk: mount.vdisk, error: String(error) }, 'vdisk not released cleanly'),

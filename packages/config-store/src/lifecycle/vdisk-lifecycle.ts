@@ -1,0 +1,62 @@
+/** What keeps a vdisk from being served for a while: it is being made, copied, shrunk or removed. */
+import { z } from 'zod';
+import { recordIn } from '../healing/record-text.ts';
+import { vdiskLifecycleKey } from '../keys.ts';
+import type { StoreEntry } from '../types.ts';
+
+/**
+ * `cloning`: its blocks are still arriving; `deleting`: its blocks are being freed, and its id is not free yet;
+ * `resizing`: its end is being looked at, for seconds and under a lease; `clone-source`: it is being copied and must not
+ * change, so only a vdisk that is read-only is served meanwhile.
+ */
+export const lifecycleStates = ['cloning', 'deleting', 'resizing', 'clone-source'] as const;
+export type LifecycleState = (typeof lifecycleStates)[number];
+
+/** `/salvor/vdisks/<id>/lifecycle`; most vdisks have none. */
+export const vdiskLifecycleSchema = z.looseObject({
+  state: z.enum(lifecycleStates),
+  /** The operations it is for; several only where they read alone. */
+  operations: z.array(z.string().min(1)).min(1),
+  at: z.number().int().min(0),
+});
+export type VdiskLifecycle = z.infer<typeof vdiskLifecycleSchema>;
+
+/** Who wants to mount: for clients, to repair it without any, or to carry out an operation on it. */
+export type MountPurpose = 'clients' | 'repair' | { readonly operation: string };
+
+/** Why the vdisk must not be mounted now, or null. A repair changes nothing that a reader could see. Pure. */
+export function lifecycleHindrance(
+  vdisk: string,
+  { lifecycle, readOnly }: { lifecycle: VdiskLifecycle | null; readOnly: boolean },
+  purpose: MountPurpose,
+): { code: 'being-cloned' | 'being-deleted' | 'being-resized' | 'clone-source'; reason: string } | null {
+  if (lifecycle === null) return null;
+  const { state, operations } = lifecycle;
+  const names = operations.join(', ');
+  if (typeof purpose === 'object' && operations.includes(purpose.operation)) return null;
+  switch (state) {
+    case 'cloning': {
+      const reason = `vdisk ${vdisk} is not complete: operation ${names} is still cloning it`;
+      return purpose === 'repair' ? null : { code: 'being-cloned', reason };
+    }
+    case 'clone-source': {
+      const reason = `vdisk ${vdisk} is being cloned by operation ${names}, and may only be used read-only until that ends; cancel the operation to use it at once`;
+      return purpose === 'repair' || readOnly ? null : { code: 'clone-source', reason };
+    }
+    case 'resizing':
+      return { code: 'being-resized', reason: `vdisk ${vdisk} is being resized; try again in a few seconds` };
+    case 'deleting':
+      return {
+        code: 'being-deleted',
+        reason: `vdisk ${vdisk} is deleted; operation ${names} is freeing what it held`,
+      };
+  }
+}
+
+/** The lifecycle of a vdisk among entries that were read; null when it has none. Throws ConfigValueError. */
+export function lifecycleIn(
+  entries: ReadonlyMap<string, StoreEntry | null>,
+  vdisk: string,
+): VdiskLifecycle | null {
+  return recordIn(entries, vdiskLifecycleKey(vdisk), vdiskLifecycleSchema);
+}
