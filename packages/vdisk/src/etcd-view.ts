@@ -1,0 +1,157 @@
+import {
+  type ConfigStore,
+  clusterIncidentsPrefix,
+  clusterStorageKey,
+  type IncidentRecord,
+  incidentSchema,
+  ownerKey,
+  parseClusterStorage,
+  parseRecord,
+  repairKey,
+  type StoreEntry,
+  vdiskStaticKey,
+  type Watch,
+} from '@salvor/config-store';
+import type { Logger } from '@salvor/service-kit';
+import { type ClusterView, memberRecords, type OpenIncident } from './member-records.ts';
+import type { MemberRecord } from './pair-context.ts';
+import { type Clusters, VdiskRefusedError } from './vdisk-description.ts';
+
+/** What etcd says of every shard of a vdisk, all of it read from one configuration. */
+export interface ShardRecords {
+  readonly primary: readonly MemberRecord[];
+  readonly slave: readonly MemberRecord[] | null;
+  /** Shards that placement skips. */
+  readonly rip: readonly boolean[];
+}
+
+/** Follows what etcd says of one vdisk: its owner, and the engines and incidents of its clusters. */
+export class EtcdView {
+  readonly #vdisk: string;
+  readonly #clusters: Clusters;
+  readonly #log: Logger;
+  #watch: Watch | null = null;
+  #completed: ReadonlySet<string> = new Set();
+  /** Revision of each incident record that could not be read, so that it is told once. */
+  readonly #unreadable = new Map<string, string>();
+
+  private constructor(vdisk: string, clusters: Clusters, log: Logger) {
+    this.#vdisk = vdisk;
+    this.#clusters = clusters;
+    this.#log = log;
+  }
+
+  /** Resolves when everything was read once; `onChange` is called with every change from then on. */
+  static async open(
+    store: ConfigStore,
+    about: { readonly vdisk: string; readonly clusters: Clusters; readonly log: Logger },
+    onChange: () => void,
+  ): Promise<EtcdView> {
+    const view = new EtcdView(about.vdisk, about.clusters, about.log);
+    const clusters = view.#clusterIds();
+    const selection = {
+      keys: [ownerKey(about.vdisk), vdiskStaticKey(about.vdisk), ...clusters.map(clusterStorageKey)],
+      prefixes: clusters.map(clusterIncidentsPrefix),
+    };
+    view.#watch = await store.watch(selection, () => {
+      if (view.#watch !== null) onChange();
+    });
+    try {
+      view.#completed = await view.#readCompleted(store);
+      return view;
+    } catch (error) {
+      view.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#watch?.close();
+  }
+
+  /** Create revision of the owner key, null when there is no owner. */
+  ownerEpoch(): string | null {
+    return this.#entries().get(ownerKey(this.#vdisk))?.createRevision ?? null;
+  }
+
+  /** The static configuration of the vdisk as it is stored, null when there is none. */
+  staticText(): string | null {
+    return this.#entries().get(vdiskStaticKey(this.#vdisk))?.value ?? null;
+  }
+
+  /** Remembers that the repair of this attempt is on record: etcd is not asked for it again. */
+  addCompleted(incident: string, attempt: number): void {
+    this.#completed = new Set([...this.#completed, `${incident}/${attempt}`]);
+  }
+
+  /** @throws VdiskRefusedError, ConfigValueError when the configuration of a cluster is gone or cannot be read */
+  records(): ShardRecords {
+    const { primary, slave } = this.#clusters;
+    const view = this.#clusterView(primary, 'primary');
+    return {
+      primary: memberRecords(view),
+      slave: slave === null ? null : memberRecords(this.#clusterView(slave, 'slave')),
+      rip: view.storage.servers.map(({ status }) => status === 'rip'),
+    };
+  }
+
+  #clusterIds(): string[] {
+    return [this.#clusters.primary, this.#clusters.slave].filter((cluster) => cluster !== null);
+  }
+
+  #entries(): ReadonlyMap<string, StoreEntry> {
+    return this.#watch?.entries() ?? new Map<string, StoreEntry>();
+  }
+
+  #clusterView(cluster: string, role: 'primary' | 'slave'): ClusterView {
+    const storage = this.#entries().get(clusterStorageKey(cluster));
+    if (storage === undefined)
+      throw new VdiskRefusedError('bad-configuration', `there is no storage cluster ${cluster}`);
+    return {
+      cluster,
+      role,
+      storage: parseClusterStorage(storage.value),
+      incidents: new Map(this.#incidents(cluster).map((incident) => [incident.record.shard, incident])),
+      completed: this.#completed,
+    };
+  }
+
+  #incidents(cluster: string): OpenIncident[] {
+    const prefix = clusterIncidentsPrefix(cluster);
+    return [...this.#entries().values()]
+      .filter(({ key }) => key.startsWith(prefix))
+      .flatMap((entry) => {
+        const record = this.#incident(entry);
+        const { createRevision, revision } = entry;
+        return record === null
+          ? []
+          : [{ record, openedIn: Number(createRevision), changedIn: Number(revision) }];
+      });
+  }
+
+  /**
+   * Null for a record that cannot be read: that engine then has no repair and vouches for nothing, which is safe, and what
+   * etcd says of all the others is followed.
+   */
+  #incident({ key, value, revision }: StoreEntry): IncidentRecord | null {
+    try {
+      return parseRecord(incidentSchema, key, value);
+    } catch (error) {
+      if (this.#unreadable.get(key) !== revision)
+        this.#log.error({ vdisk: this.#vdisk, key, error: String(error) }, 'ignored a bad incident record');
+      this.#unreadable.set(key, revision);
+      return null;
+    }
+  }
+
+  /** Repairs of this vdisk that an earlier owner finished: their engines have every write since. */
+  async #readCompleted(store: ConfigStore): Promise<Set<string>> {
+    const completed = new Set<string>();
+    const incidents = this.#clusterIds().flatMap((cluster) => this.#incidents(cluster));
+    for (const { id, attempt } of incidents.map(({ record }) => record)) {
+      const repair = await store.get(repairKey(id, attempt, this.#vdisk));
+      if (repair !== null) completed.add(`${id}/${attempt}`);
+    }
+    return completed;
+  }
+}

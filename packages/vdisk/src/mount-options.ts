@@ -1,0 +1,36 @@
+import type { ConfigStore, MountPurpose } from '@salvor/config-store';
+import type { Logger } from '@salvor/service-kit';
+import type { OwnerIdentity } from './ownership.ts';
+import type { PairSettings, RepairOutcome } from './pair-context.ts';
+
+/** What the data plane tells the world; a server turns these into stderr lines, events and metrics. */
+export interface VdiskEvents {
+  engineFailed(failure: {
+    vdisk: string;
+    cluster: string;
+    shard: number;
+    address: string;
+    fault: string;
+    reason: string;
+  }): void;
+  repairCompleted(outcome: RepairOutcome): void;
+  dataUnavailable(trouble: { vdisk: string; cluster: string; shard: number; reason: string }): void;
+  /** The vdisk must not be served any longer; it is unmounted already. */
+  ownershipLost(vdisk: string, reason: string): void;
+}
+
+export interface MountSettings extends PairSettings {
+  /** Time to live of the owner's lease, in seconds. */
+  readonly leaseTtlSeconds: number;
+}
+
+export interface MountOptions {
+  readonly store: ConfigStore;
+  readonly vdisk: string;
+  readonly owner: OwnerIdentity;
+  readonly settings: MountSettings;
+  readonly events: VdiskEvents;
+  readonly log: Logger;
+  /** Default `clients`: what is still being cloned, or must not change now, is refused. */
+  readonly purpose?: MountPurpose;
+}

@@ -1,0 +1,224 @@
+import { applyEngineStatus, type Lease, parseVdiskStatic, vdiskSizeBytes } from '@salvor/config-store';
+import { errno, VdiskIoError } from './errors.ts';
+import { EtcdView } from './etcd-view.ts';
+import type { MountOptions } from './mount-options.ts';
+import { LeaseGuard } from './ownership.ts';
+import { Pair } from './pair.ts';
+import type { MemberRecord, PairContext, RepairOutcome } from './pair-context.ts';
+import { mountPair } from './pair-mount.ts';
+import { recordRepair } from './repair-record.ts';
+import { placeBlock } from './sharding.ts';
+import { type Geometry, Vdisk } from './vdisk.ts';
+import type { Clusters } from './vdisk-description.ts';
+
+/** A vdisk that this process owns. */
+export class MountedVdisk {
+  readonly epoch: string;
+  readonly #options: MountOptions;
+  #geometry: Geometry;
+  readonly #clusters: Clusters;
+  readonly #lease: Lease;
+  readonly #guard: LeaseGuard;
+  #pairs: Pair[] = [];
+  #view: EtcdView | null = null;
+  #device: Vdisk | null = null;
+  #ended: string | null = null;
+  #rip: readonly boolean[] = [];
+
+  constructor(options: MountOptions, geometry: Geometry, clusters: Clusters, lease: Lease, epoch: string) {
+    this.#options = options;
+    this.#geometry = geometry;
+    this.#clusters = clusters;
+    this.#lease = lease;
+    this.epoch = epoch;
+    this.#guard = new LeaseGuard(lease, geometry.vdisk, options.settings.holdMaxMs);
+    lease.onLost((reason) => this.#lose(`the lease is gone: ${reason}`));
+  }
+
+  /** As etcd says now: a vdisk may grow while it is mounted. */
+  get geometry(): Geometry {
+    return this.#geometry;
+  }
+
+  /** Byte-addressed access. */
+  get device(): Vdisk {
+    if (this.#device === null) throw new Error(`vdisk ${this.geometry.vdisk} is not mounted yet`);
+    return this.#device;
+  }
+
+  /** False once the ownership ended, for whatever reason. */
+  get alive(): boolean {
+    return this.#ended === null;
+  }
+
+  async start(): Promise<void> {
+    const { vdisk } = this.geometry;
+    const { store, log } = this.#options;
+    const about = { vdisk, clusters: this.#clusters, log };
+    const view = await EtcdView.open(store, about, () => this.#follow());
+    this.#view = view;
+    this.#assertNotEnded();
+    const { primary, slave, rip } = view.records();
+    this.#rip = rip;
+    this.#pairs = primary.map(
+      (record, shard) => new Pair(this.#context(shard), record, slave?.[shard] ?? null),
+    );
+    this.#device = new Vdisk(this.geometry, this.#pairs, this.#guard, (shard) => this.#rip[shard] === true);
+    // What changed before there were pairs was heard by nobody, the loss of the owner key above all.
+    this.#follow();
+    await Promise.all(
+      this.#pairs.filter((pair) => pair.members.some(({ record }) => record.status !== 'rip')).map(mountPair),
+    );
+    this.#assertNotEnded();
+  }
+
+  /** Stops serving and gives the ownership back. */
+  async unmount(): Promise<void> {
+    this.#end('it was unmounted');
+    this.#view?.close();
+    await this.#lease.revoke().catch((error: unknown) => {
+      this.#options.log.warn(
+        { vdisk: this.geometry.vdisk, error: String(error) },
+        'the owner lease was left to expire',
+      );
+      this.#lease.release();
+    });
+  }
+
+  #assertNotEnded(): void {
+    if (this.#ended === null) return;
+    throw new VdiskIoError('ownership-lost', `vdisk ${this.geometry.vdisk}: ${this.#ended}`, errno.shutdown);
+  }
+
+  #lose(reason: string): void {
+    if (this.#ended !== null) return;
+    this.#end(reason);
+    this.#lease.release();
+    this.#options.events.ownershipLost(this.geometry.vdisk, reason);
+  }
+
+  #end(reason: string): void {
+    if (this.#ended !== null) return;
+    this.#ended = reason;
+    this.#guard.lose(reason);
+    this.#view?.close();
+    const error = new VdiskIoError(
+      'ownership-lost',
+      `vdisk ${this.geometry.vdisk}: ${reason}`,
+      errno.shutdown,
+    );
+    for (const pair of this.#pairs) pair.close(error);
+  }
+
+  /** Takes over what etcd says now. */
+  #follow(): void {
+    const view = this.#view;
+    if (view === null || this.#ended !== null || this.#pairs.length === 0) return;
+    const owner = view.ownerEpoch();
+    if (owner !== this.epoch)
+      return this.#lose(owner === null ? 'the owner key is gone' : `another owner has epoch ${owner}`);
+    this.#followSize(view.staticText());
+    try {
+      const { primary, slave, rip } = view.records();
+      if (primary.length !== this.#pairs.length)
+        throw new Error(`the cluster now lists ${primary.length} servers`);
+      this.#rip = rip;
+      for (const [shard, pair] of this.#pairs.entries()) {
+        const record = primary[shard];
+        if (record !== undefined) pair.applyRecords(record, slave?.[shard] ?? null);
+      }
+    } catch (error) {
+      // As 0-Disk does: a bad value leaves the configuration in force that was there before.
+      this.#options.log.error(
+        { vdisk: this.geometry.vdisk, error: String(error) },
+        'ignored a bad cluster configuration',
+      );
+    }
+  }
+
+  /** Takes a greater size over. A vdisk that is mounted does not shrink: its clients could not know. */
+  #followSize(fixed: string | null): void {
+    if (fixed === null) return;
+    const { vdisk, sizeBytes } = this.#geometry;
+    const { log } = this.#options;
+    try {
+      const next = vdiskSizeBytes(parseVdiskStatic(fixed));
+      if (next <= sizeBytes) return;
+      this.#geometry = { ...this.#geometry, sizeBytes: next };
+      this.#device?.grow(this.#geometry);
+      log.info({ vdisk, fromBytes: sizeBytes, toBytes: next }, 'vdisk grown');
+    } catch (error) {
+      log.error({ vdisk, error: String(error) }, 'ignored a bad vdisk configuration');
+    }
+  }
+
+  #context(shard: number): PairContext {
+    const { vdisk, shards, layout } = this.geometry;
+    const { settings, events, log } = this.#options;
+    const bits = (): number => layout.bitCount(this.#blocks, shards);
+    return {
+      vdisk,
+      epoch: this.epoch,
+      shard,
+      shards,
+      layout,
+      get bits() {
+        return bits();
+      },
+      settings,
+      blocksOfBit: (bit) => this.#blocksOfBit(bit, shard),
+      engineFailed: ({ identity, address }, { fault, message }) => {
+        log.warn({ vdisk, engine: address, fault, reason: message }, 'storage engine failed');
+        events.engineFailed({ vdisk, cluster: identity.cluster, shard, address, fault, reason: message });
+      },
+      proposeOffline: (record, error) => this.#proposeOffline(record, error.message),
+      repairCompleted: (outcome) => void this.#recordRepair(outcome),
+      dataUnavailable: (at, reason) => {
+        log.error({ vdisk, shard: at, reason }, 'data unavailable');
+        events.dataUnavailable({ vdisk, cluster: this.#clusters.primary, shard: at, reason });
+      },
+      fenced: (error) => this.#lose(error.message),
+    };
+  }
+
+  get #blocks(): number {
+    const { sizeBytes, blockSizeBytes } = this.#geometry;
+    return Math.floor(sizeBytes / blockSizeBytes);
+  }
+
+  #blocksOfBit(bit: number, shard: number): number[] {
+    const { shards, layout } = this.geometry;
+    const blocks = this.#blocks;
+    const isUsable = (s: number): boolean => this.#rip[s] !== true;
+    return layout
+      .blocksOfBit(bit, shards)
+      .filter((block) => block < blocks && placeBlock(layout.placedBy(block), shards, isUsable) === shard);
+  }
+
+  async #proposeOffline({ identity, address }: MemberRecord, reason: string): Promise<void> {
+    const { store, owner, log } = this.#options;
+    const at = Date.now();
+    const operation = `${owner.instance}-${identity.cluster}-${identity.shard}-${at.toString(36)}`;
+    try {
+      const { outcome, reason: why } = await applyEngineStatus(
+        store,
+        { kind: 'failure-reported', address, reporter: owner.server, reason, operation, detectedAt: at },
+        { cluster: identity.cluster },
+      );
+      log.info({ engine: address, outcome, reason: why }, 'proposed to record an engine as offline');
+    } catch (error) {
+      log.warn({ engine: address, error: String(error) }, 'could not propose to record an engine as offline');
+    }
+  }
+
+  /** The record is what counts; the announcement follows it. */
+  async #recordRepair(outcome: RepairOutcome): Promise<void> {
+    const { store, owner, events, log } = this.#options;
+    const epoch = (): string | null => (this.#ended === null ? this.epoch : null);
+    const isRecorded = await recordRepair({ store, log, server: owner.server, outcome, epoch });
+    if (!isRecorded) return;
+    this.#view?.addCompleted(outcome.incident, outcome.attempt);
+    this.#follow();
+    events.repairCompleted(outcome);
+  }
+}

@@ -1,0 +1,51 @@
+import { type ConfigStore, putRepairRecord } from '@salvor/config-store';
+import { type Logger, pause } from '@salvor/service-kit';
+import type { RepairOutcome } from './pair-context.ts';
+
+/** How long a write of a repair record may fail before it is tried again. */
+const RECORD_RETRY_MS = 500;
+
+export interface RepairRecording {
+  readonly store: ConfigStore;
+  readonly log: Logger;
+  readonly server: string;
+  readonly outcome: RepairOutcome;
+  /** The epoch that proves the ownership now; null once the ownership ended. */
+  readonly epoch: () => string | null;
+}
+
+/**
+ * Puts a finished repair on record, tried until it is written or no longer wanted.
+ *
+ * @returns whether it is on record
+ */
+export async function recordRepair({
+  store,
+  log,
+  server,
+  outcome,
+  epoch,
+}: RepairRecording): Promise<boolean> {
+  const { vdisk, cluster, shard, incident, attempt, dirtyBlocks, copiedBlocks, storedBlocks } = outcome;
+  const counts = { dirtyBlocks, copiedBlocks, storedBlocks, repairMs: Math.round(outcome.repairMs) };
+  const at = Date.now();
+  for (;;) {
+    const proof = epoch();
+    if (proof === null) return false;
+    try {
+      const repair = { vdisk, incident, attempt, server, epoch: proof, ...counts, at };
+      const result = await putRepairRecord(store, { cluster, shard, repair });
+      if (result.outcome === 'refused') {
+        log.warn(
+          { vdisk, incident, attempt, reason: result.reason },
+          'a finished repair is no longer wanted',
+        );
+        return false;
+      }
+      if (result.outcome !== 'conflict') return true;
+    } catch (error) {
+      log.warn({ vdisk, incident, error: String(error) }, 'could not record a finished repair, trying again');
+    }
+    await pause(RECORD_RETRY_MS);
+  }
+}

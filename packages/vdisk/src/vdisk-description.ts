@@ -1,0 +1,90 @@
+import {
+  type ClusterStorage,
+  type ConfigStore,
+  clusterStorageKey,
+  lifecycleHindrance,
+  lifecycleIn,
+  type MountPurpose,
+  parseClusterStorage,
+  parseVdiskNbd,
+  parseVdiskStatic,
+  vdiskLifecycleKey,
+  vdiskNbdKey,
+  vdiskSizeBytes,
+  vdiskStaticKey,
+} from '@salvor/config-store';
+import { SalvorError } from '@salvor/service-kit';
+import { NondedupedLayout } from './layout/nondeduped.ts';
+import type { Geometry } from './vdisk.ts';
+
+/** The storage clusters of a vdisk, by id. */
+export interface Clusters {
+  readonly primary: string;
+  readonly slave: string | null;
+}
+
+type LifecycleHindrance = NonNullable<ReturnType<typeof lifecycleHindrance>>;
+
+/** The vdisk cannot be served, whoever asks: it does not exist, or its type or configuration does not allow it. */
+export class VdiskRefusedError extends SalvorError {
+  constructor(
+    code: 'unknown-vdisk' | 'unsupported-type' | 'bad-configuration' | LifecycleHindrance['code'],
+    message: string,
+  ) {
+    super(code, message);
+  }
+}
+
+/**
+ * Reads what a vdisk looks like.
+ *
+ * @throws VdiskRefusedError
+ */
+export async function describeVdisk(
+  store: ConfigStore,
+  vdisk: string,
+  purpose: MountPurpose = 'clients',
+): Promise<Geometry & { clusters: Clusters }> {
+  const keys = [vdiskStaticKey(vdisk), vdiskNbdKey(vdisk)];
+  const { entries } = await store.getMany([...keys, vdiskLifecycleKey(vdisk)]);
+  const [fixed, nbd] = keys.map((key) => entries.get(key) ?? null);
+  const lifecycle = lifecycleIn(entries, vdisk);
+  const shape = fixed == null ? null : parseVdiskStatic(fixed.value);
+  const hindrance = lifecycleHindrance(vdisk, { lifecycle, readOnly: shape?.readOnly ?? false }, purpose);
+  if (hindrance !== null) throw new VdiskRefusedError(hindrance.code, hindrance.reason);
+  if (shape === null || !nbd) throw new VdiskRefusedError('unknown-vdisk', `there is no vdisk ${vdisk}`);
+  if (shape.type === 'boot') {
+    throw new VdiskRefusedError(
+      'unsupported-type',
+      `vdisk ${vdisk} is of type boot (deduped): only db, cache and tmp are served`,
+    );
+  }
+  const { storageClusterID: primary, slaveStorageClusterID: slave } = parseVdiskNbd(nbd.value);
+  const clusters = { primary, slave: slave === '' ? null : slave };
+  const storage = await readStorage(store, primary);
+  if (
+    clusters.slave !== null &&
+    (await readStorage(store, clusters.slave)).servers.length < storage.servers.length
+  ) {
+    throw new VdiskRefusedError(
+      'bad-configuration',
+      `vdisk ${vdisk}: slave cluster ${clusters.slave} has fewer servers than ${primary}`,
+    );
+  }
+  return {
+    vdisk,
+    sizeBytes: vdiskSizeBytes(shape),
+    blockSizeBytes: shape.blockSize,
+    layout: new NondedupedLayout(vdisk, shape.blockSize),
+    readOnly: shape.readOnly,
+    shards: storage.servers.length,
+    clusters,
+  };
+}
+
+async function readStorage(store: ConfigStore, cluster: string): Promise<ClusterStorage> {
+  const entry = await store.get(clusterStorageKey(cluster));
+  if (entry === null)
+    throw new VdiskRefusedError('bad-configuration', `there is no storage cluster ${cluster}`);
+  return parseClusterStorage(entry.value);
+}
