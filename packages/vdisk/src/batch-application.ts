@@ -1,6 +1,15 @@
-import { blocksToMerge, mergeChanges, type Pending, type PendingCopy, type PendingWrite } from './batch.ts';
+import {
+  blocksToMerge,
+  mergeChanges,
+  type Pending,
+  type PendingCopy,
+  type PendingWrite,
+  wholeBlocks,
+} from './batch.ts';
 import { addMark } from './dirty-map.ts';
+import { armCommands, Transaction } from './fenced-lane.ts';
 import type { Pair } from './pair.ts';
+import type { PairMember } from './pair-member.ts';
 import type { MemberName, PairMode } from './pair-mode.ts';
 import { Frame } from './resp.ts';
 import { addAdvance, addAdvanceAlone } from './write-history.ts';
@@ -8,18 +17,63 @@ import { addAdvance, addAdvanceAlone } from './write-history.ts';
 /** Changes of a pair that are applied together, under one number. */
 export interface Batch {
   readonly pending: readonly Pending[];
-  readonly blocks: ReadonlySet<number>;
-  /** Number under which it is being applied. */
+  /** The blocks it touches. */
+  blocks: { has(block: number): boolean };
+  /** Number under which it is being applied, and the kind of mode that this number stands for. */
   seq: number;
-  readonly settled: Promise<void>;
+  mode: PairMode['kind'] | null;
+  /** Called when it is applied, or given up. */
+  readonly onSettled: (() => void)[];
 }
 
 /** Puts a batch on the engines, in the way that the pair's mode asks for. */
 export class BatchApplication {
   readonly #pair: Pair;
+  readonly #arm: Buffer;
 
   constructor(pair: Pair) {
     this.#pair = pair;
+    this.#arm = armCommands(pair.context.vdisk);
+  }
+
+  /**
+   * Applies a batch of whole blocks on members that are all connected, without a wait before it is sent: encoded once,
+   * the same bytes for each. False: that is not the case, and nothing was done. Else `begin` was called, and `told` will
+   * be, with false when a member failed.
+   */
+  applyAtOnce(
+    batch: Batch,
+    on: readonly PairMember[],
+    begin: () => void,
+    told: (isApplied: boolean) => void,
+  ): boolean {
+    for (const { session, fault } of on)
+      if (session === null || fault !== null || !session.lane.isReady) return false;
+    const merged = wholeBlocks(batch.pending);
+    if (merged === null) return false;
+    begin();
+    batch.blocks = merged;
+    const { vdisk, layout } = this.#pair.context;
+    const transaction = new Transaction(this.#arm, (frame) => {
+      addAdvance(frame, vdisk, batch.seq, merged.keys());
+      layout.addStore(frame, merged);
+    });
+    let left = on.length;
+    let failed = 0;
+    for (const member of on) {
+      member.send(transaction, batch.seq, (error) => {
+        if (error !== null) failed++;
+        try {
+          if (error !== null) this.#pair.noteError(member, error);
+        } catch {
+          // Closed or fenced: whoever goes on with the batch meets it again.
+        }
+        if (--left > 0) return;
+        if (failed === 0) transaction.release();
+        told(failed === 0);
+      });
+    }
+    return true;
   }
 
   /** Applies the batch on the members of `mode`. Null when one failed: decide again. Else the number of blocks copied. */

@@ -72,6 +72,19 @@ export function blocksToMerge(writes: readonly PendingWrite[]): number[] {
   return [...needed];
 }
 
+/** The content of every changed block when all changes are of whole blocks, else null. Later changes win; null = zeros. */
+export function wholeBlocks(pending: readonly Pending[]): Map<number, Buffer | null> | null {
+  const merged = new Map<number, Buffer | null>();
+  for (const entry of pending) {
+    if (entry.kind !== 'write') return null;
+    for (const { block, data, part } of entry.changes) {
+      if (part !== undefined) return null;
+      merged.set(block, data !== null && isZero(data) ? null : data);
+    }
+  }
+  return merged.size === 0 ? null : merged;
+}
+
 /** The final content of every changed block, in order of arrival; null = zeros. */
 export function mergeChanges(
   writes: readonly PendingWrite[],

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { type EngineIdentity, epochKey, identityKey, identityText, vdiskKeys } from './engine-keys.ts';
+import { parseAddress } from './engine-socket.ts';
 import { EngineError, FencedError } from './errors.ts';
-import { parseAddress } from './resp-link.ts';
 
 /** Raises the epoch, only upwards and only on the engine that is who it should be. Never sets an equal value: that would abort running transactions. */
 const RAISE_EPOCH = `

@@ -2,8 +2,9 @@ import { identityFault } from './engine-control.ts';
 import { type EngineIdentity, epochKey, identityKey, identityText } from './engine-keys.ts';
 import type { EngineError } from './errors.ts';
 import { checkEpoch, FencedLane } from './fenced-lane.ts';
-import { GatheredReads } from './gathered-reads.ts';
+import { type EpochQuestion, GatheredReads, type PartRead } from './gathered-reads.ts';
 import type { BlockLayout } from './layout/block-layout.ts';
+import { ReadPart } from './read-part.ts';
 import { Frame, type RespValue } from './resp.ts';
 import { type LinkOptions, RespLink, throwIfError } from './resp-link.ts';
 import { addReadHead, parseHead, type WriteHead } from './write-history.ts';
@@ -34,7 +35,7 @@ export class EngineSession {
   readonly #writer: RespLink;
   readonly #lane: FencedLane;
   readonly #options: SessionOptions;
-  readonly #reads = new GatheredReads((blocks) => this.#fetch(blocks));
+  readonly #reads: GatheredReads;
   #closed = false;
 
   private constructor(options: SessionOptions, reader: RespLink, writer: RespLink, head: WriteHead) {
@@ -43,6 +44,7 @@ export class EngineSession {
     this.#reader = reader;
     this.#writer = writer;
     this.#lane = new FencedLane(writer, options.vdisk, options.epoch);
+    this.#reads = new GatheredReads(reader, options.layout, epochQuestion(options));
     this.head = head;
     for (const link of [reader, writer]) link.onClose = (error) => this.#break(error);
   }
@@ -73,14 +75,25 @@ export class EngineSession {
 
   /** Raw blocks, null where the engine stores none (zeros). Rejects unless the epoch was still ours behind the reads. */
   readBlocks(blocks: readonly number[]): Promise<(Buffer | null)[]> {
-    return this.#reads.read(blocks);
+    const { blockSizeBytes } = this.#options.layout;
+    const into = Buffer.allocUnsafeSlow(blocks.length * blockSizeBytes);
+    const part = new ReadPart(blocks, into, blockSizeBytes, { notes: true });
+    return new Promise((resolve, reject) => {
+      this.readPart(part, (error) => {
+        if (error !== null) return reject(error);
+        resolve(
+          blocks.map((_, i) =>
+            part.isStored(i) ? into.subarray(i * blockSizeBytes, (i + 1) * blockSizeBytes) : null,
+          ),
+        );
+      });
+    });
   }
 
-  async #fetch(blocks: readonly number[]): Promise<(Buffer | null)[]> {
-    const { layout } = this.#options;
-    const frame = new Frame();
-    layout.addRead(frame, blocks);
-    return layout.found(await this.request(frame), blocks);
+  /** Puts blocks where the part wants them; `told` gets null, or what {@link readBlocks} rejects with. */
+  readPart(part: ReadPart, told: PartRead): void {
+    if (part.blocks.length === 0) return told(null);
+    this.#reads.read(part, told);
   }
 
   /** Which of the blocks the engine stores. Rejects like {@link readBlocks}. */
@@ -111,6 +124,11 @@ export class EngineSession {
     return replies;
   }
 
+  /** The lane for writes. */
+  get lane(): FencedLane {
+    return this.#lane;
+  }
+
   /** One fenced transaction. */
   transact(commands: Frame): Promise<void> {
     return this.#lane.transact(commands);
@@ -138,4 +156,13 @@ async function verify(link: RespLink, { identity, vdisk, epoch }: SessionOptions
   if (text !== wanted) throw identityFault(link.address, wanted, text);
   checkEpoch(link.address, vdisk, epoch, foundEpoch ?? null);
   return parseHead(head);
+}
+
+function epochQuestion({ vdisk, epoch, link: { address } }: SessionOptions): EpochQuestion {
+  return {
+    address,
+    command: Buffer.concat([...new Frame().command('GET', epochKey(vdisk)).end()]),
+    expected: Buffer.from(epoch, 'latin1'),
+    check: (found) => checkEpoch(address, vdisk, epoch, found),
+  };
 }

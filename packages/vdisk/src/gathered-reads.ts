@@ -1,45 +1,117 @@
-/** Waits for the values of its blocks; `from` is their place among the gathered ones. */
-interface Waiting {
-  readonly from: number;
-  readonly count: number;
-  readonly resolve: (found: (Buffer | null)[]) => void;
-  readonly reject: (error: unknown) => void;
-}
+import type { EngineError } from './errors.ts';
+import { Exchange } from './exchange.ts';
+import type { BlockLayout, BlockPlacer } from './layout/block-layout.ts';
+import type { ReadPart } from './read-part.ts';
+import { Frame, RespError } from './resp.ts';
+import { errorReply, type RespLink } from './resp-link.ts';
+import { callAtTurnEnd, type TurnEnd } from './turn.ts';
+
+/** Told once: null when the part's blocks are in place and the engine confirmed the epoch behind them. */
+export type PartRead = (error: unknown) => void;
 
 /**
  * Gathers the reads of one turn of the event loop into one request to the engine: the epoch is asked for once, and the
  * engine is woken once, however many requests came in together.
  */
-export class GatheredReads {
-  readonly #fetch: (blocks: readonly number[]) => Promise<(Buffer | null)[]>;
-  #blocks: number[] = [];
-  #waiting: Waiting[] = [];
+export class GatheredReads implements TurnEnd {
+  readonly #link: RespLink;
+  readonly #layout: BlockLayout;
+  readonly #epoch: EpochQuestion;
+  #parts: ReadPart[] = [];
+  #told: PartRead[] = [];
 
-  constructor(fetch: (blocks: readonly number[]) => Promise<(Buffer | null)[]>) {
-    this.#fetch = fetch;
+  constructor(link: RespLink, layout: BlockLayout, epoch: EpochQuestion) {
+    this.#link = link;
+    this.#layout = layout;
+    this.#epoch = epoch;
   }
 
-  read(blocks: readonly number[]): Promise<(Buffer | null)[]> {
-    return new Promise((resolve, reject) => {
-      // The queue of ticks runs behind the microtasks of this event: by then every request of it has arrived.
-      if (this.#waiting.length === 0) process.nextTick(() => this.#flush());
-      this.#waiting.push({ from: this.#blocks.length, count: blocks.length, resolve, reject });
-      for (const block of blocks) this.#blocks.push(block);
-    });
+  read(part: ReadPart, told: PartRead): void {
+    if (this.#parts.length === 0) callAtTurnEnd(this);
+    this.#parts.push(part);
+    this.#told.push(told);
   }
 
-  #flush(): void {
-    const [blocks, waiting] = [this.#blocks, this.#waiting];
-    this.#blocks = [];
-    this.#waiting = [];
-    this.#fetch(blocks).then(
-      (found) => {
-        for (const { from, count, resolve } of waiting)
-          resolve(count === found.length ? found : found.slice(from, from + count));
-      },
-      (error: unknown) => {
-        for (const { reject } of waiting) reject(error);
-      },
-    );
+  atTurnEnd(): void {
+    const [parts, told] = [this.#parts, this.#told];
+    this.#parts = [];
+    this.#told = [];
+    const frame = Frame.pooled();
+    this.#layout.addRead(frame, parts);
+    frame.encoded(this.#epoch.command, 1);
+    this.#link.exchange(frame, new ReadExchange(frame, this.#layout.placer(parts), this.#epoch, told));
   }
+}
+
+/** How the epoch is asked for, and what the answer means. */
+export interface EpochQuestion {
+  readonly address: string;
+  /** The encoded `GET` of the epoch key. */
+  readonly command: Buffer;
+  /** Our epoch as the engine stores it. */
+  readonly expected: Buffer;
+  /** Throws what an answer that is not ours means; null = the engine has none. */
+  check(found: Buffer | RespError | null): void;
+}
+
+class ReadExchange extends Exchange {
+  at = 0;
+  readonly #frame: Frame;
+  readonly #placer: BlockPlacer;
+  readonly #epoch: EpochQuestion;
+  readonly #told: readonly PartRead[];
+  #error: unknown = null;
+  #found: Buffer | RespError | null = null;
+
+  constructor(frame: Frame, placer: BlockPlacer, epoch: EpochQuestion, told: readonly PartRead[]) {
+    super();
+    this.#frame = frame;
+    this.#placer = placer;
+    this.#epoch = epoch;
+    this.#told = told;
+  }
+
+  bulk(length: number): Buffer {
+    if (this.left > 1) {
+      const into = this.#placer.bulk(length);
+      this.at = this.#placer.at;
+      return into;
+    }
+    this.at = 0;
+    const found = Buffer.allocUnsafe(length);
+    this.#found = found;
+    return found;
+  }
+
+  scalar(value: number | string | RespError | null): void {
+    if (this.left > 1) {
+      if (value instanceof RespError) this.#error ??= errorReply(this.#epoch.address, value);
+      else this.#placer.scalar(value);
+    } else if (value instanceof RespError) this.#found = value;
+  }
+
+  array(): void {}
+
+  done(): void {
+    this.#frame.release();
+    try {
+      this.#placer.finish();
+      const found = this.#found;
+      if (!(Buffer.isBuffer(found) && isSame(found, this.#epoch.expected))) this.#epoch.check(found);
+    } catch (error) {
+      this.#error ??= error;
+    }
+    for (const told of this.#told) told(this.#error);
+  }
+
+  fail(error: EngineError): void {
+    for (const told of this.#told) told(error);
+  }
+}
+
+/** For short keys: a call into native code costs more than the loop. */
+export function isSame(a: Buffer, b: Buffer): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

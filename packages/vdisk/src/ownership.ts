@@ -89,6 +89,10 @@ export class LeaseGuard implements OwnerGuard {
     this.#wake();
   }
 
+  isOwner(): boolean {
+    return this.#lost === null && this.#lease.isValid(LEASE_MARGIN_MS);
+  }
+
   async assertOwner(): Promise<void> {
     const giveUpAt = performance.now() + this.#waitMaxMs;
     for (;;) {

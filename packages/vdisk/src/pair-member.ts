@@ -1,5 +1,6 @@
 import { EngineSession } from './engine-session.ts';
 import { EngineError, FencedError } from './errors.ts';
+import type { Transaction } from './fenced-lane.ts';
 import type { Pair } from './pair.ts';
 import type { MemberRecord } from './pair-context.ts';
 import { isUnderRepair, type MemberName, type MemberView } from './pair-mode.ts';
@@ -100,6 +101,16 @@ export class PairMember {
       throw new EngineError('unreachable', `the link to engine ${this.record.address} is down`);
     await session.transact(frame);
     session.head = headAfter;
+  }
+
+  /** Sends a batch at once; its session is open and its lane ready. `told` gets null or the error. */
+  send(transaction: Transaction, seq: number, told: (error: unknown) => void): void {
+    const { session } = this;
+    if (session === null) throw new Error('there is no session to send on');
+    session.lane.send(transaction, (error) => {
+      if (error === null) session.head = { ...session.head, seq };
+      told(error);
+    });
   }
 
   fail(error: EngineError): void {

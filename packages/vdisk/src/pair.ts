@@ -2,10 +2,13 @@ import { type BlockChange, type Pending, takeBatch } from './batch.ts';
 import { type Batch, BatchApplication } from './batch-application.ts';
 import type { EngineSession } from './engine-session.ts';
 import { EngineError, errno, FencedError, VdiskIoError } from './errors.ts';
+import type { PartRead } from './gathered-reads.ts';
 import type { MemberRecord, PairContext } from './pair-context.ts';
 import { PairMember } from './pair-member.ts';
 import { decidePairMode, type MemberName, type PairMode } from './pair-mode.ts';
 import { PairRepair } from './pair-repair.ts';
+import { ReadPart } from './read-part.ts';
+import { callAtTurnEnd, type TurnEnd } from './turn.ts';
 
 /** Waiting operations per pair; more are refused, which the front end's own limits never let happen. */
 const QUEUE_MAX = 65_536;
@@ -16,14 +19,15 @@ const QUEUE_MAX = 65_536;
  * All changes pass through one stream of numbered batches, one batch at a time, so both members see the same changes in
  * the same order, and read-modify-write, copies and repairs need no other locks.
  */
-export class Pair {
+export class Pair implements TurnEnd {
   readonly context: PairContext;
   readonly #members: Record<MemberName, PairMember | null>;
   readonly #queue: Pending[] = [];
   readonly #repair: PairRepair;
   readonly #application: BatchApplication;
   #inFlight: Batch | null = null;
-  #pumping = false;
+  /** A batch or an exclusive piece of work is under way. */
+  #busy = false;
   #closed: Error | null = null;
   #changed: (() => void)[] = [];
   #holding = false;
@@ -138,18 +142,38 @@ export class Pair {
 
   /** Reads whole blocks; null = zeros. Rejects with VdiskIoError when no member can answer. */
   async read(blocks: readonly number[]): Promise<(Buffer | null)[]> {
-    for (;;) {
-      const source = this.readFrom();
-      try {
-        const session = await source.open();
-        const found = await session.readBlocks(blocks);
-        await this.#settleOverlap(blocks);
-        if (this.#closed !== null) throw this.#closed;
-        return found;
-      } catch (error) {
-        this.noteError(source, error);
-      }
+    const { blockSizeBytes } = this.context.layout;
+    const into = Buffer.allocUnsafeSlow(blocks.length * blockSizeBytes);
+    const part = new ReadPart(blocks, into, blockSizeBytes, { notes: true });
+    await new Promise<void>((resolve, reject) =>
+      this.readPart(part, (error) => (error === null ? resolve() : reject(error))),
+    );
+    return blocks.map((_, i) =>
+      part.isStored(i) ? into.subarray(i * blockSizeBytes, (i + 1) * blockSizeBytes) : null,
+    );
+  }
+
+  /** Puts blocks where the part wants them; `told` gets null, or VdiskIoError when no member can answer. */
+  readPart(part: ReadPart, told: PartRead): void {
+    let source: PairMember;
+    try {
+      source = this.readFrom();
+    } catch (error) {
+      return told(error);
     }
+    const heard: PartRead = (error) => {
+      if (error === null) return this.#settleOverlap(part.blocks, told);
+      try {
+        this.noteError(source, error);
+      } catch (reason) {
+        return told(reason);
+      }
+      part.reset();
+      // Not from here: a link that fails tells its readers while it is being taken down.
+      queueMicrotask(() => this.readPart(part, told));
+    };
+    if (source.session !== null) source.session.readPart(part, heard);
+    else source.open().then((session) => session.readPart(part, heard), heard);
   }
 
   /** Which of the blocks are stored; rejects like {@link read}. */
@@ -168,7 +192,8 @@ export class Pair {
       try {
         const answer = await question(await source.open());
         // As with a read: what is under way may be in the answer already.
-        await this.#inFlight?.settled;
+        const batch = this.#inFlight;
+        if (batch !== null) await new Promise<void>((resolve) => batch.onSettled.push(resolve));
         if (this.#closed !== null) throw this.#closed;
         return answer;
       } catch (error) {
@@ -178,15 +203,18 @@ export class Pair {
   }
 
   /** A value read while its block is being written may be the new one: it is answered once it is on every member that must have it. */
-  async #settleOverlap(blocks: readonly number[]): Promise<void> {
+  #settleOverlap(blocks: readonly number[], told: PartRead): void {
     const batch = this.#inFlight;
-    if (batch === null || !blocks.some((block) => batch.blocks.has(block))) return;
-    await batch.settled;
+    if (batch === null || !blocks.some((block) => batch.blocks.has(block))) return told(this.#closed);
+    batch.onSettled.push(() => told(this.#closed));
   }
 
   /** The member that answers reads. Throws when there is none. */
   readFrom(): PairMember {
     if (this.#closed !== null) throw this.#closed;
+    const { primary } = this.#members;
+    // As every mode with a live primary that etcd records as online would have it.
+    if (primary !== null && primary.record.status === 'online' && primary.fault === null) return primary;
     const mode = this.mode;
     switch (mode.kind) {
       case 'mirrored':
@@ -235,58 +263,86 @@ export class Pair {
     if (this.#queue.length >= QUEUE_MAX) {
       return pending.reject(this.#ioError(`more than ${QUEUE_MAX} operations wait`));
     }
-    this.#queue.push(pending);
-    if (!this.#pumping) {
-      this.#pumping = true;
-      // Everything that arrives in this turn of the loop goes into one batch.
-      setImmediate(() => void this.#pump());
-    }
+    // Everything that arrives in this turn of the loop goes into one batch.
+    if (this.#queue.push(pending) === 1 && !this.#busy) callAtTurnEnd(this);
   }
 
-  async #pump(): Promise<void> {
-    while (this.#queue.length > 0) {
-      const taken = takeBatch(this.#queue, this.context.layout.blockSizeBytes);
-      try {
-        const [first] = taken;
-        if (first?.kind === 'exclusive') await first.run();
-        else await this.#commit(taken);
-      } catch (error) {
-        const reason = error instanceof Error ? error : new Error(String(error));
-        for (const pending of taken) pending.reject(reason);
-      }
+  /** Begins with what waits, unless something is under way: then that goes on with it. */
+  atTurnEnd(): void {
+    if (this.#busy || this.#queue.length === 0) return;
+    this.#busy = true;
+    const taken = takeBatch(this.#queue, this.context.layout.blockSizeBytes);
+    const [first] = taken;
+    if (first?.kind === 'exclusive') {
+      void first
+        .run()
+        .catch(first.reject)
+        .finally(() => this.#ended());
+      return;
     }
-    this.#pumping = false;
-  }
-
-  async #commit(pending: readonly Pending[]): Promise<void> {
-    let settle = (): void => {};
-    const settled = new Promise<void>((resolve) => {
-      settle = resolve;
-    });
-    const batch: Batch = { pending, blocks: touched(pending), seq: 0, settled };
+    const batch: Batch = { pending: taken, blocks: NO_BLOCKS, seq: 0, mode: null, onSettled: [] };
     this.#inFlight = batch;
-    let kind: PairMode['kind'] | null = null;
+    if (!this.#commitAtOnce(batch)) void this.#commit(batch);
+  }
+
+  #ended(): void {
+    this.#busy = false;
+    this.atTurnEnd();
+  }
+
+  /** The common case, without a wait in between: whole blocks, onto members that are all connected. False: not the case. */
+  #commitAtOnce(batch: Batch): boolean {
+    if (this.#closed !== null) return false;
+    const { mode } = this;
+    if (mode.kind !== 'mirrored' && mode.kind !== 'single') return false;
+    const on = mode.kind === 'single' ? [this.member(mode.on)] : this.members;
+    return this.#application.applyAtOnce(
+      batch,
+      on,
+      () => {
+        batch.mode = mode.kind;
+        batch.seq = ++this.#sent;
+      },
+      (isApplied) => {
+        if (isApplied) this.#applied(batch, 0);
+        else void this.#commit(batch);
+      },
+    );
+  }
+
+  async #commit(batch: Batch): Promise<void> {
     try {
+      batch.blocks = touched(batch.pending);
       for (;;) {
         const mode = await this.#usableMode();
-        if (mode.kind !== kind) {
+        if (mode.kind !== batch.mode) {
           // Another set of members: a number of its own, so that no number ever stands for two contents.
-          kind = mode.kind;
+          batch.mode = mode.kind;
           batch.seq = ++this.#sent;
         }
         const copied = await this.#application.apply(batch, mode);
-        if (copied === null) continue;
-        this.#seq = batch.seq;
-        for (const entry of pending) {
-          if (entry.kind === 'write') entry.resolve();
-          else if (entry.kind === 'copy') entry.resolve(copied);
-        }
-        return;
+        if (copied !== null) return this.#applied(batch, copied);
       }
-    } finally {
-      this.#inFlight = null;
-      settle();
+    } catch (error) {
+      const reason = error instanceof Error ? error : new Error(String(error));
+      for (const pending of batch.pending) pending.reject(reason);
+      this.#settle(batch);
     }
+  }
+
+  #applied(batch: Batch, copied: number): void {
+    this.#seq = batch.seq;
+    for (const entry of batch.pending) {
+      if (entry.kind === 'write') entry.resolve();
+      else if (entry.kind === 'copy') entry.resolve(copied);
+    }
+    this.#settle(batch);
+  }
+
+  #settle(batch: Batch): void {
+    this.#inFlight = null;
+    for (const told of batch.onSettled) told();
+    this.#ended();
   }
 
   /** Waits until the mode is one that takes writes, and its members are connected. */
@@ -352,6 +408,8 @@ export class Pair {
     return new VdiskIoError('data-unavailable', `vdisk ${vdisk}, shard ${shard}: ${reason}`, errno.io);
   }
 }
+
+const NO_BLOCKS: ReadonlySet<number> = new Set();
 
 function isBrokenLink(error: EngineError): boolean {
   return error.fault === 'unreachable' || error.fault === 'protocol';

@@ -1,27 +1,18 @@
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { type EnginePlace, openSocket, unreachable } from './engine-socket.ts';
 import { EngineError } from './errors.ts';
-import { Frame, RespError, RespProtocolError, RespReader, type RespValue } from './resp.ts';
+import { type Exchange, ValueExchange } from './exchange.ts';
+import { Frame, RespError, RespProtocolError, type RespValue } from './resp.ts';
+import { type ReplySink, type ReplyTaker, RespReader } from './resp-reader.ts';
+import { callAtTurnEnd, type TurnEnd } from './turn.ts';
 
-/** Where an engine listens, and how long to wait for it. */
-export interface LinkOptions {
-  /** `host:port`, IPv6 in brackets. */
-  readonly address: string;
+export interface LinkOptions extends EnginePlace {
   readonly db: number;
   readonly password?: string | undefined;
-  readonly connectTimeoutMs: number;
   /** A reply that takes longer ends the link: the engine counts as hung. */
   readonly commandTimeoutMs: number;
   /** Shown by CLIENT LIST; tells one owner's links from another's. */
   readonly clientName: string;
-}
-
-interface Waiter {
-  left: number;
-  readonly values: RespValue[];
-  /** Number of the check for overdue replies before which it was sent. */
-  readonly sentBefore: number;
-  readonly resolve: (values: RespValue[]) => void;
-  readonly reject: (error: Error) => void;
 }
 
 /**
@@ -33,21 +24,25 @@ const OVERDUE_CHECK_MS = 25;
 const IDLE_CHECKS = 40;
 /** A reply that takes longer makes the link look whether the engine still listens, in milliseconds. */
 const SUSPECT_AFTER_MS = 50;
+/** Exchanges that are over are forgotten in batches of so many. */
+const FORGET_AT = 256;
 
 /**
  * One connection to a storage engine that speaks RESP2. Pipelined; replies come in the order of the requests.
  * It never reconnects: whoever owns it decides what a broken link means.
  */
-export class RespLink {
+export class RespLink implements ReplyTaker, TurnEnd {
   readonly address: string;
   /** Called once, when the link is gone for whatever reason. */
   onClose: (error: EngineError) => void = () => {};
   readonly #socket: Socket;
   readonly #options: LinkOptions;
-  readonly #waiters: Waiter[] = [];
+  /** Those from `#first` on are waiting for replies. */
+  #exchanges: Exchange[] = [];
+  #first = 0;
+  #out: Buffer[] = [];
   #overdue: NodeJS.Timeout | null = null;
   #broken: EngineError | null = null;
-  #corked = false;
   #suspected = false;
   #checks = 0;
   #idleChecks = 0;
@@ -56,28 +51,21 @@ export class RespLink {
     this.#socket = socket;
     this.#options = options;
     this.address = options.address;
-    const reader = new RespReader((value) => this.#take(value));
-    socket.setNoDelay(true);
-    socket.on('data', (bytes: Buffer) => {
-      try {
-        reader.feed(bytes);
-      } catch (error) {
-        if (!(error instanceof RespProtocolError)) throw error;
-        this.#fail(
-          new EngineError('protocol', `engine ${this.address} does not speak RESP2: ${error.message}`),
-        );
-      }
-    });
     socket.on('error', (error) => this.#fail(unreachable(this.address, error)));
     socket.on('close', () =>
       this.#fail(new EngineError('unreachable', `engine ${this.address} closed the connection`)),
     );
+    // With `onread` the end of the stream is an event of its own, and nobody reads on.
+    socket.on('end', () => socket.destroy());
   }
 
   /** Connects, authenticates, selects the db and names the connection. Rejects with {@link EngineError}. */
   static async connect(options: LinkOptions): Promise<RespLink> {
-    const socket = await openSocket(options);
+    let take = (_bytes: Buffer, _length: number): void => {};
+    const socket = await openSocket(options, (bytes, length) => take(bytes, length));
     const link = new RespLink(socket, options);
+    const reader = new RespReader(link);
+    take = (bytes, length) => link.#receive(reader, bytes, length);
     const frame = new Frame();
     if (options.password !== undefined) frame.command('AUTH', options.password);
     frame.command('SELECT', options.db).command('CLIENT', 'SETNAME', options.clientName);
@@ -96,13 +84,19 @@ export class RespLink {
 
   /** Sends a frame and resolves with its replies; error replies are values. Rejects only when the link breaks. */
   request(frame: Frame): Promise<RespValue[]> {
-    if (this.#broken !== null) return Promise.reject(this.#broken);
     if (frame.replies === 0) return Promise.resolve([]);
-    return new Promise((resolve, reject) => {
-      this.#waiters.push({ left: frame.replies, values: [], sentBefore: this.#checks + 1, resolve, reject });
-      this.#overdue ??= setInterval(() => this.#checkOverdue(), OVERDUE_CHECK_MS);
-      this.#send(frame);
-    });
+    return new Promise((resolve, reject) => this.exchange(frame, new ValueExchange(resolve, reject)));
+  }
+
+  /** Sends a frame, whose replies go to `exchange`. The frame's memory must stay as it is until the exchange is over. */
+  exchange(frame: Frame, exchange: Exchange): void {
+    if (this.#broken !== null) return exchange.fail(this.#broken);
+    exchange.left = frame.replies;
+    exchange.sentBefore = this.#checks + 1;
+    this.#exchanges.push(exchange);
+    this.#overdue ??= setInterval(() => this.#checkOverdue(), OVERDUE_CHECK_MS);
+    if (this.#out.length === 0) callAtTurnEnd(this);
+    for (const chunk of frame.end()) this.#out.push(chunk);
   }
 
   /** Ends the connection; outstanding requests reject. */
@@ -111,35 +105,58 @@ export class RespLink {
   }
 
   /** All frames of one turn of the event loop leave in one system call. */
-  #send(frame: Frame): void {
-    if (!this.#corked) {
-      this.#corked = true;
-      this.#socket.cork();
-      process.nextTick(() => {
-        this.#corked = false;
-        this.#socket.uncork();
-      });
-    }
-    for (const chunk of frame.end()) this.#socket.write(chunk);
-  }
-
-  #take(value: RespValue): void {
-    const waiter = this.#waiters[0];
-    if (waiter === undefined) {
-      this.#fail(new EngineError('protocol', `engine ${this.address} sent a reply that nobody asked for`));
+  atTurnEnd(): void {
+    const out = this.#out;
+    this.#out = [];
+    if (this.#broken !== null) return;
+    const [first] = out;
+    if (out.length === 1 && first !== undefined) {
+      this.#socket.write(first);
       return;
     }
-    waiter.values.push(value);
-    if (--waiter.left > 0) return;
-    this.#waiters.shift();
-    waiter.resolve(waiter.values);
+    this.#socket.cork();
+    for (const chunk of out) this.#socket.write(chunk);
+    this.#socket.uncork();
+  }
+
+  sink(): ReplySink {
+    const exchange = this.#exchanges[this.#first];
+    if (exchange === undefined) throw new RespProtocolError('it sent a reply that nobody asked for');
+    return exchange;
+  }
+
+  complete(): void {
+    const exchange = this.#exchanges[this.#first];
+    if (exchange === undefined || --exchange.left > 0) return;
+    this.#first++;
+    if (this.#first === this.#exchanges.length) {
+      this.#exchanges.length = 0;
+      this.#first = 0;
+    } else if (this.#first >= FORGET_AT) {
+      this.#exchanges.splice(0, this.#first);
+      this.#first = 0;
+    }
+    exchange.done();
+  }
+
+  #receive(reader: RespReader, bytes: Buffer, length: number): void {
+    if (this.#broken !== null) return;
+    try {
+      reader.feed(bytes, length);
+    } catch (error) {
+      if (error instanceof EngineError) return this.#fail(error);
+      if (!(error instanceof RespProtocolError)) throw error;
+      this.#fail(
+        new EngineError('protocol', `engine ${this.address} does not speak RESP2: ${error.message}`),
+      );
+    }
   }
 
   #checkOverdue(): void {
     this.#checks++;
-    const first = this.#waiters[0];
+    const first = this.#exchanges[this.#first];
     if (first === undefined) {
-      // Not at once: a busy link has no waiters between two requests, and a timer costs more than a look.
+      // Not at once: a busy link has no requests between two others, and a timer costs more than a look.
       if (++this.#idleChecks >= IDLE_CHECKS) this.#stopOverdue();
       return;
     }
@@ -160,7 +177,7 @@ export class RespLink {
   #suspect(): void {
     if (this.#suspected) return;
     this.#suspected = true;
-    openSocket(this.#options).then(
+    openSocket(this.#options, null).then(
       (socket) => {
         socket.destroy();
         setTimeout(() => {
@@ -184,56 +201,21 @@ export class RespLink {
     this.#broken = error;
     this.#stopOverdue();
     this.#socket.destroy();
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
+    const waiting = this.#exchanges.slice(this.#first);
+    this.#exchanges = [];
+    this.#first = 0;
+    // First the owner of the link: those who waited ask it what to do next.
     this.onClose(error);
+    for (const exchange of waiting) exchange.fail(error);
   }
 }
 
 /** Turns an error reply into the {@link EngineError} that says what it means for the engine. */
 export function throwIfError(address: string, value: RespValue): void {
-  if (!(value instanceof RespError)) return;
-  const fault = value.message.startsWith('LOADING') ? 'loading' : 'refused-command';
-  throw new EngineError(fault, `engine ${address} answered: ${value.message}`);
+  if (value instanceof RespError) throw errorReply(address, value);
 }
 
-/** Splits `host:port`; IPv6 hosts stand in brackets. */
-export function parseAddress(address: string): { host: string; port: number } {
-  const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(address);
-  const port = Number(match?.[3]);
-  if (match === null || port < 1 || port > 65535) {
-    throw new EngineError(
-      'unreachable',
-      `engine address: expected host:port, found ${JSON.stringify(address)}`,
-    );
-  }
-  return { host: match[1] ?? match[2] ?? '', port };
-}
-
-function openSocket({ address, connectTimeoutMs }: LinkOptions): Promise<Socket> {
-  const { host, port } = parseAddress(address);
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port });
-    const timer = setTimeout(() => {
-      socket.destroy();
-      reject(
-        new EngineError(
-          'timeout',
-          `engine ${address} did not accept a connection within ${connectTimeoutMs} ms`,
-        ),
-      );
-    }, connectTimeoutMs);
-    socket.once('connect', () => {
-      clearTimeout(timer);
-      socket.removeAllListeners('error');
-      resolve(socket);
-    });
-    socket.once('error', (error) => {
-      clearTimeout(timer);
-      reject(unreachable(address, error));
-    });
-  });
-}
-
-function unreachable(address: string, error: Error): EngineError {
-  return new EngineError('unreachable', `engine ${address} cannot be reached: ${error.message}`);
+export function errorReply(address: string, { message }: RespError): EngineError {
+  const fault = message.startsWith('LOADING') ? 'loading' : 'refused-command';
+  return new EngineError(fault, `engine ${address} answered: ${message}`);
 }

@@ -1,6 +1,6 @@
 /**
- * The Redis serialization protocol, version 2 (RESP2), as far as block I/O needs it: commands out, replies in.
- * No I/O here. Bulk strings stay Buffers and are copied once, from the receive buffer to their own memory.
+ * The Redis serialization protocol, version 2 (RESP2), as far as block I/O needs it: the values of replies, and commands
+ * as bytes. Replies are parsed in `resp-reader.ts`. No I/O here.
  */
 
 /** An error reply such as `LOADING …`; a value, since inside a transaction it stands beside good replies. */
@@ -13,22 +13,43 @@ export class RespError {
 
 export type RespValue = number | string | Buffer | null | RespError | RespValue[];
 
-/** Longest bulk string accepted from an engine, in bytes: well above any block, below what could hurt. */
-const BULK_MAX_BYTES = 64 << 20;
-/** Longest status, error or length line accepted, in bytes. */
-const LINE_MAX_BYTES = 64 << 10;
-const ARRAY_MAX = 1 << 20;
-/** Nested arrays deeper than this do not occur in the commands used. */
-const DEPTH_MAX = 8;
-/** Payloads at least this long are sent as they are; shorter ones are copied into the frame's text. */
-const COPY_BELOW_BYTES = 512;
+/** What a peer sent is not RESP2: the link cannot be trusted any further. */
+export class RespProtocolError extends Error {}
 
-/** One or more commands, collected as the chunks that will be written to the socket. */
+/** Payloads longer than this are sent from where they lie; shorter ones are copied between the commands. */
+const COPY_MAX_BYTES = 16 << 10;
+const FIRST_PIECE_BYTES = 512;
+const SMALL_SLAB_BYTES = 16 << 10;
+const LARGE_SLAB_BYTES = 256 << 10;
+/** Slabs kept for reuse, of each size. */
+const FREE_SLABS_MAX = 64;
+/** Bytes of the longest header line: type, sixteen digits, CRLF. */
+const LINE_MAX_BYTES = 20;
+
+const freeSlabs = { small: [] as Buffer[], large: [] as Buffer[] };
+
+const [STAR, DOLLAR, CR, LF, DIGIT_0] = [42, 36, 13, 10, 48];
+
+/** One or more commands, as the bytes that will be written to the socket. */
 export class Frame {
-  readonly chunks: Buffer[] = [];
   /** How many replies the engine will send for this frame. */
   replies = 0;
-  #text = '';
+  readonly #chunks: Buffer[] = [];
+  /** Slabs of the pool that this frame holds; null when it takes none. */
+  readonly #slabs: Buffer[] | null;
+  #piece: Buffer = NO_BYTES;
+  /** The part of the piece that is not among the chunks yet. */
+  #from = 0;
+  #at = 0;
+
+  constructor(isPooled = false) {
+    this.#slabs = isPooled ? [] : null;
+  }
+
+  /** A frame in recycled memory. Whoever makes one calls {@link release} when the engine has answered it. */
+  static pooled(): Frame {
+    return new Frame(true);
+  }
 
   command(...args: readonly (string | number | Buffer)[]): this {
     this.begin(args.length);
@@ -38,165 +59,152 @@ export class Frame {
 
   /** Starts a command of `count` arguments, its name included; `count` calls of {@link arg} follow. */
   begin(count: number): this {
-    this.#text += `*${count}\r\n`;
+    this.#room(LINE_MAX_BYTES);
+    this.#piece[this.#at++] = STAR;
+    this.#putLine(count);
     this.replies++;
     return this;
   }
 
   arg(value: string | number | Buffer): this {
-    if (typeof value === 'object') {
-      this.#text += `$${value.length}\r\n`;
-      if (value.length < COPY_BELOW_BYTES) {
-        this.#text += value.toString('latin1');
-      } else {
-        this.#flushText();
-        this.chunks.push(value);
-      }
-      this.#text += '\r\n';
+    if (typeof value === 'number') return this.#number(value);
+    if (typeof value === 'string') return this.#string(value);
+    this.head(value.length);
+    return this.data(value).tail();
+  }
+
+  /** The bytes of commands that were encoded before, for which the engine sends `replies` replies. */
+  encoded(bytes: Buffer, replies: number): this {
+    this.replies += replies;
+    return this.data(bytes);
+  }
+
+  /** Starts an argument of `lengthBytes`; calls of {@link data} bring as many, then comes {@link tail}. */
+  head(lengthBytes: number): this {
+    this.#room(LINE_MAX_BYTES);
+    this.#piece[this.#at++] = DOLLAR;
+    this.#putLine(lengthBytes);
+    return this;
+  }
+
+  data(bytes: Buffer): this {
+    if (bytes.length > COPY_MAX_BYTES) {
+      this.#cut();
+      this.#chunks.push(bytes);
       return this;
     }
-    const text = typeof value === 'number' ? String(value) : Buffer.from(value, 'utf8').toString('latin1');
-    this.#text += `$${text.length}\r\n${text}\r\n`;
+    this.#room(bytes.length);
+    this.#piece.set(bytes, this.#at);
+    this.#at += bytes.length;
+    return this;
+  }
+
+  tail(): this {
+    this.#room(2);
+    this.#piece[this.#at++] = CR;
+    this.#piece[this.#at++] = LF;
     return this;
   }
 
   /** Appends the commands of another frame. */
   append(other: Frame): this {
-    const chunks = other.end();
-    this.#flushText();
-    this.chunks.push(...chunks);
+    this.#cut();
+    this.#chunks.push(...other.end());
     this.replies += other.replies;
     return this;
   }
 
   /** The finished chunks. */
   end(): readonly Buffer[] {
-    this.#flushText();
-    return this.chunks;
+    this.#cut();
+    return this.#chunks;
   }
 
-  #flushText(): void {
-    if (this.#text === '') return;
-    this.chunks.push(Buffer.from(this.#text, 'latin1'));
-    this.#text = '';
-  }
-}
-
-/** What a peer sent is not RESP2: the link cannot be trusted any further. */
-export class RespProtocolError extends Error {}
-
-interface OpenArray {
-  readonly items: RespValue[];
-  left: number;
-}
-
-/** Incremental reply parser: feed it what arrived, it hands out complete top-level replies in order. */
-export class RespReader {
-  readonly #onReply: (value: RespValue) => void;
-  readonly #open: OpenArray[] = [];
-  #line = '';
-  #bulk: Buffer | null = null;
-  #filled = 0;
-  /** Bytes of the CRLF behind a bulk string still to come. */
-  #tail = 0;
-
-  constructor(onReply: (value: RespValue) => void) {
-    this.#onReply = onReply;
-  }
-
-  /** @throws RespProtocolError when the bytes are not RESP2 */
-  feed(bytes: Buffer): void {
-    let at = 0;
-    while (at < bytes.length) {
-      if (this.#bulk !== null) at = this.#fillBulk(this.#bulk, bytes, at);
-      else at = this.#readLine(bytes, at);
+  /** Gives the memory of a pooled frame back: nothing may look at its chunks any more. */
+  release(): void {
+    for (const slab of this.#slabs?.splice(0) ?? []) {
+      const free = slab.length === SMALL_SLAB_BYTES ? freeSlabs.small : freeSlabs.large;
+      if (free.length < FREE_SLABS_MAX) free.push(slab);
     }
+    this.#chunks.length = 0;
+    this.#piece = NO_BYTES;
+    this.#from = this.#at = 0;
   }
 
-  #fillBulk(bulk: Buffer, bytes: Buffer, from: number): number {
-    let at = from;
-    if (this.#filled < bulk.length) {
-      const copied = bytes.copy(bulk, this.#filled, at, at + bulk.length - this.#filled);
-      this.#filled += copied;
-      at += copied;
-    }
-    if (this.#filled < bulk.length) return at;
-    while (this.#tail > 0 && at < bytes.length) {
-      const wanted = this.#tail === 2 ? 13 : 10;
-      if (bytes[at] !== wanted) throw new RespProtocolError('a bulk string is not followed by CRLF');
-      this.#tail--;
-      at++;
-    }
-    if (this.#tail === 0) {
-      this.#bulk = null;
-      this.#deliver(bulk);
-    }
-    return at;
+  #number(value: number): this {
+    if (!Number.isSafeInteger(value) || value < 0) return this.#string(String(value));
+    this.#room(2 * LINE_MAX_BYTES);
+    const piece = this.#piece;
+    piece[this.#at++] = DOLLAR;
+    this.#putLine(digitsOf(value));
+    this.#putLine(value);
+    return this;
   }
 
-  #readLine(bytes: Buffer, from: number): number {
-    const end = bytes.indexOf(10, from);
-    const stop = end < 0 ? bytes.length : end;
-    if (this.#line.length + stop - from > LINE_MAX_BYTES)
-      throw new RespProtocolError('a reply line is too long');
-    this.#line += bytes.toString('latin1', from, stop);
-    if (end < 0) return bytes.length;
-    const line = this.#line;
-    this.#line = '';
-    if (!line.endsWith('\r')) throw new RespProtocolError('a reply line does not end with CRLF');
-    this.#takeLine(line.slice(0, -1));
-    return end + 1;
-  }
-
-  #takeLine(line: string): void {
-    const rest = line.slice(1);
-    switch (line[0]) {
-      case '+':
-        return this.#deliver(rest);
-      case '-':
-        return this.#deliver(new RespError(rest));
-      case ':':
-        return this.#deliver(wholeNumber(rest, -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER));
-      case '$': {
-        const length = wholeNumber(rest, -1, BULK_MAX_BYTES);
-        if (length < 0) return this.#deliver(null);
-        this.#bulk = Buffer.allocUnsafe(length);
-        this.#filled = 0;
-        this.#tail = 2;
-        return;
+  #string(text: string): this {
+    this.#room(LINE_MAX_BYTES + text.length + 2);
+    const start = this.#at;
+    const piece = this.#piece;
+    piece[this.#at++] = DOLLAR;
+    this.#putLine(text.length);
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 127) {
+        this.#at = start;
+        return this.arg(Buffer.from(text, 'utf8'));
       }
-      case '*': {
-        const count = wholeNumber(rest, -1, ARRAY_MAX);
-        if (count < 0) return this.#deliver(null);
-        if (count === 0) return this.#deliver([]);
-        if (this.#open.length >= DEPTH_MAX) throw new RespProtocolError('reply arrays are nested too deep');
-        this.#open.push({ items: [], left: count });
-        return;
-      }
-      default:
-        throw new RespProtocolError(`a reply starts with ${JSON.stringify(line.slice(0, 16))}`);
+      piece[this.#at++] = code;
     }
+    return this.tail();
   }
 
-  #deliver(value: RespValue): void {
-    let complete = value;
-    for (;;) {
-      const array = this.#open.at(-1);
-      if (array === undefined) return this.#onReply(complete);
-      array.items.push(complete);
-      if (--array.left > 0) return;
-      this.#open.pop();
-      complete = array.items;
+  /** `<value>\r\n`; there is room for it. */
+  #putLine(value: number): void {
+    const piece = this.#piece;
+    const end = this.#at + digitsOf(value);
+    let rest = value;
+    for (let at = end - 1; at >= this.#at; at--) {
+      const tenth = Math.floor(rest / 10);
+      piece[at] = DIGIT_0 + rest - tenth * 10;
+      rest = tenth;
     }
+    piece[end] = CR;
+    piece[end + 1] = LF;
+    this.#at = end + 2;
+  }
+
+  #room(bytes: number): void {
+    if (this.#piece.length - this.#at >= bytes) return;
+    this.#cut();
+    const before = this.#piece.length;
+    this.#piece = this.#slabs === null ? newPiece(before, bytes) : this.#takeSlab(this.#slabs, before, bytes);
+    this.#from = this.#at = 0;
+  }
+
+  #takeSlab(slabs: Buffer[], before: number, bytes: number): Buffer {
+    const isSmall = before === 0 && bytes <= SMALL_SLAB_BYTES;
+    const slab =
+      (isSmall ? freeSlabs.small : freeSlabs.large).pop() ??
+      Buffer.allocUnsafeSlow(isSmall ? SMALL_SLAB_BYTES : LARGE_SLAB_BYTES);
+    slabs.push(slab);
+    return slab;
+  }
+
+  #cut(): void {
+    if (this.#at > this.#from) this.#chunks.push(this.#piece.subarray(this.#from, this.#at));
+    this.#from = this.#at;
   }
 }
 
-function wholeNumber(text: string, min: number, max: number): number {
-  const value = Number(text);
-  if (!/^[+-]?\d+$/.test(text) || value < min || value > max) {
-    throw new RespProtocolError(
-      `expected a whole number from ${min} to ${max}, found ${JSON.stringify(text.slice(0, 32))}`,
-    );
-  }
-  return value;
+const NO_BYTES = Buffer.alloc(0);
+
+/** Each piece larger than the one before, so that a frame has few. */
+function newPiece(before: number, bytes: number): Buffer {
+  return Buffer.allocUnsafe(Math.max(bytes, Math.min(LARGE_SLAB_BYTES, before * 8 || FIRST_PIECE_BYTES)));
+}
+
+function digitsOf(value: number): number {
+  let digits = 1;
+  for (let power = 10; value >= power; power *= 10) digits++;
+  return digits;
 }

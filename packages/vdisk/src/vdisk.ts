@@ -4,6 +4,8 @@ import { type Extent, findExtents } from './extents.ts';
 import type { BlockLayout } from './layout/block-layout.ts';
 import type { Pair } from './pair.ts';
 import type { PairMode } from './pair-mode.ts';
+import { ReadMemory } from './read-memory.ts';
+import { ReadPart } from './read-part.ts';
 import { placeBlock } from './sharding.ts';
 
 export interface Geometry {
@@ -18,6 +20,8 @@ export interface Geometry {
 
 /** Tells whether the owner may still serve, and waits where that is in doubt. */
 export interface OwnerGuard {
+  /** Whether {@link assertOwner} would resolve at once. */
+  isOwner(): boolean;
   /** Resolves while the ownership cannot have expired; waits a bounded time for it to be confirmed; rejects with VdiskIoError. */
   assertOwner(): Promise<void>;
 }
@@ -41,6 +45,7 @@ export class Vdisk {
   readonly #pairs: readonly Pair[];
   readonly #guard: OwnerGuard;
   readonly #usable: (shard: number) => boolean;
+  readonly #memory: ReadMemory;
   /** Questions about extents take turns: each may ask the engines for thousands of blocks. */
   #extentsAnswered: Promise<unknown> = Promise.resolve();
 
@@ -54,6 +59,7 @@ export class Vdisk {
     this.#pairs = pairs;
     this.#guard = guard;
     this.#usable = (shard) => !isRip(shard);
+    this.#memory = new ReadMemory(geometry.blockSizeBytes);
   }
 
   get geometry(): Geometry {
@@ -69,27 +75,44 @@ export class Vdisk {
     return (await this.readStored(offsetBytes, lengthBytes)) ?? Buffer.alloc(lengthBytes);
   }
 
-  /** Like {@link read}, but null when nothing of the range is stored, so that all of it reads as zeros. */
-  async readStored(offsetBytes: number, lengthBytes: number): Promise<Buffer | null> {
-    this.#assertInside(offsetBytes, lengthBytes, errno.invalid);
-    const { blockSizeBytes } = this.geometry;
-    if (lengthBytes === blockSizeBytes && offsetBytes % blockSizeBytes === 0)
-      return this.#readBlock(offsetBytes / blockSizeBytes);
-    const runs = [...this.#byShard(offsetBytes, lengthBytes)];
-    const out = Buffer.allocUnsafe(lengthBytes);
-    let isHole = true;
-    await Promise.all(
-      runs.map(async ([shard, pieces]) => {
-        const found = await this.#pair(shard).read(pieces.map(({ block }) => block));
-        for (const [i, piece] of pieces.entries()) {
-          const stored = found[i] ?? null;
-          if (stored !== null) isHole = false;
-          this.#place(out, piece, stored);
-        }
-      }),
-    );
-    await this.#guard.assertOwner();
-    return isHole ? null : out;
+  /**
+   * Like {@link read}, but null when nothing of the range is stored, so that all of it reads as zeros. The buffer may be
+   * given back to {@link recycle}.
+   */
+  readStored(offsetBytes: number, lengthBytes: number): Promise<Buffer | null> {
+    return new Promise((resolve, reject) => {
+      this.#assertInside(offsetBytes, lengthBytes, errno.invalid);
+      const { blockSizeBytes } = this.geometry;
+      const first = Math.floor(offsetBytes / blockSizeBytes);
+      const count = Math.ceil((offsetBytes + lengthBytes) / blockSizeBytes) - first;
+      const skip = offsetBytes - first * blockSizeBytes;
+      const into = this.#memory.take(count * blockSizeBytes);
+      const parts = this.#parts(first, count, into);
+      let left = parts.length;
+      let failure: unknown = null;
+      const ended = (): void => {
+        if (failure !== null) return reject(failure);
+        const isHole = parts.every(({ part }) => part.storedCount === 0);
+        if (isHole) this.#memory.give(into);
+        const isWhole = lengthBytes === into.length;
+        this.#whenOwner(
+          () => resolve(isHole ? null : isWhole ? into : into.subarray(skip, skip + lengthBytes)),
+          reject,
+        );
+      };
+      if (left === 0) return resolve(null);
+      for (const { shard, part } of parts) {
+        this.#pair(shard).readPart(part, (error) => {
+          failure ??= error;
+          if (--left === 0) ended();
+        });
+      }
+    });
+  }
+
+  /** Takes back a buffer of {@link readStored} that nobody looks at any more. */
+  recycle(data: Buffer): void {
+    this.#memory.give(data);
   }
 
   /**
@@ -102,18 +125,21 @@ export class Vdisk {
     return answer;
   }
 
-  /** One whole block, the commonest request: what the engine sent is the answer, without a copy. */
-  async #readBlock(block: number): Promise<Buffer | null> {
+  write(offsetBytes: number, data: Buffer): Promise<void> {
     const { blockSizeBytes } = this.geometry;
-    const [stored] = await this.#pair(this.#shardOf(block)).read([block]);
-    await this.#guard.assertOwner();
-    if (stored == null || stored.length === blockSizeBytes) return stored ?? null;
-    const out = Buffer.alloc(blockSizeBytes);
-    stored.copy(out);
-    return out;
+    if (data.length !== blockSizeBytes || offsetBytes % blockSizeBytes !== 0)
+      return this.#writeAny(offsetBytes, data);
+    // One whole block, the commonest request.
+    const block = offsetBytes / blockSizeBytes;
+    try {
+      this.#assertWritable(offsetBytes, data.length);
+      return this.#pair(this.#shardOf(block)).write([{ block, data }]);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
-  async write(offsetBytes: number, data: Buffer): Promise<void> {
+  async #writeAny(offsetBytes: number, data: Buffer): Promise<void> {
     this.#assertWritable(offsetBytes, data.length);
     await this.#change(offsetBytes, data.length, data);
   }
@@ -176,14 +202,32 @@ export class Vdisk {
       : { block, data: bytes, part: { at, length } };
   }
 
-  #place(out: Buffer, { at, length, from }: Piece, stored: Buffer | null): void {
-    if (stored === null) {
-      out.fill(0, from, from + length);
-      return;
+  /** The blocks, by the shard that holds them, and their place in `into`. */
+  #parts(first: number, count: number, into: Buffer): { shard: number; part: ReadPart }[] {
+    const { blockSizeBytes } = this.geometry;
+    if (count === 1) {
+      return [{ shard: this.#shardOf(first), part: new ReadPart([first], into, blockSizeBytes) }];
     }
-    // A value shorter than a block reads as if zeros followed it.
-    const copied = stored.copy(out, from, at, at + length);
-    if (copied < length) out.fill(0, from + copied, from + length);
+    const runs = new Map<number, { blocks: number[]; places: number[] }>();
+    for (let i = 0; i < count; i++) {
+      const shard = this.#shardOf(first + i);
+      let run = runs.get(shard);
+      if (run === undefined) {
+        run = { blocks: [], places: [] };
+        runs.set(shard, run);
+      }
+      run.blocks.push(first + i);
+      run.places.push(i * blockSizeBytes);
+    }
+    return [...runs].map(([shard, { blocks, places }]) => ({
+      shard,
+      part: new ReadPart(blocks, into, blockSizeBytes, { places }),
+    }));
+  }
+
+  #whenOwner(then: () => void, otherwise: (error: unknown) => void): void {
+    if (this.#guard.isOwner()) then();
+    else this.#guard.assertOwner().then(then, otherwise);
   }
 
   #byShard(offsetBytes: number, lengthBytes: number): Map<number, Piece[]> {

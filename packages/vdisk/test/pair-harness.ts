@@ -11,6 +11,7 @@ import { NondedupedLayout } from '../src/layout/nondeduped.ts';
 import { Pair } from '../src/pair.ts';
 import type { MemberRecord, PairContext, RepairOutcome } from '../src/pair-context.ts';
 import { mountPair } from '../src/pair-mount.ts';
+import { RespReader, ValueSink } from '../src/resp-reader.ts';
 
 /** A real redis-server with an append-only file, killable, and able to come back with, without or with less of its data. */
 export class TestEngine {
@@ -250,9 +251,10 @@ function record(id: EngineIdentity, address: string, status: EngineStatus): Memb
 /** Every stored block of an engine, as field -> first byte. */
 export async function stored(engine: TestEngine): Promise<Map<number, number>> {
   const socket = netConnect(engine.port, '127.0.0.1');
-  const { RespReader } = await import('../src/resp.ts');
   return new Promise((resolve, reject) => {
-    const reader = new RespReader((value) => {
+    const sink = new ValueSink();
+    const complete = (): void => {
+      const [value] = sink.values;
       const blocks = new Map<number, number>();
       const list = Array.isArray(value) ? value : [];
       for (let i = 0; i + 1 < list.length; i += 2) {
@@ -262,7 +264,8 @@ export async function stored(engine: TestEngine): Promise<Map<number, number>> {
       }
       socket.destroy();
       resolve(new Map([...blocks].sort(([a], [b]) => a - b)));
-    });
+    };
+    const reader = new RespReader({ sink: () => sink, complete });
     socket.on('data', (bytes) => reader.feed(bytes));
     socket.on('error', reject);
     socket.write('HGETALL nondedup:v1\r\n');

@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Frame, RespError, RespProtocolError, RespReader, type RespValue } from '../src/resp.ts';
+import { Frame, RespError, RespProtocolError, type RespValue } from '../src/resp.ts';
+import { RespReader, ValueSink } from '../src/resp-reader.ts';
 
 function parse(bytes: Buffer, cuts: readonly number[] = []): RespValue[] {
-  const values: RespValue[] = [];
-  const reader = new RespReader((value) => values.push(value));
+  const sink = new ValueSink();
+  let completed = 0;
+  const reader = new RespReader({ sink: () => sink, complete: () => completed++ });
   const points = [...new Set([0, ...cuts.filter((c) => c < bytes.length), bytes.length])].sort(
     (a, b) => a - b,
   );
   for (let i = 1; i < points.length; i++) reader.feed(bytes.subarray(points[i - 1], points[i]));
-  return values;
+  return sink.values.slice(0, completed);
 }
 
 test('commands are encoded as arrays of bulk strings, payloads untouched', () => {

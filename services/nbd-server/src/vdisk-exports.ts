@@ -92,6 +92,7 @@ export class VdiskExports implements Exports {
         zero: (offset, length) => device.zero(offset, length),
         trim: (offset, length) => device.zero(offset, length),
         flush: () => device.flush(),
+        recycle: (data) => device.recycle(data),
       },
       description,
       close: async () => release(),

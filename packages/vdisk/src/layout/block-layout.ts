@@ -1,4 +1,5 @@
-import type { Frame, RespValue } from '../resp.ts';
+import type { ReadPart } from '../read-part.ts';
+import type { Frame, RespError, RespValue } from '../resp.ts';
 
 /**
  * How the blocks of one vdisk lie on the engines: which shard a block is placed on, and by which commands it is read,
@@ -21,14 +22,10 @@ export interface BlockLayout {
   /** Bits that `blocks` blocks need. */
   bitCount(blocks: number, shards: number): number;
 
-  /** Adds the commands that read blocks; their replies go to {@link found}. */
-  addRead(frame: Frame, blocks: readonly number[]): void;
-  /**
-   * The content of the blocks, in their order; null = a hole.
-   *
-   * @throws EngineError `corrupt` when the layout keeps checksums and a block does not match
-   */
-  found(replies: readonly RespValue[], blocks: readonly number[]): (Buffer | null)[];
+  /** Adds the commands that read the blocks of all parts, in order; their replies go to {@link placer}. */
+  addRead(frame: Frame, parts: readonly ReadPart[]): void;
+  /** Takes those replies as they arrive, and puts every block in its place. */
+  placer(parts: readonly ReadPart[]): BlockPlacer;
 
   /** Adds the commands that store blocks, and remove those that are null. At least one block. */
   addStore(frame: Frame, blocks: ReadonlyMap<number, Buffer | null>): void;
@@ -43,3 +40,14 @@ export interface BlockLayout {
 
 /** Sends reading commands to an engine; error replies reject. */
 export type AskEngine = (frame: Frame) => Promise<readonly RespValue[]>;
+
+/**
+ * Takes the replies to the reading commands of a layout. Error replies do not come here.
+ */
+export interface BlockPlacer {
+  bulk(length: number): Buffer;
+  readonly at: number;
+  scalar(value: number | string | RespError | null): void;
+  /** Every reply has come: what is left to do with what was received. */
+  finish(): void;
+}

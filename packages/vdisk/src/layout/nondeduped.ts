@@ -1,6 +1,7 @@
 import { blocksKey } from '../engine-keys.ts';
-import { Frame, type RespValue } from '../resp.ts';
-import type { AskEngine, BlockLayout } from './block-layout.ts';
+import type { ReadPart } from '../read-part.ts';
+import { Frame, type RespError, RespProtocolError, type RespValue } from '../resp.ts';
+import type { AskEngine, BlockLayout, BlockPlacer } from './block-layout.ts';
 
 /** Blocks per HMGET: long enough to amortise the command, short enough not to stall the engine. */
 const READ_RUN = 64;
@@ -37,24 +38,28 @@ export class NondedupedLayout implements BlockLayout {
     return Math.ceil(blocks / shards);
   }
 
-  addRead(frame: Frame, blocks: readonly number[]): void {
-    for (let from = 0; from < blocks.length; from += READ_RUN) {
-      const end = Math.min(from + READ_RUN, blocks.length);
-      frame
-        .begin(2 + end - from)
-        .arg('HMGET')
-        .arg(this.#key);
-      for (let i = from; i < end; i++) frame.arg(blocks[i] ?? 0);
+  addRead(frame: Frame, parts: readonly ReadPart[]): void {
+    let left = 0;
+    for (const { blocks } of parts) left += blocks.length;
+    let room = 0;
+    for (const { blocks } of parts) {
+      for (const block of blocks) {
+        if (room === 0) {
+          room = Math.min(left, READ_RUN);
+          left -= room;
+          frame
+            .begin(2 + room)
+            .arg('HMGET')
+            .arg(this.#key);
+        }
+        room--;
+        frame.arg(block);
+      }
     }
   }
 
-  found(replies: readonly RespValue[], _blocks: readonly number[]): (Buffer | null)[] {
-    const found: (Buffer | null)[] = [];
-    for (const reply of replies) {
-      for (const value of Array.isArray(reply) ? reply : [])
-        found.push(Buffer.isBuffer(value) ? value : null);
-    }
-    return found;
+  placer(parts: readonly ReadPart[]): BlockPlacer {
+    return new OneByOne(parts, this.blockSizeBytes);
   }
 
   addStore(frame: Frame, blocks: ReadonlyMap<number, Buffer | null>): void {
@@ -98,4 +103,60 @@ export class NondedupedLayout implements BlockLayout {
 function blockNumber(name: RespValue): number {
   const block = Buffer.isBuffer(name) ? Number(name.toString('latin1')) : -1;
   return Number.isSafeInteger(block) ? block : -1;
+}
+
+/** One bulk string a block; a nil is a hole. */
+class OneByOne implements BlockPlacer {
+  at = 0;
+  readonly #parts: readonly ReadPart[];
+  readonly #blockSizeBytes: number;
+  #part = 0;
+  #next = 0;
+  /** A value that is longer than a block: of another writer. Its beginning counts, as in 0-Disk. */
+  #long: { readonly bytes: Buffer; readonly into: Buffer; readonly at: number } | null = null;
+
+  constructor(parts: readonly ReadPart[], blockSizeBytes: number) {
+    this.#parts = parts;
+    this.#blockSizeBytes = blockSizeBytes;
+  }
+
+  bulk(length: number): Buffer {
+    const { into, at } = this.#step(true);
+    this.at = at;
+    if (length === this.#blockSizeBytes) return into;
+    if (length < this.#blockSizeBytes) {
+      // A value shorter than a block reads as if zeros followed it.
+      into.fill(0, at + length, at + this.#blockSizeBytes);
+      return into;
+    }
+    const bytes = Buffer.allocUnsafe(length);
+    this.#long = { bytes, into, at };
+    this.at = 0;
+    return bytes;
+  }
+
+  scalar(_value: number | string | RespError | null): void {
+    const { into, at } = this.#step(false);
+    into.fill(0, at, at + this.#blockSizeBytes);
+  }
+
+  finish(): void {
+    const long = this.#long;
+    this.#long = null;
+    if (long !== null) long.bytes.copy(long.into, long.at, 0, this.#blockSizeBytes);
+  }
+
+  #step(isStored: boolean): { into: Buffer; at: number } {
+    this.finish();
+    const part = this.#parts[this.#part];
+    if (part === undefined) throw new RespProtocolError('it sent more values than it was asked for');
+    const { into, blocks } = part;
+    const at = part.placeOf(this.#next);
+    if (isStored) part.noteStored(this.#next);
+    if (++this.#next === blocks.length) {
+      this.#part++;
+      this.#next = 0;
+    }
+    return { into, at };
+  }
 }

@@ -1,0 +1,87 @@
+import { connect, type Socket } from 'node:net';
+import { EngineError } from './errors.ts';
+
+/** Where an engine listens, and how long to wait for it. */
+export interface EnginePlace {
+  /** `host:port`, IPv6 in brackets. */
+  readonly address: string;
+  /** Path of the unix socket on which the same engine listens, when it runs on this host. */
+  readonly unixSocket?: string | undefined;
+  readonly connectTimeoutMs: number;
+}
+
+/** Bytes a socket delivers, in memory that is used again right after the call. */
+export type TakeBytes = (bytes: Buffer, length: number) => void;
+
+/** One for all sockets of the thread: what arrives is worked off before the next read. */
+const receiveBuffer = Buffer.allocUnsafeSlow(256 << 10);
+
+/**
+ * Connects to an engine: through its unix socket where there is one that answers, which costs a third less CPU, else
+ * through TCP. It is the same engine either way, and every link checks its identity before first use.
+ *
+ * @throws EngineError `unreachable` or `timeout`
+ */
+export async function openSocket(place: EnginePlace, take: TakeBytes | null): Promise<Socket> {
+  if (place.unixSocket === undefined) return openVia(place, null, take);
+  try {
+    return await openVia(place, place.unixSocket, take);
+  } catch (error) {
+    // A socket file may be left from an earlier run that listened on it; what counts is the address.
+    if (error instanceof EngineError && error.fault === 'unreachable') return openVia(place, null, take);
+    throw error;
+  }
+}
+
+function openVia(
+  { address, connectTimeoutMs }: EnginePlace,
+  path: string | null,
+  take: TakeBytes | null,
+): Promise<Socket> {
+  const onread = {
+    buffer: receiveBuffer,
+    callback: (length: number, bytes: Uint8Array): boolean => {
+      take?.(bytes as Buffer, length);
+      return true;
+    },
+  };
+  return new Promise((resolve, reject) => {
+    const socket = connect({ ...(path === null ? parseAddress(address) : { path }), onread });
+    const timer = setTimeout(() => {
+      socket.destroy();
+      reject(
+        new EngineError(
+          'timeout',
+          `engine ${address} did not accept a connection within ${connectTimeoutMs} ms`,
+        ),
+      );
+    }, connectTimeoutMs);
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      socket.removeAllListeners('error');
+      socket.setNoDelay(true);
+      resolve(socket);
+    });
+    socket.once('error', (error) => {
+      clearTimeout(timer);
+      reject(unreachable(address, error));
+    });
+  });
+}
+
+/** Splits `host:port`; IPv6 hosts stand in brackets. */
+export function parseAddress(address: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(address);
+  const port = Number(match?.[3]);
+  if (match === null || port < 1 || port > 65535) {
+    throw new EngineError(
+      'unreachable',
+      `engine address: expected host:port, found ${JSON.stringify(address)}`,
+    );
+  }
+  return { host: match[1] ?? match[2] ?? '', port };
+}
+
+export function unreachable(address: string, error: Error): EngineError {
+  return new EngineError('unreachable', `engine ${address} cannot be reached: ${error.message}`);
+}

@@ -1,0 +1,44 @@
+/** Blocks that are wanted from one engine, and where their content goes. */
+export class ReadPart {
+  readonly blocks: readonly number[];
+  readonly into: Buffer;
+  /** How many of the blocks are stored; the others are holes, and read as zeros. */
+  storedCount = 0;
+  /** Byte of `into` at which each block begins, when they do not follow each other. */
+  readonly #places: readonly number[] | null;
+  readonly #blockSizeBytes: number;
+  readonly #stored: boolean[] | null;
+
+  /** @param notes whether to remember which of the blocks are stored, for {@link isStored} */
+  constructor(
+    blocks: readonly number[],
+    into: Buffer,
+    blockSizeBytes: number,
+    { places = null, notes = false }: { places?: readonly number[] | null; notes?: boolean } = {},
+  ) {
+    this.blocks = blocks;
+    this.into = into;
+    this.#blockSizeBytes = blockSizeBytes;
+    this.#places = places;
+    this.#stored = notes ? [] : null;
+  }
+
+  placeOf(index: number): number {
+    return this.#places?.[index] ?? index * this.#blockSizeBytes;
+  }
+
+  noteStored(index: number): void {
+    this.storedCount++;
+    if (this.#stored !== null) this.#stored[index] = true;
+  }
+
+  isStored(index: number): boolean {
+    return this.#stored?.[index] === true;
+  }
+
+  /** Before it is asked for again, of another engine. */
+  reset(): void {
+    this.storedCount = 0;
+    if (this.#stored !== null) this.#stored.length = 0;
+  }
+}
