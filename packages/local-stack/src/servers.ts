@@ -74,6 +74,8 @@ export interface RedisOptions extends ServerOptions {
   appendonly?: boolean;
   /** Default 'everysec'. Survives the end of the process either way; the difference is a crash of the machine. */
   appendfsync?: 'always' | 'everysec' | 'no';
+  /** Where it listens beside its port: a path in which `{port}` stands for the port. */
+  unixSockets?: string | undefined;
   extraArgs?: readonly string[];
 }
 
@@ -88,12 +90,18 @@ export async function startRedis(options: RedisOptions): Promise<RedisHandle> {
       ...['--port', String(ports.client), '--bind', '127.0.0.1', '--daemonize', 'no', '--save', ''],
       ...['--dir', dataDir, '--appendonly', options.appendonly === false ? 'no' : 'yes'],
       ...['--appendfsync', options.appendfsync ?? 'everysec'],
+      ...unixSocketArgs(options.unixSockets, ports.client),
       ...['--enable-debug-command', 'no', '--maxmemory-policy', 'noeviction'],
       ...(options.extraArgs ?? []),
     ],
     ready: (process) => isLoaded(ports.client, process.pid),
   }));
   return { process, port: ports.client, address: `127.0.0.1:${ports.client}`, dataDir };
+}
+
+function unixSocketArgs(template: string | undefined, port: number): string[] {
+  if (template === undefined) return [];
+  return ['--unixsocket', template.replaceAll('{port}', String(port)), '--unixsocketperm', '700'];
 }
 
 function natsConfig(

@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { EngineError } from './errors.ts';
 
 /** Where an engine listens, and how long to wait for it. */
@@ -67,6 +68,22 @@ function openVia(
       reject(unreachable(address, error));
     });
   });
+}
+
+/**
+ * The unix socket of an engine that runs on this host; undefined for all others.
+ *
+ * @param template path in which `{port}` stands for the engine's port; undefined where engines have no such sockets
+ */
+export function unixSocketOf(template: string | undefined, address: string): string | undefined {
+  if (template === undefined) return undefined;
+  const { host, port } = parseAddress(address);
+  return isThisHost(host) ? template.replaceAll('{port}', String(port)) : undefined;
+}
+
+function isThisHost(host: string): boolean {
+  if (host === 'localhost' || host === '::1' || host.startsWith('127.')) return true;
+  return Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === host));
 }
 
 /** Splits `host:port`; IPv6 hosts stand in brackets. */

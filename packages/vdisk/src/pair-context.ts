@@ -57,6 +57,8 @@ export interface PairSettings {
   /** How long writes are held for etcd to record a failure; then they fail with an I/O error. */
   readonly holdMaxMs: number;
   readonly password?: string | undefined;
+  /** Where engines on this host listen beside TCP: a path in which `{port}` stands for the port. */
+  readonly engineSockets?: string | undefined;
 }
 
 /** What a pair needs from, and tells, the vdisk it belongs to. */

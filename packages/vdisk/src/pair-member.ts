@@ -1,4 +1,5 @@
 import { EngineSession } from './engine-session.ts';
+import { unixSocketOf } from './engine-socket.ts';
 import { EngineError, FencedError } from './errors.ts';
 import type { Transaction } from './fenced-lane.ts';
 import type { Pair } from './pair.ts';
@@ -80,12 +81,13 @@ export class PairMember {
     const { vdisk, epoch, settings, layout } = this.#pair.context;
     const { identity, address, db } = this.record;
     const { connectTimeoutMs, commandTimeoutMs, password } = settings;
+    const unixSocket = unixSocketOf(settings.engineSockets, address);
     const session = await EngineSession.open({
       identity,
       vdisk,
       epoch,
       layout,
-      link: { address, db, password, connectTimeoutMs, commandTimeoutMs },
+      link: { address, unixSocket, db, password, connectTimeoutMs, commandTimeoutMs },
     });
     if (!isSameEngine(this.record, { identity, address, db })) {
       session.close();

@@ -31,6 +31,7 @@ await runService({
         proposeAfterMs: config.proposeAfterMs,
         holdMaxMs: config.holdMaxMs,
         password: config.enginePassword === '' ? undefined : config.enginePassword,
+        engineSockets: config.engineSockets === '' ? undefined : config.engineSockets,
       },
       events: stderrEvents({
         server: owner.server,

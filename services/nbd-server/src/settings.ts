@@ -19,6 +19,7 @@ export const nbdServerSettings: {
   holdMaxMs: Setting<number>;
   lingerMs: Setting<number>;
   enginePassword: Setting<string>;
+  engineSockets: Setting<string>;
   repairIdle: Setting<boolean>;
 } = {
   serverId: {
@@ -99,6 +100,16 @@ export const nbdServerSettings: {
     help: 'password of the storage engines',
     secret: true,
     example: 'from SALVOR_ENGINE_PASSWORD_FILE',
+  },
+  engineSockets: {
+    schema: orElse(
+      z.string().refine((path) => path === '' || (path.startsWith('/') && path.includes('{port}')), {
+        error: 'expected an absolute path with {port} in it',
+      }),
+      '',
+    ),
+    help: 'unix sockets of the storage engines on this host, {port} being the port of the engine: less CPU than TCP',
+    example: '/run/salvor/engines/{port}.sock',
   },
   repairIdle: {
     schema: orElse(boolean(), true),

@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type RedisHandle, startRedis } from '../servers.ts';
 import type { StackOptions } from './stack-options.ts';
 import type { StackState } from './stack-state.ts';
@@ -23,6 +24,8 @@ export interface StackEngines {
 export async function startEngines(options: StackOptions, state: StackState): Promise<StackEngines> {
   const { primaries = 4, spares = 2, slaves = primaries } = options;
   const { primary, slave } = clusterNames(options);
+  const unixSockets = engineSockets(options);
+  if (unixSockets !== undefined) mkdirSync(dirname(unixSockets), { recursive: true });
   const start = async (
     role: StackEngine['role'],
     cluster: string,
@@ -36,6 +39,7 @@ export async function startEngines(options: StackOptions, state: StackState): Pr
       record: state.record,
       env: { ...process.env, SALVOR_STACK: state.id },
       appendonly: options.appendonly ?? true,
+      unixSockets,
       ...(options.appendfsync === undefined ? {} : { appendfsync: options.appendfsync }),
     });
     return { ...engine, role, cluster, shard, name };
@@ -54,6 +58,15 @@ export async function startEngines(options: StackOptions, state: StackState): Pr
     ),
   ]);
   return { primary: primaryEngines, slave: slaveEngines, spares: spareEngines };
+}
+
+// A socket address holds 107 bytes of path (unix(7)), and a port has at most five digits.
+const MAX_SOCKET_PATH_BYTES = 107;
+
+/** Where the engines of a stack listen beside TCP; undefined when the stack's folder is too deep for sockets. */
+export function engineSockets(options: StackOptions): string | undefined {
+  const template = join(options.dir, 'engines', '{port}.sock');
+  return Buffer.byteLength(template) <= MAX_SOCKET_PATH_BYTES ? template : undefined;
 }
 
 export function clusterNames(options: StackOptions): { primary: string; slave: string } {

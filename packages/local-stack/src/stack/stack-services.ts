@@ -6,6 +6,7 @@ import { answersOk } from '../servers.ts';
 import { startOnPorts } from '../start-on-ports.ts';
 import { allOrNone } from './all-or-none.ts';
 import { NbdServerHandle } from './nbd-server-handle.ts';
+import { engineSockets } from './stack-engines.ts';
 import { DEFAULT_READY_TIMEOUT_MS, repoRootOf, type StackOptions, serviceEnv } from './stack-options.ts';
 import type { StackState } from './stack-state.ts';
 
@@ -149,6 +150,7 @@ async function placeNbdServer(
     SALVOR_SERVER_ID: name,
     SALVOR_NBD_LISTEN: `tcp:127.0.0.1:${port},unix:${socketPath}`,
     SALVOR_HTTP_PORT: String(httpPort),
+    SALVOR_ENGINE_SOCKETS: engineSockets(options) ?? '',
     ...options.nbdServerEnv,
   };
   return {
