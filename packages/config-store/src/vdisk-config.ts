@@ -14,7 +14,8 @@ import {
   writeStockYaml,
 } from './stock-yaml.ts';
 
-export const VDISK_TYPES = ['boot', 'db', 'cache', 'tmp'] as const;
+/** 0-Disk's types, and Salvor's own: 0-Disk's servers refuse a `volume` by themselves. */
+export const VDISK_TYPES = ['boot', 'db', 'cache', 'tmp', 'volume'] as const;
 export type VdiskType = (typeof VDISK_TYPES)[number];
 
 interface WithExtra {

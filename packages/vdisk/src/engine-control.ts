@@ -1,5 +1,15 @@
 import { Redis } from 'ioredis';
-import { type EngineIdentity, epochKey, identityKey, identityText, vdiskKeys } from './engine-keys.ts';
+import {
+  blocksKey,
+  type EngineIdentity,
+  epochKey,
+  identityKey,
+  identityText,
+  isNativeKey,
+  nativePrefixes,
+  vdiskKeys,
+  writesKey,
+} from './engine-keys.ts';
 import { parseAddress } from './engine-socket.ts';
 import { EngineError, FencedError } from './errors.ts';
 
@@ -27,6 +37,9 @@ const DELETE_VDISK = `
 local current = redis.call('GET', KEYS[1])
 if current and tonumber(current) > tonumber(ARGV[1]) then return {0} end
 return {redis.call('UNLINK', unpack(KEYS, 2))}`;
+
+/** Keys that an engine looks at in one go. */
+const SCAN_KEYS = 1000;
 
 /** How long an engine may take to close its side: one that hangs never does, and nobody waits for it. */
 const DISCONNECT_TIMEOUT_MS = 50;
@@ -185,9 +198,15 @@ export class EngineControl {
     );
   }
 
-  /** Number of blocks of a vdisk that this engine stores. */
+  /** Number of blocks, or of chunks of blocks, of a vdisk that this engine stores. */
   async blockCount(vdisk: string): Promise<number> {
-    return this.#call(() => this.#redis.hlen(`nondedup:${vdisk}`));
+    const blocks = await this.#call(() => this.#redis.hlen(blocksKey(vdisk)));
+    // Chunks have to be searched for; they are written along with a place in the write history, and go before it.
+    const written = blocks > 0 ? 0 : await this.#call(() => this.#redis.exists(writesKey(vdisk)));
+    if (written === 0) return blocks;
+    let chunks = 0;
+    for await (const keys of this.#scan(vdisk, nativePrefixes(vdisk).chunks)) chunks += keys.length;
+    return chunks;
   }
 
   /**
@@ -197,9 +216,29 @@ export class EngineControl {
    * @returns how many keys were removed
    */
   async deleteVdisk(vdisk: string, untilEpoch: string): Promise<number> {
-    const keys = [epochKey(vdisk), ...vdiskKeys(vdisk)];
-    const [removed] = await this.#script(DELETE_VDISK, keys, [untilEpoch]);
-    return Number(removed);
+    let removed = 0;
+    const remove = async (keys: readonly string[]): Promise<void> => {
+      const [count] = await this.#script(DELETE_VDISK, [epochKey(vdisk), ...keys], [untilEpoch]);
+      removed += Number(count);
+    };
+    // The epoch and the place in the write history last: they tell that there is still something to remove.
+    for (const prefix of Object.values(nativePrefixes(vdisk)))
+      for await (const keys of this.#scan(vdisk, prefix)) if (keys.length > 0) await remove(keys);
+    await remove(vdiskKeys(vdisk));
+    return removed;
+  }
+
+  /** The keys of the native layout of a vdisk, some at a time, so that nobody has to wait for the engine. */
+  async *#scan(vdisk: string, prefix: string): AsyncGenerator<string[]> {
+    const pattern = `${prefix.replace(/[*?[\]\\]/g, '\\$&')}*`;
+    let cursor = '0';
+    do {
+      const [next, keys] = await this.#call(() =>
+        this.#redis.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_KEYS),
+      );
+      yield keys.filter((key) => isNativeKey(vdisk, key));
+      cursor = next;
+    } while (cursor !== '0');
   }
 
   close(): void {

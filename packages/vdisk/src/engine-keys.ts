@@ -5,6 +5,16 @@ export function blocksKey(vdisk: string): string {
   return `nondedup:${vdisk}`;
 }
 
+/** STRING, the blocks of one chunk, each with its checksum (native layout). */
+export function chunkKey(vdisk: string, chunk: number): string {
+  return `salvor:chunk:${vdisk}:${chunk}`;
+}
+
+/** STRING, a page of the packed checksums of the blocks whose home is shard `home` (native layout). */
+export function sumsKey(vdisk: string, home: number, page: number): string {
+  return `salvor:sums:${vdisk}:${home}:${page}`;
+}
+
 /** STRING, canonical JSON of {@link EngineIdentity}: who this engine is. */
 export const identityKey = 'salvor:identity';
 
@@ -23,7 +33,19 @@ export function dirtyKey(vdisk: string): string {
   return `salvor:dirty:${vdisk}`;
 }
 
-/** Every key of one vdisk on an engine, for deletion. */
+/** Prefixes of the keys of the native layout, of which a vdisk has many. */
+export function nativePrefixes(vdisk: string): { readonly chunks: string; readonly sums: string } {
+  return { chunks: `salvor:chunk:${vdisk}:`, sums: `salvor:sums:${vdisk}:` };
+}
+
+/** Whether a key with one of the vdisk's prefixes is its own: the id of another vdisk may begin with `<vdisk>:`. */
+export function isNativeKey(vdisk: string, key: string): boolean {
+  const { chunks, sums } = nativePrefixes(vdisk);
+  if (key.startsWith(chunks)) return /^\d+$/.test(key.slice(chunks.length));
+  return key.startsWith(sums) && /^\d+:\d+$/.test(key.slice(sums.length));
+}
+
+/** Every key of one vdisk on an engine for deletion, but for those of {@link nativePrefixes}. */
 export function vdiskKeys(vdisk: string): string[] {
   return [blocksKey(vdisk), epochKey(vdisk), writesKey(vdisk), dirtyKey(vdisk)];
 }

@@ -110,8 +110,8 @@ export class EngineSession {
   }
 
   /** Every block that the engine stores; null when there are more than `most`. Rejects like {@link readBlocks}. */
-  storedAtMost(most: number): Promise<number[] | null> {
-    return this.#options.layout.listStored((frame) => this.request(frame), most);
+  storedAtMost(most: number, bits: number): Promise<number[] | null> {
+    return this.#options.layout.listStored((frame) => this.request(frame), most, bits);
   }
 
   /** Sends reading commands and answers only when the epoch, read behind them, is ours. Error replies reject. */

@@ -10,7 +10,8 @@ export type EngineFault =
   | 'identity-mismatch'
   | 'epoch-lost'
   | 'tail-lost'
-  | 'protocol';
+  | 'protocol'
+  | 'corrupt';
 
 /** An engine failed: what was expected, what was found. */
 export class EngineError extends SalvorError {
@@ -20,6 +21,21 @@ export class EngineError extends SalvorError {
     this.fault = fault;
   }
 }
+
+/** Blocks on an engine do not match their checksums. The engine itself works: its other blocks are read from it. */
+export class CorruptBlocksError extends EngineError {
+  readonly blocks: readonly number[];
+  constructor(address: string, blocks: readonly number[]) {
+    const named = blocks.slice(0, NAMED_BLOCKS_MAX).join(', ');
+    const what =
+      blocks.length > NAMED_BLOCKS_MAX ? `${named} and ${blocks.length - NAMED_BLOCKS_MAX} more` : named;
+    super('corrupt', `engine ${address}: expected blocks that match their checksums, found others: ${what}`);
+    this.blocks = blocks;
+  }
+}
+
+/** Blocks that a message names. */
+const NAMED_BLOCKS_MAX = 8;
 
 /** The engine holds a higher epoch: another process owns the vdisk. No failure of the engine. */
 export class FencedError extends SalvorError {

@@ -1,4 +1,4 @@
-import type { EngineError } from './errors.ts';
+import { CorruptBlocksError, type EngineError } from './errors.ts';
 import { Exchange } from './exchange.ts';
 import type { BlockLayout, BlockPlacer } from './layout/block-layout.ts';
 import type { ReadPart } from './read-part.ts';
@@ -39,7 +39,7 @@ export class GatheredReads implements TurnEnd {
     const frame = Frame.pooled();
     this.#layout.addRead(frame, parts);
     frame.encoded(this.#epoch.command, 1);
-    this.#link.exchange(frame, new ReadExchange(frame, this.#layout.placer(parts), this.#epoch, told));
+    this.#link.exchange(frame, new ReadExchange(frame, parts, this.#layout.placer(parts), this.#epoch, told));
   }
 }
 
@@ -57,15 +57,23 @@ export interface EpochQuestion {
 class ReadExchange extends Exchange {
   at = 0;
   readonly #frame: Frame;
+  readonly #parts: readonly ReadPart[];
   readonly #placer: BlockPlacer;
   readonly #epoch: EpochQuestion;
   readonly #told: readonly PartRead[];
   #error: unknown = null;
   #found: Buffer | RespError | null = null;
 
-  constructor(frame: Frame, placer: BlockPlacer, epoch: EpochQuestion, told: readonly PartRead[]) {
+  constructor(
+    frame: Frame,
+    parts: readonly ReadPart[],
+    placer: BlockPlacer,
+    epoch: EpochQuestion,
+    told: readonly PartRead[],
+  ) {
     super();
     this.#frame = frame;
+    this.#parts = parts;
     this.#placer = placer;
     this.#epoch = epoch;
     this.#told = told;
@@ -73,6 +81,11 @@ class ReadExchange extends Exchange {
 
   bulk(length: number): Buffer {
     if (this.left > 1) {
+      // Behind an error reply the placer no longer knows which reply this is, and nothing of them counts.
+      if (this.#error !== null) {
+        this.at = 0;
+        return Buffer.allocUnsafe(length);
+      }
       const into = this.#placer.bulk(length);
       this.at = this.#placer.at;
       return into;
@@ -86,7 +99,7 @@ class ReadExchange extends Exchange {
   scalar(value: number | string | RespError | null): void {
     if (this.left > 1) {
       if (value instanceof RespError) this.#error ??= errorReply(this.#epoch.address, value);
-      else this.#placer.scalar(value);
+      else if (this.#error === null) this.#placer.scalar(value);
     } else if (value instanceof RespError) this.#found = value;
   }
 
@@ -101,7 +114,14 @@ class ReadExchange extends Exchange {
     } catch (error) {
       this.#error ??= error;
     }
-    for (const told of this.#told) told(this.#error);
+    for (const [i, told] of this.#told.entries()) told(this.#error ?? this.#corruption(this.#parts[i]));
+  }
+
+  /** What is wrong with one part is no matter of the others that came along. */
+  #corruption(part: ReadPart | undefined): EngineError | null {
+    if (part === undefined || part.corrupt.length === 0) return null;
+    const blocks = part.corrupt.map((index) => part.blocks[index] ?? 0);
+    return new CorruptBlocksError(this.#epoch.address, blocks);
   }
 
   fail(error: EngineError): void {

@@ -183,7 +183,7 @@ export class Pair implements TurnEnd {
 
   /** Every block that is stored on this shard; null when there are more than `most`. Rejects like {@link read}. */
   storedAtMost(most: number): Promise<number[] | null> {
-    return this.#ask((session) => session.storedAtMost(most));
+    return this.#ask((session) => session.storedAtMost(most, this.context.bits));
   }
 
   async #ask<T>(question: (session: EngineSession) => Promise<T>): Promise<T> {

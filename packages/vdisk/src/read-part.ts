@@ -1,9 +1,13 @@
+const NONE: readonly number[] = [];
+
 /** Blocks that are wanted from one engine, and where their content goes. */
 export class ReadPart {
   readonly blocks: readonly number[];
   readonly into: Buffer;
   /** How many of the blocks are stored; the others are holes, and read as zeros. */
   storedCount = 0;
+  /** Places in {@link blocks} of those that do not match their checksum: their bytes are not in place. */
+  corrupt: readonly number[] = NONE;
   /** Byte of `into` at which each block begins, when they do not follow each other. */
   readonly #places: readonly number[] | null;
   readonly #blockSizeBytes: number;
@@ -32,6 +36,10 @@ export class ReadPart {
     if (this.#stored !== null) this.#stored[index] = true;
   }
 
+  noteCorrupt(index: number): void {
+    this.corrupt = [...this.corrupt, index];
+  }
+
   isStored(index: number): boolean {
     return this.#stored?.[index] === true;
   }
@@ -39,6 +47,7 @@ export class ReadPart {
   /** Before it is asked for again, of another engine. */
   reset(): void {
     this.storedCount = 0;
+    this.corrupt = NONE;
     if (this.#stored !== null) this.#stored.length = 0;
   }
 }

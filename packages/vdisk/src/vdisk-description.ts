@@ -8,13 +8,16 @@ import {
   parseClusterStorage,
   parseVdiskNbd,
   parseVdiskStatic,
+  type VdiskStatic,
   vdiskLifecycleKey,
   vdiskNbdKey,
   vdiskSizeBytes,
   vdiskStaticKey,
 } from '@salvor/config-store';
 import { SalvorError } from '@salvor/service-kit';
+import type { BlockLayout } from './layout/block-layout.ts';
 import { NondedupedLayout } from './layout/nondeduped.ts';
+import { VolumeLayout } from './layout/volume.ts';
 import type { Geometry } from './vdisk.ts';
 
 /** The storage clusters of a vdisk, by id. */
@@ -56,7 +59,7 @@ export async function describeVdisk(
   if (shape.type === 'boot') {
     throw new VdiskRefusedError(
       'unsupported-type',
-      `vdisk ${vdisk} is of type boot (deduped): only db, cache and tmp are served`,
+      `vdisk ${vdisk} is of type boot (deduped): only db, cache, tmp and volume are served`,
     );
   }
   const { storageClusterID: primary, slaveStorageClusterID: slave } = parseVdiskNbd(nbd.value);
@@ -75,11 +78,18 @@ export async function describeVdisk(
     vdisk,
     sizeBytes: vdiskSizeBytes(shape),
     blockSizeBytes: shape.blockSize,
-    layout: new NondedupedLayout(vdisk, shape.blockSize),
+    layout: layoutOf(vdisk, shape, storage.servers.length),
     readOnly: shape.readOnly,
     shards: storage.servers.length,
     clusters,
   };
+}
+
+/** How the blocks of a vdisk of this type lie on the engines. */
+function layoutOf(vdisk: string, { type, blockSize }: VdiskStatic, shards: number): BlockLayout {
+  return type === 'volume'
+    ? new VolumeLayout(vdisk, blockSize, shards)
+    : new NondedupedLayout(vdisk, blockSize);
 }
 
 async function readStorage(store: ConfigStore, cluster: string): Promise<ClusterStorage> {

@@ -56,6 +56,7 @@ const kindOfFault: Readonly<Record<EngineError['fault'], ProbeFinding['kind']>> 
   'epoch-lost': 'refuses-commands',
   'tail-lost': 'refuses-commands',
   protocol: 'refuses-commands',
+  corrupt: 'refuses-commands',
 };
 
 function faultFinding(error: EngineError, at: number): ProbeFinding {

@@ -33,7 +33,7 @@ export async function assertNoBlocks(
     if (count === 0) continue;
     throw new SalvorError(
       'leftover-blocks',
-      `engine ${address} holds ${count} blocks of an earlier vdisk ${vdisk}: choose another id, or remove the key nondedup:${vdisk} there`,
+      `engine ${address} holds ${count} blocks of an earlier vdisk ${vdisk}: choose another id, or remove its keys there`,
     );
   }
 }

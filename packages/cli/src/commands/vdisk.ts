@@ -23,7 +23,11 @@ const createOptions: OptionSpecs = {
     help: 'slave cluster; needed to survive the loss of an engine',
   },
   size: { type: 'string', required: true, value: 'GiB', help: 'size in GiB, at least 1' },
-  type: { type: 'string', value: 'type', help: 'db (default), cache or tmp' },
+  type: {
+    type: 'string',
+    value: 'type',
+    help: "db (default), cache or tmp: 0-Disk's layout; volume: the native one",
+  },
   'block-size': { type: 'string', value: 'bytes', help: 'block size, a power of two (default 4096)' },
   'read-only': { type: 'boolean', help: 'refuse writes' },
   'operation-id': operationIdOption,

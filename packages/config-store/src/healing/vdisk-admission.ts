@@ -71,7 +71,7 @@ const blockBytesMin = 512;
 /** The largest block that fits a message of the log, with room for its header. */
 export const blockBytesMax = 256 * 1024;
 export const vdiskGiBMax = 64 * 1024;
-const servedTypes = ['db', 'cache', 'tmp'] as const;
+const servedTypes = ['db', 'cache', 'tmp', 'volume'] as const;
 
 export function decideVdiskCreate(
   state: VdiskCreateState,

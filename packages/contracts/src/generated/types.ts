@@ -1264,8 +1264,8 @@ export interface VdiskSummaryInit {
   owner?: VdiskOwnerInit | undefined;
 }
 
-/** 0-Disk's vdisk types. boot is known, so that existing ones can be listed, but cannot be created; a reader takes types that it does not know for it. */
-export type VdiskType = 'db' | 'cache' | 'tmp' | 'boot';
+/** 0-Disk's vdisk types, and volume, Salvor's own, which 0-Disk refuses to serve. boot is known, so that existing ones can be listed, but cannot be created; a reader takes types that it does not know for it. */
+export type VdiskType = 'db' | 'cache' | 'tmp' | 'boot' | 'volume';
 
 /** What an outage is: temporary (the data is still there), permanent (the data is lost), false_alarm (there was none). Plain JSON also accepts false-alarm. */
 export type Verdict = 'temporary' | 'permanent' | 'false_alarm';

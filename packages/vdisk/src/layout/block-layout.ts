@@ -10,8 +10,6 @@ import type { Frame, RespError, RespValue } from '../resp.ts';
  */
 export interface BlockLayout {
   readonly blockSizeBytes: number;
-  /** Names of the keys that hold blocks of the vdisk on every engine. */
-  readonly keys: readonly string[];
 
   /** The number by which the block is placed on a shard; blocks with the same number lie on the same one. */
   placedBy(block: number): number;
@@ -34,8 +32,11 @@ export interface BlockLayout {
   addAskStored(frame: Frame, blocks: readonly number[]): void;
   areStored(replies: readonly RespValue[], blocks: readonly number[]): boolean[];
 
-  /** Every block that an engine stores, in any order; null when there are more than `most`. */
-  listStored(ask: AskEngine, most: number): Promise<number[] | null>;
+  /**
+   * Every block that an engine stores, in any order; null when there are more than `most`, or when finding out is more
+   * work than a listing is worth. `bits` is how many bits the blocks of the vdisk need.
+   */
+  listStored(ask: AskEngine, most: number, bits: number): Promise<number[] | null>;
 }
 
 /** Sends reading commands to an engine; error replies reject. */

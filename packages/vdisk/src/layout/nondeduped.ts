@@ -12,13 +12,11 @@ const READ_RUN = 64;
  */
 export class NondedupedLayout implements BlockLayout {
   readonly blockSizeBytes: number;
-  readonly keys: readonly string[];
   readonly #key: string;
 
   constructor(vdisk: string, blockSizeBytes: number, key: string = blocksKey(vdisk)) {
     this.blockSizeBytes = blockSizeBytes;
     this.#key = key;
-    this.keys = [key];
   }
 
   placedBy(block: number): number {
