@@ -4,13 +4,16 @@ import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nbdcopy, type Stack, startStack, until } from '@salvor/testkit';
 import { cpuTimeUs } from './cpu-time.ts';
-import { type FioResult, loads, runFio } from './fio.ts';
+import { type FioLoad, type FioResult, loads, runFio } from './fio.ts';
+import { RawEngines } from './raw-engines.ts';
 
 const SIZE_MIB = 256;
 
 interface Target {
   readonly name: string;
-  readonly uri: string;
+  /** Null for what is no NBD server: it brings its own load. */
+  readonly uri: string | null;
+  readonly measure: (load: FioLoad, seconds: number) => Promise<FioResult>;
   /** Processes whose CPU time counts as the server's. */
   readonly pids: () => number[];
 }
@@ -35,7 +38,10 @@ export interface NbdBench {
   readonly results: Record<string, Record<string, Measured>>;
 }
 
-/** Compares Salvor (two copies, one copy) with qemu-nbd on a raw file in memory and nbdkit's memory plugin, interleaved. */
+/**
+ * Compares Salvor (two copies, one copy) with qemu-nbd on a raw file in memory, nbdkit's memory plugin and the engines
+ * themselves, interleaved.
+ */
 export async function benchNbd(options: {
   rounds: number;
   seconds: number;
@@ -44,8 +50,9 @@ export async function benchNbd(options: {
   const dir = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'salvor-bench-'));
   const peers: ChildProcess[] = [];
   const stack = await startStack({ dir: join(dir, 'stack'), appendonly: false, spares: 0 });
+  const raw = await RawEngines.start(dir);
   try {
-    const targets = [...(await salvorTargets(stack)), ...(await peerTargets(dir, peers))];
+    const targets = [...(await salvorTargets(stack)), ...(await peerTargets(dir, peers)), rawTarget(raw)];
     await prefill(dir, targets, options.progress);
     const runs = await measure(targets, options);
     return {
@@ -56,6 +63,7 @@ export async function benchNbd(options: {
     };
   } finally {
     for (const peer of peers) peer.kill('SIGKILL');
+    await raw.stop();
     await stack.destroy();
     rmSync(dir, { recursive: true, force: true });
   }
@@ -75,9 +83,18 @@ async function salvorTargets(stack: Stack): Promise<Target[]> {
   const server = stack.nbdServer();
   const pids = (): number[] => [server.identity()?.pid ?? 0];
   return [
-    { name: 'salvor two copies', uri: server.unixUri('two'), pids },
-    { name: 'salvor one copy', uri: server.unixUri('one'), pids },
+    nbdTarget('salvor two copies', server.unixUri('two'), pids),
+    nbdTarget('salvor one copy', server.unixUri('one'), pids),
   ];
+}
+
+function nbdTarget(name: string, uri: string, pids: () => number[]): Target {
+  return { name, uri, pids, measure: (load, seconds) => runFio(uri, load, seconds) };
+}
+
+function rawTarget(raw: RawEngines): Target {
+  const measure = (load: FioLoad, seconds: number): Promise<FioResult> => raw.measure(load, seconds);
+  return { name: 'raw engines', uri: null, pids: () => raw.pids, measure };
 }
 
 async function peerTargets(dir: string, peers: ChildProcess[]): Promise<Target[]> {
@@ -88,7 +105,7 @@ async function peerTargets(dir: string, peers: ChildProcess[]): Promise<Target[]
     const child = spawn(command, args, { stdio: 'ignore' });
     peers.push(child);
     await until(() => existsSync(socket), { what: `${name} listens`, timeoutMs: 10_000 });
-    return { name, uri: `nbd+unix:///?socket=${socket}`, pids: () => [child.pid ?? 0] };
+    return nbdTarget(name, `nbd+unix:///?socket=${socket}`, () => [child.pid ?? 0]);
   };
   const [qemu, kit] = [join(dir, 'qemu.sock'), join(dir, 'kit.sock')];
   return [
@@ -119,6 +136,7 @@ async function prefill(
   for (let at = 0; at < chunk.length; at += 4) chunk.writeUInt32LE((at * 2_654_435_761) >>> 0, at);
   writeFileSync(image, Buffer.concat(Array.from({ length: SIZE_MIB }, () => chunk)));
   for (const { name, uri } of targets) {
+    if (uri === null) continue;
     await nbdcopy(image, uri, { timeoutMs: 120_000 });
     progress(`filled ${name}`);
   }
@@ -136,9 +154,9 @@ async function measure(
   );
   for (let round = 1; round <= options.rounds; round++) {
     for (const load of loads) {
-      for (const { name, uri, pids } of targets) {
+      for (const { name, measure: run, pids } of targets) {
         const before = cpuTimeUs(pids());
-        const result = await runFio(uri, load, options.seconds);
+        const result = await run(load, options.seconds);
         const cpuUs = cpuTimeUs(pids()) - before;
         if (result.errors > 0) throw new Error(`${name}, ${load.name}: fio reported error ${result.errors}`);
         runs

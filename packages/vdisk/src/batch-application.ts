@@ -26,6 +26,9 @@ export interface Batch {
   readonly onSettled: (() => void)[];
 }
 
+/** About what a block takes beside its bytes, and a transaction beside its blocks. */
+const COMMAND_BYTES = 256;
+
 /** Puts a batch on the engines, in the way that the pair's mode asks for. */
 export class BatchApplication {
   readonly #pair: Pair;
@@ -54,10 +57,12 @@ export class BatchApplication {
     begin();
     batch.blocks = merged;
     const { vdisk, layout } = this.#pair.context;
-    const transaction = new Transaction(this.#arm, (frame) => {
+    const fill = (frame: Frame): void => {
       addAdvance(frame, vdisk, batch.seq, merged.keys());
       layout.addStore(frame, merged);
-    });
+    };
+    const bytes = merged.size * (layout.blockSizeBytes + COMMAND_BYTES);
+    const transaction = new Transaction(this.#arm, fill, COMMAND_BYTES + bytes);
     let left = on.length;
     let failed = 0;
     for (const member of on) {

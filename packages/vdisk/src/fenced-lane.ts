@@ -15,9 +15,12 @@ const EXEC = bytesOf(new Frame().command('EXEC'));
 export class Transaction {
   readonly frame: Frame;
 
-  /** @param fill adds the commands; reading ones are of no use, for their replies are dropped */
-  constructor(arm: Buffer, fill: (frame: Frame) => void) {
-    this.frame = Frame.pooled();
+  /**
+   * @param fill adds the commands; reading ones are of no use, for their replies are dropped
+   * @param bytes about how many bytes they are
+   */
+  constructor(arm: Buffer, fill: (frame: Frame) => void, bytes = 0) {
+    this.frame = Frame.pooled(bytes);
     this.frame.encoded(MULTI, 1);
     fill(this.frame);
     this.frame.encoded(EXEC, 1).encoded(arm, 2);

@@ -46,9 +46,15 @@ export class Frame {
     this.#slabs = isPooled ? [] : null;
   }
 
-  /** A frame in recycled memory. Whoever makes one calls {@link release} when the engine has answered it. */
-  static pooled(): Frame {
-    return new Frame(true);
+  /**
+   * A frame in recycled memory. Whoever makes one calls {@link release} when the engine has answered it.
+   *
+   * @param bytes about how long it will be: what lies in one piece is sent with less ado
+   */
+  static pooled(bytes = 0): Frame {
+    const frame = new Frame(true);
+    if (bytes > SMALL_SLAB_BYTES) frame.#room(Math.min(bytes, LARGE_SLAB_BYTES));
+    return frame;
   }
 
   command(...args: readonly (string | number | Buffer)[]): this {
