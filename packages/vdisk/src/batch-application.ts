@@ -1,11 +1,14 @@
 import {
   blocksToMerge,
   mergeChanges,
+  objectsIn,
   type Pending,
   type PendingCopy,
   type PendingWrite,
+  type StoredObject,
   wholeBlocks,
 } from './batch.ts';
+import { addNotedObjects, addObjects } from './deduped/content-objects.ts';
 import { addMark } from './dirty-map.ts';
 import { armCommands, Transaction } from './fenced-lane.ts';
 import type { Pair } from './pair.ts';
@@ -53,15 +56,18 @@ export class BatchApplication {
     for (const { session, fault } of on)
       if (session === null || fault !== null || !session.lane.isReady) return false;
     const merged = wholeBlocks(batch.pending);
-    if (merged === null) return false;
+    const objects = objectsIn(batch.pending);
+    if (merged === null || merged.size + objects.length === 0) return false;
     begin();
     batch.blocks = merged;
     const { vdisk, layout } = this.#pair.context;
     const fill = (frame: Frame): void => {
       addAdvance(frame, vdisk, batch.seq, merged.keys());
-      layout.addStore(frame, merged);
+      if (merged.size > 0) layout.addStore(frame, merged);
+      if (objects.length > 0) addNotedObjects(frame, vdisk, batch.seq, objects);
     };
-    const bytes = merged.size * (layout.blockSizeBytes + COMMAND_BYTES);
+    const objectBytes = objects.reduce((sum, { value }) => sum + value.length + COMMAND_BYTES, 0);
+    const bytes = merged.size * (layout.blockSizeBytes + COMMAND_BYTES) + objectBytes;
     const transaction = new Transaction(this.#arm, fill, COMMAND_BYTES + bytes);
     let left = on.length;
     let failed = 0;
@@ -88,6 +94,7 @@ export class BatchApplication {
     if (copies.length > 0 && mode.kind !== 'repairing') {
       for (const copy of copies) copy.reject(new Error(`the repair was interrupted: ${mode.reason}`));
     }
+    const objects = objectsIn(batch.pending);
     const readFrom = this.#pair.readFrom();
     let merged: Map<number, Buffer | null>;
     try {
@@ -104,7 +111,7 @@ export class BatchApplication {
     }
     switch (mode.kind) {
       case 'mirrored': {
-        const frame = this.#frame(batch.seq, merged);
+        const frame = this.#frame(batch.seq, merged, objects);
         return (await this.#send(batch, [
           ['primary', frame],
           ['slave', frame],
@@ -113,11 +120,11 @@ export class BatchApplication {
           : null;
       }
       case 'single':
-        return (await this.#send(batch, [[mode.on, this.#frame(batch.seq, merged)]])) ? 0 : null;
+        return (await this.#send(batch, [[mode.on, this.#frame(batch.seq, merged, objects)]])) ? 0 : null;
       case 'alone':
-        return this.#applyAlone(batch, mode.on, merged);
+        return this.#applyAlone(batch, mode.on, merged, objects);
       case 'repairing':
-        return this.#applyRepairing(batch, mode, merged, copies);
+        return this.#applyRepairing(batch, mode, merged, copies, objects);
       default:
         return null;
     }
@@ -128,6 +135,7 @@ export class BatchApplication {
     batch: Batch,
     on: MemberName,
     merged: ReadonlyMap<number, Buffer | null>,
+    objects: readonly StoredObject[],
   ): Promise<number | null> {
     const member = this.#pair.member(on);
     try {
@@ -143,6 +151,7 @@ export class BatchApplication {
       const fork = head.fork ?? head.seq;
       addAdvanceAlone(frame, vdisk, batch.seq, fork);
       if (merged.size > 0) layout.addStore(frame, merged);
+      addObjects(frame, objects);
       await member.transact(frame, { ...head, seq: batch.seq, fork });
       return 0;
     } catch (error) {
@@ -156,6 +165,7 @@ export class BatchApplication {
     mode: { from: MemberName; to: MemberName },
     merged: ReadonlyMap<number, Buffer | null>,
     copies: readonly PendingCopy[],
+    objects: readonly StoredObject[],
   ): Promise<number | null> {
     const { vdisk, layout } = this.#pair.context;
     const source = this.#pair.member(mode.from);
@@ -178,7 +188,7 @@ export class BatchApplication {
       return null;
     }
     const touchedBlocks = new Map([...merged, ...stored]);
-    const toTarget = this.#frame(batch.seq, touchedBlocks);
+    const toTarget = this.#frame(batch.seq, touchedBlocks, objects);
     const toSource = new Frame();
     // The bits go in the same step that gives this batch its ring entry: a target that loses this batch finds it in the ring.
     addMark(
@@ -190,6 +200,7 @@ export class BatchApplication {
     // Every block of the copy step, equal ones too: a step that is sent again may find equal what its first try stored.
     addAdvance(toSource, vdisk, batch.seq, new Set([...merged.keys(), ...wanted]));
     if (merged.size > 0) layout.addStore(toSource, merged);
+    if (objects.length > 0) addNotedObjects(toSource, vdisk, batch.seq, objects);
     const done = await this.#send(batch, [
       [mode.from, toSource],
       [mode.to, toTarget],
@@ -197,10 +208,12 @@ export class BatchApplication {
     return done ? [...stored.values()].filter((data) => data !== null).length : null;
   }
 
-  #frame(seq: number, blocks: ReadonlyMap<number, Buffer | null>): Frame {
+  #frame(seq: number, blocks: ReadonlyMap<number, Buffer | null>, objects: readonly StoredObject[]): Frame {
     const frame = new Frame();
-    addAdvance(frame, this.#pair.context.vdisk, seq, blocks.keys());
-    if (blocks.size > 0) this.#pair.context.layout.addStore(frame, blocks);
+    const { vdisk, layout } = this.#pair.context;
+    addAdvance(frame, vdisk, seq, blocks.keys());
+    if (blocks.size > 0) layout.addStore(frame, blocks);
+    if (objects.length > 0) addNotedObjects(frame, vdisk, seq, objects);
     return frame;
   }
 

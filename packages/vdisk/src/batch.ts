@@ -25,6 +25,19 @@ export interface PendingCopy {
   readonly reject: (error: Error) => void;
 }
 
+/** What is stored under a key of its own beside the blocks: never changed, so that storing it again changes nothing. */
+export interface StoredObject {
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
+export interface PendingObjects {
+  readonly kind: 'objects';
+  readonly objects: readonly StoredObject[];
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
 /** Work that must have the pair to itself, between two batches. */
 export interface PendingExclusive {
   readonly kind: 'exclusive';
@@ -32,7 +45,7 @@ export interface PendingExclusive {
   readonly reject: (error: Error) => void;
 }
 
-export type Pending = PendingWrite | PendingCopy | PendingExclusive;
+export type Pending = PendingWrite | PendingCopy | PendingObjects | PendingExclusive;
 
 /** Blocks in one transaction: bounds its size, the ring entry, and how long the engine is busy with it. */
 export const BATCH_MAX_BLOCKS = 256;
@@ -49,7 +62,7 @@ export function takeBatch(queue: Pending[], blockSizeBytes: number): Pending[] {
       if (taken.length === 0) taken.push(pending);
       break;
     }
-    const size = pending.kind === 'write' ? pending.changes.length : pending.blocks.length;
+    const size = sizeOf(pending, blockSizeBytes);
     if (taken.length > 0 && (blocks + size > most || (pending.kind === 'copy' && copies > 0))) break;
     if (pending.kind === 'copy') copies++;
     blocks += size;
@@ -57,6 +70,22 @@ export function takeBatch(queue: Pending[], blockSizeBytes: number): Pending[] {
   }
   queue.splice(0, taken.length);
   return taken;
+}
+
+export function objectsIn(pending: readonly Pending[]): StoredObject[] {
+  return pending.flatMap((entry) => (entry.kind === 'objects' ? entry.objects : []));
+}
+
+/** How much of a batch it takes, in blocks. */
+function sizeOf(pending: Exclude<Pending, PendingExclusive>, blockSizeBytes: number): number {
+  switch (pending.kind) {
+    case 'write':
+      return pending.changes.length;
+    case 'copy':
+      return pending.blocks.length;
+    case 'objects':
+      return pending.objects.reduce((n, { value }) => n + Math.ceil(value.length / blockSizeBytes), 0);
+  }
 }
 
 /** The blocks whose present content is needed before the changes can be merged: partial changes not preceded by a whole one. */
@@ -72,17 +101,18 @@ export function blocksToMerge(writes: readonly PendingWrite[]): number[] {
   return [...needed];
 }
 
-/** The content of every changed block when all changes are of whole blocks, else null. Later changes win; null = zeros. */
+/** The content of every changed block when all changes are of whole blocks, else null. Objects are not looked at. Later changes win; null = zeros. */
 export function wholeBlocks(pending: readonly Pending[]): Map<number, Buffer | null> | null {
   const merged = new Map<number, Buffer | null>();
   for (const entry of pending) {
+    if (entry.kind === 'objects') continue;
     if (entry.kind !== 'write') return null;
     for (const { block, data, part } of entry.changes) {
       if (part !== undefined) return null;
       merged.set(block, data !== null && isZero(data) ? null : data);
     }
   }
-  return merged.size === 0 ? null : merged;
+  return merged;
 }
 
 /** The final content of every changed block, in order of arrival; null = zeros. */

@@ -1,3 +1,4 @@
+export type { VdiskDevice } from './device.ts';
 export { EngineControl, identityFault } from './engine-control.ts';
 export { type EngineIdentity, identityText, vdiskKeys } from './engine-keys.ts';
 export { EngineError, type EngineFault, errno, FencedError, VdiskIoError } from './errors.ts';
@@ -7,5 +8,5 @@ export type { MountOptions, MountSettings, VdiskEvents } from './mount-options.t
 export type { MountedVdisk } from './mounted-vdisk.ts';
 export { OwnedElsewhereError, type OwnerIdentity } from './ownership.ts';
 export type { RepairOutcome } from './pair-context.ts';
-export type { ShardState, Vdisk } from './vdisk.ts';
+export type { ShardState } from './vdisk.ts';
 export { describeVdisk, VdiskRefusedError } from './vdisk-description.ts';

@@ -1,4 +1,8 @@
 import { applyEngineStatus, type Lease, parseVdiskStatic, vdiskSizeBytes } from '@salvor/config-store';
+import type { ContentRepairTask } from './deduped/content-repair.ts';
+import { DedupedVdisk } from './deduped/deduped-vdisk.ts';
+import { sectorsOf } from './deduped/sector.ts';
+import type { VdiskDevice } from './device.ts';
 import { errno, VdiskIoError } from './errors.ts';
 import { EtcdView } from './etcd-view.ts';
 import type { MountOptions } from './mount-options.ts';
@@ -21,7 +25,7 @@ export class MountedVdisk {
   readonly #guard: LeaseGuard;
   #pairs: Pair[] = [];
   #view: EtcdView | null = null;
-  #device: Vdisk | null = null;
+  #device: VdiskDevice | null = null;
   #ended: string | null = null;
   #rip: readonly boolean[] = [];
 
@@ -41,7 +45,7 @@ export class MountedVdisk {
   }
 
   /** Byte-addressed access. */
-  get device(): Vdisk {
+  get device(): VdiskDevice {
     if (this.#device === null) throw new Error(`vdisk ${this.geometry.vdisk} is not mounted yet`);
     return this.#device;
   }
@@ -63,13 +67,20 @@ export class MountedVdisk {
     this.#pairs = primary.map(
       (record, shard) => new Pair(this.#context(shard), record, slave?.[shard] ?? null),
     );
-    this.#device = new Vdisk(this.geometry, this.#pairs, this.#guard, (shard) => this.#rip[shard] === true);
+    this.#device = this.#newDevice();
     // What changed before there were pairs was heard by nobody, the loss of the owner key above all.
     this.#follow();
     await Promise.all(
       this.#pairs.filter((pair) => pair.members.some(({ record }) => record.status !== 'rip')).map(mountPair),
     );
     this.#assertNotEnded();
+  }
+
+  #newDevice(): VdiskDevice {
+    const isRip = (shard: number): boolean => this.#rip[shard] === true;
+    return this.#geometry.isDeduped
+      ? new DedupedVdisk(this.#geometry, this.#pairs, this.#guard, isRip, null)
+      : new Vdisk(this.#geometry, this.#pairs, this.#guard, isRip);
   }
 
   /** Stops serving and gives the ownership back. */
@@ -166,6 +177,7 @@ export class MountedVdisk {
         return bits();
       },
       settings,
+      repairContent: this.geometry.isDeduped ? (task) => this.#repairContent(task) : undefined,
       blocksOfBit: (bit) => this.#blocksOfBit(bit, shard),
       engineFailed: ({ identity, address }, { fault, message }) => {
         log.warn({ vdisk, engine: address, fault, reason: message }, 'storage engine failed');
@@ -181,9 +193,20 @@ export class MountedVdisk {
     };
   }
 
+  async #repairContent(task: ContentRepairTask): Promise<string> {
+    const device = this.#device;
+    if (!(device instanceof DedupedVdisk)) throw new Error('only a deduped vdisk has content to repair');
+    const { checked, copied, absent } = await device.repairContent(task);
+    const { log } = this.#options;
+    const { address } = task.target.record;
+    log.info({ vdisk: this.geometry.vdisk, engine: address, checked, copied, absent }, 'content repaired');
+    return `of ${checked} contents that the block map names ${copied} were copied`;
+  }
+
+  /** Blocks of the layout: of a deduped vdisk, the sectors of its block map. */
   get #blocks(): number {
-    const { sizeBytes, blockSizeBytes } = this.#geometry;
-    return Math.floor(sizeBytes / blockSizeBytes);
+    const { sizeBytes, blockSizeBytes, isDeduped } = this.#geometry;
+    return isDeduped ? sectorsOf(sizeBytes, blockSizeBytes) : Math.floor(sizeBytes / blockSizeBytes);
   }
 
   #blocksOfBit(bit: number, shard: number): number[] {

@@ -1,4 +1,5 @@
 import type { EngineStatus } from '@salvor/config-store';
+import type { ContentRepairTask } from './deduped/content-repair.ts';
 import type { EngineIdentity } from './engine-keys.ts';
 import type { EngineError, FencedError } from './errors.ts';
 import type { BlockLayout } from './layout/block-layout.ts';
@@ -74,6 +75,8 @@ export interface PairContext {
   readonly settings: PairSettings;
   /** The blocks with a bit of the dirty map that are placed on this shard. */
   blocksOfBit(bit: number): number[];
+  /** Where content lies beside the blocks of the layout: gives it to a member under repair. Resolves with what it did. */
+  readonly repairContent?: ((task: ContentRepairTask) => Promise<string>) | undefined;
   engineFailed(record: MemberRecord, error: EngineError): void;
   /** Asks for the transition to offline; the change comes back through `Pair.applyRecords`. */
   proposeOffline(record: MemberRecord, error: EngineError): Promise<void>;

@@ -1,3 +1,4 @@
+import { addLastObjects } from './deduped/content-objects.ts';
 import { EngineControl } from './engine-control.ts';
 import { dirtyKey } from './engine-keys.ts';
 import { EngineError } from './errors.ts';
@@ -90,6 +91,7 @@ async function copyBatch(pair: Pair, ahead: PairMember, behind: PairMember, bloc
   addAdvance(frame, pair.context.vdisk, from.head.seq, blocks);
   if (blocks.length > 0)
     pair.context.layout.addStore(frame, new Map(blocks.map((block, i) => [block, found[i] ?? null])));
+  await addLastObjects(frame, from, pair.context.vdisk);
   const to = await behind.open();
   await behind.transact(frame, { ...to.head, seq: from.head.seq });
 }

@@ -85,6 +85,7 @@ export class PairRepair {
     await this.#raiseEpoch(target);
     const prepared = await this.#pair.exclusive(() => this.#prepare(target, source, attempt));
     const { copied, stored } = await this.#copyAll(target, source, attempt, prepared.compare);
+    const contents = await this.#repairContent(target, source, attempt);
     await this.#pair.exclusive(() => this.#finish(target, source, attempt));
     this.#pair.changed();
     this.#report(target, due, {
@@ -92,8 +93,20 @@ export class PairRepair {
       copiedBlocks: copied,
       storedBlocks: stored,
       repairMs: performance.now() - startedAt,
-      reason: prepared.reason,
+      reason: prepared.reason + contents,
     });
+  }
+
+  /** A member is whole when it has the content that its sectors name. */
+  async #repairContent(target: PairMember, source: PairMember, attempt: string | null): Promise<string> {
+    const done = await this.#pair.context.repairContent?.({
+      pair: this.#pair,
+      source,
+      target,
+      assertWanted: () => this.#assertSame(target, attempt),
+      onTarget: (work) => this.#blame(target, attempt, work),
+    });
+    return done === undefined ? '' : `; ${done}`;
   }
 
   async #raiseEpoch(target: PairMember): Promise<void> {

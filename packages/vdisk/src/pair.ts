@@ -1,4 +1,4 @@
-import { type BlockChange, type Pending, takeBatch } from './batch.ts';
+import { type BlockChange, type Pending, type StoredObject, takeBatch } from './batch.ts';
 import { type Batch, BatchApplication } from './batch-application.ts';
 import type { EngineSession } from './engine-session.ts';
 import { EngineError, errno, FencedError, VdiskIoError } from './errors.ts';
@@ -8,6 +8,7 @@ import { PairMember } from './pair-member.ts';
 import { decidePairMode, type MemberName, type PairMode } from './pair-mode.ts';
 import { PairRepair } from './pair-repair.ts';
 import { ReadPart } from './read-part.ts';
+import { Frame, type RespValue } from './resp.ts';
 import { callAtTurnEnd, type TurnEnd } from './turn.ts';
 
 /** Waiting operations per pair; more are refused, which the front end's own limits never let happen. */
@@ -235,6 +236,31 @@ export class Pair implements TurnEnd {
     return new Promise((resolve, reject) => this.#enqueue({ kind: 'write', changes, resolve, reject }));
   }
 
+  /** Resolves when the objects are on every member that etcd does not record as stale. */
+  store(objects: readonly StoredObject[]): Promise<void> {
+    return new Promise((resolve, reject) => this.#enqueue({ kind: 'objects', objects, resolve, reject }));
+  }
+
+  /**
+   * The replies of the member that answers reads to reading commands about what no batch under way changes. Rejects like
+   * {@link read}.
+   */
+  async query(fill: (frame: Frame) => void): Promise<RespValue[]> {
+    for (;;) {
+      const source = this.readFrom();
+      try {
+        const session = await source.open();
+        const frame = new Frame();
+        fill(frame);
+        const replies = await session.request(frame);
+        if (this.#closed !== null) throw this.#closed;
+        return replies;
+      } catch (error) {
+        this.noteError(source, error);
+      }
+    }
+  }
+
   /** Copies blocks from the survivor to the member under repair; resolves with the number of blocks written there. */
   copy(bits: readonly number[], blocks: readonly number[], compare: boolean): Promise<number> {
     return new Promise((resolve, reject) =>
@@ -333,7 +359,7 @@ export class Pair implements TurnEnd {
   #applied(batch: Batch, copied: number): void {
     this.#seq = batch.seq;
     for (const entry of batch.pending) {
-      if (entry.kind === 'write') entry.resolve();
+      if (entry.kind === 'write' || entry.kind === 'objects') entry.resolve();
       else if (entry.kind === 'copy') entry.resolve(copied);
     }
     this.#settle(batch);

@@ -15,6 +15,7 @@ import {
   vdiskStaticKey,
 } from '@salvor/config-store';
 import { SalvorError } from '@salvor/service-kit';
+import { sectorLayout } from './deduped/sector.ts';
 import type { BlockLayout } from './layout/block-layout.ts';
 import { NondedupedLayout } from './layout/nondeduped.ts';
 import { VolumeLayout } from './layout/volume.ts';
@@ -30,10 +31,7 @@ type LifecycleHindrance = NonNullable<ReturnType<typeof lifecycleHindrance>>;
 
 /** The vdisk cannot be served, whoever asks: it does not exist, or its type or configuration does not allow it. */
 export class VdiskRefusedError extends SalvorError {
-  constructor(
-    code: 'unknown-vdisk' | 'unsupported-type' | 'bad-configuration' | LifecycleHindrance['code'],
-    message: string,
-  ) {
+  constructor(code: 'unknown-vdisk' | 'bad-configuration' | LifecycleHindrance['code'], message: string) {
     super(code, message);
   }
 }
@@ -56,12 +54,6 @@ export async function describeVdisk(
   const hindrance = lifecycleHindrance(vdisk, { lifecycle, readOnly: shape?.readOnly ?? false }, purpose);
   if (hindrance !== null) throw new VdiskRefusedError(hindrance.code, hindrance.reason);
   if (shape === null || !nbd) throw new VdiskRefusedError('unknown-vdisk', `there is no vdisk ${vdisk}`);
-  if (shape.type === 'boot') {
-    throw new VdiskRefusedError(
-      'unsupported-type',
-      `vdisk ${vdisk} is of type boot (deduped): only db, cache, tmp and volume are served`,
-    );
-  }
   const { storageClusterID: primary, slaveStorageClusterID: slave } = parseVdiskNbd(nbd.value);
   const clusters = { primary, slave: slave === '' ? null : slave };
   const storage = await readStorage(store, primary);
@@ -78,6 +70,7 @@ export async function describeVdisk(
     vdisk,
     sizeBytes: vdiskSizeBytes(shape),
     blockSizeBytes: shape.blockSize,
+    isDeduped: shape.type === 'boot',
     layout: layoutOf(vdisk, shape, storage.servers.length),
     readOnly: shape.readOnly,
     shards: storage.servers.length,
@@ -85,11 +78,16 @@ export async function describeVdisk(
   };
 }
 
-/** How the blocks of a vdisk of this type lie on the engines. */
+/** How the blocks of a vdisk of this type lie on the engines; of type boot, the sectors of its block map. */
 function layoutOf(vdisk: string, { type, blockSize }: VdiskStatic, shards: number): BlockLayout {
-  return type === 'volume'
-    ? new VolumeLayout(vdisk, blockSize, shards)
-    : new NondedupedLayout(vdisk, blockSize);
+  switch (type) {
+    case 'volume':
+      return new VolumeLayout(vdisk, blockSize, shards);
+    case 'boot':
+      return sectorLayout(vdisk);
+    default:
+      return new NondedupedLayout(vdisk, blockSize);
+  }
 }
 
 async function readStorage(store: ConfigStore, cluster: string): Promise<ClusterStorage> {

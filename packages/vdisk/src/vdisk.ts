@@ -1,4 +1,5 @@
 import { BATCH_MAX_BLOCKS, type BlockChange } from './batch.ts';
+import type { VdiskDevice } from './device.ts';
 import { errno, VdiskIoError } from './errors.ts';
 import { type Extent, findExtents } from './extents.ts';
 import type { BlockLayout } from './layout/block-layout.ts';
@@ -12,6 +13,8 @@ export interface Geometry {
   readonly vdisk: string;
   readonly sizeBytes: number;
   readonly blockSizeBytes: number;
+  /** Type boot: the layout is that of the block map, whose blocks are its sectors. */
+  readonly isDeduped: boolean;
   readonly layout: BlockLayout;
   readonly readOnly: boolean;
   /** Servers in the cluster, `rip` ones included. */
@@ -40,7 +43,7 @@ const ZERO_STEP_BLOCKS = 4096;
  * A mounted virtual block device over the pairs of its clusters. Offsets and lengths are in bytes and of any alignment;
  * errors are {@link VdiskIoError} and concern that request only.
  */
-export class Vdisk {
+export class Vdisk implements VdiskDevice {
   #geometry: Geometry;
   readonly #pairs: readonly Pair[];
   readonly #guard: OwnerGuard;

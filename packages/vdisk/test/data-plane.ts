@@ -17,6 +17,7 @@ import {
   ownerKey,
   parseClusterStorage,
   repairKey,
+  type VdiskStatic,
   vdiskNbdKey,
   vdiskStaticKey,
 } from '@salvor/config-store';
@@ -59,6 +60,13 @@ export interface DataPlaneOptions {
   readonly hasSlave?: boolean;
   /** Spares of the primary cluster; default 0. */
   readonly spares?: number;
+}
+
+export interface VdiskShape {
+  readonly blockSize?: number;
+  readonly readOnly?: boolean;
+  /** Default `db`. */
+  readonly type?: VdiskStatic['type'];
 }
 
 /** Real engines in a primary and a slave cluster, configured in a real etcd. The test plays coordinator and analyzer. */
@@ -109,11 +117,14 @@ export class DataPlane implements AsyncDisposable {
     return store;
   }
 
-  async addVdisk(vdisk: string, { blockSize = 4096, readOnly = false } = {}): Promise<void> {
+  async addVdisk(
+    vdisk: string,
+    { blockSize = 4096, readOnly = false, type = 'db' }: VdiskShape = {},
+  ): Promise<void> {
     const puts = [
       {
         key: vdiskStaticKey(vdisk),
-        value: formatVdiskStatic({ blockSize, size: 1, type: 'db', readOnly, templateVdiskID: '' }),
+        value: formatVdiskStatic({ blockSize, size: 1, type, readOnly, templateVdiskID: '' }),
       },
       {
         key: vdiskNbdKey(vdisk),

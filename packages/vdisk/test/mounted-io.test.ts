@@ -189,7 +189,6 @@ describe('a mounted vdisk', () => {
 describe('a vdisk that cannot be served', () => {
   const refusals: readonly [what: string, vdisk: string, code: string, message: RegExp][] = [
     ['that is unknown', 'nowhere', 'unknown-vdisk', /there is no vdisk nowhere/],
-    ['of type boot', 'boot', 'unsupported-type', /type boot/],
     ['on a cluster that does not exist', 'lost', 'bad-configuration', /no storage cluster p404/],
     [
       'whose slave cluster is too short',
@@ -208,8 +207,6 @@ describe('a vdisk that cannot be served', () => {
       tlogServerClusterID: '',
     };
     const puts = [
-      { key: vdiskStaticKey('boot'), value: formatVdiskStatic({ ...shape, type: 'boot' }) },
-      { key: vdiskNbdKey('boot'), value: formatVdiskNbd(store) },
       { key: vdiskStaticKey('lost'), value: formatVdiskStatic(shape) },
       { key: vdiskNbdKey('lost'), value: formatVdiskNbd({ ...store, storageClusterID: 'p404' }) },
       { key: vdiskStaticKey('short'), value: formatVdiskStatic(shape) },

@@ -68,7 +68,15 @@ export class Shards {
     this.#opened.push(...pairs.map((pair) => ({ close: () => pair.close(new Error('the test is over')) })));
     const { blockSizeBytes } = layout;
     return new Vdisk(
-      { vdisk, sizeBytes: blocks * blockSizeBytes, blockSizeBytes, layout, readOnly: false, shards },
+      {
+        vdisk,
+        sizeBytes: blocks * blockSizeBytes,
+        blockSizeBytes,
+        isDeduped: false,
+        layout,
+        readOnly: false,
+        shards,
+      },
       pairs,
       { isOwner: () => true, assertOwner: async () => {} },
       (shard) => rip.includes(shard),
