@@ -1,6 +1,7 @@
 import { addLastObjects } from './deduped/content-objects.ts';
 import { EngineControl } from './engine-control.ts';
 import { dirtyKey } from './engine-keys.ts';
+import type { EngineSession } from './engine-session.ts';
 import { EngineError } from './errors.ts';
 import type { Pair } from './pair.ts';
 import type { PairMember } from './pair-member.ts';
@@ -19,7 +20,7 @@ export async function mountPair(pair: Pair): Promise<void> {
   await Promise.all(required.map((member) => fence(pair, member)));
   const live = required.filter(({ fault }) => fault === null);
   const [first, second] = live;
-  if (first !== undefined && second !== undefined) await level(pair, first, second);
+  if (first !== undefined && second !== undefined) await levelOrBlame(pair, first, second);
   for (const { session, fault } of live)
     if (session !== null && fault === null) pair.adoptSeq(session.head.seq);
   pair.mounted();
@@ -45,6 +46,29 @@ async function fence(pair: Pair, member: PairMember): Promise<void> {
   }
 }
 
+/** A member that is lost on the way has failed as if it had been away from the start: the other one goes on. */
+async function levelOrBlame(pair: Pair, a: PairMember, b: PairMember): Promise<void> {
+  try {
+    await level(pair, a, b);
+  } catch (error) {
+    if (!(error instanceof EngineError) || (a.fault === null && b.fault === null)) throw error;
+  }
+}
+
+/** Asks a member something on its open session; the member has failed when it cannot answer. */
+async function asking<T>(member: PairMember, ask: (session: EngineSession) => Promise<T>): Promise<T> {
+  const { session, fault, record } = member;
+  try {
+    // Not reopened: before the write history is known, nobody could judge where a new session is in it.
+    if (session === null)
+      throw fault ?? new EngineError('unreachable', `the link to engine ${record.address} broke`);
+    return await ask(session);
+  } catch (error) {
+    if (error instanceof EngineError) member.fail(error);
+    throw error;
+  }
+}
+
 /**
  * Brings two members that etcd records as current to the same batch. An owner that died in the middle of a batch leaves
  * one of them a single batch ahead; more than that means that the other lost its tail.
@@ -59,8 +83,9 @@ async function level(pair: Pair, a: PairMember, b: PairMember): Promise<void> {
       return partner.fail(new EngineError('tail-lost', message));
     }
   }
-  const [ahead, behind] = headOf(a) >= headOf(b) ? [a, b] : [b, a];
-  const lead = headOf(ahead) - headOf(behind);
+  const heads = [await headOf(a), await headOf(b)] as const;
+  const [ahead, behind] = heads[0] >= heads[1] ? [a, b] : [b, a];
+  const lead = Math.abs(heads[0] - heads[1]);
   if (lead === 0) return;
   const blocks = lead === 1 ? await lastBatch(pair, ahead) : null;
   if (blocks === null) {
@@ -71,31 +96,34 @@ async function level(pair: Pair, a: PairMember, b: PairMember): Promise<void> {
 }
 
 async function wasLeftAlone(pair: Pair, member: PairMember): Promise<boolean> {
-  const session = await member.open();
-  if (session.head.fork !== null) return true;
-  const [marked] = await session.request(new Frame().command('BITCOUNT', dirtyKey(pair.context.vdisk)));
-  return typeof marked === 'number' && marked > 0;
+  return asking(member, async (session) => {
+    if (session.head.fork !== null) return true;
+    const [marked] = await session.request(new Frame().command('BITCOUNT', dirtyKey(pair.context.vdisk)));
+    return typeof marked === 'number' && marked > 0;
+  });
 }
 
 async function lastBatch(pair: Pair, member: PairMember): Promise<Set<number> | null> {
-  const upTo = headOf(member);
-  const session = await member.open();
-  const [reply] = await session.request(addReadRing(new Frame(), pair.context.vdisk, upTo - 1, upTo));
-  return upTo > session.head.ringFloor ? parseRing(reply, upTo - 1, upTo) : null;
+  return asking(member, async (session) => {
+    const upTo = session.head.seq;
+    const [reply] = await session.request(addReadRing(new Frame(), pair.context.vdisk, upTo - 1, upTo));
+    return upTo > session.head.ringFloor ? parseRing(reply, upTo - 1, upTo) : null;
+  });
 }
 
 async function copyBatch(pair: Pair, ahead: PairMember, behind: PairMember, blocks: number[]): Promise<void> {
-  const from = await ahead.open();
-  const found = await from.readBlocks(blocks);
+  const { seq, found } = await asking(ahead, async (session) => ({
+    seq: session.head.seq,
+    found: await session.readBlocks(blocks),
+  }));
   const frame = new Frame();
-  addAdvance(frame, pair.context.vdisk, from.head.seq, blocks);
+  addAdvance(frame, pair.context.vdisk, seq, blocks);
   if (blocks.length > 0)
     pair.context.layout.addStore(frame, new Map(blocks.map((block, i) => [block, found[i] ?? null])));
-  await addLastObjects(frame, from, pair.context.vdisk);
-  const to = await behind.open();
-  await behind.transact(frame, { ...to.head, seq: from.head.seq });
+  await asking(ahead, (session) => addLastObjects(frame, session, pair.context.vdisk));
+  await asking(behind, ({ head }) => behind.transact(frame, { ...head, seq }));
 }
 
-function headOf({ session }: PairMember): number {
-  return session?.head.seq ?? 0;
+function headOf(member: PairMember): Promise<number> {
+  return asking(member, async ({ head }) => head.seq);
 }

@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ConfigStore, ownerKey } from '@salvor/config-store';
+import {
+  type ConfigStore,
+  clusterStorageKey,
+  formatClusterStorage,
+  ownerKey,
+  parseClusterStorage,
+} from '@salvor/config-store';
 import { silentLogger } from '@salvor/service-kit';
 import { until } from '@salvor/testkit';
 import { mountVdisk } from '../src/index.ts';
-import { DataPlane, mountSettings } from './data-plane.ts';
+import { BreakingEngine } from './breaking-engine.ts';
+import { DataPlane, mountSettings, primary, slave } from './data-plane.ts';
 
 test('a vdisk whose owner key goes while it is being mounted is not mounted', async () => {
   await using plane = await DataPlane.start({ shards: 1, hasSlave: false });
@@ -65,3 +72,32 @@ test('a finished repair that is on record is seen as such by the owner that reco
   assert.equal((await mounted.device.read(4096, 1))[0], 2);
   await mounted.unmount();
 });
+
+for (const [cluster, side] of [
+  [primary, 'primaries'],
+  [slave, 'slaves'],
+] as const) {
+  test(`an engine of ${cluster} that dies while the members of its pair are compared has failed; the other one serves`, async () => {
+    await using plane = await DataPlane.start({ shards: 1 });
+    await plane.addVdisk('v1');
+    const { vdisk: before } = await plane.mount('v1');
+    await before.device.write(0, Buffer.alloc(4096, 7));
+    await before.unmount();
+    // The dirty map is asked for once at a mount, after both members were fenced.
+    await using engine = await BreakingEngine.inFrontOf(plane[side][0]?.port ?? 0, 'BITCOUNT');
+    const key = clusterStorageKey(cluster);
+    const entry = await plane.store.get(key);
+    const { servers } = parseClusterStorage(entry?.value ?? '');
+    const moved = servers.map((server) => ({ ...server, address: engine.address }));
+    await plane.store.transact({
+      compare: [],
+      puts: [{ key, value: formatClusterStorage({ servers: moved }) }],
+    });
+    const { vdisk, failures } = await plane.mount('v1');
+    assert.deepEqual(failures, [{ address: engine.address, fault: 'unreachable' }]);
+    assert.equal(await plane.statusOf(engine.address), 'offline');
+    assert.equal(vdisk.device.shardStates()[0]?.mode, 'alone');
+    assert.deepEqual(await vdisk.device.read(0, 4096), Buffer.alloc(4096, 7));
+    await vdisk.unmount();
+  });
+}
