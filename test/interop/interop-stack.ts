@@ -1,12 +1,4 @@
-import {
-  EngineFaultDriver,
-  type InjectedFault,
-  nbdcopy,
-  qemuImg,
-  runTool,
-  type TempDir,
-  tempDir,
-} from '@salvor/testkit';
+import { EngineFaultDriver, nbdcopy, qemuImg, runTool, type TempDir, tempDir } from '@salvor/testkit';
 import { HealingStack } from '../e2e/healing-stack.ts';
 
 export const MiB = 1 << 20;
@@ -67,8 +59,4 @@ export async function throughAFault(driver: EngineFaultDriver, work: () => Promi
     await work();
     if (driver.failure !== null) throw driver.failure;
   }
-}
-
-export function kinds(injected: readonly InjectedFault[]): string {
-  return [...new Set(injected.map(({ fault }) => fault))].sort().join(' ');
 }

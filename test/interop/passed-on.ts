@@ -57,15 +57,7 @@ function commandOf(through: Through, ours: string, socket: string): [string, ...
       ];
     case 'nbdkit':
       return [
-        ...([
-          'nbdkit',
-          '-f',
-          '-U',
-          socket,
-          '--filter=checkwrite',
-          '--filter=fua',
-          '--filter=offset',
-        ] as const),
+        ...(['nbdkit', '-f', '-U', socket, '--filter=fua', '--filter=offset'] as const),
         ...['nbd', ours, `offset=${64 * MiB}`, `range=${8 * MiB}`, 'fuamode=force'],
       ];
     case 'nbdkit, one connection': {

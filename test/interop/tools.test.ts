@@ -7,7 +7,7 @@ import { toolPasses } from './tool-passes.ts';
 let stack: InteropStack;
 before(async () => {
   stack = await InteropStack.start();
-  for (const { vdisk } of toolPasses) await stack.healing.createVdisk(vdisk);
+  for (const vdisk of new Set(toolPasses.map((pass) => pass.vdisk))) await stack.healing.createVdisk(vdisk);
 });
 after(async () => {
   await stack?.[Symbol.asyncDispose]();

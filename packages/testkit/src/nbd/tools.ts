@@ -128,6 +128,10 @@ function missing(program: string, error: Error): TestkitError {
     'qemu-io': 'qemu-utils',
     'qemu-img': 'qemu-utils',
     'qemu-nbd': 'qemu-utils',
+    'qemu-storage-daemon': 'qemu-system-common',
+    nbddump: 'libnbd-bin',
+    'nbd-client': 'nbd-client',
+    fio: 'fio',
   };
   const advice = packages[program];
   const install = advice === undefined ? '' : `; it is in the Debian package '${advice}'`;
