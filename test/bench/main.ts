@@ -1,6 +1,7 @@
 /** Measurements, printed as JSON and always beside a peer measured in the same run: `npm run -s bench -- nbd --json`. */
 import { parseArgs } from 'node:util';
 import { benchNbd, nbdTable } from './nbd.ts';
+import { benchSoak, soakOptions, soakTable } from './soak.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -8,16 +9,42 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean' },
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '2' },
+    'fault-every': { type: 'string' },
+    ...soakOptions,
   },
 });
 const [name] = positionals;
-if (name !== 'nbd') {
-  process.stderr.write(`bench: expected one of: nbd; found ${name ?? 'nothing'}\n`);
-  process.exit(2);
+const progress = (line: string): boolean => process.stderr.write(`${line}\n`);
+const print = (result: unknown, table: string): boolean =>
+  process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : table);
+switch (name) {
+  case 'nbd': {
+    const result = await benchNbd({
+      rounds: Number(values.rounds),
+      seconds: Number(values.seconds),
+      progress,
+    });
+    print(result, nbdTable(result));
+    break;
+  }
+  case 'soak': {
+    const result = await benchSoak({
+      minutes: positive('--minutes', values.minutes ?? '30'),
+      faultEveryMs: positive('--fault-every', values['fault-every'] ?? '10') * 1_000,
+      killServer: values['kill-server'] ?? false,
+      progress,
+    });
+    print(result, soakTable(result));
+    if (result.broken.length > 0) process.exitCode = 1;
+    break;
+  }
+  default:
+    process.stderr.write(`bench: expected one of: nbd, soak; found ${name ?? 'nothing'}\n`);
+    process.exitCode = 2;
 }
-const result = await benchNbd({
-  rounds: Number(values.rounds),
-  seconds: Number(values.seconds),
-  progress: (line) => process.stderr.write(`${line}\n`),
-});
-process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : nbdTable(result));
+
+function positive(flag: string, text: string): number {
+  const value = Number(text);
+  if (Number.isFinite(value) && value > 0) return value;
+  throw new RangeError(`${flag} must be a number above 0, found '${text}'`);
+}
