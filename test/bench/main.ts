@@ -1,5 +1,6 @@
 /** Measurements, printed as JSON and always beside a peer measured in the same run: `npm run -s bench -- nbd --json`. */
 import { parseArgs } from 'node:util';
+import { benchLayouts, layoutTable } from './layout.ts';
 import { benchNbd, nbdTable } from './nbd.ts';
 import { benchSoak, soakOptions, soakTable } from './soak.ts';
 
@@ -27,6 +28,15 @@ switch (name) {
     print(result, nbdTable(result));
     break;
   }
+  case 'layout': {
+    const result = await benchLayouts({
+      rounds: Number(values.rounds),
+      seconds: Number(values.seconds),
+      progress,
+    });
+    print(result, layoutTable(result));
+    break;
+  }
   case 'soak': {
     const result = await benchSoak({
       minutes: positive('--minutes', values.minutes ?? '30'),
@@ -39,7 +49,7 @@ switch (name) {
     break;
   }
   default:
-    process.stderr.write(`bench: expected one of: nbd, soak; found ${name ?? 'nothing'}\n`);
+    process.stderr.write(`bench: expected one of: nbd, layout, soak; found ${name ?? 'nothing'}\n`);
     process.exitCode = 2;
 }
 

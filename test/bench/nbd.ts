@@ -78,12 +78,20 @@ async function salvorTargets(stack: Stack): Promise<Target[]> {
     cluster: 'p1',
     slaveCluster: 's1',
   });
+  await bus.request('vdisk.create', {
+    vdisk: 'native',
+    type: 'volume',
+    sizeGiB: 1,
+    cluster: 'p1',
+    slaveCluster: 's1',
+  });
   await bus.request('vdisk.create', { vdisk: 'one', type: 'db', sizeGiB: 1, cluster: 'p1' });
   await bus.close();
   const server = stack.nbdServer();
   const pids = (): number[] => [server.identity()?.pid ?? 0];
   return [
     nbdTarget('salvor two copies', server.unixUri('two'), pids),
+    nbdTarget('salvor volume two copies', server.unixUri('native'), pids),
     nbdTarget('salvor one copy', server.unixUri('one'), pids),
   ];
 }
@@ -131,16 +139,22 @@ async function prefill(
   targets: readonly Target[],
   progress: (line: string) => void,
 ): Promise<void> {
-  const image = join(dir, 'fill.raw');
-  const chunk = Buffer.alloc(1 << 20);
-  for (let at = 0; at < chunk.length; at += 4) chunk.writeUInt32LE((at * 2_654_435_761) >>> 0, at);
-  writeFileSync(image, Buffer.concat(Array.from({ length: SIZE_MIB }, () => chunk)));
+  const image = writeFillImage(dir);
   for (const { name, uri } of targets) {
     if (uri === null) continue;
     await nbdcopy(image, uri, { timeoutMs: 120_000 });
     progress(`filled ${name}`);
   }
   rmSync(image);
+}
+
+/** A raw image without holes, as large as what is measured. */
+export function writeFillImage(dir: string): string {
+  const image = join(dir, 'fill.raw');
+  const chunk = Buffer.alloc(1 << 20);
+  for (let at = 0; at < chunk.length; at += 4) chunk.writeUInt32LE((at * 2_654_435_761) >>> 0, at);
+  writeFileSync(image, Buffer.concat(Array.from({ length: SIZE_MIB }, () => chunk)));
+  return image;
 }
 
 type Runs = Map<string, Map<string, (FioResult & { cpuUsPerOp: number })[]>>;
@@ -203,7 +217,7 @@ export function nbdTable({ results, loadAverage }: NbdBench): string {
   for (const [load, byTarget] of Object.entries(results)) {
     for (const [name, m] of Object.entries(byTarget)) {
       lines.push(
-        `${load.padEnd(12)} ${name.padEnd(18)} ${String(Math.round(m.iops)).padStart(8)} IOPS ${m.mbPerS.toFixed(0).padStart(6)} MB/s  p50 ${m.p50Us.toFixed(0).padStart(6)} us  cpu ${m.serverCpuUsPerOp.toFixed(1).padStart(7)} us/op  x${m.ratioToQemuNbd.toFixed(2)}`,
+        `${load.padEnd(12)} ${name.padEnd(24)} ${String(Math.round(m.iops)).padStart(8)} IOPS ${m.mbPerS.toFixed(0).padStart(6)} MB/s  p50 ${m.p50Us.toFixed(0).padStart(6)} us  cpu ${m.serverCpuUsPerOp.toFixed(1).padStart(7)} us/op  x${m.ratioToQemuNbd.toFixed(2)}`,
       );
     }
   }

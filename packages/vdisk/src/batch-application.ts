@@ -188,7 +188,7 @@ export class BatchApplication {
       return null;
     }
     const touchedBlocks = new Map([...merged, ...stored]);
-    const toTarget = this.#frame(batch.seq, touchedBlocks, objects);
+    const toTarget = this.#frame(batch.seq, touchedBlocks, objects, true);
     const toSource = new Frame();
     // The bits go in the same step that gives this batch its ring entry: a target that loses this batch finds it in the ring.
     addMark(
@@ -208,11 +208,16 @@ export class BatchApplication {
     return done ? [...stored.values()].filter((data) => data !== null).length : null;
   }
 
-  #frame(seq: number, blocks: ReadonlyMap<number, Buffer | null>, objects: readonly StoredObject[]): Frame {
+  #frame(
+    seq: number,
+    blocks: ReadonlyMap<number, Buffer | null>,
+    objects: readonly StoredObject[],
+    isCopy = false,
+  ): Frame {
     const frame = new Frame();
     const { vdisk, layout } = this.#pair.context;
     addAdvance(frame, vdisk, seq, blocks.keys());
-    if (blocks.size > 0) layout.addStore(frame, blocks);
+    if (blocks.size > 0) layout.addStore(frame, blocks, isCopy);
     if (objects.length > 0) addNotedObjects(frame, vdisk, seq, objects);
     return frame;
   }

@@ -37,9 +37,9 @@ export class GatheredReads implements TurnEnd {
     this.#parts = [];
     this.#told = [];
     const frame = Frame.pooled();
-    this.#layout.addRead(frame, parts);
+    const placer = this.#layout.addRead(frame, parts);
     frame.encoded(this.#epoch.command, 1);
-    this.#link.exchange(frame, new ReadExchange(frame, parts, this.#layout.placer(parts), this.#epoch, told));
+    this.#link.exchange(frame, new ReadExchange(frame, parts, placer, this.#epoch, told));
   }
 }
 

@@ -119,7 +119,7 @@ async function copyBatch(pair: Pair, ahead: PairMember, behind: PairMember, bloc
   const frame = new Frame();
   addAdvance(frame, pair.context.vdisk, seq, blocks);
   if (blocks.length > 0)
-    pair.context.layout.addStore(frame, new Map(blocks.map((block, i) => [block, found[i] ?? null])));
+    pair.context.layout.addStore(frame, new Map(blocks.map((block, i) => [block, found[i] ?? null])), true);
   await asking(ahead, (session) => addLastObjects(frame, session, pair.context.vdisk));
   await asking(behind, ({ head }) => behind.transact(frame, { ...head, seq }));
 }

@@ -6,23 +6,16 @@ import {
   lifecycleIn,
   type MountPurpose,
   parseClusterStorage,
-  parseRecord,
   parseVdiskNbd,
   parseVdiskStatic,
-  salvorClusterKey,
-  salvorClusterSchema,
-  templateIn,
   type VdiskStatic,
-  type VdiskTemplate,
   vdiskLifecycleKey,
   vdiskNbdKey,
   vdiskSizeBytes,
   vdiskStaticKey,
-  vdiskTemplateKey,
 } from '@salvor/config-store';
 import { SalvorError } from '@salvor/service-kit';
 import { sectorLayout } from './deduped/sector.ts';
-import type { TemplateClusters } from './deduped/template-cluster.ts';
 import type { BlockLayout } from './layout/block-layout.ts';
 import { NondedupedLayout } from './layout/nondeduped.ts';
 import { VolumeLayout } from './layout/volume.ts';
@@ -32,14 +25,6 @@ import type { Geometry } from './vdisk.ts';
 export interface Clusters {
   readonly primary: string;
   readonly slave: string | null;
-}
-
-/** What a deduped vdisk still gets from a template. */
-export interface TemplateUse {
-  /** Clusters whose content it names; null when there are none but its own. */
-  readonly content: TemplateClusters | null;
-  /** The template whose block map it has not got yet. */
-  readonly map: VdiskTemplate | null;
 }
 
 type LifecycleHindrance = NonNullable<ReturnType<typeof lifecycleHindrance>>;
@@ -60,9 +45,9 @@ export async function describeVdisk(
   store: ConfigStore,
   vdisk: string,
   purpose: MountPurpose = 'clients',
-): Promise<Geometry & { clusters: Clusters; template: TemplateUse }> {
+): Promise<Geometry & { clusters: Clusters }> {
   const keys = [vdiskStaticKey(vdisk), vdiskNbdKey(vdisk)];
-  const { entries } = await store.getMany([...keys, vdiskLifecycleKey(vdisk), vdiskTemplateKey(vdisk)]);
+  const { entries } = await store.getMany([...keys, vdiskLifecycleKey(vdisk)]);
   const [fixed, nbd] = keys.map((key) => entries.get(key) ?? null);
   const lifecycle = lifecycleIn(entries, vdisk);
   const shape = fixed == null ? null : parseVdiskStatic(fixed.value);
@@ -90,21 +75,7 @@ export async function describeVdisk(
     readOnly: shape.readOnly,
     shards: storage.servers.length,
     clusters,
-    template: {
-      content: await contentSource(store, nbd.value),
-      map: shape.type === 'boot' ? templateIn(entries, vdisk) : null,
-    },
   };
-}
-
-/** Where content is that the vdisk's own cluster does not have yet. */
-async function contentSource(store: ConfigStore, nbd: string): Promise<TemplateClusters | null> {
-  const { storageClusterID, templateStorageClusterID: cluster } = parseVdiskNbd(nbd);
-  if (cluster === '' || cluster === storageClusterID) return null;
-  const key = salvorClusterKey(cluster);
-  const entry = await store.get(key);
-  const partner = entry === null ? undefined : parseRecord(salvorClusterSchema, key, entry.value).partner;
-  return { cluster, slave: partner ?? null };
 }
 
 /** How the blocks of a vdisk of this type lie on the engines; of type boot, the sectors of its block map. */

@@ -6,4 +6,3 @@ export {
   type VdiskLifecycle,
   vdiskLifecycleSchema,
 } from './vdisk-lifecycle.ts';
-export { templateIn, type VdiskTemplate, vdiskTemplateSchema } from './vdisk-template.ts';

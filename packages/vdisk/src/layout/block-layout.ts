@@ -20,13 +20,14 @@ export interface BlockLayout {
   /** Bits that `blocks` blocks need. */
   bitCount(blocks: number, shards: number): number;
 
-  /** Adds the commands that read the blocks of all parts, in order; their replies go to {@link placer}. */
-  addRead(frame: Frame, parts: readonly ReadPart[]): void;
-  /** Takes those replies as they arrive, and puts every block in its place. */
-  placer(parts: readonly ReadPart[]): BlockPlacer;
+  /** Adds the commands that read the blocks of all parts, in order. Who takes their replies puts every block in its place. */
+  addRead(frame: Frame, parts: readonly ReadPart[]): BlockPlacer;
 
-  /** Adds the commands that store blocks, and remove those that are null. At least one block. */
-  addStore(frame: Frame, blocks: ReadonlyMap<number, Buffer | null>): void;
+  /**
+   * Adds the commands that store blocks, and remove those that are null. At least one block. With `isCopy` for an engine
+   * that may lack what its partner was sent before.
+   */
+  addStore(frame: Frame, blocks: ReadonlyMap<number, Buffer | null>, isCopy?: boolean): void;
 
   /** Adds the commands that ask whether blocks are stored; their replies go to {@link areStored}. */
   addAskStored(frame: Frame, blocks: readonly number[]): void;

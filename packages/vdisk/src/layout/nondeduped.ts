@@ -36,7 +36,7 @@ export class NondedupedLayout implements BlockLayout {
     return Math.ceil(blocks / shards);
   }
 
-  addRead(frame: Frame, parts: readonly ReadPart[]): void {
+  addRead(frame: Frame, parts: readonly ReadPart[]): BlockPlacer {
     let left = 0;
     for (const { blocks } of parts) left += blocks.length;
     let room = 0;
@@ -54,9 +54,6 @@ export class NondedupedLayout implements BlockLayout {
         frame.arg(block);
       }
     }
-  }
-
-  placer(parts: readonly ReadPart[]): BlockPlacer {
     return new OneByOne(parts, this.blockSizeBytes);
   }
 

@@ -2,7 +2,6 @@ import { CHECKSUM_BYTES, hasChecksum, matchesChecksum } from '../checksum.ts';
 import type { ReadPart } from '../read-part.ts';
 import { type RespError, RespProtocolError } from '../resp.ts';
 import type { BlockPlacer } from './block-layout.ts';
-import { type RecordRun, recordRuns } from './volume-runs.ts';
 import type { VolumeShape } from './volume-shape.ts';
 
 /** Buffers kept for the replies to come, each as long as a chunk. */
@@ -15,16 +14,18 @@ export class RecordPlacer implements BlockPlacer {
   readonly #shape: VolumeShape;
   readonly #free: Buffer[];
   readonly #scratch: Buffer;
-  #part = -1;
-  #runs: readonly RecordRun[] = [];
-  #run = 0;
+  /** Blocks of each run, which is one reply. */
+  readonly #counts: readonly number[];
+  #run = -1;
+  #part = 0;
   /** Place in the part of the run's first block. */
   #index = 0;
   /** Bytes of the reply that was received last and is not placed yet; -1 = none. */
   #length = -1;
 
-  constructor(parts: readonly ReadPart[], shape: VolumeShape, free: Buffer[]) {
+  constructor(parts: readonly ReadPart[], counts: readonly number[], shape: VolumeShape, free: Buffer[]) {
     this.#parts = parts;
+    this.#counts = counts;
     this.#shape = shape;
     this.#free = free;
     this.#scratch = free.pop() ?? Buffer.allocUnsafeSlow(shape.chunkBytes);
@@ -32,7 +33,8 @@ export class RecordPlacer implements BlockPlacer {
 
   bulk(length: number): Buffer {
     this.#settle();
-    const { count } = this.#next();
+    const count = this.#counts[++this.#run];
+    if (count === undefined) throw new RespProtocolError('it sent more values than it was asked for');
     if (length > count * this.#shape.recordBytes)
       throw new RespProtocolError(`it sent ${length} bytes for ${count} records`);
     this.#length = length;
@@ -48,27 +50,16 @@ export class RecordPlacer implements BlockPlacer {
     if (this.#free.length < SCRATCH_MAX) this.#free.push(this.#scratch);
   }
 
-  /** The run that the next reply is about. */
-  #next(): RecordRun {
-    this.#index += this.#runs[this.#run]?.count ?? 0;
-    this.#run++;
-    while (this.#run >= this.#runs.length) {
-      const part = this.#parts[++this.#part];
-      if (part === undefined) throw new RespProtocolError('it sent more values than it was asked for');
-      this.#runs = recordRuns(this.#shape, part.blocks);
-      this.#run = this.#index = 0;
-    }
-    const run = this.#runs[this.#run];
-    if (run === undefined) throw new RangeError('a part has runs');
-    return run;
-  }
-
   #settle(): void {
-    const [length, part, run] = [this.#length, this.#parts[this.#part], this.#runs[this.#run]];
+    const [length, part, count] = [this.#length, this.#parts[this.#part], this.#counts[this.#run]];
     this.#length = -1;
-    if (length < 0 || part === undefined || run === undefined) return;
-    for (let i = 0; i < run.count; i++)
-      this.#place(part, this.#index + i, i * this.#shape.recordBytes, length);
+    if (length < 0 || part === undefined || count === undefined) return;
+    for (let i = 0; i < count; i++) this.#place(part, this.#index + i, i * this.#shape.recordBytes, length);
+    this.#index += count;
+    // A run never reaches into the next part.
+    if (this.#index < part.blocks.length) return;
+    this.#part++;
+    this.#index = 0;
   }
 
   #place(part: ReadPart, index: number, from: number, length: number): void {

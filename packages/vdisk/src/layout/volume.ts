@@ -3,6 +3,7 @@ import { chunkKey, sumsKey } from '../engine-keys.ts';
 import type { ReadPart } from '../read-part.ts';
 import { Frame, type RespValue } from '../resp.ts';
 import type { AskEngine, BlockLayout, BlockPlacer } from './block-layout.ts';
+import { ReservedChunks } from './reserved-chunks.ts';
 import { RecordPlacer } from './volume-records.ts';
 import { recordRuns, sumRuns } from './volume-runs.ts';
 import {
@@ -41,6 +42,7 @@ export class VolumeLayout implements BlockLayout {
   readonly #vdisk: string;
   readonly #shards: number;
   readonly #scratch: Buffer[] = [];
+  readonly #reserved = new ReservedChunks();
 
   constructor(vdisk: string, blockSizeBytes: number, shards: number) {
     this.#vdisk = vdisk;
@@ -65,8 +67,9 @@ export class VolumeLayout implements BlockLayout {
     return bitCount(this.shape, blocks, shards);
   }
 
-  addRead(frame: Frame, parts: readonly ReadPart[]): void {
+  addRead(frame: Frame, parts: readonly ReadPart[]): BlockPlacer {
     const { recordBytes } = this.shape;
+    const counts: number[] = [];
     for (const { blocks } of parts) {
       for (const { chunk, first, count } of recordRuns(this.shape, blocks)) {
         const from = first * recordBytes;
@@ -76,19 +79,17 @@ export class VolumeLayout implements BlockLayout {
           .arg(chunkKey(this.#vdisk, chunk))
           .arg(from)
           .arg(from + count * recordBytes - 1);
+        counts.push(count);
       }
     }
+    return new RecordPlacer(parts, counts, this.shape, this.#scratch);
   }
 
-  placer(parts: readonly ReadPart[]): BlockPlacer {
-    return new RecordPlacer(parts, this.shape, this.#scratch);
-  }
-
-  addStore(frame: Frame, blocks: ReadonlyMap<number, Buffer | null>): void {
+  addStore(frame: Frame, blocks: ReadonlyMap<number, Buffer | null>, isCopy = false): void {
     const stored: number[] = [];
     const zeroed: number[] = [];
     for (const [block, data] of blocks) (data === null ? zeroed : stored).push(block);
-    if (stored.length > 0) this.#store(frame, ascending(stored), blocks);
+    if (stored.length > 0) this.#store(frame, ascending(stored), blocks, isCopy);
     if (zeroed.length > 0) this.#zero(frame, ascending(zeroed));
   }
 
@@ -140,14 +141,20 @@ export class VolumeLayout implements BlockLayout {
     return existing;
   }
 
-  #store(frame: Frame, stored: readonly number[], blocks: ReadonlyMap<number, Buffer | null>): void {
+  #store(
+    frame: Frame,
+    stored: readonly number[],
+    blocks: ReadonlyMap<number, Buffer | null>,
+    isCopy: boolean,
+  ): void {
     const { recordBytes, chunkBlocks } = this.shape;
     const sums = Buffer.allocUnsafe(stored.length * CHECKSUM_BYTES);
     let next = 0;
     for (const { chunk, first, count } of recordRuns(this.shape, stored)) {
       const key = chunkKey(this.#vdisk, chunk);
       const isLast = first + count === chunkBlocks;
-      if (!isLast) frame.command('SETRANGE', key, chunkBlocks * recordBytes, CHUNK_END);
+      const isReserved = this.#reserved.add(chunk) === 'known' && !isCopy;
+      if (!isLast && !isReserved) frame.command('SETRANGE', key, chunkBlocks * recordBytes, CHUNK_END);
       // A whole value replaces the one before: the engine takes it as it is, and nothing of a malformed one stays.
       if (count === chunkBlocks) frame.begin(3).arg('SET').arg(key);
       else
@@ -187,6 +194,7 @@ export class VolumeLayout implements BlockLayout {
     const gone: string[] = [];
     for (const { chunk, first, count } of recordRuns(this.shape, zeroed)) {
       const key = chunkKey(this.#vdisk, chunk);
+      this.#reserved.delete(chunk);
       if (count === this.shape.chunkBlocks) gone.push(key);
       else addZeroRecords(frame, key, this.shape, first, count);
     }
