@@ -77,7 +77,7 @@ export class EngineSession {
   readBlocks(blocks: readonly number[]): Promise<(Buffer | null)[]> {
     const { blockSizeBytes } = this.#options.layout;
     const into = Buffer.allocUnsafeSlow(blocks.length * blockSizeBytes);
-    const part = new ReadPart(blocks, into, blockSizeBytes, { notes: true });
+    const part = new ReadPart(blocks, into, blockSizeBytes, null, true);
     return new Promise((resolve, reject) => {
       this.readPart(part, (error) => {
         if (error !== null) return reject(error);

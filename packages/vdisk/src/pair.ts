@@ -145,7 +145,7 @@ export class Pair implements TurnEnd {
   async read(blocks: readonly number[]): Promise<(Buffer | null)[]> {
     const { blockSizeBytes } = this.context.layout;
     const into = Buffer.allocUnsafeSlow(blocks.length * blockSizeBytes);
-    const part = new ReadPart(blocks, into, blockSizeBytes, { notes: true });
+    const part = new ReadPart(blocks, into, blockSizeBytes, null, true);
     await new Promise<void>((resolve, reject) =>
       this.readPart(part, (error) => (error === null ? resolve() : reject(error))),
     );

@@ -18,7 +18,8 @@ export class ReadPart {
     blocks: readonly number[],
     into: Buffer,
     blockSizeBytes: number,
-    { places = null, notes = false }: { places?: readonly number[] | null; notes?: boolean } = {},
+    places: readonly number[] | null = null,
+    notes = false,
   ) {
     this.blocks = blocks;
     this.into = into;

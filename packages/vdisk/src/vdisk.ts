@@ -83,31 +83,39 @@ export class Vdisk implements VdiskDevice {
    * given back to {@link recycle}.
    */
   readStored(offsetBytes: number, lengthBytes: number): Promise<Buffer | null> {
+    const { blockSizeBytes } = this.geometry;
     return new Promise((resolve, reject) => {
       this.#assertInside(offsetBytes, lengthBytes, errno.invalid);
-      const { blockSizeBytes } = this.geometry;
       const first = Math.floor(offsetBytes / blockSizeBytes);
       const count = Math.ceil((offsetBytes + lengthBytes) / blockSizeBytes) - first;
-      const skip = offsetBytes - first * blockSizeBytes;
+      if (count === 0) return resolve(null);
       const into = this.#memory.take(count * blockSizeBytes);
+      const answer = (isHole: boolean): void => {
+        if (isHole) {
+          this.#memory.give(into);
+          return resolve(null);
+        }
+        const skip = offsetBytes - first * blockSizeBytes;
+        resolve(lengthBytes === into.length ? into : into.subarray(skip, skip + lengthBytes));
+      };
+      if (count === 1) {
+        // The commonest request.
+        const part = new ReadPart([first], into, blockSizeBytes);
+        this.#pair(this.#shardOf(first)).readPart(part, (error) => {
+          if (error !== null) reject(error);
+          else this.#whenOwner(() => answer(part.storedCount === 0), reject);
+        });
+        return;
+      }
       const parts = this.#parts(first, count, into);
       let left = parts.length;
       let failure: unknown = null;
-      const ended = (): void => {
-        if (failure !== null) return reject(failure);
-        const isHole = parts.every(({ part }) => part.storedCount === 0);
-        if (isHole) this.#memory.give(into);
-        const isWhole = lengthBytes === into.length;
-        this.#whenOwner(
-          () => resolve(isHole ? null : isWhole ? into : into.subarray(skip, skip + lengthBytes)),
-          reject,
-        );
-      };
-      if (left === 0) return resolve(null);
       for (const { shard, part } of parts) {
         this.#pair(shard).readPart(part, (error) => {
           failure ??= error;
-          if (--left === 0) ended();
+          if (--left > 0) return;
+          if (failure !== null) reject(failure);
+          else this.#whenOwner(() => answer(parts.every((each) => each.part.storedCount === 0)), reject);
         });
       }
     });
@@ -208,9 +216,6 @@ export class Vdisk implements VdiskDevice {
   /** The blocks, by the shard that holds them, and their place in `into`. */
   #parts(first: number, count: number, into: Buffer): { shard: number; part: ReadPart }[] {
     const { blockSizeBytes } = this.geometry;
-    if (count === 1) {
-      return [{ shard: this.#shardOf(first), part: new ReadPart([first], into, blockSizeBytes) }];
-    }
     const runs = new Map<number, { blocks: number[]; places: number[] }>();
     for (let i = 0; i < count; i++) {
       const shard = this.#shardOf(first + i);
@@ -224,7 +229,7 @@ export class Vdisk implements VdiskDevice {
     }
     return [...runs].map(([shard, { blocks, places }]) => ({
       shard,
-      part: new ReadPart(blocks, into, blockSizeBytes, { places }),
+      part: new ReadPart(blocks, into, blockSizeBytes, places),
     }));
   }
 

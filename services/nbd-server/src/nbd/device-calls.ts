@@ -7,16 +7,30 @@ import type { NbdTraffic } from './traffic.ts';
 /** The data of a READ, null for one of which nothing is stored; the payload of a BLOCK_STATUS; nothing for the others. */
 export type DeviceAnswer = Buffer | null | undefined;
 
-/** An `async` function, so that a device that throws rejects. */
-export async function runOnDevice(
+/** Never throws: a device that does rejects. Reads and plain writes, nearly all requests, cost no promise beside the device's own. */
+export function runOnDevice(
+  device: BlockDevice,
+  request: Request,
+  payload: Buffer | undefined,
+): Promise<DeviceAnswer> {
+  try {
+    const { type, flags, offsetBytes, lengthBytes } = request;
+    if (type === command.read) return device.read(offsetBytes, lengthBytes);
+    if (type === command.write && payload !== undefined && (flags & commandFlag.fua) === 0)
+      return device.write(offsetBytes, payload) as Promise<undefined>;
+    return runOther(device, request, payload);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+async function runOther(
   device: BlockDevice,
   request: Request,
   payload: Buffer | undefined,
 ): Promise<DeviceAnswer> {
   const { type, offsetBytes, lengthBytes } = request;
   switch (type) {
-    case command.read:
-      return device.read(offsetBytes, lengthBytes);
     case command.flush:
       await device.flush();
       return undefined;

@@ -275,10 +275,12 @@ export class Transmission implements BudgetHolder, ReplyQueueOwner {
   }
 
   #reply(request: Request, answer: DeviceAnswer): void {
-    if (answer === undefined) this.#replies.done(request);
-    else if (answer === null) this.#replies.hole(request);
-    else if (request.type === command.read) this.#replies.data(request, answer);
-    else this.#replies.status(request, answer, owedBytes(request));
+    const { type } = request;
+    if (type === command.read && answer) this.#replies.data(request, answer);
+    else if (type === command.read) this.#replies.hole(request);
+    else if (type === command.blockStatus && answer)
+      this.#replies.status(request, answer, owedBytes(request));
+    else this.#replies.done(request);
   }
 
   /** One log line per interval, however many requests fail: a dead engine fails thousands a second. */
