@@ -40,14 +40,13 @@ test('of a configuration that cannot be read nothing is taken over, the placemen
   const second = stored.lastIndexOf('- address');
   const ripped = stored.slice(0, second) + stored.slice(second).replaceAll('online', 'rip');
   assert.equal(parseClusterStorage(ripped).servers[1]?.status, 'rip');
-  const puts = [
-    { key: primaryKey, value: ripped },
+  for (const [told, put] of [
     { key: slaveKey, value: 'servers: none' },
-  ];
-  await plane.store.transact({ compare: [], puts });
-  await until(() => complaints.includes('ignored a bad cluster configuration'), {
-    what: 'the bad configuration to be told',
-    timeoutMs: 5_000,
-  });
+    { key: primaryKey, value: ripped },
+  ].entries()) {
+    await plane.store.transact({ compare: [], puts: [put] });
+    await until(() => complaints.length > told, { what: `${put.key} to be followed`, timeoutMs: 5_000 });
+  }
+  assert.ok(complaints.every((complaint) => complaint === 'ignored a bad cluster configuration'));
   assert.deepEqual(await mounted.device.read(4096, 4096), block(7));
 });
