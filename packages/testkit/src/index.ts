@@ -1,6 +1,7 @@
 export * from '@salvor/local-stack';
 export * from './errors.ts';
 export * from './faults/aof.ts';
+export * from './faults/cuttable-line.ts';
 export * from './faults/engine-fault-driver.ts';
 export * from './faults/engine-faults.ts';
 export type { Ack } from './load/ack-watch.ts';

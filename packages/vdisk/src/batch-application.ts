@@ -224,7 +224,8 @@ export class BatchApplication {
 
   /** Sends each member its frame unless it has applied this batch already. False when one failed. */
   async #send(batch: Batch, parts: readonly (readonly [MemberName, Frame])[]): Promise<boolean> {
-    const results = await Promise.all(
+    // All of them, whatever the first one meets: nothing of this batch is still under way when it is given up.
+    const results = await Promise.allSettled(
       parts.map(async ([name, frame]) => {
         const member = this.#pair.member(name);
         try {
@@ -238,7 +239,8 @@ export class BatchApplication {
         }
       }),
     );
-    return results.every((done) => done);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    return results.every((result) => result.status === 'fulfilled' && result.value);
   }
 }
 

@@ -5,12 +5,14 @@ import { sectorsOf } from './deduped/sector.ts';
 import type { VdiskDevice } from './device.ts';
 import { errno, VdiskIoError } from './errors.ts';
 import { EtcdView } from './etcd-view.ts';
+import { HeldOwnership } from './held-ownership.ts';
+import { LeaseGuard } from './lease-guard.ts';
 import type { MountOptions } from './mount-options.ts';
-import { LeaseGuard } from './ownership.ts';
 import { Pair } from './pair.ts';
 import type { MemberRecord, PairContext, RepairOutcome } from './pair-context.ts';
 import { mountPair } from './pair-mount.ts';
 import { recordRepair } from './repair-record.ts';
+import type { Serving } from './serving.ts';
 import { placeBlock } from './sharding.ts';
 import { type Geometry, Vdisk } from './vdisk.ts';
 import type { Clusters } from './vdisk-description.ts';
@@ -21,7 +23,7 @@ export class MountedVdisk {
   readonly #options: MountOptions;
   #geometry: Geometry;
   readonly #clusters: Clusters;
-  readonly #lease: Lease;
+  readonly #ownership: HeldOwnership;
   readonly #guard: LeaseGuard;
   #pairs: Pair[] = [];
   #view: EtcdView | null = null;
@@ -33,10 +35,16 @@ export class MountedVdisk {
     this.#options = options;
     this.#geometry = geometry;
     this.#clusters = clusters;
-    this.#lease = lease;
     this.epoch = epoch;
     this.#guard = new LeaseGuard(lease, geometry.vdisk, options.settings.holdMaxMs);
-    lease.onLost((reason) => this.#lose(`the lease is gone: ${reason}`));
+    this.#ownership = new HeldOwnership({
+      ...{ store: options.store, owner: options.owner, log: options.log, vdisk: options.vdisk, epoch, lease },
+      ttlSeconds: options.settings.leaseTtlSeconds,
+      guard: this.#guard,
+      confirm: () => this.#confirmShards(),
+      changed: () => this.#follow(),
+      lost: (reason) => this.#lose(reason),
+    });
   }
 
   /** As etcd says now: a vdisk may grow while it is mounted. */
@@ -87,13 +95,7 @@ export class MountedVdisk {
   async unmount(): Promise<void> {
     this.#end('it was unmounted');
     this.#view?.close();
-    await this.#lease.revoke().catch((error: unknown) => {
-      this.#options.log.warn(
-        { vdisk: this.geometry.vdisk, error: String(error) },
-        'the owner lease was left to expire',
-      );
-      this.#lease.release();
-    });
+    await this.#ownership.giveBack();
   }
 
   #assertNotEnded(): void {
@@ -104,7 +106,7 @@ export class MountedVdisk {
   #lose(reason: string): void {
     if (this.#ended !== null) return;
     this.#end(reason);
-    this.#lease.release();
+    this.#ownership.release();
     this.#options.events.ownershipLost(this.geometry.vdisk, reason);
   }
 
@@ -121,13 +123,21 @@ export class MountedVdisk {
     for (const pair of this.#pairs) pair.close(error);
   }
 
+  /** Asks the engines of every shard whether it may be served although the lease is not valid. */
+  async #confirmShards(): Promise<Serving> {
+    if (this.#device === null) return { kind: 'stop', reason: 'it is not mounted yet' };
+    const served = this.#pairs.filter((_, shard) => this.#rip[shard] !== true);
+    const answers = await Promise.all(served.map((pair) => pair.confirm()));
+    const reason = 'every shard confirmed that nobody else took over';
+    return answers.find(({ kind }) => kind === 'stop') ?? { kind: 'serve', reason };
+  }
+
   /** Takes over what etcd says now. */
   #follow(): void {
     const view = this.#view;
     if (view === null || this.#ended !== null || this.#pairs.length === 0) return;
-    const owner = view.ownerEpoch();
-    if (owner !== this.epoch)
-      return this.#lose(owner === null ? 'the owner key is gone' : `another owner has epoch ${owner}`);
+    const ended = this.#ownership.endedBy(view.ownerEpoch());
+    if (ended !== null) return this.#lose(ended);
     this.#followSize(view.staticText());
     try {
       const { primary, slave, rip } = view.records();
@@ -178,6 +188,7 @@ export class MountedVdisk {
       },
       settings,
       repairContent: this.geometry.isDeduped ? (task) => this.#repairContent(task) : undefined,
+      lease: this.#guard,
       blocksOfBit: (bit) => this.#blocksOfBit(bit, shard),
       engineFailed: ({ identity, address }, { fault, message }) => {
         log.warn({ vdisk, engine: address, fault, reason: message }, 'storage engine failed');
@@ -237,7 +248,7 @@ export class MountedVdisk {
   /** The record is what counts; the announcement follows it. */
   async #recordRepair(outcome: RepairOutcome): Promise<void> {
     const { store, owner, events, log } = this.#options;
-    const epoch = (): string | null => (this.#ended === null ? this.epoch : null);
+    const epoch = (): string | null => (this.#ended === null ? this.#ownership.revision : null);
     const isRecorded = await recordRepair({ store, log, server: owner.server, outcome, epoch });
     if (!isRecorded) return;
     this.#view?.addCompleted(outcome.incident, outcome.attempt);

@@ -62,6 +62,14 @@ export interface PairSettings {
   readonly engineSockets?: string | undefined;
 }
 
+/** What a pair asks about the lease of its owner. */
+export interface LeaseState {
+  /** Whether the lease is certainly valid: nobody else can own the vdisk. */
+  isOwner(): boolean;
+  /** Resolves when it is; rejects with VdiskIoError when it is not within a bound. */
+  leaseHeld(): Promise<void>;
+}
+
 /** What a pair needs from, and tells, the vdisk it belongs to. */
 export interface PairContext {
   readonly vdisk: string;
@@ -73,6 +81,7 @@ export interface PairContext {
   /** Bits of the dirty map; more once the vdisk has grown. */
   readonly bits: number;
   readonly settings: PairSettings;
+  readonly lease: LeaseState;
   /** The blocks with a bit of the dirty map that are placed on this shard. */
   blocksOfBit(bit: number): number[];
   /** Where content lies beside the blocks of the layout: gives it to a member under repair. Resolves with what it did. */

@@ -1,6 +1,6 @@
 import { EngineSession } from './engine-session.ts';
 import { unixSocketOf } from './engine-socket.ts';
-import { EngineError, FencedError } from './errors.ts';
+import { EngineError, FencedError, VdiskIoError } from './errors.ts';
 import type { Transaction } from './fenced-lane.ts';
 import type { Pair } from './pair.ts';
 import type { MemberRecord } from './pair-context.ts';
@@ -76,8 +76,25 @@ export class PairMember {
     return this.#opening;
   }
 
-  /** Opens without judging the write history: for mount and for repairs, which judge it themselves. */
+  /**
+   * Opens without judging the write history: for mount and for repairs, which judge it themselves. Every link in use was
+   * checked while the lease was valid: an engine that restarted may have forgotten that another owner raised the epoch.
+   */
   async openUnjudged(): Promise<EngineSession> {
+    const { lease } = this.#pair.context;
+    for (;;) {
+      const session = await this.#connectOnce();
+      if (lease.isOwner()) {
+        this.adopt(session);
+        return session;
+      }
+      // That nobody took over may have been forgotten, that somebody did cannot have been.
+      session.close();
+      await lease.leaseHeld();
+    }
+  }
+
+  async #connectOnce(): Promise<EngineSession> {
     const { vdisk, epoch, settings, layout } = this.#pair.context;
     const { identity, address, db } = this.record;
     const { connectTimeoutMs, commandTimeoutMs, password } = settings;
@@ -93,7 +110,6 @@ export class PairMember {
       session.close();
       throw new EngineError('unreachable', `engine ${address} was replaced while it was being connected`);
     }
-    this.adopt(session);
     return session;
   }
 
@@ -166,10 +182,17 @@ export class PairMember {
     if (this.#pair.closed || this.fault !== null || !this.#inUse()) return;
     if (performance.now() - this.#openedAt > QUICK_BREAK_MS) this.#breaks = 0;
     if (error.fault === 'timeout' || ++this.#breaks > QUICK_BREAKS_MAX) return this.fail(error);
+    this.#reopen();
+  }
+
+  #reopen(): void {
     this.open().then(
       () => this.#pair.changed(),
       (reason: unknown) => {
-        if (reason instanceof FencedError) this.#pair.context.fenced(reason);
+        // The lease is in doubt: that is no failure of the engine.
+        if (reason instanceof VdiskIoError) {
+          if (!this.#pair.closed && this.session === null && this.fault === null) this.#reopen();
+        } else if (reason instanceof FencedError) this.#pair.context.fenced(reason);
         else if (!(reason instanceof EngineError)) this.fail(new EngineError('protocol', String(reason)));
       },
     );

@@ -23,11 +23,20 @@ export async function mountPair(pair: Pair): Promise<void> {
   if (first !== undefined && second !== undefined) await levelOrBlame(pair, first, second);
   for (const { session, fault } of live)
     if (session !== null && fault === null) pair.adoptSeq(session.head.seq);
+  for (const member of live) blameIfBehind(pair, member);
   pair.mounted();
   const giveUpAt = performance.now() + pair.context.settings.holdMaxMs;
   while (pair.mode.kind === 'holding' && performance.now() < giveUpAt && !pair.closed) {
     await pair.nextChange(giveUpAt - performance.now());
   }
+}
+
+/** A member whose link was opened anew while the two were compared may have lost its tail in between. */
+function blameIfBehind(pair: Pair, member: PairMember): void {
+  const { session, fault, record } = member;
+  if (session === null || fault !== null || session.head.seq >= pair.seq) return;
+  const message = `engine ${record.address} is at batch ${session.head.seq} of vdisk ${pair.context.vdisk}, expected ${pair.seq}: it lost its last writes`;
+  member.fail(new EngineError('tail-lost', message));
 }
 
 async function fence(pair: Pair, member: PairMember): Promise<void> {
@@ -55,14 +64,11 @@ async function levelOrBlame(pair: Pair, a: PairMember, b: PairMember): Promise<v
   }
 }
 
-/** Asks a member something on its open session; the member has failed when it cannot answer. */
+/** Asks a member something; it has failed when it cannot answer. */
 async function asking<T>(member: PairMember, ask: (session: EngineSession) => Promise<T>): Promise<T> {
-  const { session, fault, record } = member;
   try {
-    // Not reopened: before the write history is known, nobody could judge where a new session is in it.
-    if (session === null)
-      throw fault ?? new EngineError('unreachable', `the link to engine ${record.address} broke`);
-    return await ask(session);
+    // A link that broke meanwhile is opened anew: where it is in the write history is seen from its head below.
+    return await ask(await member.open());
   } catch (error) {
     if (error instanceof EngineError) member.fail(error);
     throw error;

@@ -3,12 +3,14 @@ import { type Batch, BatchApplication } from './batch-application.ts';
 import type { EngineSession } from './engine-session.ts';
 import { EngineError, errno, FencedError, VdiskIoError } from './errors.ts';
 import type { PartRead } from './gathered-reads.ts';
+import { confirmPair } from './pair-confirmation.ts';
 import type { MemberRecord, PairContext } from './pair-context.ts';
 import { PairMember } from './pair-member.ts';
 import { decidePairMode, type MemberName, type PairMode } from './pair-mode.ts';
 import { PairRepair } from './pair-repair.ts';
 import { ReadPart } from './read-part.ts';
 import { Frame, type RespValue } from './resp.ts';
+import { type Serving, servesWithoutLease } from './serving.ts';
 import { callAtTurnEnd, type TurnEnd } from './turn.ts';
 
 /** Waiting operations per pair; more are refused, which the front end's own limits never let happen. */
@@ -27,6 +29,8 @@ export class Pair implements TurnEnd {
   readonly #repair: PairRepair;
   readonly #application: BatchApplication;
   #inFlight: Batch | null = null;
+  /** A batch that may be on one member only although its requests were refused: nothing passes before it is on all. */
+  #abandoned: Batch | null = null;
   /** A batch or an exclusive piece of work is under way. */
   #busy = false;
   #closed: Error | null = null;
@@ -84,7 +88,8 @@ export class Pair implements TurnEnd {
 
   /** Tells whether a member that must have every write may be at batch `seq`: nothing acknowledged may be missing. */
   isExpectedSeq(seq: number): boolean {
-    return seq >= this.#seq && seq <= this.#sent;
+    // During the mount the members are judged against each other.
+    return !this.#knowsHistory || (seq >= this.#seq && seq <= this.#sent);
   }
 
   /** Takes over what etcd says now. */
@@ -135,6 +140,11 @@ export class Pair implements TurnEnd {
       }, timeoutMs);
       this.#changed.push(wake);
     });
+  }
+
+  /** Asks the engines whether the shard may be served while the lease is not valid. */
+  confirm(): Promise<Serving> {
+    return confirmPair(this);
   }
 
   get closed(): boolean {
@@ -206,8 +216,18 @@ export class Pair implements TurnEnd {
   /** A value read while its block is being written may be the new one: it is answered once it is on every member that must have it. */
   #settleOverlap(blocks: readonly number[], told: PartRead): void {
     const batch = this.#inFlight;
-    if (batch === null || !blocks.some((block) => batch.blocks.has(block))) return told(this.#closed);
-    batch.onSettled.push(() => told(this.#closed));
+    if (batch !== null && blocks.some((block) => batch.blocks.has(block)))
+      batch.onSettled.push(() => told(this.#closed ?? this.#tornAt(blocks)));
+    else if (this.#tornAt(blocks) === null) told(this.#closed);
+    // What was read may be on this member only: it is answered when it is on all of them.
+    else this.exclusive(async () => {}).then(() => told(this.#closed), told);
+  }
+
+  #tornAt(blocks: readonly number[]): Error | null {
+    const { blocks: torn } = this.#abandoned ?? { blocks: NO_BLOCKS };
+    return blocks.some((block) => torn.has(block))
+      ? this.#ioError('a write to these blocks was given up halfway, and is not on both members yet')
+      : null;
   }
 
   /** The member that answers reads. Throws when there is none. */
@@ -297,6 +317,10 @@ export class Pair implements TurnEnd {
   atTurnEnd(): void {
     if (this.#busy || this.#queue.length === 0) return;
     this.#busy = true;
+    if (this.#abandoned !== null) {
+      void this.#commit(this.#abandoned);
+      return;
+    }
     const taken = takeBatch(this.#queue, this.context.layout.blockSizeBytes);
     const [first] = taken;
     if (first?.kind === 'exclusive') {
@@ -337,6 +361,7 @@ export class Pair implements TurnEnd {
   }
 
   async #commit(batch: Batch): Promise<void> {
+    this.#inFlight = batch;
     try {
       batch.blocks = touched(batch.pending);
       for (;;) {
@@ -347,10 +372,18 @@ export class Pair implements TurnEnd {
           batch.seq = ++this.#sent;
         }
         const copied = await this.#application.apply(batch, mode);
-        if (copied !== null) return this.#applied(batch, copied);
+        if (copied === null) continue;
+        this.#seq = batch.seq;
+        // What one engine took alone counts only if nobody else can have owned the vdisk.
+        if (!servesWithoutLease(mode.kind)) await this.#leaseHeld();
+        return this.#applied(batch, copied);
       }
     } catch (error) {
       const reason = error instanceof Error ? error : new Error(String(error));
+      // Behind a batch that cannot be finished nothing else can.
+      if (batch === this.#abandoned) for (const pending of this.#queue.splice(0)) pending.reject(reason);
+      else if (batch.mode !== null && this.#seq < batch.seq && this.#closed === null)
+        this.#abandoned = abandoned(batch);
       for (const pending of batch.pending) pending.reject(reason);
       this.#settle(batch);
     }
@@ -358,6 +391,7 @@ export class Pair implements TurnEnd {
 
   #applied(batch: Batch, copied: number): void {
     this.#seq = batch.seq;
+    if (batch === this.#abandoned) this.#abandoned = null;
     for (const entry of batch.pending) {
       if (entry.kind === 'write' || entry.kind === 'objects') entry.resolve();
       else if (entry.kind === 'copy') entry.resolve(copied);
@@ -367,7 +401,7 @@ export class Pair implements TurnEnd {
 
   #settle(batch: Batch): void {
     this.#inFlight = null;
-    for (const told of batch.onSettled) told();
+    for (const told of batch.onSettled.splice(0)) told();
     this.#ended();
   }
 
@@ -378,12 +412,20 @@ export class Pair implements TurnEnd {
       if (this.#closed !== null) throw this.#closed;
       const mode = this.mode;
       if (mode.kind === 'unavailable') throw this.#ioError(mode.reason);
-      if (mode.kind !== 'holding') return mode;
+      if (mode.kind !== 'holding') {
+        if (servesWithoutLease(mode.kind) || this.context.lease.isOwner()) return mode;
+        await this.#leaseHeld();
+        continue;
+      }
       const leftMs = giveUpAt - performance.now();
       if (leftMs <= 0)
         throw this.#ioError(`${mode.reason}; gave up after ${this.context.settings.holdMaxMs} ms`);
       await this.nextChange(leftMs);
     }
+  }
+
+  async #leaseHeld(): Promise<void> {
+    if (!this.context.lease.isOwner()) await this.context.lease.leaseHeld();
   }
 
   /** What an error of a member means; throws what is not the engine's failure. */
@@ -448,4 +490,22 @@ function touched(pending: readonly Pending[]): Set<number> {
     else if (entry.kind === 'copy') for (const block of entry.blocks) blocks.add(block);
   }
   return blocks;
+}
+
+/** The same batch with bytes of its own: those of the requests belong to whoever made them once they are answered. */
+function abandoned(batch: Batch): Batch {
+  const pending = batch.pending.map((entry) =>
+    entry.kind === 'write'
+      ? {
+          ...entry,
+          changes: entry.changes.map((change) => ({
+            ...change,
+            data: change.data === null ? null : Buffer.from(change.data),
+          })),
+        }
+      : entry.kind === 'objects'
+        ? { ...entry, objects: entry.objects.map(({ key, value }) => ({ key, value: Buffer.from(value) })) }
+        : entry,
+  );
+  return { ...batch, pending, onSettled: [] };
 }

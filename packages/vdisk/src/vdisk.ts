@@ -3,6 +3,7 @@ import type { VdiskDevice } from './device.ts';
 import { errno, VdiskIoError } from './errors.ts';
 import { type Extent, findExtents } from './extents.ts';
 import type { BlockLayout } from './layout/block-layout.ts';
+import type { OwnerGuard } from './lease-guard.ts';
 import type { Pair } from './pair.ts';
 import type { PairMode } from './pair-mode.ts';
 import { ReadMemory } from './read-memory.ts';
@@ -19,14 +20,6 @@ export interface Geometry {
   readonly readOnly: boolean;
   /** Servers in the cluster, `rip` ones included. */
   readonly shards: number;
-}
-
-/** Tells whether the owner may still serve, and waits where that is in doubt. */
-export interface OwnerGuard {
-  /** Whether {@link assertOwner} would resolve at once. */
-  isOwner(): boolean;
-  /** Resolves while the ownership cannot have expired; waits a bounded time for it to be confirmed; rejects with VdiskIoError. */
-  assertOwner(): Promise<void>;
 }
 
 /** How a shard serves, for status answers. */
@@ -101,9 +94,10 @@ export class Vdisk implements VdiskDevice {
       if (count === 1) {
         // The commonest request.
         const part = new ReadPart([first], into, blockSizeBytes);
-        this.#pair(this.#shardOf(first)).readPart(part, (error) => {
+        const shard = this.#shardOf(first);
+        this.#pair(shard).readPart(part, (error) => {
           if (error !== null) reject(error);
-          else this.#whenOwner(() => answer(part.storedCount === 0), reject);
+          else this.#whenOwner([shard], () => answer(part.storedCount === 0), reject);
         });
         return;
       }
@@ -115,7 +109,12 @@ export class Vdisk implements VdiskDevice {
           failure ??= error;
           if (--left > 0) return;
           if (failure !== null) reject(failure);
-          else this.#whenOwner(() => answer(parts.every((each) => each.part.storedCount === 0)), reject);
+          else
+            this.#whenOwner(
+              parts.map((each) => each.shard),
+              () => answer(parts.every((each) => each.part.storedCount === 0)),
+              reject,
+            );
         });
       }
     });
@@ -166,7 +165,7 @@ export class Vdisk implements VdiskDevice {
 
   /** Every acknowledged write is on every member that must have it; what remains is to be sure that we still own the vdisk. */
   async flush(): Promise<void> {
-    await this.#guard.assertOwner();
+    if (!this.#guard.isOwner()) await this.#guard.assertOwner(this.#usablePairs());
   }
 
   shardStates(): ShardState[] {
@@ -181,7 +180,7 @@ export class Vdisk implements VdiskDevice {
     this.#assertInside(offsetBytes, lengthBytes, errno.invalid);
     if (lengthBytes === 0) return [];
     const { blockSizeBytes } = this.geometry;
-    const usable = this.#pairs.map(({ context }) => context.shard).filter(this.#usable);
+    const usable = this.#usablePairs().map(({ context }) => context.shard);
     const extents = await findExtents({
       offsetBytes,
       lengthBytes,
@@ -189,7 +188,7 @@ export class Vdisk implements VdiskDevice {
       shards: usable.map((shard) => this.#pair(shard)),
       shardOf: (block) => usable.indexOf(this.#shardOf(block)),
     });
-    await this.#guard.assertOwner();
+    if (!this.#guard.isOwner()) await this.#guard.assertOwner(this.#usablePairs());
     return extents;
   }
 
@@ -233,9 +232,13 @@ export class Vdisk implements VdiskDevice {
     }));
   }
 
-  #whenOwner(then: () => void, otherwise: (error: unknown) => void): void {
-    if (this.#guard.isOwner()) then();
-    else this.#guard.assertOwner().then(then, otherwise);
+  #whenOwner(shards: readonly number[], then: () => void, otherwise: (error: unknown) => void): void {
+    if (this.#guard.isOwner()) return then();
+    this.#guard.assertOwner(shards.map((shard) => this.#pair(shard))).then(then, otherwise);
+  }
+
+  #usablePairs(): Pair[] {
+    return this.#pairs.filter(({ context }) => this.#usable(context.shard));
   }
 
   #byShard(offsetBytes: number, lengthBytes: number): Map<number, Piece[]> {

@@ -111,8 +111,9 @@ export class DataPlane implements AsyncDisposable {
     return plane;
   }
 
-  openStore(): ConfigStore {
-    const store = openStore({ endpoints: [this.etcd.endpoint] });
+  /** By default straight to etcd. */
+  openStore(endpoint = this.etcd.endpoint): ConfigStore {
+    const store = openStore({ endpoints: [endpoint] });
     this.#stores.push(store);
     return store;
   }
@@ -145,13 +146,14 @@ export class DataPlane implements AsyncDisposable {
     server = 'nbd-1',
     settings: Partial<MountSettings> = {},
     purpose: MountPurpose = 'clients',
+    store = this.store,
   ): Promise<Mounted> {
     const told = { failures: [], repairs: [], unavailable: [], lost: [], complaints: [] } as Omit<
       Mounted,
       'vdisk'
     >;
     const mounted = await mountVdisk({
-      store: this.store,
+      store,
       vdisk,
       owner: { server, instance: `run-${++this.#operations}` },
       settings: { ...mountSettings, ...settings },

@@ -3,7 +3,8 @@ import { after, before, describe, it } from 'node:test';
 import { type ConfigStore, openStore, ownerKey } from '@salvor/config-store';
 import { type EtcdHandle, startEtcd, tempDir, until } from '@salvor/testkit';
 import { OwnedElsewhereError } from '../src/index.ts';
-import { LeaseGuard, takeOwnership } from '../src/ownership.ts';
+import { LeaseGuard } from '../src/lease-guard.ts';
+import { takeOwnership } from '../src/ownership.ts';
 
 const dir = tempDir('ownership');
 let etcd: EtcdHandle;
@@ -117,9 +118,9 @@ describe('the guard of a lease', () => {
   it('lets pass while the lease holds, and refuses for good once it is lost', async () => {
     const lease = await store.grantLease(30);
     const guard = new LeaseGuard(lease, 'v1', 5_000);
-    await guard.assertOwner();
+    await guard.leaseHeld();
     guard.lose('the owner key is gone');
-    await assert.rejects(guard.assertOwner(), {
+    await assert.rejects(guard.leaseHeld(), {
       code: 'ownership-lost',
       message: /v1: the owner key is gone/,
     });
@@ -130,7 +131,7 @@ describe('the guard of a lease', () => {
     const lease = await store.grantLease(30);
     const guard = new LeaseGuard(lease, 'v1', 50);
     lease.release();
-    await assert.rejects(guard.assertOwner(), { code: 'ownership-in-doubt', nbdErrno: 5 });
+    await assert.rejects(guard.leaseHeld(), { code: 'ownership-in-doubt', nbdErrno: 5 });
     await lease.revoke();
   });
 });

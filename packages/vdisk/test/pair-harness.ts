@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { EngineStatus } from '@salvor/config-store';
 import { EngineControl } from '../src/engine-control.ts';
 import type { EngineIdentity } from '../src/engine-keys.ts';
-import type { EngineError, FencedError } from '../src/errors.ts';
+import { type EngineError, errno, type FencedError, VdiskIoError } from '../src/errors.ts';
 import { NondedupedLayout } from '../src/layout/nondeduped.ts';
 import { Pair } from '../src/pair.ts';
 import type { MemberRecord, PairContext, RepairOutcome } from '../src/pair-context.ts';
@@ -147,6 +147,8 @@ export class PairHarness {
   slave: MemberRecord | null;
   pair: Pair;
   readonly blocks: number;
+  /** Plays the lease: while it is not valid, whoever waits for it waits until it is. */
+  readonly lease = { isValid: true, isOwner: () => this.lease.isValid, leaseHeld: () => this.#leaseHeld() };
   #clock = 1;
 
   constructor(
@@ -164,6 +166,7 @@ export class PairHarness {
       shards: 1,
       layout: new NondedupedLayout('v1', blockSizeBytes),
       bits: blocks,
+      lease: this.lease,
       settings: { connectTimeoutMs: 1000, commandTimeoutMs: 1000, proposeAfterMs: 250, holdMaxMs: 10_000 },
       blocksOfBit: (bit) => [bit],
       engineFailed: ({ address }, error) => this.failures.push({ address, fault: error.fault }),
@@ -179,6 +182,14 @@ export class PairHarness {
       },
     };
     this.pair = new Pair(context, this.primary, this.slave);
+  }
+
+  async #leaseHeld(): Promise<void> {
+    const giveUpAt = performance.now() + this.pair.context.settings.holdMaxMs;
+    while (!this.lease.isValid) {
+      if (performance.now() > giveUpAt) throw new VdiskIoError('ownership-in-doubt', 'no lease', errno.io);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
   }
 
   /** Claims the engines, then mounts. */

@@ -2,9 +2,10 @@ import { isZero } from '../batch.ts';
 import type { VdiskDevice } from '../device.ts';
 import { errno, VdiskIoError } from '../errors.ts';
 import { type Extent, findExtents } from '../extents.ts';
+import type { OwnerGuard } from '../lease-guard.ts';
 import type { Pair } from '../pair.ts';
 import { placeBlock } from '../sharding.ts';
-import type { Geometry, OwnerGuard, ShardState } from '../vdisk.ts';
+import type { Geometry, ShardState } from '../vdisk.ts';
 import { contentHash } from './content-hash.ts';
 import { type ContentRepairCounts, type ContentRepairTask, repairContent } from './content-repair.ts';
 import { ContentStore, type TemplateContent } from './content-store.ts';
@@ -84,7 +85,7 @@ export class DedupedVdisk implements VdiskDevice {
     const isHole = hashes.every((hash) => hash === null);
     if (!isHole && count === 1 && lengthBytes === blockSizeBytes) {
       const whole = await this.#blockContent(first, hashes[0] ?? null);
-      await this.#guard.assertOwner();
+      await this.#assertOwner();
       return whole;
     }
     const out = isHole ? null : Buffer.alloc(lengthBytes);
@@ -99,7 +100,7 @@ export class DedupedVdisk implements VdiskDevice {
         }),
       );
     }
-    await this.#guard.assertOwner();
+    await this.#assertOwner();
     return out;
   }
 
@@ -112,7 +113,7 @@ export class DedupedVdisk implements VdiskDevice {
     const [stored] = await this.#sectorExtents(offsetBytes, lengthBytes);
     if (stored === undefined) return [];
     const extents = stored.allocated ? await this.#blockExtents(offsetBytes, stored.lengthBytes) : [stored];
-    await this.#guard.assertOwner();
+    await this.#assertOwner();
     return extents;
   }
 
@@ -129,7 +130,13 @@ export class DedupedVdisk implements VdiskDevice {
 
   /** Every acknowledged write is on every member that must have it; what remains is to be sure that we still own the vdisk. */
   async flush(): Promise<void> {
-    await this.#guard.assertOwner();
+    await this.#assertOwner();
+  }
+
+  /** Sectors and contents lie on any shard: all of them must be ours. */
+  async #assertOwner(): Promise<void> {
+    if (this.#guard.isOwner()) return;
+    await this.#guard.assertOwner(this.#pairs.filter(({ context }) => this.#usable(context.shard)));
   }
 
   shardStates(): ShardState[] {

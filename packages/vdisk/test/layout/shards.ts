@@ -120,6 +120,7 @@ export class Shards {
         shards,
         layout,
         bits: layout.bitCount(blocks, shards),
+        lease: { isOwner: () => true, leaseHeld: async () => {} },
         settings: {
           connectTimeoutMs: TIMEOUT_MS,
           commandTimeoutMs: TIMEOUT_MS,
