@@ -1,5 +1,6 @@
 /** Measurements, printed as JSON and always beside a peer measured in the same run: `npm run -s bench -- nbd --json`. */
 import { parseArgs } from 'node:util';
+import { benchHistory, historyOptions, historyTable } from './history.ts';
 import { benchLayouts, layoutTable } from './layout.ts';
 import { benchNbd, nbdTable } from './nbd.ts';
 import { benchSoak, soakOptions, soakTable } from './soak.ts';
@@ -11,6 +12,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '2' },
     'fault-every': { type: 'string' },
+    ...historyOptions,
     ...soakOptions,
   },
 });
@@ -48,8 +50,19 @@ switch (name) {
     if (result.broken.length > 0) process.exitCode = 1;
     break;
   }
+  case 'history': {
+    const result = await benchHistory({
+      operations: positive('--operations', values.operations ?? '10000000'),
+      seed: positive('--seed', values.seed ?? String(Date.now() % 0xffff_ffff)),
+      faultEveryMs: positive('--fault-every', values['fault-every'] ?? '5') * 1_000,
+      progress,
+    });
+    print(result, historyTable(result));
+    if (result.violationCount > 0) process.exitCode = 1;
+    break;
+  }
   default:
-    process.stderr.write(`bench: expected one of: nbd, layout, soak; found ${name ?? 'nothing'}\n`);
+    process.stderr.write(`bench: expected one of: nbd, layout, soak, history; found ${name ?? 'nothing'}\n`);
     process.exitCode = 2;
 }
 

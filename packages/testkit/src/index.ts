@@ -7,6 +7,7 @@ export * from './faults/engine-faults.ts';
 export * from './history/block-history.ts';
 export * from './history/history-load.ts';
 export * from './history/history-recorder.ts';
+export type { Regions } from './history/request-mix.ts';
 export type * from './history/violation.ts';
 export type { Ack } from './load/ack-watch.ts';
 export * from './load/block-content.ts';

@@ -2,6 +2,7 @@ import { TestkitError } from '../errors.ts';
 import { DAMAGED, SECTORS_PER_BLOCK } from './block-history.ts';
 import type { HistoryLoad } from './history-load.ts';
 import { MAX_SECTORS, NbdPipe, RequestSlot } from './nbd-pipe.ts';
+import type { SectorBytes } from './sector-values.ts';
 
 const CONNECT_TIMEOUT_MS = 4_000;
 const RECONNECT_DELAY_MS = 25;
@@ -95,7 +96,7 @@ export class HistoryClient {
     const slots = Array.from({ length: room }, () => spareSlots.pop() ?? new RequestSlot());
     let connection: Connection | null = null;
     const opening = NbdPipe.open(target, CONNECT_TIMEOUT_MS, slots, {
-      answered: (slot, errno) => connection !== null && this.#answered(connection, slot, errno),
+      answered: (slot, errno, data) => connection !== null && this.#answered(connection, slot, errno, data),
       drained: () => connection !== null && this.#pump(connection),
       lost: () => connection !== null && this.#lost(connection),
     });
@@ -173,7 +174,7 @@ export class HistoryClient {
     connection.pipe.send(slot, nowMs);
   }
 
-  #answered(connection: Connection, slot: RequestSlot, errno: number): void {
+  #answered(connection: Connection, slot: RequestSlot, errno: number, data: SectorBytes): void {
     const { recorder, progress } = this.#load;
     const late = connection.leftAtMs !== null;
     if (late) progress.lateAnswers++;
@@ -182,7 +183,7 @@ export class HistoryClient {
       if (slot.read !== null) recorder.readForgotten(slot.read);
       if (slot.write !== null && !late) recorder.writeFailed(slot.write);
     } else {
-      this.#succeeded(connection, slot);
+      this.#succeeded(connection, slot, data);
     }
     if (late) return;
     if (errno !== 0) this.#again(slot);
@@ -195,13 +196,13 @@ export class HistoryClient {
     else this.#sweep.todo.push(toRun(slot));
   }
 
-  #succeeded(connection: Connection, slot: RequestSlot): void {
+  #succeeded(connection: Connection, slot: RequestSlot, data: SectorBytes): void {
     const { recorder } = this.#load;
     const { read, write } = slot;
     if (read !== null) {
-      slot.data.values(this.#place(read.firstSector), read.sectors, this.#values);
+      data.values(this.#place(read.firstSector), read.sectors, this.#values);
       recorder.readAnswered(read, this.#values, (sector) =>
-        this.#values[sector] === DAMAGED ? slot.data.describe(sector) : '',
+        this.#values[sector] === DAMAGED ? data.describe(sector) : '',
       );
       this.#load.served(this.#device, connection.connectedAt);
     } else if (write !== null) {

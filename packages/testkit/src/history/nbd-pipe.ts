@@ -18,7 +18,7 @@ export const MAX_SECTORS = 256;
 
 export type RequestKind = 'read' | 'write' | 'zero' | 'trim' | 'flush';
 
-/** A request with its buffer; used again when it was answered. */
+/** A request with what it writes; used again when it was answered. */
 export class RequestSlot {
   readonly data = new SectorBytes(REQUEST_HEADER_BYTES, MAX_SECTORS);
   kind: RequestKind = 'flush';
@@ -33,8 +33,8 @@ export class RequestSlot {
 }
 
 export interface PipeEvents {
-  /** The reply is in; a READ's bytes are in the slot. `errno` 0 is success. */
-  answered(slot: RequestSlot, errno: number): void;
+  /** The reply is in; the bytes of a READ are `data` until this returns. `errno` 0 is success. */
+  answered(slot: RequestSlot, errno: number, data: SectorBytes): void;
   /** All replies of one chunk were handed out: the time to send more. */
   drained(): void;
   /** Never after `destroy`. */
@@ -49,6 +49,7 @@ export class NbdPipe {
   readonly #free: number[] = [];
   readonly #header = Buffer.alloc(REPLY_HEADER_BYTES);
   #headerFilled = 0;
+  readonly #data = new SectorBytes(0, MAX_SECTORS);
   #receiving: RequestSlot | null = null;
   #receivingIndex = 0;
   #filled = 0;
@@ -154,8 +155,8 @@ export class NbdPipe {
     while (at < chunk.length && !this.#ended) {
       const slot = this.#receiving;
       if (slot !== null) {
-        const end = REQUEST_HEADER_BYTES + slot.sectors * SECTOR_BYTES;
-        const copied = chunk.copy(slot.data.bytes, this.#filled, at, at + end - this.#filled);
+        const end = slot.sectors * SECTOR_BYTES;
+        const copied = chunk.copy(this.#data.bytes, this.#filled, at, at + end - this.#filled);
         at += copied;
         this.#filled += copied;
         if (this.#filled === end) this.#finish(slot, 0);
@@ -187,13 +188,13 @@ export class NbdPipe {
     const errno = header.readUInt32BE(4);
     if (errno !== 0 || slot.kind !== 'read') return this.#finish(slot, errno);
     this.#receiving = slot;
-    this.#filled = REQUEST_HEADER_BYTES;
+    this.#filled = 0;
   }
 
   #finish(slot: RequestSlot, errno: number): void {
     this.#receiving = null;
     slot.busy = false;
-    this.#events.answered(slot, errno);
+    this.#events.answered(slot, errno, this.#data);
     slot.read = null;
     slot.write = null;
     this.#free.push(this.#receivingIndex);

@@ -1,0 +1,256 @@
+import type { Bus } from '@salvor/bus';
+import {
+  type HistoryLoad,
+  killEngine,
+  restartEmpty,
+  restartWithData,
+  SeededRandom,
+  type Stack,
+  type StackEngine,
+  until,
+} from '@salvor/testkit';
+
+export const faultKinds = [
+  'engine-killed',
+  'engine-emptied',
+  'engine-paused',
+  'pair-killed',
+  'server-killed',
+  'server-paused',
+  'etcd-restarted',
+  'nats-restarted',
+] as const;
+export type FaultKind = (typeof faultKinds)[number];
+
+/** One fault, for the story of a run. Times are `performance.now()` milliseconds. */
+export interface FaultRecord {
+  readonly kind: FaultKind;
+  readonly target: string;
+  readonly atMs: number;
+  readonly overAtMs: number;
+  /** Ticks of the history between which it happened. */
+  readonly tick: number;
+  readonly overTick: number;
+}
+
+/** How often each kind is drawn, compared with the others. */
+const WEIGHTS: Readonly<Record<FaultKind, number>> = {
+  'engine-killed': 5,
+  'engine-emptied': 2,
+  'engine-paused': 3,
+  'pair-killed': 1,
+  'server-killed': 5,
+  'server-paused': 2,
+  'etcd-restarted': 2,
+  'nats-restarted': 2,
+};
+const SIDES = ['primary', 'slave'] as const;
+const READY_TIMEOUT_MS = 60_000;
+
+export interface FaultOptions {
+  readonly stack: Stack;
+  readonly bus: Bus;
+  readonly load: HistoryLoad;
+  readonly seed: number;
+  readonly everyMs: number;
+  /** A server that is paused is away for longer than this. */
+  readonly leaseMs: number;
+  /** Drawn from these only, in this order first, one after the other. */
+  readonly firstKinds?: readonly FaultKind[];
+  readonly progress?: (line: string) => void;
+}
+
+/** Breaks one part of a stack after the other, and brings each back, without waiting for what is repaired. */
+export class FaultDriver {
+  readonly records: FaultRecord[] = [];
+  /** Faults that were due while the pair they were meant for had no second copy to fall back on. */
+  passedOver = 0;
+  readonly #options: FaultOptions;
+  readonly #random: SeededRandom;
+  readonly #stopping = new AbortController();
+  readonly #first: FaultKind[];
+
+  constructor(options: FaultOptions) {
+    this.#options = options;
+    this.#random = new SeededRandom(options.seed);
+    this.#first = [...(options.firstKinds ?? [])];
+  }
+
+  stop(): void {
+    this.#stopping.abort();
+  }
+
+  /** Until {@link stop}; what is broken then is brought back first. */
+  async run(): Promise<void> {
+    const { everyMs } = this.#options;
+    let dueAtMs = performance.now() + everyMs;
+    while (await this.#reached(dueAtMs)) {
+      await this.#next();
+      dueAtMs = Math.max(dueAtMs + everyMs, performance.now());
+    }
+  }
+
+  async #next(): Promise<void> {
+    const kind = this.#first[0] ?? this.#draw();
+    const { load, progress } = this.#options;
+    const [atMs, tick] = [performance.now(), load.recorder.now];
+    const target = await this.#carryOut(kind);
+    if (target === null) {
+      this.passedOver++;
+      return;
+    }
+    this.#first.shift();
+    const overAtMs = performance.now();
+    this.records.push({ kind, target, atMs, overAtMs, tick, overTick: load.recorder.now });
+    progress?.(`${kind} ${target}, ${Math.round(overAtMs - atMs)} ms`);
+  }
+
+  #draw(): FaultKind {
+    const total = faultKinds.reduce((sum, kind) => sum + WEIGHTS[kind], 0);
+    let draw = this.#random.below(total);
+    for (const kind of faultKinds) {
+      draw -= WEIGHTS[kind];
+      if (draw < 0) return kind;
+    }
+    return 'engine-killed';
+  }
+
+  /** What was hit; null when nothing could be, without taking the last copy of something. */
+  async #carryOut(kind: FaultKind): Promise<string | null> {
+    const { stack } = this.#options;
+    switch (kind) {
+      case 'engine-killed':
+      case 'engine-emptied':
+      case 'engine-paused':
+      case 'pair-killed':
+        return this.#breakEngine(kind);
+      case 'server-killed':
+        return this.#killServer();
+      case 'server-paused':
+        return this.#pauseServer();
+      case 'etcd-restarted':
+        await stack.etcd.process.kill();
+        await this.#wait(this.#random.below(1_500));
+        await stack.etcd.process.start();
+        return 'etcd';
+      case 'nats-restarted':
+        await stack.nats.process.kill();
+        await this.#wait(this.#random.below(1_500));
+        await stack.nats.process.start();
+        return 'nats';
+    }
+  }
+
+  async #breakEngine(kind: FaultKind): Promise<string | null> {
+    const pair = await this.#wholePair();
+    if (pair === null) return null;
+    const engine = pair[this.#random.below(2)] ?? pair[0];
+    switch (kind) {
+      case 'engine-emptied': {
+        const cluster = await this.#clusterWithSpare(engine);
+        if (cluster === null) return null;
+        await killEngine(engine);
+        await this.#wait(this.#random.below(800));
+        await restartEmpty(engine);
+        return engine.address;
+      }
+      case 'engine-paused':
+        engine.process.pause();
+        await this.#wait(200 + this.#random.below(5_000));
+        engine.process.resume();
+        return engine.address;
+      case 'pair-killed':
+        await Promise.all(pair.map((one) => killEngine(one)));
+        await this.#wait(this.#random.below(800));
+        await Promise.all(pair.map((one) => restartWithData(one)));
+        return pair.map((one) => one.address).join(' and ');
+      default:
+        await killEngine(engine);
+        await this.#wait(this.#random.below(2_500));
+        await restartWithData(engine);
+        return engine.address;
+    }
+  }
+
+  async #killServer(): Promise<string> {
+    const { stack, load } = this.#options;
+    const server = stack.nbdServers[this.#random.below(stack.nbdServers.length)] ?? stack.nbdServer();
+    await until(() => server.identity() !== null, { what: 'the server runs', timeoutMs: READY_TIMEOUT_MS });
+    await server.kill('SIGKILL');
+    load.serverGone(server.name);
+    return server.name;
+  }
+
+  async #pauseServer(): Promise<string> {
+    const { stack, leaseMs } = this.#options;
+    const server = stack.nbdServers[this.#random.below(stack.nbdServers.length)] ?? stack.nbdServer();
+    await until(() => server.identity() !== null, { what: 'the server runs', timeoutMs: READY_TIMEOUT_MS });
+    server.pause();
+    await this.#wait(leaseMs * (1.2 + this.#random.fraction()));
+    server.resume();
+    return server.name;
+  }
+
+  /** The members of a pair of which both are online, drawn at random. */
+  async #wholePair(): Promise<[StackEngine, StackEngine] | null> {
+    const { stack } = this.#options;
+    const shard = this.#random.below(stack.engines.primary.length);
+    const members: StackEngine[] = [];
+    for (const side of SIDES) {
+      const { engines } = await this.#cluster(stack.clusters[side]);
+      const entry = engines[shard];
+      if (entry?.status !== 'online') return null;
+      members.push(stack.engineAt(entry.address));
+    }
+    const [primary, slave] = members;
+    const up = members.every(({ process }) => process.running && !process.paused);
+    return primary !== undefined && slave !== undefined && up ? [primary, slave] : null;
+  }
+
+  /** The cluster of the engine, with a spare to lose; engines that were replaced become spares again. */
+  async #clusterWithSpare(engine: StackEngine): Promise<string | null> {
+    const { stack, bus } = this.#options;
+    const clusters = await Promise.all(SIDES.map((side) => this.#cluster(stack.clusters[side])));
+    const own = clusters.find(({ engines }) => engines.some(({ address }) => address === engine.address));
+    if (own === undefined) return null;
+    if (own.spares.length > 0) return own.cluster;
+    const used = new Set(
+      clusters.flatMap(({ engines, spares }) => [
+        ...spares.map(({ address }) => address),
+        ...engines.flatMap(({ address, replacement }) => [address, replacement?.address ?? address]),
+      ]),
+    );
+    const all = [...stack.engines.primary, ...stack.engines.slave, ...stack.engines.spares];
+    const free = all.find(({ address }) => !used.has(address));
+    if (free === undefined) return null;
+    await restartEmpty(free);
+    await bus.request('cluster.add-spares', {
+      cluster: own.cluster,
+      spares: [{ address: free.address, db: 0 }],
+    });
+    return own.cluster;
+  }
+
+  async #cluster(cluster: string) {
+    return (await this.#options.bus.request('cluster.get', { cluster }, { timeoutMs: 20_000 })).cluster;
+  }
+
+  async #wait(ms: number): Promise<void> {
+    const endsAt = performance.now() + ms;
+    await until(() => performance.now() >= endsAt, {
+      what: 'the fault has lasted',
+      timeoutMs: ms + 5_000,
+      intervalMs: 10,
+    });
+  }
+
+  /** False when the run is over. */
+  async #reached(dueAtMs: number): Promise<boolean> {
+    const over = (): boolean => this.#stopping.signal.aborted;
+    await until(() => over() || performance.now() >= dueAtMs, {
+      what: 'the next fault is due',
+      timeoutMs: this.#options.everyMs + 60_000,
+    });
+    return !over();
+  }
+}

@@ -1,0 +1,154 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  HistoryLoad,
+  type HistoryProgress,
+  type RecorderCounts,
+  type Regions,
+  startStack,
+  type Violation,
+} from '@salvor/testkit';
+import { compareCopies } from './copies.ts';
+import { FaultDriver, type FaultKind, type FaultRecord } from './faults.ts';
+import { untilHealthy } from './health.ts';
+
+export interface HistoryRunOptions {
+  readonly operations: number;
+  readonly seed: number;
+  readonly faultEveryMs: number;
+  readonly firstFaults?: readonly FaultKind[];
+  readonly devices?: number;
+  readonly clientsPerDevice?: number;
+  readonly depth?: number;
+  readonly regions?: Regions;
+  readonly shards?: number;
+  readonly spares?: number;
+  readonly healTimeoutMs?: number;
+  readonly progress?: (line: string) => void;
+}
+
+export interface HistoryReport extends HistoryProgress, RecorderCounts {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly operationsPerSecond: number;
+  readonly faults: Record<string, number>;
+  readonly faultsPassedOver: number;
+  readonly violationCount: number;
+  /** Violations whose missing write had been covered by a flush, or was a FUA write. */
+  readonly flushedLost: number;
+  /** Blocks that were compared on the two engines of their pair, after everything was healed. */
+  readonly copiesCompared: number;
+  readonly violations: readonly Violation[];
+  /** Where the violations and the logs of the services are; null when there is none. */
+  readonly artifacts: string | null;
+}
+
+const LEASE_SECONDS = 3;
+const IMPATIENT_AFTER_MS = 4_500;
+const SWEEP_TIMEOUT_MS = 120_000;
+const PROGRESS_EVERY_MS = 10_000;
+
+/** A stack of its own under load and faults; its history is judged while it is made. */
+export async function runHistory(options: HistoryRunOptions): Promise<HistoryReport> {
+  const { operations, seed, progress = () => undefined, shards = 2, spares = 4 } = options;
+  const dir = mkdtempSync(join(tmpdir(), 'salvor-history-'));
+  const stack = await startStack({
+    dir,
+    primaries: shards,
+    spares,
+    nbdServers: 2,
+    appendfsync: 'no',
+    nbdServerEnv: { SALVOR_LEASE_TTL_SECONDS: String(LEASE_SECONDS) },
+  });
+  const bus = await stack.connectBus('history');
+  let keep = false;
+  try {
+    const devices = Array.from({ length: options.devices ?? 3 }, (_, i) => `h${i + 1}`);
+    for (const vdisk of devices) {
+      const place = { cluster: stack.clusters.primary, slaveCluster: stack.clusters.slave };
+      await bus.request('vdisk.create', { vdisk, type: 'db', sizeGiB: 1, ...place });
+    }
+    const load = new HistoryLoad({
+      devices,
+      servers: stack.nbdServers.map((server) => ({ name: server.name, uri: (name) => server.unixUri(name) })),
+      clientsPerDevice: options.clientsPerDevice ?? 4,
+      depth: options.depth ?? 12,
+      operations,
+      seed,
+      regions: options.regions ?? { hotBlocks: 16, warmBlocks: 64, coldBlocks: 2_048 },
+      impatientAfterMs: IMPATIENT_AFTER_MS,
+    });
+    const faults = new FaultDriver({
+      stack,
+      bus,
+      load,
+      seed,
+      everyMs: options.faultEveryMs,
+      leaseMs: LEASE_SECONDS * 1_000,
+      ...(options.firstFaults === undefined ? {} : { firstKinds: options.firstFaults }),
+      progress: (line) => progress(`fault: ${line}`),
+    });
+    const startedAt = performance.now();
+    let [lastOperations, lastAt] = [0, startedAt];
+    const teller = setInterval(() => {
+      const [done, now] = [load.progress.operations, performance.now()];
+      const rate = Math.round((1_000 * (done - lastOperations)) / (now - lastAt));
+      [lastOperations, lastAt] = [done, now];
+      progress(`${done} operations, ${rate}/s, ${load.recorder.violationCount} violations`);
+    }, PROGRESS_EVERY_MS);
+    const breaking = faults.run();
+    breaking.catch((error: unknown) => load.fail(error instanceof Error ? error : new Error(String(error))));
+    let seconds: number;
+    try {
+      await load.run();
+      seconds = (performance.now() - startedAt) / 1_000;
+    } finally {
+      clearInterval(teller);
+      faults.stop();
+      await breaking.catch(() => undefined);
+    }
+    await untilHealthy(bus, options.healTimeoutMs ?? 120_000);
+    await load.sweep(SWEEP_TIMEOUT_MS);
+    const copiesCompared = await compareCopies(stack, bus, load.recorder, devices);
+    const { recorder } = load;
+    const bad = recorder.violationCount > 0;
+    keep = bad;
+    if (bad) saveArtifacts(dir, recorder.violations, faults.records);
+    return {
+      seed,
+      seconds: Math.round(seconds * 10) / 10,
+      operationsPerSecond: Math.round(load.progress.operations / seconds),
+      ...load.progress,
+      ...recorder.counts,
+      faults: byKind(faults.records),
+      faultsPassedOver: faults.passedOver,
+      violationCount: recorder.violationCount,
+      flushedLost: recorder.flushedLost,
+      copiesCompared,
+      violations: recorder.violations,
+      artifacts: bad ? dir : null,
+    };
+  } catch (error) {
+    keep = true;
+    if (error instanceof Error) error.message += ` (the folder of the stack is kept: ${dir})`;
+    throw error;
+  } finally {
+    await bus.close({ deadlineMs: 1_000 });
+    await stack.destroy();
+    if (!keep) rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+  }
+}
+
+/** Beside the logs of the services and the data of the engines, which are in the folder of the stack. */
+function saveArtifacts(dir: string, violations: readonly Violation[], faults: readonly FaultRecord[]): void {
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(join(dir, 'violations.json'), JSON.stringify(violations, null, 1));
+  writeFileSync(join(dir, 'faults.json'), JSON.stringify(faults, null, 1));
+}
+
+function byKind(records: readonly FaultRecord[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { kind } of records) counts[kind] = (counts[kind] ?? 0) + 1;
+  return counts;
+}
