@@ -44,6 +44,8 @@ export interface HistoryReport extends HistoryProgress, RecorderCounts {
   readonly artifacts: string | null;
 }
 
+/** NBD servers outlive the log-watcher that started them: whoever ends the run by hand must not leave them behind. */
+const ENDING_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const LEASE_SECONDS = 3;
 const IMPATIENT_AFTER_MS = 4_500;
 const SWEEP_TIMEOUT_MS = 120_000;
@@ -61,6 +63,10 @@ export async function runHistory(options: HistoryRunOptions): Promise<HistoryRep
     appendfsync: 'no',
     nbdServerEnv: { SALVOR_LEASE_TTL_SECONDS: String(LEASE_SECONDS) },
   });
+  const endBySignal = (): void => {
+    stack.destroy().finally(() => process.exit(130));
+  };
+  for (const signal of ENDING_SIGNALS) process.once(signal, endBySignal);
   const bus = await stack.connectBus('history');
   let keep = false;
   try {
@@ -73,7 +79,7 @@ export async function runHistory(options: HistoryRunOptions): Promise<HistoryRep
       devices,
       servers: stack.nbdServers.map((server) => ({ name: server.name, uri: (name) => server.unixUri(name) })),
       clientsPerDevice: options.clientsPerDevice ?? 4,
-      depth: options.depth ?? 12,
+      depth: options.depth ?? 40,
       operations,
       seed,
       regions: options.regions ?? { hotBlocks: 16, warmBlocks: 64, coldBlocks: 2_048 },
@@ -134,6 +140,7 @@ export async function runHistory(options: HistoryRunOptions): Promise<HistoryRep
     if (error instanceof Error) error.message += ` (the folder of the stack is kept: ${dir})`;
     throw error;
   } finally {
+    for (const signal of ENDING_SIGNALS) process.removeListener(signal, endBySignal);
     await bus.close({ deadlineMs: 1_000 });
     await stack.destroy();
     if (!keep) rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });

@@ -6,6 +6,8 @@ import type { SectorBytes } from './sector-values.ts';
 
 const CONNECT_TIMEOUT_MS = 4_000;
 const RECONNECT_DELAY_MS = 25;
+/** Where requests are refused at once, asking on and on would be all that happens. */
+const REFUSED_PAUSE_MS = 20;
 /** No server for so long means that the run is over. */
 const AWAY_MAX_MS = 90_000;
 /** How long a connection that was left behind is kept, and how many requests wait on it at most. */
@@ -32,12 +34,15 @@ export class HistoryClient {
   #server = 0;
   #awaySinceMs = 0;
   #closed = false;
+  #pausing = false;
   #sweep: { todo: BlockRun[]; answered: number } | null = null;
 
   constructor(load: HistoryLoad, device: number, id: number) {
     this.#load = load;
     this.#device = device;
     this.#id = id;
+    // So that every server has a device to serve.
+    this.#server = device;
   }
 
   start(): void {
@@ -121,7 +126,7 @@ export class HistoryClient {
   }
 
   #pump(connection: Connection): void {
-    if (connection.leftAtMs !== null || this.#closed) return;
+    if (connection.leftAtMs !== null || this.#closed || this.#pausing) return;
     const { pipe } = connection;
     const { depth } = this.#load.options;
     const nowMs = performance.now();
@@ -186,8 +191,18 @@ export class HistoryClient {
       this.#succeeded(connection, slot, data);
     }
     if (late) return;
-    if (errno !== 0) this.#again(slot);
-    else this.#count(slot);
+    if (errno === 0) return this.#count(slot);
+    this.#again(slot);
+    this.#pause();
+  }
+
+  #pause(): void {
+    if (this.#pausing) return;
+    this.#pausing = true;
+    setTimeout(() => {
+      this.#pausing = false;
+      if (this.#connection !== null) this.#pump(this.#connection);
+    }, REFUSED_PAUSE_MS);
   }
 
   /** A sweep asks again for what was refused; else the refusal is the end of the request. */
