@@ -55,9 +55,9 @@ export interface FaultOptions {
   readonly everyMs: number;
   /** A server that is paused is away for longer than this. */
   readonly leaseMs: number;
-  /** Drawn from these only, in this order first, one after the other. */
-  readonly firstKinds?: readonly FaultKind[];
-  readonly progress?: (line: string) => void;
+  /** These, in this order, and then no more; default: any, for as long as the run lasts. */
+  readonly kinds?: readonly FaultKind[];
+  readonly carriedOut?: (fault: FaultRecord) => void;
 }
 
 /** Breaks one part of a stack after the other, and brings each back, without waiting for what is repaired. */
@@ -68,41 +68,42 @@ export class FaultDriver {
   readonly #options: FaultOptions;
   readonly #random: SeededRandom;
   readonly #stopping = new AbortController();
-  readonly #first: FaultKind[];
+  readonly #due: FaultKind[] | null;
 
   constructor(options: FaultOptions) {
     this.#options = options;
     this.#random = new SeededRandom(options.seed);
-    this.#first = [...(options.firstKinds ?? [])];
+    this.#due = options.kinds === undefined ? null : [...options.kinds];
   }
 
   stop(): void {
     this.#stopping.abort();
   }
 
-  /** Until {@link stop}; what is broken then is brought back first. */
+  /** Until {@link stop}, or the last fault; what is broken is brought back first. */
   async run(): Promise<void> {
     const { everyMs } = this.#options;
     let dueAtMs = performance.now() + everyMs;
-    while (await this.#reached(dueAtMs)) {
+    while (this.#due?.length !== 0 && (await this.#reached(dueAtMs))) {
       await this.#next();
       dueAtMs = Math.max(dueAtMs + everyMs, performance.now());
     }
   }
 
   async #next(): Promise<void> {
-    const kind = this.#first[0] ?? this.#draw();
-    const { load, progress } = this.#options;
+    const kind = this.#due?.[0] ?? this.#draw();
+    const { load, carriedOut } = this.#options;
     const [atMs, tick] = [performance.now(), load.recorder.now];
     const target = await this.#carryOut(kind);
     if (target === null) {
       this.passedOver++;
       return;
     }
-    this.#first.shift();
+    this.#due?.shift();
     const overAtMs = performance.now();
-    this.records.push({ kind, target, atMs, overAtMs, tick, overTick: load.recorder.now });
-    progress?.(`${kind} ${target}, ${Math.round(overAtMs - atMs)} ms`);
+    const record = { kind, target, atMs, overAtMs, tick, overTick: load.recorder.now };
+    this.records.push(record);
+    carriedOut?.(record);
   }
 
   #draw(): FaultKind {

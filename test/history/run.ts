@@ -6,6 +6,7 @@ import {
   type HistoryProgress,
   type RecorderCounts,
   type Regions,
+  type Stack,
   startStack,
   type Violation,
 } from '@salvor/testkit';
@@ -17,7 +18,8 @@ export interface HistoryRunOptions {
   readonly operations: number;
   readonly seed: number;
   readonly faultEveryMs: number;
-  readonly firstFaults?: readonly FaultKind[];
+  /** Exactly these, in this order; the run does not end before them. Default: any, drawn at random. */
+  readonly faults?: readonly FaultKind[];
   readonly devices?: number;
   readonly clientsPerDevice?: number;
   readonly depth?: number;
@@ -25,6 +27,8 @@ export interface HistoryRunOptions {
   readonly shards?: number;
   readonly spares?: number;
   readonly healTimeoutMs?: number;
+  /** When all is healed and quiet, before everything is read once more. */
+  readonly beforeSweep?: (stack: Stack) => Promise<void>;
   readonly progress?: (line: string) => void;
 }
 
@@ -40,7 +44,7 @@ export interface HistoryReport extends HistoryProgress, RecorderCounts {
   /** Blocks that were compared on the two engines of their pair, after everything was healed. */
   readonly copiesCompared: number;
   readonly violations: readonly Violation[];
-  /** Where the violations and the logs of the services are; null when there is none. */
+  /** Folder with the violations, the faults, the logs of the services and the data of the engines; null when all is well. */
   readonly artifacts: string | null;
 }
 
@@ -75,12 +79,14 @@ export async function runHistory(options: HistoryRunOptions): Promise<HistoryRep
       const place = { cluster: stack.clusters.primary, slaveCluster: stack.clusters.slave };
       await bus.request('vdisk.create', { vdisk, type: 'db', sizeGiB: 1, ...place });
     }
+    let faultsDue = options.faults?.length ?? 0;
     const load = new HistoryLoad({
       devices,
       servers: stack.nbdServers.map((server) => ({ name: server.name, uri: (name) => server.unixUri(name) })),
       clientsPerDevice: options.clientsPerDevice ?? 4,
       depth: options.depth ?? 40,
       operations,
+      goesOn: () => faultsDue > 0,
       seed,
       regions: options.regions ?? { hotBlocks: 16, warmBlocks: 64, coldBlocks: 2_048 },
       impatientAfterMs: IMPATIENT_AFTER_MS,
@@ -92,8 +98,11 @@ export async function runHistory(options: HistoryRunOptions): Promise<HistoryRep
       seed,
       everyMs: options.faultEveryMs,
       leaseMs: LEASE_SECONDS * 1_000,
-      ...(options.firstFaults === undefined ? {} : { firstKinds: options.firstFaults }),
-      progress: (line) => progress(`fault: ${line}`),
+      ...(options.faults === undefined ? {} : { kinds: options.faults }),
+      carriedOut: ({ kind, target, atMs, overAtMs }) => {
+        faultsDue--;
+        progress(`fault: ${kind} ${target}, ${Math.round(overAtMs - atMs)} ms`);
+      },
     });
     const startedAt = performance.now();
     let [lastOperations, lastAt] = [0, startedAt];
@@ -115,6 +124,7 @@ export async function runHistory(options: HistoryRunOptions): Promise<HistoryRep
       await breaking.catch(() => undefined);
     }
     await untilHealthy(bus, options.healTimeoutMs ?? 120_000);
+    await options.beforeSweep?.(stack);
     await load.sweep(SWEEP_TIMEOUT_MS);
     const copiesCompared = await compareCopies(stack, bus, load.recorder, devices);
     const { recorder } = load;

@@ -18,8 +18,10 @@ export interface HistoryLoadOptions {
   readonly clientsPerDevice: number;
   /** Requests that each client keeps under way. */
   readonly depth: number;
-  /** Answers after which no more is sent. */
+  /** Requests after which no more is sent. */
   readonly operations: number;
+  /** More is sent all the same for as long as this says so. */
+  readonly goesOn?: () => boolean;
   readonly seed: number;
   readonly regions: Regions;
   /** A client whose request is not answered for so long goes to another server; the old connection stays open. */
@@ -99,6 +101,7 @@ export class HistoryLoad {
     const watch = setInterval(() => {
       const now = performance.now();
       for (const client of this.#clients) client.watch(now);
+      this.#finishWhenDone();
     }, WATCH_INTERVAL_MS);
     try {
       for (const client of this.#clients) client.start();
@@ -160,7 +163,7 @@ export class HistoryLoad {
   }
 
   mayRequest(): boolean {
-    return this.#sent < this.options.operations;
+    return this.#sent < this.options.operations || this.options.goesOn?.() === true;
   }
 
   requested(): void {
@@ -169,7 +172,12 @@ export class HistoryLoad {
 
   /** A counted request came to its end. */
   ended(): void {
-    if (++this.progress.operations >= this.options.operations) this.#finished();
+    this.progress.operations++;
+    if (this.progress.operations === this.#sent) this.#finishWhenDone();
+  }
+
+  #finishWhenDone(): void {
+    if (this.progress.operations === this.#sent && !this.mayRequest()) this.#finished();
   }
 
   fail(error: Error): void {

@@ -196,6 +196,11 @@ export class HistoryRecorder {
     });
   }
 
+  /** How many writes of a block may still be read: what its history takes of memory. */
+  candidates(device: number, block: number): number {
+    return this.#block(device, block).history.candidates.length;
+  }
+
   /** Blocks that were touched, by device. */
   touchedBlocks(device: number): number[] {
     return [...this.#device(device).blocks.keys()].sort((a, b) => a - b);
