@@ -1,4 +1,4 @@
-import { type HistoryReport, type HistoryRunOptions, runHistory } from '../history/run.ts';
+import type { HistoryReport } from '../history/run.ts';
 
 /** Options of the command line of its own. */
 export const historyOptions = {
@@ -6,11 +6,7 @@ export const historyOptions = {
   seed: { type: 'string' },
 } as const;
 
-/** Clients, faults and a judge of what the clients are told; see docs/correctness.md. */
-export function benchHistory(options: HistoryRunOptions): Promise<HistoryReport> {
-  return runHistory(options);
-}
-
+/** Of what a history reports; see docs/correctness.md. */
 export function historyTable(report: HistoryReport): string {
   const { violations, ...figures } = report;
   const lines = Object.entries(figures).map(([name, value]) => {

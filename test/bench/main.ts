@@ -1,6 +1,7 @@
 /** Measurements, printed as JSON and always beside a peer measured in the same run: `npm run -s bench -- nbd --json`. */
 import { parseArgs } from 'node:util';
-import { benchHistory, historyOptions, historyTable } from './history.ts';
+import { runHistory } from '../history/run.ts';
+import { historyOptions, historyTable } from './history.ts';
 import { benchLayouts, layoutTable } from './layout.ts';
 import { benchNbd, nbdTable } from './nbd.ts';
 import { benchSoak, soakOptions, soakTable } from './soak.ts';
@@ -51,7 +52,7 @@ switch (name) {
     break;
   }
   case 'history': {
-    const result = await benchHistory({
+    const result = await runHistory({
       operations: positive('--operations', values.operations ?? '10000000'),
       seed: positive('--seed', values.seed ?? String(Date.now() % 0xffff_ffff)),
       faultEveryMs: positive('--fault-every', values['fault-every'] ?? '5') * 1_000,
