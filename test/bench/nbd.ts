@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { nbdcopy, type Stack, startStack, until } from '@salvor/testkit';
 import { cpuTimeUs } from './cpu-time.ts';
 import { type FioLoad, type FioResult, loads, runFio } from './fio.ts';
+import { type Goal, nbdGoals } from './nbd-goals.ts';
 import { RawEngines } from './raw-engines.ts';
 
 const SIZE_MIB = 256;
@@ -36,6 +37,7 @@ export interface NbdBench {
   readonly seconds: number;
   readonly loadAverage: number;
   readonly results: Record<string, Record<string, Measured>>;
+  readonly goals: readonly Goal[];
 }
 
 /**
@@ -54,12 +56,13 @@ export async function benchNbd(options: {
   try {
     const targets = [...(await salvorTargets(stack)), ...(await peerTargets(dir, peers)), rawTarget(raw)];
     await prefill(dir, targets, options.progress);
-    const runs = await measure(targets, options);
+    const results = summarise(await measure(targets, options));
     return {
       rounds: options.rounds,
       seconds: options.seconds,
       loadAverage: loadavg()[0] ?? 0,
-      results: summarise(runs),
+      results,
+      goals: nbdGoals(results),
     };
   } finally {
     for (const peer of peers) peer.kill('SIGKILL');
@@ -212,7 +215,7 @@ function median(values: readonly number[]): number {
   return Math.round(middle * 100) / 100;
 }
 
-export function nbdTable({ results, loadAverage }: NbdBench): string {
+export function nbdTable({ results, goals, loadAverage }: NbdBench): string {
   const lines = [`load average ${loadAverage.toFixed(1)}; medians; ratio to qemu-nbd in the same round`];
   for (const [load, byTarget] of Object.entries(results)) {
     for (const [name, m] of Object.entries(byTarget)) {
@@ -221,5 +224,7 @@ export function nbdTable({ results, loadAverage }: NbdBench): string {
       );
     }
   }
+  for (const { goal, wanted, reached, met } of goals)
+    lines.push(`${met ? 'met    ' : 'missed '} ${goal}: ${reached}, wanted ${wanted}`);
   return `${lines.join('\n')}\n`;
 }
