@@ -8,9 +8,12 @@ import {
   type StoredObject,
   wholeBlocks,
 } from './batch.ts';
+import { readSound } from './corrupt-blocks.ts';
 import { addNotedObjects, addObjects } from './deduped/content-objects.ts';
 import { addMark } from './dirty-map.ts';
+import type { EngineSession } from './engine-session.ts';
 import { armCommands, Transaction } from './fenced-lane.ts';
+import { UNREADABLE } from './layout/block-layout.ts';
 import type { Pair } from './pair.ts';
 import type { PairMember } from './pair-member.ts';
 import type { MemberName, PairMode } from './pair-mode.ts';
@@ -98,13 +101,7 @@ export class BatchApplication {
     const readFrom = this.#pair.readFrom();
     let merged: Map<number, Buffer | null>;
     try {
-      const needed = blocksToMerge(writes);
-      const present = needed.length === 0 ? [] : await (await readFrom.open()).readBlocks(needed);
-      merged = mergeChanges(
-        writes,
-        new Map(needed.map((b, i) => [b, present[i] ?? null])),
-        this.#pair.context.layout.blockSizeBytes,
-      );
+      merged = await this.#merge(readFrom, writes);
     } catch (error) {
       this.#pair.noteError(readFrom, error);
       return null;
@@ -128,6 +125,23 @@ export class BatchApplication {
       default:
         return null;
     }
+  }
+
+  /** The final content of every changed block. Writes that change part of a block that nobody holds intact are refused. */
+  async #merge(readFrom: PairMember, writes: readonly PendingWrite[]): Promise<Map<number, Buffer | null>> {
+    const { corruption, context } = this.#pair;
+    const needed = blocksToMerge(writes);
+    if (needed.length === 0) return mergeChanges(writes, new Map(), context.layout.blockSizeBytes);
+    const { found, corrupt } = await corruption.read(readFrom, needed);
+    if (corrupt.length === 0) return mergeChanges(writes, found, context.layout.blockSizeBytes);
+    const isRefused = ({ changes }: PendingWrite): boolean =>
+      changes.some(({ block, part }) => part !== undefined && corrupt.includes(block));
+    for (const write of writes) if (isRefused(write)) write.reject(corruption.error(corrupt));
+    // Again: a refused write may have had whole blocks that later ones changed in part.
+    return this.#merge(
+      readFrom,
+      writes.filter((write) => !isRefused(write)),
+    );
   }
 
   /** Dirty marks first, then the sequence, then the data, in one transaction on the survivor. */
@@ -174,8 +188,9 @@ export class BatchApplication {
     let stored = new Map<number, Buffer | null>();
     try {
       if (wanted.length > 0) {
-        const found = await (await source.open()).readBlocks(wanted);
-        stored = new Map(wanted.map((block, i) => [block, found[i] ?? null]));
+        const { found, corrupt } = await readSound(await source.open(), wanted);
+        stored = found;
+        for (const block of corrupt) stored.set(block, UNREADABLE);
       }
     } catch (error) {
       this.#pair.noteError(source, error);
@@ -244,14 +259,11 @@ export class BatchApplication {
   }
 }
 
-async function dropEqual(
-  stored: Map<number, Buffer | null>,
-  target: { readBlocks(blocks: readonly number[]): Promise<(Buffer | null)[]> },
-): Promise<void> {
-  const blocks = [...stored.keys()];
-  const there = await target.readBlocks(blocks);
-  for (const [i, block] of blocks.entries()) {
-    const [ours, theirs] = [stored.get(block) ?? null, there[i] ?? null];
+/** What the target holds corrupt is not equal to anything. */
+async function dropEqual(stored: Map<number, Buffer | null>, target: EngineSession): Promise<void> {
+  const { found } = await readSound(target, [...stored.keys()]);
+  for (const [block, theirs] of found) {
+    const ours = stored.get(block) ?? null;
     if (ours === theirs || (ours !== null && theirs !== null && ours.equals(theirs))) stored.delete(block);
   }
 }

@@ -15,6 +15,13 @@ export interface VdiskEvents {
   }): void;
   repairCompleted(outcome: RepairOutcome): void;
   dataUnavailable(trouble: { vdisk: string; cluster: string; shard: number; reason: string }): void;
+  /** An engine holds blocks that do not match their checksums; of `lost` nobody holds an intact copy. */
+  blocksCorrupt(trouble: {
+    vdisk: string;
+    address: string;
+    blocks: readonly number[];
+    lost: readonly number[];
+  }): void;
   /** The vdisk must not be served any longer; it is unmounted already. */
   ownershipLost(vdisk: string, reason: string): void;
 }

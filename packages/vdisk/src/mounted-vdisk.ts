@@ -200,6 +200,10 @@ export class MountedVdisk {
         log.error({ vdisk, shard: at, reason }, 'data unavailable');
         events.dataUnavailable({ vdisk, cluster: this.#clusters.primary, shard: at, reason });
       },
+      blocksCorrupt: ({ address }, blocks, lost) => {
+        log.error({ vdisk, shard, engine: address, blocks, lost }, 'blocks do not match their checksums');
+        events.blocksCorrupt({ vdisk, address, blocks, lost });
+      },
       fenced: (error) => this.#lose(error.message),
     };
   }

@@ -1,8 +1,10 @@
+import { readSound } from './corrupt-blocks.ts';
 import { addLastObjects } from './deduped/content-objects.ts';
 import { EngineControl } from './engine-control.ts';
 import { dirtyKey } from './engine-keys.ts';
 import type { EngineSession } from './engine-session.ts';
 import { EngineError } from './errors.ts';
+import { UNREADABLE } from './layout/block-layout.ts';
 import type { Pair } from './pair.ts';
 import type { PairMember } from './pair-member.ts';
 import { isRequired } from './pair-mode.ts';
@@ -118,14 +120,14 @@ async function lastBatch(pair: Pair, member: PairMember): Promise<Set<number> | 
 }
 
 async function copyBatch(pair: Pair, ahead: PairMember, behind: PairMember, blocks: number[]): Promise<void> {
-  const { seq, found } = await asking(ahead, async (session) => ({
+  const { seq, found, corrupt } = await asking(ahead, async (session) => ({
     seq: session.head.seq,
-    found: await session.readBlocks(blocks),
+    ...(await readSound(session, blocks)),
   }));
+  for (const block of corrupt) found.set(block, UNREADABLE);
   const frame = new Frame();
   addAdvance(frame, pair.context.vdisk, seq, blocks);
-  if (blocks.length > 0)
-    pair.context.layout.addStore(frame, new Map(blocks.map((block, i) => [block, found[i] ?? null])), true);
+  if (blocks.length > 0) pair.context.layout.addStore(frame, found, true);
   await asking(ahead, (session) => addLastObjects(frame, session, pair.context.vdisk));
   await asking(behind, ({ head }) => behind.transact(frame, { ...head, seq }));
 }

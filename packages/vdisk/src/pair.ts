@@ -1,7 +1,8 @@
 import { type BlockChange, type Pending, type StoredObject, takeBatch } from './batch.ts';
 import { type Batch, BatchApplication } from './batch-application.ts';
+import { CorruptBlocks } from './corrupt-blocks.ts';
 import type { EngineSession } from './engine-session.ts';
-import { EngineError, errno, FencedError, VdiskIoError } from './errors.ts';
+import { CorruptBlocksError, EngineError, errno, FencedError, VdiskIoError } from './errors.ts';
 import type { PartRead } from './gathered-reads.ts';
 import { confirmPair } from './pair-confirmation.ts';
 import type { MemberRecord, PairContext } from './pair-context.ts';
@@ -24,6 +25,7 @@ const QUEUE_MAX = 65_536;
  */
 export class Pair implements TurnEnd {
   readonly context: PairContext;
+  readonly corruption = new CorruptBlocks(this);
   readonly #members: Record<MemberName, PairMember | null>;
   readonly #queue: Pending[] = [];
   readonly #repair: PairRepair;
@@ -174,6 +176,8 @@ export class Pair implements TurnEnd {
     }
     const heard: PartRead = (error) => {
       if (error === null) return this.#settleOverlap(part.blocks, told);
+      if (error instanceof CorruptBlocksError)
+        return void this.corruption.complete(part, source).then(() => heard(null), heard);
       try {
         this.noteError(source, error);
       } catch (reason) {

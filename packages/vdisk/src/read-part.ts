@@ -37,6 +37,16 @@ export class ReadPart {
     if (this.#stored !== null) this.#stored[index] = true;
   }
 
+  /** Puts a block in its place that was noted as corrupt; null = zeros. */
+  put(index: number, data: Buffer | null): void {
+    const at = this.placeOf(index);
+    if (data === null) this.into.fill(0, at, at + this.#blockSizeBytes);
+    else {
+      data.copy(this.into, at);
+      this.noteStored(index);
+    }
+  }
+
   noteCorrupt(index: number): void {
     this.corrupt = [...this.corrupt, index];
   }

@@ -161,6 +161,7 @@ export class DataPlane implements AsyncDisposable {
         engineFailed: ({ address, fault }) => told.failures.push({ address, fault }),
         repairCompleted: (outcome) => told.repairs.push(outcome),
         dataUnavailable: ({ reason }) => told.unavailable.push(reason),
+        blocksCorrupt: () => {},
         ownershipLost: (_, reason) => told.lost.push(reason),
       },
       log: { ...silentLogger, error: (_, msg) => told.complaints.push(msg) },

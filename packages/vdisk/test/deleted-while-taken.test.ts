@@ -41,7 +41,13 @@ it('a vdisk that is deleted while a server takes it is not mounted, and its owne
         proposeAfterMs: 100,
         holdMaxMs: 300,
       },
-      events: { engineFailed() {}, repairCompleted() {}, dataUnavailable() {}, ownershipLost() {} },
+      events: {
+        engineFailed() {},
+        repairCompleted() {},
+        dataUnavailable() {},
+        blocksCorrupt() {},
+        ownershipLost() {},
+      },
       log: silentLogger,
     });
     await assert.rejects(mounting, { code: 'unknown-vdisk' });

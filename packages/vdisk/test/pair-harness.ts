@@ -7,6 +7,7 @@ import type { EngineStatus } from '@salvor/config-store';
 import { EngineControl } from '../src/engine-control.ts';
 import type { EngineIdentity } from '../src/engine-keys.ts';
 import { type EngineError, errno, type FencedError, VdiskIoError } from '../src/errors.ts';
+import type { BlockLayout } from '../src/layout/block-layout.ts';
 import { NondedupedLayout } from '../src/layout/nondeduped.ts';
 import { Pair } from '../src/pair.ts';
 import type { MemberRecord, PairContext, RepairOutcome } from '../src/pair-context.ts';
@@ -143,6 +144,7 @@ export class PairHarness {
   readonly fences: string[] = [];
   readonly proposals: string[] = [];
   readonly unavailable: string[] = [];
+  readonly corrupt: { address: string; blocks: readonly number[]; lost: readonly number[] }[] = [];
   primary: MemberRecord;
   slave: MemberRecord | null;
   pair: Pair;
@@ -154,7 +156,12 @@ export class PairHarness {
   constructor(
     primary: TestEngine,
     slave: TestEngine | null,
-    { epoch = '7', blocks = 1000, blockSizeBytes = 4096 } = {},
+    {
+      epoch = '7',
+      blocks = 1000,
+      blockSizeBytes = 4096,
+      layout = new NondedupedLayout('v1', blockSizeBytes),
+    }: { epoch?: string; blocks?: number; blockSizeBytes?: number; layout?: BlockLayout } = {},
   ) {
     this.blocks = blocks;
     this.primary = record(identity('primary'), primary.address, 'online');
@@ -164,7 +171,7 @@ export class PairHarness {
       epoch,
       shard: 0,
       shards: 1,
-      layout: new NondedupedLayout('v1', blockSizeBytes),
+      layout,
       bits: blocks,
       lease: this.lease,
       settings: { connectTimeoutMs: 1000, commandTimeoutMs: 1000, proposeAfterMs: 250, holdMaxMs: 10_000 },
@@ -176,6 +183,7 @@ export class PairHarness {
       },
       repairCompleted: (outcome) => this.repairs.push(outcome),
       dataUnavailable: (_shard, reason) => this.unavailable.push(reason),
+      blocksCorrupt: ({ address }, blocks, lost) => this.corrupt.push({ address, blocks, lost }),
       fenced: (error: FencedError) => {
         this.fences.push(error.message);
         this.pair.close(error);

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { SeededRandom, testSeed } from '@salvor/testkit';
 import type { BlockChange } from '../src/batch.ts';
+import type { BlockLayout } from '../src/layout/block-layout.ts';
+import { NondedupedLayout } from '../src/layout/nondeduped.ts';
+import { VolumeLayout } from '../src/layout/volume.ts';
 import type { MemberRecord } from '../src/pair-context.ts';
 import { mountPair } from '../src/pair-mount.ts';
 import { PairHarness, TestEngine, until } from './pair-harness.ts';
@@ -9,6 +12,8 @@ import { SECTOR_BYTES, SectorModel, sectorOf } from './sector-model.ts';
 
 /** Each seed is one life of a pair: load, kills, returns with more or less data, rebuilds, new owners. */
 const LIVES = 20;
+/** As many more with the native layout. */
+const VOLUME_LIVES = 10;
 const STEPS = 30;
 const BLOCKS = 48;
 const BLOCK_BYTES = 4096;
@@ -17,9 +22,14 @@ const IN_FLIGHT_MAX = 24;
 const REPAIR_TIMEOUT_MS = 15_000;
 
 type Side = 'primary' | 'slave';
+type NewLayout = () => BlockLayout;
+
+const newNondeduped: NewLayout = () => new NondedupedLayout('v1', BLOCK_BYTES);
+const newVolume: NewLayout = () => new VolumeLayout('v1', BLOCK_BYTES, 1);
 
 class PairLife {
   readonly #random: SeededRandom;
+  readonly #newLayout: NewLayout;
   readonly #model = new SectorModel(BLOCKS * SECTORS_PER_BLOCK);
   readonly #engines: Record<Side, TestEngine>;
   readonly #marks: Record<Side, (() => void) | null> = { primary: null, slave: null };
@@ -31,16 +41,26 @@ class PairLife {
   #down: Side | null = null;
   #failed: unknown = null;
 
-  private constructor(seed: number, engines: Record<Side, TestEngine>, owner: PairHarness) {
+  private constructor(
+    seed: number,
+    newLayout: NewLayout,
+    engines: Record<Side, TestEngine>,
+    owner: PairHarness,
+  ) {
+    this.#newLayout = newLayout;
     this.#random = new SeededRandom(seed);
     this.#engines = engines;
     this.#owner = owner;
   }
 
-  static async begin(seed: number): Promise<PairLife> {
+  static async begin(seed: number, newLayout: NewLayout): Promise<PairLife> {
     const [primary, slave] = await Promise.all([TestEngine.start(), TestEngine.start()]);
-    const owner = await new PairHarness(primary, slave, { epoch: '1', blocks: BLOCKS }).mount();
-    return new PairLife(seed, { primary, slave }, owner);
+    const owner = await new PairHarness(primary, slave, {
+      epoch: '1',
+      blocks: BLOCKS,
+      layout: newLayout(),
+    }).mount();
+    return new PairLife(seed, newLayout, { primary, slave }, owner);
   }
 
   get story(): string {
@@ -143,6 +163,7 @@ class PairLife {
     const next = new PairHarness(this.#engines.primary, this.#engines.slave, {
       epoch: String(++this.#epoch),
       blocks: BLOCKS,
+      layout: this.#newLayout(),
     });
     next.primary = primary;
     next.slave = slave;
@@ -275,9 +296,14 @@ describe('a life of a pair under load, kills and returns', () => {
     for (const life of lives) await life.end();
   });
 
-  for (let seed = first; seed < first + LIVES; seed++) {
-    it(`shows every acknowledged write and nothing older: seed ${seed}`, async () => {
-      const life = await PairLife.begin(seed);
+  const seeds = (count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
+  const cases = [
+    ...seeds(LIVES).map((seed) => ({ seed, what: `seed ${seed}`, newLayout: newNondeduped })),
+    ...seeds(VOLUME_LIVES).map((seed) => ({ seed, what: `volume, seed ${seed}`, newLayout: newVolume })),
+  ];
+  for (const { seed, what, newLayout } of cases) {
+    it(`shows every acknowledged write and nothing older: ${what}`, async () => {
+      const life = await PairLife.begin(seed, newLayout);
       lives.push(life);
       try {
         await life.run();

@@ -25,6 +25,7 @@ const mounted = await mountVdisk({
     engineFailed: (failure) => say({ failure }),
     repairCompleted: () => {},
     dataUnavailable: () => {},
+    blocksCorrupt: () => {},
     ownershipLost: (_, reason) => say({ lost: reason }),
   },
   log: silentLogger,

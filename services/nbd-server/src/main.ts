@@ -19,6 +19,10 @@ await runService({
     const store = openStore({ endpoints: config.etcdEndpoints, log });
     const owner = { server: config.serverId, instance: randomUUID() };
     const presence = new BusPresence(config, owner, log);
+    const corruptBlocks = metrics.counter(
+      'salvor_corrupt_blocks_total',
+      'Blocks found on engines that did not match their checksums',
+    );
     const exports: VdiskExports = new VdiskExports({
       store,
       owner,
@@ -37,6 +41,7 @@ await runService({
         server: owner.server,
         write: (line) => process.stderr.write(line),
         unavailable: (trouble) => presence.announceUnavailable(trouble),
+        corrupt: ({ blocks }) => corruptBlocks.add({}, blocks.length),
         lost: (vdisk, reason) => {
           exports.forget(vdisk);
           nbd.cutExport(vdisk, reason);

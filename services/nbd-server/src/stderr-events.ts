@@ -5,11 +5,18 @@ export interface StderrEventsOptions {
   readonly server: string;
   readonly write: (line: string) => void;
   readonly unavailable: VdiskEvents['dataUnavailable'];
+  readonly corrupt: VdiskEvents['blocksCorrupt'];
   readonly lost: VdiskEvents['ownershipLost'];
 }
 
 /** Says on stderr what a supervisor must know, and passes on the rest. */
-export function stderrEvents({ server, write, unavailable, lost }: StderrEventsOptions): VdiskEvents {
+export function stderrEvents({
+  server,
+  write,
+  unavailable,
+  corrupt,
+  lost,
+}: StderrEventsOptions): VdiskEvents {
   return {
     engineFailed: ({ address, vdisk, cluster, reason }) =>
       write(engineFailureLine({ address, server, vdisk, cluster, reason, at: Date.now() })),
@@ -40,6 +47,7 @@ export function stderrEvents({ server, write, unavailable, lost }: StderrEventsO
         }),
       ),
     dataUnavailable: unavailable,
+    blocksCorrupt: corrupt,
     ownershipLost: lost,
   };
 }

@@ -90,6 +90,7 @@ export class ServedVdisks implements AsyncDisposable {
         server: name,
         write: (line) => void lines.push(line),
         unavailable: () => {},
+        corrupt: () => {},
         lost: (vdisk) => {
           said.push(`lost ${vdisk}`);
           exports.forget(vdisk);

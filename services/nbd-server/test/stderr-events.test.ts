@@ -9,6 +9,7 @@ function speak() {
     server: 'nbd-1',
     write: (line) => void lines.push(line),
     unavailable: (...told) => void passedOn.push(['unavailable', ...told]),
+    corrupt: (...told) => void passedOn.push(['corrupt', ...told]),
     lost: (...told) => void passedOn.push(['lost', ...told]),
   });
   return { events, lines, passedOn };

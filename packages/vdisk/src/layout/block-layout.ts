@@ -40,6 +40,12 @@ export interface BlockLayout {
   listStored(ask: AskEngine, most: number, bits: number): Promise<number[] | null>;
 }
 
+/**
+ * Stored in place of a block that its only copy does not hold intact: a layout with checksums writes something that reads
+ * as corrupt too. The others never meet it.
+ */
+export const UNREADABLE: Buffer = Buffer.alloc(0);
+
 /** Sends reading commands to an engine; error replies reject. */
 export type AskEngine = (frame: Frame) => Promise<readonly RespValue[]>;
 

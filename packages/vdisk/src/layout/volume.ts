@@ -2,7 +2,7 @@ import { CHECKSUM_BYTES, hasChecksum, writeChecksum } from '../checksum.ts';
 import { chunkKey, sumsKey } from '../engine-keys.ts';
 import type { ReadPart } from '../read-part.ts';
 import { Frame, type RespValue } from '../resp.ts';
-import type { AskEngine, BlockLayout, BlockPlacer } from './block-layout.ts';
+import { type AskEngine, type BlockLayout, type BlockPlacer, UNREADABLE } from './block-layout.ts';
 import { ReservedChunks } from './reserved-chunks.ts';
 import { RecordPlacer } from './volume-records.ts';
 import { recordRuns, sumRuns } from './volume-runs.ts';
@@ -42,6 +42,8 @@ export class VolumeLayout implements BlockLayout {
   readonly #vdisk: string;
   readonly #shards: number;
   readonly #scratch: Buffer[] = [];
+  /** Zeros under a checksum that is not theirs. */
+  readonly #unreadable: Buffer;
   readonly #reserved = new ReservedChunks();
 
   constructor(vdisk: string, blockSizeBytes: number, shards: number) {
@@ -49,6 +51,7 @@ export class VolumeLayout implements BlockLayout {
     this.#shards = shards;
     this.blockSizeBytes = blockSizeBytes;
     this.shape = volumeShape(blockSizeBytes);
+    this.#unreadable = Buffer.alloc(blockSizeBytes);
   }
 
   placedBy(block: number): number {
@@ -165,8 +168,9 @@ export class VolumeLayout implements BlockLayout {
           .arg(first * recordBytes);
       frame.head(count * recordBytes + (isLast ? END_BYTES : 0));
       for (let i = 0; i < count; i++, next++) {
-        const data = this.#whole(blocks, stored[next] ?? 0);
-        writeChecksum(sums, next * CHECKSUM_BYTES, data);
+        const data = this.#content(blocks, stored[next] ?? 0);
+        if (data === this.#unreadable) sums.fill(0xff, next * CHECKSUM_BYTES, (next + 1) * CHECKSUM_BYTES);
+        else writeChecksum(sums, next * CHECKSUM_BYTES, data);
         frame.data(sums.subarray(next * CHECKSUM_BYTES, (next + 1) * CHECKSUM_BYTES)).data(data);
       }
       if (isLast) frame.data(CHUNK_END);
@@ -203,8 +207,9 @@ export class VolumeLayout implements BlockLayout {
       addZeroSums(frame, this.#page(place), place.at, count);
   }
 
-  #whole(blocks: ReadonlyMap<number, Buffer | null>, block: number): Buffer {
+  #content(blocks: ReadonlyMap<number, Buffer | null>, block: number): Buffer {
     const data = blocks.get(block);
+    if (data === UNREADABLE) return this.#unreadable;
     if (data == null || data.length !== this.blockSizeBytes)
       throw new RangeError(`block ${block}: expected ${this.blockSizeBytes} bytes, found ${data?.length}`);
     return data;

@@ -132,6 +132,7 @@ export class Shards {
         proposeOffline: async () => {},
         repairCompleted: () => {},
         dataUnavailable: () => {},
+        blocksCorrupt: () => assert.fail('every block was written here'),
         fenced: (error) => assert.fail(error),
       },
       { identity: id, address, db: shard, status: 'online', repair: null, stale: null },
