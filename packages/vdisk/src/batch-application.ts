@@ -3,17 +3,14 @@ import {
   mergeChanges,
   objectsIn,
   type Pending,
-  type PendingCopy,
+  type PendingCopied,
   type PendingWrite,
   type StoredObject,
   wholeBlocks,
 } from './batch.ts';
-import { readSound } from './corrupt-blocks.ts';
 import { addNotedObjects, addObjects } from './deduped/content-objects.ts';
 import { addMark } from './dirty-map.ts';
-import type { EngineSession } from './engine-session.ts';
 import { armCommands, Transaction } from './fenced-lane.ts';
-import { UNREADABLE } from './layout/block-layout.ts';
 import type { Pair } from './pair.ts';
 import type { PairMember } from './pair-member.ts';
 import type { MemberName, PairMode } from './pair-mode.ts';
@@ -90,13 +87,10 @@ export class BatchApplication {
     return true;
   }
 
-  /** Applies the batch on the members of `mode`. Null when one failed: decide again. Else the number of blocks copied. */
-  async apply(batch: Batch, mode: PairMode): Promise<number | null> {
+  /** Applies the batch on the members of `mode`. False when one failed: decide again. */
+  async apply(batch: Batch, mode: PairMode): Promise<boolean> {
     const writes = batch.pending.filter((entry): entry is PendingWrite => entry.kind === 'write');
-    const copies = batch.pending.filter((entry): entry is PendingCopy => entry.kind === 'copy');
-    if (copies.length > 0 && mode.kind !== 'repairing') {
-      for (const copy of copies) copy.reject(new Error(`the repair was interrupted: ${mode.reason}`));
-    }
+    const copied = this.#counted(batch, mode);
     const objects = objectsIn(batch.pending);
     const readFrom = this.#pair.readFrom();
     let merged: Map<number, Buffer | null>;
@@ -104,26 +98,24 @@ export class BatchApplication {
       merged = await this.#merge(readFrom, writes);
     } catch (error) {
       this.#pair.noteError(readFrom, error);
-      return null;
+      return false;
     }
     switch (mode.kind) {
       case 'mirrored': {
         const frame = this.#frame(batch.seq, merged, objects);
-        return (await this.#send(batch, [
+        return this.#send(batch, [
           ['primary', frame],
           ['slave', frame],
-        ]))
-          ? 0
-          : null;
+        ]);
       }
       case 'single':
-        return (await this.#send(batch, [[mode.on, this.#frame(batch.seq, merged, objects)]])) ? 0 : null;
+        return this.#send(batch, [[mode.on, this.#frame(batch.seq, merged, objects)]]);
       case 'alone':
         return this.#applyAlone(batch, mode.on, merged, objects);
       case 'repairing':
-        return this.#applyRepairing(batch, mode, merged, copies, objects);
+        return this.#applyRepairing(batch, mode, merged, copied, objects);
       default:
-        return null;
+        return false;
     }
   }
 
@@ -144,13 +136,25 @@ export class BatchApplication {
     );
   }
 
+  /** The copies of the batch that count now; those of a preparation that has ended are told so. */
+  #counted(batch: Batch, mode: PairMode): PendingCopied[] {
+    const counted: PendingCopied[] = [];
+    for (const entry of batch.pending) {
+      if (entry.kind !== 'copied') continue;
+      if (mode.kind === 'repairing' && this.#pair.member(mode.to).preparation === entry.preparation)
+        counted.push(entry);
+      else entry.reject(new Error(`the repair was interrupted: ${mode.reason}`));
+    }
+    return counted;
+  }
+
   /** Dirty marks first, then the sequence, then the data, in one transaction on the survivor. */
   async #applyAlone(
     batch: Batch,
     on: MemberName,
     merged: ReadonlyMap<number, Buffer | null>,
     objects: readonly StoredObject[],
-  ): Promise<number | null> {
+  ): Promise<boolean> {
     const member = this.#pair.member(on);
     try {
       const { head } = await member.open();
@@ -167,60 +171,43 @@ export class BatchApplication {
       if (merged.size > 0) layout.addStore(frame, merged);
       addObjects(frame, objects);
       await member.transact(frame, { ...head, seq: batch.seq, fork });
-      return 0;
+      return true;
     } catch (error) {
       this.#pair.noteError(member, error);
-      return null;
+      return false;
     }
   }
 
-  async #applyRepairing(
+  #applyRepairing(
     batch: Batch,
     mode: { from: MemberName; to: MemberName },
     merged: ReadonlyMap<number, Buffer | null>,
-    copies: readonly PendingCopy[],
+    copied: readonly PendingCopied[],
     objects: readonly StoredObject[],
-  ): Promise<number | null> {
+  ): Promise<boolean> {
     const { vdisk, layout } = this.#pair.context;
-    const source = this.#pair.member(mode.from);
-    const target = this.#pair.member(mode.to);
-    const wanted = copies.flatMap(({ blocks }) => blocks).filter((block) => !merged.has(block));
-    let stored = new Map<number, Buffer | null>();
-    try {
-      if (wanted.length > 0) {
-        const { found, corrupt } = await readSound(await source.open(), wanted);
-        stored = found;
-        for (const block of corrupt) stored.set(block, UNREADABLE);
-      }
-    } catch (error) {
-      this.#pair.noteError(source, error);
-      return null;
-    }
-    try {
-      if (copies.some(({ compare }) => compare)) await dropEqual(stored, await target.open());
-    } catch (error) {
-      this.#pair.noteError(target, error);
-      return null;
-    }
-    const touchedBlocks = new Map([...merged, ...stored]);
-    const toTarget = this.#frame(batch.seq, touchedBlocks, objects, true);
+    // Both ring entries name every copied block, those that were equal too: a target that loses this batch and the copies
+    // before it finds them in the survivor's ring.
+    const touched = new Set([...merged.keys(), ...copied.flatMap(({ blocks }) => blocks)]);
     const toSource = new Frame();
-    // The bits go in the same step that gives this batch its ring entry: a target that loses this batch finds it in the ring.
+    // The bits go in the very step that gives this batch its ring entry.
     addMark(
       toSource,
       vdisk,
-      copies.flatMap(({ bits }) => bits),
+      copied.flatMap(({ bits }) => bits),
       0,
     );
-    // Every block of the copy step, equal ones too: a step that is sent again may find equal what its first try stored.
-    addAdvance(toSource, vdisk, batch.seq, new Set([...merged.keys(), ...wanted]));
+    addAdvance(toSource, vdisk, batch.seq, touched);
     if (merged.size > 0) layout.addStore(toSource, merged);
     if (objects.length > 0) addNotedObjects(toSource, vdisk, batch.seq, objects);
-    const done = await this.#send(batch, [
+    const toTarget = new Frame();
+    addAdvance(toTarget, vdisk, batch.seq, touched);
+    if (merged.size > 0) layout.addStore(toTarget, merged, true);
+    if (objects.length > 0) addNotedObjects(toTarget, vdisk, batch.seq, objects);
+    return this.#send(batch, [
       [mode.from, toSource],
       [mode.to, toTarget],
     ]);
-    return done ? [...stored.values()].filter((data) => data !== null).length : null;
   }
 
   #frame(
@@ -256,14 +243,5 @@ export class BatchApplication {
     );
     for (const result of results) if (result.status === 'rejected') throw result.reason;
     return results.every((result) => result.status === 'fulfilled' && result.value);
-  }
-}
-
-/** What the target holds corrupt is not equal to anything. */
-async function dropEqual(stored: Map<number, Buffer | null>, target: EngineSession): Promise<void> {
-  const { found } = await readSound(target, [...stored.keys()]);
-  for (const [block, theirs] of found) {
-    const ours = stored.get(block) ?? null;
-    if (ours === theirs || (ours !== null && theirs !== null && ours.equals(theirs))) stored.delete(block);
   }
 }

@@ -14,14 +14,15 @@ export interface PendingWrite {
   readonly reject: (error: Error) => void;
 }
 
-export interface PendingCopy {
-  readonly kind: 'copy';
+/** Blocks that the copy worker has brought to the member under repair: a batch without payload records them. */
+export interface PendingCopied {
+  readonly kind: 'copied';
   /** Bits of the dirty map to clear, and the blocks that they stand for. */
   readonly bits: readonly number[];
   readonly blocks: readonly number[];
-  /** Write only blocks that differ: for a whole-shard compare of a member that kept most of its data. */
-  readonly compare: boolean;
-  readonly resolve: (copied: number) => void;
+  /** The preparation of the target under which they were copied; the copies of another one do not count. */
+  readonly preparation: string;
+  readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -45,30 +46,58 @@ export interface PendingExclusive {
   readonly reject: (error: Error) => void;
 }
 
-export type Pending = PendingWrite | PendingCopy | PendingObjects | PendingExclusive;
+export type Pending = PendingWrite | PendingCopied | PendingObjects | PendingExclusive;
 
 /** Blocks in one transaction: bounds its size, the ring entry, and how long the engine is busy with it. */
 export const BATCH_MAX_BLOCKS = 256;
 export const BATCH_MAX_BYTES = 1 << 20;
 
-/** Takes from the front of `queue` what goes into the next batch: at least one entry, an exclusive one alone. */
-export function takeBatch(queue: Pending[], blockSizeBytes: number): Pending[] {
+/**
+ * Takes from the front of `queue` what goes into the next batch, an exclusive one alone. A write that touches a locked
+ * block stays where it is, and so do later ones that share a block with it; others pass. Nothing when all must wait.
+ */
+export function takeBatch(
+  queue: Pending[],
+  blockSizeBytes: number,
+  isLocked: ((block: number) => boolean) | null = null,
+): Pending[] {
   const most = Math.min(BATCH_MAX_BLOCKS, Math.max(1, Math.floor(BATCH_MAX_BYTES / blockSizeBytes)));
   const taken: Pending[] = [];
+  const kept: Pending[] = [];
+  const waiting = new Set<number>();
   let blocks = 0;
-  let copies = 0;
-  for (const pending of queue) {
+  let hasCopied = false;
+  let at = 0;
+  for (; at < queue.length; at++) {
+    const pending = queue[at];
+    if (pending === undefined) break;
     if (pending.kind === 'exclusive') {
-      if (taken.length === 0) taken.push(pending);
+      if (taken.length === 0) {
+        taken.push(pending);
+        at++;
+      }
       break;
     }
+    if (pending.kind === 'copied') {
+      // It carries no payload, and one in a batch bounds the batch's ring entry.
+      if (hasCopied) break;
+      hasCopied = true;
+      taken.push(pending);
+      continue;
+    }
+    if (isLocked !== null && pending.kind === 'write') {
+      if (pending.changes.some(({ block }) => isLocked(block) || waiting.has(block))) {
+        for (const { block } of pending.changes) waiting.add(block);
+        kept.push(pending);
+        continue;
+      }
+    }
     const size = sizeOf(pending, blockSizeBytes);
-    if (taken.length > 0 && (blocks + size > most || (pending.kind === 'copy' && copies > 0))) break;
-    if (pending.kind === 'copy') copies++;
+    if (taken.length > 0 && blocks + size > most) break;
     blocks += size;
     taken.push(pending);
   }
-  queue.splice(0, taken.length);
+  queue.splice(0, at, ...kept);
   return taken;
 }
 
@@ -77,12 +106,10 @@ export function objectsIn(pending: readonly Pending[]): StoredObject[] {
 }
 
 /** How much of a batch it takes, in blocks. */
-function sizeOf(pending: Exclude<Pending, PendingExclusive>, blockSizeBytes: number): number {
+function sizeOf(pending: PendingWrite | PendingObjects, blockSizeBytes: number): number {
   switch (pending.kind) {
     case 'write':
       return pending.changes.length;
-    case 'copy':
-      return pending.blocks.length;
     case 'objects':
       return pending.objects.reduce((n, { value }) => n + Math.ceil(value.length / blockSizeBytes), 0);
   }

@@ -8,20 +8,38 @@ import type { Frame } from './resp.ts';
 
 /** Bits of the map fetched at once by the copier. */
 export const MAP_CHUNK_BYTES = 8 << 10;
-/** Bits per BITFIELD command: keeps single commands short. */
-const BITS_PER_COMMAND = 256;
+/** Sets per BITFIELD command: keeps single commands short. */
+const SETS_PER_COMMAND = 256;
+/** Bits that one of them sets at most: it answers with what they were, and that must stay a safe integer. -1 is all ones. */
+const BITS_PER_SET = 48;
 
-/** Adds commands that set or clear bits. */
+/** Adds commands that set or clear bits; neighbours go together. */
 export function addMark(frame: Frame, vdisk: string, bits: Iterable<number>, to: 0 | 1): void {
-  const all = [...new Set(bits)];
-  for (let from = 0; from < all.length; from += BITS_PER_COMMAND) {
-    const part = all.slice(from, from + BITS_PER_COMMAND);
+  const runs = runsOf([...new Set(bits)].sort((a, b) => a - b));
+  for (let from = 0; from < runs.length; from += SETS_PER_COMMAND) {
+    const part = runs.slice(from, from + SETS_PER_COMMAND);
     frame
       .begin(2 + 4 * part.length)
       .arg('BITFIELD')
       .arg(dirtyKey(vdisk));
-    for (const bit of part) frame.arg('SET').arg('u1').arg(bit).arg(to);
+    for (const { first, length } of part)
+      frame
+        .arg('SET')
+        .arg(length === 1 ? 'u1' : `i${length}`)
+        .arg(first)
+        .arg(length === 1 ? to : -to);
   }
+}
+
+/** Neighbours among sorted bits, together where one BITFIELD set can hold them. */
+function runsOf(bits: readonly number[]): { first: number; length: number }[] {
+  const runs: { first: number; length: number }[] = [];
+  for (const bit of bits) {
+    const last = runs.at(-1);
+    if (last !== undefined && last.first + last.length === bit && last.length < BITS_PER_SET) last.length++;
+    else runs.push({ first: bit, length: 1 });
+  }
+  return runs;
 }
 
 /** The set bits of a chunk that starts at byte `offset` of the map. */

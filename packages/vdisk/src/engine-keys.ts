@@ -33,6 +33,15 @@ export function dirtyKey(vdisk: string): string {
   return `salvor:dirty:${vdisk}`;
 }
 
+/**
+ * STRING on an engine under repair: the preparation of it to which copies that may land belong. Set when the engine is
+ * prepared, removed when its repair is done. Every copy watches it, so that the engine itself refuses a copy that was
+ * still on its way when its attempt ended and the next one began.
+ */
+export function copyGuardKey(vdisk: string): string {
+  return `salvor:copies:${vdisk}`;
+}
+
 /** Prefixes of the keys of the native layout, of which a vdisk has many. */
 export function nativePrefixes(vdisk: string): { readonly chunks: string; readonly sums: string } {
   return { chunks: `salvor:chunk:${vdisk}:`, sums: `salvor:sums:${vdisk}:` };
@@ -47,7 +56,7 @@ export function isNativeKey(vdisk: string, key: string): boolean {
 
 /** Every key of one vdisk on an engine for deletion, but for those of {@link nativePrefixes}. */
 export function vdiskKeys(vdisk: string): string[] {
-  return [blocksKey(vdisk), epochKey(vdisk), writesKey(vdisk), dirtyKey(vdisk)];
+  return [blocksKey(vdisk), epochKey(vdisk), writesKey(vdisk), dirtyKey(vdisk), copyGuardKey(vdisk)];
 }
 
 /** What an engine claims to be. `generation` rises each time another engine takes over the shard. */

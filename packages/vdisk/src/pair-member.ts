@@ -1,3 +1,4 @@
+import { copier } from './copy/copier.ts';
 import { EngineSession } from './engine-session.ts';
 import { unixSocketOf } from './engine-socket.ts';
 import { EngineError, FencedError, VdiskIoError } from './errors.ts';
@@ -22,6 +23,8 @@ export class PairMember {
   fault: EngineError | null = null;
   /** The repair attempt (`incident/attempt`) that this member was prepared for, and that it completed. */
   preparedFor: string | null = null;
+  /** The latest preparation, its name also in the engine's copy guard: every one has a name of its own. */
+  preparation: string | null = null;
   completedFor: string | null = null;
   /** The attempt that it completed by itself, as the member that served last: etcd tells every owner as much. */
   vouchedFor: string | null = null;
@@ -136,6 +139,8 @@ export class PairMember {
     if (this.fault !== null || this.#pair.closed) return;
     this.fault = error;
     this.#drop();
+    // A repair will follow: its worker need not be waited for then.
+    copier.warm();
     this.#pair.context.engineFailed(this.record, error);
     this.#pair.changed();
   }

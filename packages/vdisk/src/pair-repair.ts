@@ -1,22 +1,22 @@
 import { decideCatchUp, type Range } from './catch-up.ts';
-import { addMark, allDirty, bitsIn, MAP_CHUNK_BYTES } from './dirty-map.ts';
+import { CopyError, type CopyJobHandle, copier } from './copy/copier.ts';
+import type { CopyEnd, CopyHow } from './copy/copy-messages.ts';
+import { addMark, allDirty } from './dirty-map.ts';
 import { EngineControl } from './engine-control.ts';
-import { dirtyKey, writesKey } from './engine-keys.ts';
+import { copyGuardKey, dirtyKey, writesKey } from './engine-keys.ts';
 import type { EngineSession } from './engine-session.ts';
+import { unixSocketOf } from './engine-socket.ts';
 import { EngineError, FencedError } from './errors.ts';
 import type { Pair } from './pair.ts';
 import type { RepairDue, RepairOutcome } from './pair-context.ts';
+import { PairCopy } from './pair-copy.ts';
 import { attemptOf, type PairMember } from './pair-member.ts';
 import { isRequired, isUnderRepair } from './pair-mode.ts';
 import { Frame } from './resp.ts';
 import { addReadRing, addSetHead, parseRing } from './write-history.ts';
 
-/** Blocks per copy step: a client write waits for at most one such step. */
-const COPY_BLOCKS = 64;
 /** Ring entries fetched with one command. */
 const RING_CHUNK = 1024;
-/** Copy steps queued at once, so that the engines are never idle between them. */
-const COPIES_IN_FLIGHT = 4;
 /** How long a repair that could not go on waits before it tries again, unless something changes first. */
 const RETRY_MS = 500;
 
@@ -24,9 +24,19 @@ const RETRY_MS = 500;
 export class PairRepair {
   readonly #pair: Pair;
   #running = false;
+  #preparations = 0;
+  /** The copy that is under way, and the attempt it is for. */
+  #copy: { copy: PairCopy; target: PairMember; attempt: string | null } | null = null;
 
   constructor(pair: Pair) {
     this.#pair = pair;
+  }
+
+  /** Ends a copy that is no longer wanted, at once: until it has ended nothing else is done with its target. */
+  check(): void {
+    const current = this.#copy;
+    if (current === null) return;
+    if (this.#pair.closed || !isSame(current.target, current.attempt)) current.copy.stop('it was superseded');
   }
 
   /** Looks whether there is a repair to do, and does it in the background. */
@@ -82,16 +92,29 @@ export class PairRepair {
   async #repair(target: PairMember, source: PairMember, due: RepairDue): Promise<void> {
     const startedAt = performance.now();
     const attempt = attemptOf(target.record);
-    await this.#raiseEpoch(target);
-    const prepared = await this.#pair.exclusive(() => this.#prepare(target, source, attempt));
-    const { copied, stored } = await this.#copyAll(target, source, attempt, prepared.compare);
-    const contents = await this.#repairContent(target, source, attempt);
-    await this.#pair.exclusive(() => this.#finish(target, source, attempt));
+    const preparation = `${attempt}/${this.#pair.context.epoch}/${++this.#preparations}`;
+    // The worker connects while the rest is prepared.
+    const job = this.#openJob(target, source, preparation);
+    let prepared: Prepared;
+    let contents: string;
+    let counts: { copied: number; stored: number };
+    try {
+      await this.#raiseEpoch(target);
+      prepared = await this.#pair.exclusive(() => this.#prepare(target, source, attempt, preparation));
+      counts = await this.#copyMarked({ job, target, source, attempt, preparation, how: prepared.how });
+      contents = await this.#repairContent(target, source, attempt);
+      await this.#pair.exclusive(() => this.#finish(target, source, attempt));
+    } catch (error) {
+      this.#abandon(target, preparation);
+      throw error;
+    } finally {
+      job.close();
+    }
     this.#pair.changed();
     this.#report(target, due, {
       dirtyBlocks: prepared.dirtyBlocks,
-      copiedBlocks: copied,
-      storedBlocks: stored,
+      copiedBlocks: counts.copied,
+      storedBlocks: counts.stored,
       repairMs: performance.now() - startedAt,
       reason: prepared.reason + contents,
     });
@@ -107,6 +130,35 @@ export class PairRepair {
       onTarget: (work) => this.#blame(target, attempt, work),
     });
     return done === undefined ? '' : `; ${done}`;
+  }
+
+  #openJob(target: PairMember, source: PairMember, guard: string): CopyJobHandle {
+    const { epoch, layout, settings } = this.#pair.context;
+    const { connectTimeoutMs, commandTimeoutMs } = settings;
+    return copier.open({
+      layout: layout.spec,
+      epoch,
+      guard,
+      source: this.#endOf(source),
+      target: this.#endOf(target),
+      connectTimeoutMs,
+      commandTimeoutMs,
+    });
+  }
+
+  #endOf({ record: { address, db } }: PairMember): CopyEnd {
+    const { password, engineSockets } = this.#pair.context.settings;
+    return { address, unixSocket: unixSocketOf(engineSockets, address), db, password };
+  }
+
+  /**
+   * From here on the survivor serves alone and marks what it writes. It must be so before writes to blocks whose copies
+   * may still be on their way are let go: those copies may land until the next preparation.
+   */
+  #abandon(target: PairMember, preparation: string): void {
+    if (target.preparation !== preparation || target.preparedFor === null) return;
+    target.preparedFor = null;
+    this.#pair.changed();
   }
 
   async #raiseEpoch(target: PairMember): Promise<void> {
@@ -144,19 +196,20 @@ export class PairRepair {
     target: PairMember,
     source: PairMember,
     attempt: string | null,
-  ): Promise<{ dirtyBlocks: number; compare: boolean; reason: string }> {
+    preparation: string,
+  ): Promise<Prepared> {
     this.#assertSame(target, attempt);
     const from = await source.open();
     const to = await this.#blame(target, attempt, () => target.openUnjudged());
     const isSpare = target.record.repair?.kind === 'repair-final-outage';
     const plan = decideCatchUp(from.head, to.head, isSpare);
-    let compare = false;
+    let how: CopyHow = 'all';
     let { reason } = plan;
     const missing = plan.kind === 'maps' ? await this.#missing(target, attempt, from, to, plan) : null;
     if (missing === null) {
       if (plan.kind === 'maps')
         reason = `every block is compared: a ring entry was missing although ${plan.reason}`;
-      compare = to.head.blank !== true;
+      how = to.head.blank !== true ? 'differing' : isSpare ? 'stored' : 'all';
       await this.#markAll(source, from);
     } else {
       await this.#mark(source, from, missing);
@@ -169,11 +222,14 @@ export class PairRepair {
     const { vdisk } = this.#pair.context;
     const frame = new Frame().command('DEL', dirtyKey(vdisk), writesKey(vdisk));
     addSetHead(frame, vdisk, targetHead);
+    // Refuses the copies of every preparation before this one.
+    frame.command('SET', copyGuardKey(vdisk), preparation);
     await this.#blame(target, attempt, () => target.transact(frame, targetHead));
     this.#assertSame(target, attempt);
     target.preparedFor = attempt;
+    target.preparation = preparation;
     const dirtyBlocks = await this.#countDirty(from);
-    return { dirtyBlocks, compare, reason };
+    return { dirtyBlocks, how, reason };
   }
 
   async #missing(
@@ -233,46 +289,49 @@ export class PairRepair {
     return typeof count === 'number' ? count : 0;
   }
 
-  async #copyAll(
-    target: PairMember,
-    source: PairMember,
-    attempt: string | null,
-    compare: boolean,
-  ): Promise<{ copied: number; stored: number }> {
-    const { vdisk } = this.#pair.context;
-    const bytes = Math.ceil(this.#pair.context.bits / 8);
-    let copied = 0;
-    let stored = 0;
-    const inFlight = new Set<Promise<void>>();
-    let failure: unknown = null;
-    const copyStep = async (bits: number[]): Promise<void> => {
-      const blocks = bits.flatMap((bit) => this.#pair.context.blocksOfBit(bit));
-      stored += await this.#pair.copy(bits, blocks, compare);
-      copied += bits.length;
-    };
+  async #copyMarked(options: {
+    job: CopyJobHandle;
+    target: PairMember;
+    source: PairMember;
+    attempt: string | null;
+    preparation: string;
+    how: CopyHow;
+  }): Promise<{ copied: number; stored: number }> {
+    const { job, target, source, attempt, preparation, how } = options;
+    const copy = new PairCopy({
+      pair: this.#pair,
+      job,
+      source,
+      how,
+      preparation,
+      abandon: () => this.#abandon(target, preparation),
+    });
+    this.#copy = { copy, target, attempt };
     try {
-      for (let at = 0; at < bytes; at += MAP_CHUNK_BYTES) {
-        this.#assertSame(target, attempt);
-        if (failure !== null) break;
-        const session = await source.open();
-        const range = new Frame().command('GETRANGE', dirtyKey(vdisk), at, at + MAP_CHUNK_BYTES - 1);
-        const [chunk] = await session.request(range);
-        const bits = Buffer.isBuffer(chunk) ? [...bitsIn(chunk, at)] : [];
-        for (let i = 0; i < bits.length; i += COPY_BLOCKS) {
-          const step = copyStep(bits.slice(i, i + COPY_BLOCKS)).finally(() => inFlight.delete(step));
-          // It may fail while nobody waits for it: that ends the attempt below, and must not end the process.
-          step.catch((error: unknown) => {
-            failure ??= error;
-          });
-          inFlight.add(step);
-          if (inFlight.size >= COPIES_IN_FLIGHT) await Promise.race(inFlight);
-        }
-      }
+      this.#assertSame(target, attempt);
+      return await this.#blameSides(target, attempt, () => copy.run());
     } finally {
-      await Promise.allSettled(inFlight);
+      this.#copy = null;
     }
-    if (failure !== null) throw failure;
-    return { copied, stored };
+  }
+
+  /**
+   * An engine that refuses the worker's commands has failed. Whether one that cannot be reached, or hangs, has failed is
+   * for the pair's own links to say: the next try begins with them.
+   */
+  async #blameSides<T>(target: PairMember, attempt: string | null, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof CopyError)) throw error;
+      const { cause, side } = error;
+      if (cause instanceof FencedError) throw cause;
+      if (cause instanceof EngineError && !isLinkTrouble(cause)) {
+        if (side === 'source') throw cause;
+        if (isSame(target, attempt)) target.fail(cause);
+      }
+      throw new Error(`the copy from the survivor failed: ${error.message}`, { cause: error });
+    }
   }
 
   /** Between two batches: the map is empty, so both members hold the same blocks; from here on both are needed. */
@@ -281,7 +340,12 @@ export class PairRepair {
     const from = await source.open();
     const left = await this.#countDirty(from);
     if (left > 0) throw new Error(`${left} blocks are still marked`);
-    await source.transact(new Frame().command('DEL', dirtyKey(this.#pair.context.vdisk)), from.head);
+    const { vdisk } = this.#pair.context;
+    const to = await this.#blame(target, attempt, () => target.open());
+    const removeGuard = new Frame().command('DEL', copyGuardKey(vdisk));
+    await this.#blame(target, attempt, () => target.transact(removeGuard, to.head));
+    await source.transact(new Frame().command('DEL', dirtyKey(vdisk)), from.head);
+    this.#assertSame(target, attempt);
     target.completedFor = attempt;
   }
 
@@ -312,8 +376,7 @@ export class PairRepair {
   }
 
   #assertSame(target: PairMember, attempt: string | null): void {
-    if (attemptOf(target.record) !== attempt || target.fault !== null)
-      throw new Error('the repair was superseded');
+    if (!isSame(target, attempt)) throw new Error('the repair was superseded');
   }
 
   #report(
@@ -335,4 +398,18 @@ export class PairRepair {
       ...counts,
     });
   }
+}
+
+interface Prepared {
+  readonly dirtyBlocks: number;
+  readonly how: CopyHow;
+  readonly reason: string;
+}
+
+function isSame(target: PairMember, attempt: string | null): boolean {
+  return attemptOf(target.record) === attempt && target.fault === null;
+}
+
+function isLinkTrouble({ fault }: EngineError): boolean {
+  return fault === 'unreachable' || fault === 'timeout' || fault === 'protocol';
 }

@@ -28,6 +28,8 @@ export class Pair implements TurnEnd {
   readonly corruption = new CorruptBlocks(this);
   readonly #members: Record<MemberName, PairMember | null>;
   readonly #queue: Pending[] = [];
+  /** Blocks whose writes wait, and how many hold each. */
+  readonly #locks = new Map<number, number>();
   readonly #repair: PairRepair;
   readonly #application: BatchApplication;
   #inFlight: Batch | null = null;
@@ -112,6 +114,7 @@ export class Pair implements TurnEnd {
     const waiting = this.#changed;
     this.#changed = [];
     for (const wake of waiting) wake();
+    this.#repair.check();
     if (this.#closed !== null) return;
     const mode = this.mode;
     if (mode.kind === 'holding') this.#watchHold();
@@ -285,10 +288,34 @@ export class Pair implements TurnEnd {
     }
   }
 
-  /** Copies blocks from the survivor to the member under repair; resolves with the number of blocks written there. */
-  copy(bits: readonly number[], blocks: readonly number[], compare: boolean): Promise<number> {
+  /**
+   * Holds back writes to `blocks`, read-modify-write too, until the returned function is called; others pass. Resolves
+   * when no batch that touches them is under way.
+   */
+  async lock(blocks: readonly number[]): Promise<() => void> {
+    // A batch that could not be finished comes before everything else.
+    while (this.#abandoned !== null) await this.exclusive(async () => {});
+    for (const block of blocks) this.#locks.set(block, (this.#locks.get(block) ?? 0) + 1);
+    const batch = this.#inFlight;
+    if (batch !== null && blocks.some((block) => batch.blocks.has(block)))
+      await new Promise<void>((resolve) => batch.onSettled.push(resolve));
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      for (const block of blocks) {
+        const left = (this.#locks.get(block) ?? 1) - 1;
+        if (left > 0) this.#locks.set(block, left);
+        else this.#locks.delete(block);
+      }
+      if (!this.#busy && this.#queue.length > 0) callAtTurnEnd(this);
+    };
+  }
+
+  /** Records blocks that the copy worker brought to the member under repair, with their bits, under a batch of their own. */
+  copied(bits: readonly number[], blocks: readonly number[], preparation: string): Promise<void> {
     return new Promise((resolve, reject) =>
-      this.#enqueue({ kind: 'copy', bits, blocks, compare, resolve, reject }),
+      this.#enqueue({ kind: 'copied', bits, blocks, preparation, resolve, reject }),
     );
   }
 
@@ -314,18 +341,24 @@ export class Pair implements TurnEnd {
       return pending.reject(this.#ioError(`more than ${QUEUE_MAX} operations wait`));
     }
     // Everything that arrives in this turn of the loop goes into one batch.
-    if (this.#queue.push(pending) === 1 && !this.#busy) callAtTurnEnd(this);
+    const waiting = this.#queue.push(pending);
+    // Where locks hold back what waits, what comes later may pass it.
+    if (!this.#busy && (waiting === 1 || this.#locks.size > 0)) callAtTurnEnd(this);
   }
 
   /** Begins with what waits, unless something is under way: then that goes on with it. */
   atTurnEnd(): void {
     if (this.#busy || this.#queue.length === 0) return;
-    this.#busy = true;
     if (this.#abandoned !== null) {
+      this.#busy = true;
       void this.#commit(this.#abandoned);
       return;
     }
-    const taken = takeBatch(this.#queue, this.context.layout.blockSizeBytes);
+    const isLocked = this.#locks.size === 0 ? null : (block: number): boolean => this.#locks.has(block);
+    const taken = takeBatch(this.#queue, this.context.layout.blockSizeBytes, isLocked);
+    // All that waits is held by locks; letting go of one starts this again.
+    if (taken.length === 0) return;
+    this.#busy = true;
     const [first] = taken;
     if (first?.kind === 'exclusive') {
       void first
@@ -358,7 +391,7 @@ export class Pair implements TurnEnd {
         batch.seq = ++this.#sent;
       },
       (isApplied) => {
-        if (isApplied) this.#applied(batch, 0);
+        if (isApplied) this.#applied(batch);
         else void this.#commit(batch);
       },
     );
@@ -375,12 +408,11 @@ export class Pair implements TurnEnd {
           batch.mode = mode.kind;
           batch.seq = ++this.#sent;
         }
-        const copied = await this.#application.apply(batch, mode);
-        if (copied === null) continue;
+        if (!(await this.#application.apply(batch, mode))) continue;
         this.#seq = batch.seq;
         // What one engine took alone counts only if nobody else can have owned the vdisk.
         if (!servesWithoutLease(mode.kind)) await this.#leaseHeld();
-        return this.#applied(batch, copied);
+        return this.#applied(batch);
       }
     } catch (error) {
       const reason = error instanceof Error ? error : new Error(String(error));
@@ -393,13 +425,11 @@ export class Pair implements TurnEnd {
     }
   }
 
-  #applied(batch: Batch, copied: number): void {
+  #applied(batch: Batch): void {
     this.#seq = batch.seq;
     if (batch === this.#abandoned) this.#abandoned = null;
-    for (const entry of batch.pending) {
-      if (entry.kind === 'write' || entry.kind === 'objects') entry.resolve();
-      else if (entry.kind === 'copy') entry.resolve(copied);
-    }
+    // Copies that do not count were told so already; for them this is nothing.
+    for (const entry of batch.pending) if (entry.kind !== 'exclusive') entry.resolve();
     this.#settle(batch);
   }
 
@@ -491,7 +521,6 @@ function touched(pending: readonly Pending[]): Set<number> {
   const blocks = new Set<number>();
   for (const entry of pending) {
     if (entry.kind === 'write') for (const { block } of entry.changes) blocks.add(block);
-    else if (entry.kind === 'copy') for (const block of entry.blocks) blocks.add(block);
   }
   return blocks;
 }

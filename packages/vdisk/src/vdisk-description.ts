@@ -17,8 +17,7 @@ import {
 import { SalvorError } from '@salvor/service-kit';
 import { sectorLayout } from './deduped/sector.ts';
 import type { BlockLayout } from './layout/block-layout.ts';
-import { NondedupedLayout } from './layout/nondeduped.ts';
-import { VolumeLayout } from './layout/volume.ts';
+import { layoutFrom } from './layout/layout-spec.ts';
 import type { Geometry } from './vdisk.ts';
 
 /** The storage clusters of a vdisk, by id. */
@@ -82,11 +81,11 @@ export async function describeVdisk(
 function layoutOf(vdisk: string, { type, blockSize }: VdiskStatic, shards: number): BlockLayout {
   switch (type) {
     case 'volume':
-      return new VolumeLayout(vdisk, blockSize, shards);
+      return layoutFrom({ kind: 'volume', vdisk, blockSizeBytes: blockSize, shards });
     case 'boot':
       return sectorLayout(vdisk);
     default:
-      return new NondedupedLayout(vdisk, blockSize);
+      return layoutFrom({ kind: 'nondeduped', vdisk, blockSizeBytes: blockSize, shards });
   }
 }
 

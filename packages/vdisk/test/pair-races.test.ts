@@ -74,7 +74,7 @@ test('a batch that a member applied and lost again before it was acknowledged is
   h.pair.close(new Error('done'));
 });
 
-test('a copy that is refused while the next part of the map is read ends the attempt, not the process', async () => {
+test('a copy whose record is refused while the next part of the map is read ends the attempt, not the process', async () => {
   const { a, h } = await startPair({ blocks: 70_000 });
   await h.write(1, 0x11);
   await a.kill();
@@ -82,10 +82,10 @@ test('a copy that is refused while the next part of the map is read ends the att
   await h.write(2, 0x22);
   await h.write(69_999, 0x33);
   await a.start();
-  const { copy } = h.pair;
+  const { copied } = h.pair;
   let refused = 0;
-  h.pair.copy = (...args) =>
-    refused++ < 2 ? Promise.reject(new Error('refused by the test')) : copy.apply(h.pair, args);
+  h.pair.copied = (...args) =>
+    refused++ < 2 ? Promise.reject(new Error('refused by the test')) : copied.apply(h.pair, args);
   const unhandled: unknown[] = [];
   const note = (error: unknown): void => {
     unhandled.push(error);

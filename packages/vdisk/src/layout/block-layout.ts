@@ -1,5 +1,6 @@
 import type { ReadPart } from '../read-part.ts';
 import type { Frame, RespError, RespValue } from '../resp.ts';
+import type { LayoutSpec } from './layout-spec.ts';
 
 /**
  * How the blocks of one vdisk lie on the engines: which shard a block is placed on, and by which commands it is read,
@@ -9,6 +10,8 @@ import type { Frame, RespError, RespValue } from '../resp.ts';
  * `test/layout/conformance.ts`.
  */
 export interface BlockLayout {
+  /** From which the same layout can be made in another thread. */
+  readonly spec: LayoutSpec;
   readonly blockSizeBytes: number;
 
   /** The number by which the block is placed on a shard; blocks with the same number lie on the same one. */

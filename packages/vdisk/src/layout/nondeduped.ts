@@ -2,6 +2,7 @@ import { blocksKey } from '../engine-keys.ts';
 import type { ReadPart } from '../read-part.ts';
 import { Frame, type RespError, RespProtocolError, type RespValue } from '../resp.ts';
 import type { AskEngine, BlockLayout, BlockPlacer } from './block-layout.ts';
+import type { LayoutSpec } from './layout-spec.ts';
 
 /** Blocks per HMGET: long enough to amortise the command, short enough not to stall the engine. */
 const READ_RUN = 64;
@@ -11,10 +12,12 @@ const READ_RUN = 64;
  * are spread one by one. Also serves other hashes of numbered values.
  */
 export class NondedupedLayout implements BlockLayout {
+  readonly spec: LayoutSpec;
   readonly blockSizeBytes: number;
   readonly #key: string;
 
   constructor(vdisk: string, blockSizeBytes: number, key: string = blocksKey(vdisk)) {
+    this.spec = { kind: 'nondeduped', vdisk, blockSizeBytes, key, shards: 1 };
     this.blockSizeBytes = blockSizeBytes;
     this.#key = key;
   }

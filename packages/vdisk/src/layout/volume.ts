@@ -3,6 +3,7 @@ import { chunkKey, sumsKey } from '../engine-keys.ts';
 import type { ReadPart } from '../read-part.ts';
 import { Frame, type RespValue } from '../resp.ts';
 import { type AskEngine, type BlockLayout, type BlockPlacer, UNREADABLE } from './block-layout.ts';
+import type { LayoutSpec } from './layout-spec.ts';
 import { ReservedChunks } from './reserved-chunks.ts';
 import { RecordPlacer } from './volume-records.ts';
 import { recordRuns, sumRuns } from './volume-runs.ts';
@@ -37,6 +38,7 @@ const ASKED_AT_ONCE = 1024;
  * Byte for byte in docs/data-on-the-engines.md.
  */
 export class VolumeLayout implements BlockLayout {
+  readonly spec: LayoutSpec;
   readonly blockSizeBytes: number;
   readonly shape: VolumeShape;
   readonly #vdisk: string;
@@ -47,6 +49,7 @@ export class VolumeLayout implements BlockLayout {
   readonly #reserved = new ReservedChunks();
 
   constructor(vdisk: string, blockSizeBytes: number, shards: number) {
+    this.spec = { kind: 'volume', vdisk, blockSizeBytes, shards };
     this.#vdisk = vdisk;
     this.#shards = shards;
     this.blockSizeBytes = blockSizeBytes;

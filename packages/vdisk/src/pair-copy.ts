@@ -1,0 +1,104 @@
+import type { CopyJobHandle } from './copy/copier.ts';
+import type { CopyHow } from './copy/copy-messages.ts';
+import { bitsIn, MAP_CHUNK_BYTES } from './dirty-map.ts';
+import { dirtyKey } from './engine-keys.ts';
+import type { Pair } from './pair.ts';
+import type { PairMember } from './pair-member.ts';
+import { Frame } from './resp.ts';
+
+/** Blocks and bytes of a step: a client write to one of them waits for the copy of at most so much. */
+const STEP_MAX_BLOCKS = 256;
+const STEP_MAX_BYTES = 1 << 20;
+/** Steps under way at once, so that the engines are never idle between them. */
+const STEPS_IN_FLIGHT = 4;
+
+export interface PairCopyOptions {
+  readonly pair: Pair;
+  readonly job: CopyJobHandle;
+  readonly source: PairMember;
+  readonly how: CopyHow;
+  readonly preparation: string;
+  /** Called before the blocks of a step that failed are let go. */
+  readonly abandon: () => void;
+}
+
+/**
+ * Has the worker copy every block that the survivor's dirty map marks, step by step. The blocks of a step are locked from
+ * before they are read until the batch that clears their bits is on both members, or the preparation is abandoned.
+ */
+export class PairCopy {
+  readonly #options: PairCopyOptions;
+  readonly #inFlight = new Set<Promise<void>>();
+  #failure: unknown = null;
+  #copied = 0;
+  #stored = 0;
+
+  constructor(options: PairCopyOptions) {
+    this.#options = options;
+  }
+
+  /** Ends the copy: steps under way fail, and {@link run} rejects once all of them have ended. */
+  stop(why: string): void {
+    this.#fail(new Error(`the copy was stopped: ${why}`));
+  }
+
+  /** Resolves with the number of bits gone through and of blocks stored on the target. Rejects with the first failure. */
+  async run(): Promise<{ copied: number; stored: number }> {
+    const { pair } = this.#options;
+    const bytes = Math.ceil(pair.context.bits / 8);
+    try {
+      for (let at = 0; at < bytes && this.#failure === null; at += MAP_CHUNK_BYTES)
+        await this.#copyChunk(await this.#marked(at));
+    } catch (error) {
+      this.#fail(error);
+    }
+    await Promise.allSettled(this.#inFlight);
+    if (this.#failure !== null) throw this.#failure;
+    return { copied: this.#copied, stored: this.#stored };
+  }
+
+  async #marked(at: number): Promise<number[]> {
+    const { pair, source } = this.#options;
+    const session = await source.open();
+    const range = new Frame().command('GETRANGE', dirtyKey(pair.context.vdisk), at, at + MAP_CHUNK_BYTES - 1);
+    const [chunk] = await session.request(range);
+    return Buffer.isBuffer(chunk) ? [...bitsIn(chunk, at)] : [];
+  }
+
+  async #copyChunk(bits: readonly number[]): Promise<void> {
+    const { blockSizeBytes } = this.#options.pair.context.layout;
+    const most = Math.max(1, Math.min(STEP_MAX_BLOCKS, Math.floor(STEP_MAX_BYTES / blockSizeBytes)));
+    for (let i = 0; i < bits.length && this.#failure === null; i += most) {
+      const step = this.#step(bits.slice(i, i + most))
+        .catch((error: unknown) => this.#fail(error))
+        .finally(() => this.#inFlight.delete(step));
+      this.#inFlight.add(step);
+      if (this.#inFlight.size >= STEPS_IN_FLIGHT) await Promise.race(this.#inFlight);
+    }
+  }
+
+  async #step(bits: readonly number[]): Promise<void> {
+    const { pair, job, how, preparation } = this.#options;
+    const blocks = bits.flatMap((bit) => pair.context.blocksOfBit(bit));
+    const unlock = await pair.lock(blocks);
+    try {
+      if (this.#failure !== null) return;
+      const { stored } = await job.copy(blocks, how);
+      await pair.copied(bits, blocks, preparation);
+      this.#copied += bits.length;
+      this.#stored += stored;
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      unlock();
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== null) return;
+    this.#failure = error;
+    this.#options.abandon();
+    // Steps under way end now; whatever of them still reaches the target finds its guard changed, or marked blocks.
+    this.#options.job.close();
+  }
+}
