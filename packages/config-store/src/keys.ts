@@ -16,6 +16,7 @@ export type ParsedKey =
   | { readonly kind: 'closed-incident'; readonly incident: string }
   | { readonly kind: 'vdisk-owner'; readonly vdisk: string }
   | { readonly kind: 'vdisk-lifecycle'; readonly vdisk: string }
+  | { readonly kind: 'vdisk-template'; readonly vdisk: string }
   | { readonly kind: 'operation'; readonly operation: string }
   | { readonly kind: 'operation-worker'; readonly operation: string }
   | { readonly kind: 'repair'; readonly incident: string; readonly attempt: number; readonly vdisk: string };
@@ -46,6 +47,8 @@ export const closedIncidentKey = (incident: string): string =>
 export const ownerKey = (vdisk: string): string => `${VDISK_OWNERS_PREFIX}${segment(vdisk)}/owner`;
 export const vdiskLifecycleKey = (vdisk: string): string =>
   `${VDISK_OWNERS_PREFIX}${segment(vdisk)}/lifecycle`;
+/** From which template a deduped vdisk still has to get its block map; gone once it has. */
+export const vdiskTemplateKey = (vdisk: string): string => `${VDISK_OWNERS_PREFIX}${segment(vdisk)}/template`;
 export const operationKey = (operation: string): string => `${OPERATIONS_PREFIX}${segment(operation)}`;
 export const operationWorkerKey = (operation: string): string =>
   `${OPERATION_WORKERS_PREFIX}${segment(operation)}`;
@@ -91,6 +94,7 @@ function parseSalvorKey(key: string): ParsedKey | null {
   if (parts.length === 3) {
     if (room === 'vdisks' && second === 'owner') return { kind: 'vdisk-owner', vdisk: first };
     if (room === 'vdisks' && second === 'lifecycle') return { kind: 'vdisk-lifecycle', vdisk: first };
+    if (room === 'vdisks' && second === 'template') return { kind: 'vdisk-template', vdisk: first };
     const shard = parseCount(second, 0);
     if (room === 'incidents' && shard !== null) return { kind: 'incident', cluster: first, shard };
   }

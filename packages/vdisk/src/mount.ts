@@ -15,8 +15,8 @@ export async function mountVdisk(options: MountOptions): Promise<MountedVdisk> {
   try {
     const epoch = await takeOwnership(options.store, lease, options.vdisk, options.owner);
     // Again: what is owned cannot be deleted, but until now it could be, or created anew in another shape.
-    const geometry = await describeVdisk(options.store, options.vdisk, options.purpose);
-    const mounted = new MountedVdisk(options, geometry, geometry.clusters, lease, epoch);
+    const description = await describeVdisk(options.store, options.vdisk, options.purpose);
+    const mounted = new MountedVdisk(options, description, lease, epoch);
     try {
       await mounted.start();
       return mounted;

@@ -1,7 +1,9 @@
 import { applyEngineStatus, type Lease, parseVdiskStatic, vdiskSizeBytes } from '@salvor/config-store';
 import type { ContentRepairTask } from './deduped/content-repair.ts';
 import { DedupedVdisk } from './deduped/deduped-vdisk.ts';
+import { MapFilling } from './deduped/map-filling.ts';
 import { sectorsOf } from './deduped/sector.ts';
+import { TemplateCluster } from './deduped/template-cluster.ts';
 import type { VdiskDevice } from './device.ts';
 import { errno, VdiskIoError } from './errors.ts';
 import { EtcdView } from './etcd-view.ts';
@@ -15,7 +17,7 @@ import { recordRepair } from './repair-record.ts';
 import type { Serving } from './serving.ts';
 import { placeBlock } from './sharding.ts';
 import { type Geometry, Vdisk } from './vdisk.ts';
-import type { Clusters } from './vdisk-description.ts';
+import type { Clusters, TemplateUse } from './vdisk-description.ts';
 
 /** A vdisk that this process owns. */
 export class MountedVdisk {
@@ -25,16 +27,26 @@ export class MountedVdisk {
   readonly #clusters: Clusters;
   readonly #ownership: HeldOwnership;
   readonly #guard: LeaseGuard;
+  readonly #templateUse: TemplateUse;
+  #template: TemplateCluster | null = null;
+  #filling: MapFilling | null = null;
   #pairs: Pair[] = [];
   #view: EtcdView | null = null;
   #device: VdiskDevice | null = null;
   #ended: string | null = null;
   #rip: readonly boolean[] = [];
 
-  constructor(options: MountOptions, geometry: Geometry, clusters: Clusters, lease: Lease, epoch: string) {
+  constructor(
+    options: MountOptions,
+    description: Geometry & { clusters: Clusters; template: TemplateUse },
+    lease: Lease,
+    epoch: string,
+  ) {
+    const { clusters, template, ...geometry } = description;
     this.#options = options;
     this.#geometry = geometry;
     this.#clusters = clusters;
+    this.#templateUse = template;
     this.epoch = epoch;
     this.#guard = new LeaseGuard(lease, geometry.vdisk, options.settings.holdMaxMs);
     this.#ownership = new HeldOwnership({
@@ -69,6 +81,7 @@ export class MountedVdisk {
     const about = { vdisk, clusters: this.#clusters, log };
     const view = await EtcdView.open(store, about, () => this.#follow());
     this.#view = view;
+    await this.#openTemplate();
     this.#assertNotEnded();
     const { primary, slave, rip } = view.records();
     this.#rip = rip;
@@ -82,12 +95,31 @@ export class MountedVdisk {
       this.#pairs.filter((pair) => pair.members.some(({ record }) => record.status !== 'rip')).map(mountPair),
     );
     this.#assertNotEnded();
+    if (this.#device instanceof DedupedVdisk) this.#filling?.start(this.#device);
+  }
+
+  async #openTemplate(): Promise<void> {
+    const { store, settings, log } = this.#options;
+    const { vdisk, sizeBytes, blockSizeBytes } = this.#geometry;
+    const { content, map } = this.#templateUse;
+    if (content !== null) {
+      this.#template = await TemplateCluster.open({ store, vdisk, settings, ...content });
+      if (this.#ended !== null) this.#template.close();
+    }
+    if (map === null) return;
+    const sectors = sectorsOf(sizeBytes, blockSizeBytes);
+    const { epoch } = this;
+    const pairs = (): readonly Pair[] => this.#pairs;
+    this.#filling = new MapFilling({ store, log, vdisk, epoch, settings, sectors, pairs, template: map });
   }
 
   #newDevice(): VdiskDevice {
     const isRip = (shard: number): boolean => this.#rip[shard] === true;
     return this.#geometry.isDeduped
-      ? new DedupedVdisk(this.#geometry, this.#pairs, this.#guard, isRip, null)
+      ? new DedupedVdisk(this.#geometry, this.#pairs, this.#guard, isRip, {
+          template: this.#template,
+          gate: this.#filling,
+        })
       : new Vdisk(this.#geometry, this.#pairs, this.#guard, isRip);
   }
 
@@ -115,6 +147,8 @@ export class MountedVdisk {
     this.#ended = reason;
     this.#guard.lose(reason);
     this.#view?.close();
+    this.#template?.close();
+    this.#filling?.end();
     const error = new VdiskIoError(
       'ownership-lost',
       `vdisk ${this.geometry.vdisk}: ${reason}`,

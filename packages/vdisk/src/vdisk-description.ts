@@ -6,16 +6,23 @@ import {
   lifecycleIn,
   type MountPurpose,
   parseClusterStorage,
+  parseRecord,
   parseVdiskNbd,
   parseVdiskStatic,
+  salvorClusterKey,
+  salvorClusterSchema,
+  templateIn,
   type VdiskStatic,
+  type VdiskTemplate,
   vdiskLifecycleKey,
   vdiskNbdKey,
   vdiskSizeBytes,
   vdiskStaticKey,
+  vdiskTemplateKey,
 } from '@salvor/config-store';
 import { SalvorError } from '@salvor/service-kit';
 import { sectorLayout } from './deduped/sector.ts';
+import type { TemplateClusters } from './deduped/template-cluster.ts';
 import type { BlockLayout } from './layout/block-layout.ts';
 import { layoutFrom } from './layout/layout-spec.ts';
 import type { Geometry } from './vdisk.ts';
@@ -24,6 +31,14 @@ import type { Geometry } from './vdisk.ts';
 export interface Clusters {
   readonly primary: string;
   readonly slave: string | null;
+}
+
+/** What a deduped vdisk still gets from a template. */
+export interface TemplateUse {
+  /** Clusters whose content it names; null when there are none but its own. */
+  readonly content: TemplateClusters | null;
+  /** The template whose block map it has not got yet. */
+  readonly map: VdiskTemplate | null;
 }
 
 type LifecycleHindrance = NonNullable<ReturnType<typeof lifecycleHindrance>>;
@@ -44,9 +59,9 @@ export async function describeVdisk(
   store: ConfigStore,
   vdisk: string,
   purpose: MountPurpose = 'clients',
-): Promise<Geometry & { clusters: Clusters }> {
+): Promise<Geometry & { clusters: Clusters; template: TemplateUse }> {
   const keys = [vdiskStaticKey(vdisk), vdiskNbdKey(vdisk)];
-  const { entries } = await store.getMany([...keys, vdiskLifecycleKey(vdisk)]);
+  const { entries } = await store.getMany([...keys, vdiskLifecycleKey(vdisk), vdiskTemplateKey(vdisk)]);
   const [fixed, nbd] = keys.map((key) => entries.get(key) ?? null);
   const lifecycle = lifecycleIn(entries, vdisk);
   const shape = fixed == null ? null : parseVdiskStatic(fixed.value);
@@ -74,7 +89,21 @@ export async function describeVdisk(
     readOnly: shape.readOnly,
     shards: storage.servers.length,
     clusters,
+    template: {
+      content: await contentSource(store, nbd.value),
+      map: shape.type === 'boot' ? templateIn(entries, vdisk) : null,
+    },
   };
+}
+
+/** Where content is that the vdisk's own cluster does not have yet. */
+async function contentSource(store: ConfigStore, nbd: string): Promise<TemplateClusters | null> {
+  const { storageClusterID, templateStorageClusterID: cluster } = parseVdiskNbd(nbd);
+  if (cluster === '' || cluster === storageClusterID) return null;
+  const key = salvorClusterKey(cluster);
+  const entry = await store.get(key);
+  const partner = entry === null ? undefined : parseRecord(salvorClusterSchema, key, entry.value).partner;
+  return { cluster, slave: partner ?? null };
 }
 
 /** How the blocks of a vdisk of this type lie on the engines; of type boot, the sectors of its block map. */

@@ -6,3 +6,4 @@ export {
   type VdiskLifecycle,
   vdiskLifecycleSchema,
 } from './vdisk-lifecycle.ts';
+export { templateIn, type VdiskTemplate, vdiskTemplateSchema } from './vdisk-template.ts';

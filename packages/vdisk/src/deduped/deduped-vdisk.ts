@@ -10,7 +10,8 @@ import { contentHash } from './content-hash.ts';
 import { type ContentRepairCounts, type ContentRepairTask, repairContent } from './content-repair.ts';
 import { ContentStore, type TemplateContent } from './content-store.ts';
 import { KeyedTurns } from './keyed-turns.ts';
-import { SLOTS_PER_SECTOR, sectorOf, sectorsOf } from './sector.ts';
+import type { MapGate } from './map-filling.ts';
+import { hashesIn, SLOTS_PER_SECTOR, sectorOf, sectorsOf } from './sector.ts';
 import { SectorMap } from './sector-map.ts';
 
 /** Blocks of one request that are written or read at once. */
@@ -38,6 +39,7 @@ export class DedupedVdisk implements VdiskDevice {
   readonly #pairs: readonly Pair[];
   readonly #guard: OwnerGuard;
   readonly #usable: (shard: number) => boolean;
+  readonly #gate: MapGate | null;
   readonly #sectors: SectorMap;
   readonly #contents: ContentStore;
   readonly #turns = new KeyedTurns();
@@ -48,8 +50,9 @@ export class DedupedVdisk implements VdiskDevice {
     pairs: readonly Pair[],
     guard: OwnerGuard,
     isRip: (shard: number) => boolean,
-    template: TemplateContent | null,
+    { template, gate }: { template: TemplateContent | null; gate: MapGate | null },
   ) {
+    this.#gate = gate;
     this.#geometry = geometry;
     this.#pairs = pairs;
     this.#guard = guard;
@@ -78,6 +81,7 @@ export class DedupedVdisk implements VdiskDevice {
 
   async readStored(offsetBytes: number, lengthBytes: number): Promise<Buffer | null> {
     this.#assertInside(offsetBytes, lengthBytes, errno.invalid);
+    await this.#mapped();
     const { blockSizeBytes } = this.#geometry;
     const first = Math.floor(offsetBytes / blockSizeBytes);
     const count = Math.ceil((offsetBytes + lengthBytes) / blockSizeBytes) - first;
@@ -110,6 +114,7 @@ export class DedupedVdisk implements VdiskDevice {
   async extents(offsetBytes: number, lengthBytes: number): Promise<Extent[]> {
     this.#assertInside(offsetBytes, lengthBytes, errno.invalid);
     if (lengthBytes === 0) return [];
+    await this.#mapped();
     const [stored] = await this.#sectorExtents(offsetBytes, lengthBytes);
     if (stored === undefined) return [];
     const extents = stored.allocated ? await this.#blockExtents(offsetBytes, stored.lengthBytes) : [stored];
@@ -119,12 +124,14 @@ export class DedupedVdisk implements VdiskDevice {
 
   async write(offsetBytes: number, data: Buffer): Promise<void> {
     this.#assertWritable(offsetBytes, data.length);
+    await this.#mapped();
     await this.#change(offsetBytes, data.length, data);
   }
 
   /** Makes the range read as zeros. Content that nothing names any more is freed by the collection of garbage. */
   async zero(offsetBytes: number, lengthBytes: number): Promise<void> {
     this.#assertWritable(offsetBytes, lengthBytes);
+    await this.#mapped();
     await this.#change(offsetBytes, lengthBytes, null);
   }
 
@@ -147,6 +154,32 @@ export class DedupedVdisk implements VdiskDevice {
     }));
   }
 
+  /**
+   * Takes over a sector of a template, before the block map is open to anybody else. Its content is not stored anew, unless
+   * a member is under repair: that one may lack what the template's own vdisk named when it was repaired.
+   */
+  async adoptSector(sector: number, content: Buffer | null): Promise<void> {
+    let end = (): void => {};
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const hashes = [...hashesIn(content)];
+    const underWay = hashes.map((hash) => ({ hash, ended }));
+    for (const one of underWay) this.#underWay.add(one);
+    try {
+      for (const hash of hashes) {
+        const { kind } = this.#pairAt(hash[0] ?? 0).mode;
+        if (kind === 'mirrored' || kind === 'single') continue;
+        const present = await this.#contents.get(hash);
+        if (present !== null) await this.#contents.put(hash, present);
+      }
+      await this.#pairAt(sector).write([{ block: sector, data: content }]);
+    } finally {
+      for (const one of underWay) this.#underWay.delete(one);
+      end();
+    }
+  }
+
   /** Writes whose content may be stored while no sector names it yet. */
   underWay(): UnderWay[] {
     return [...this.#underWay];
@@ -167,6 +200,11 @@ export class DedupedVdisk implements VdiskDevice {
   /** Resolves when what was read from the template is copied into the cluster, as far as that was begun. */
   templateCopied(): Promise<void> {
     return this.#contents.copied();
+  }
+
+  /** Resolves when the block map is this vdisk's own. */
+  async #mapped(): Promise<void> {
+    if (this.#gate !== null && !this.#gate.isOpen) await this.#gate.opened();
   }
 
   /** The content of a block; `hash` is what the map said. */
