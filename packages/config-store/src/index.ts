@@ -1,5 +1,6 @@
 export * from './cluster-directory.ts';
 export * from './cluster-storage.ts';
+export * from './collections/index.ts';
 export * from './errors.ts';
 export * from './healing/index.ts';
 export * from './keys.ts';

@@ -17,6 +17,8 @@ export type ParsedKey =
   | { readonly kind: 'vdisk-owner'; readonly vdisk: string }
   | { readonly kind: 'vdisk-lifecycle'; readonly vdisk: string }
   | { readonly kind: 'vdisk-template'; readonly vdisk: string }
+  | { readonly kind: 'collection'; readonly cluster: string }
+  | { readonly kind: 'collection-settled'; readonly cluster: string; readonly vdisk: string }
   | { readonly kind: 'operation'; readonly operation: string }
   | { readonly kind: 'operation-worker'; readonly operation: string }
   | { readonly kind: 'repair'; readonly incident: string; readonly attempt: number; readonly vdisk: string };
@@ -34,6 +36,7 @@ export const SALVOR_CLUSTERS_PREFIX = `${SALVOR_PREFIX}clusters/`;
 export const INCIDENTS_PREFIX = `${SALVOR_PREFIX}incidents/`;
 export const CLOSED_INCIDENTS_PREFIX = `${SALVOR_PREFIX}incidents-closed/`;
 export const VDISK_OWNERS_PREFIX = `${SALVOR_PREFIX}vdisks/`;
+export const COLLECTIONS_PREFIX = `${SALVOR_PREFIX}collections/`;
 export const OPERATIONS_PREFIX = `${SALVOR_PREFIX}operations/`;
 export const OPERATION_WORKERS_PREFIX = `${SALVOR_PREFIX}operation-workers/`;
 export const REPAIRS_PREFIX = `${SALVOR_PREFIX}repairs/`;
@@ -49,6 +52,11 @@ export const vdiskLifecycleKey = (vdisk: string): string =>
   `${VDISK_OWNERS_PREFIX}${segment(vdisk)}/lifecycle`;
 /** From which template a deduped vdisk still has to get its block map; gone once it has. */
 export const vdiskTemplateKey = (vdisk: string): string => `${VDISK_OWNERS_PREFIX}${segment(vdisk)}/template`;
+/** The collection of garbage that is under way on a cluster. */
+export const collectionKey = (cluster: string): string => `${COLLECTIONS_PREFIX}${segment(cluster)}`;
+export const collectionSettledPrefix = (cluster: string): string => `${collectionKey(cluster)}/settled/`;
+export const collectionSettledKey = (cluster: string, vdisk: string): string =>
+  `${collectionSettledPrefix(cluster)}${segment(vdisk)}`;
 export const operationKey = (operation: string): string => `${OPERATIONS_PREFIX}${segment(operation)}`;
 export const operationWorkerKey = (operation: string): string =>
   `${OPERATION_WORKERS_PREFIX}${segment(operation)}`;
@@ -87,6 +95,7 @@ function parseSalvorKey(key: string): ParsedKey | null {
   if (parts.length === 2) {
     if (room === 'clusters') return { kind: 'salvor-cluster', cluster: first };
     if (room === 'incidents-closed') return { kind: 'closed-incident', incident: first };
+    if (room === 'collections') return { kind: 'collection', cluster: first };
     if (room === 'operations') return { kind: 'operation', operation: first };
     if (room === 'operation-workers') return { kind: 'operation-worker', operation: first };
   }
@@ -98,6 +107,8 @@ function parseSalvorKey(key: string): ParsedKey | null {
     const shard = parseCount(second, 0);
     if (room === 'incidents' && shard !== null) return { kind: 'incident', cluster: first, shard };
   }
+  if (parts.length === 4 && room === 'collections' && second === 'settled' && third != null)
+    return { kind: 'collection-settled', cluster: first, vdisk: third };
   const attempt = parseCount(second, 1);
   if (parts.length === 4 && room === 'repairs' && attempt !== null && third != null) {
     return { kind: 'repair', incident: first, attempt, vdisk: third };

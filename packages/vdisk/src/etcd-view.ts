@@ -2,6 +2,7 @@ import {
   type ConfigStore,
   clusterIncidentsPrefix,
   clusterStorageKey,
+  collectionKey,
   type IncidentRecord,
   incidentSchema,
   ownerKey,
@@ -50,7 +51,12 @@ export class EtcdView {
     const view = new EtcdView(about.vdisk, about.clusters, about.log);
     const clusters = view.#clusterIds();
     const selection = {
-      keys: [ownerKey(about.vdisk), vdiskStaticKey(about.vdisk), ...clusters.map(clusterStorageKey)],
+      keys: [
+        ownerKey(about.vdisk),
+        vdiskStaticKey(about.vdisk),
+        collectionKey(about.clusters.primary),
+        ...clusters.map(clusterStorageKey),
+      ],
       prefixes: clusters.map(clusterIncidentsPrefix),
     };
     view.#watch = await store.watch(selection, () => {
@@ -77,6 +83,11 @@ export class EtcdView {
   /** The static configuration of the vdisk as it is stored, null when there is none. */
   staticText(): string | null {
     return this.#entries().get(vdiskStaticKey(this.#vdisk))?.value ?? null;
+  }
+
+  /** The collection of garbage on the vdisk's cluster, as it is stored; null when there is none. */
+  collection(): StoreEntry | null {
+    return this.#entries().get(collectionKey(this.#clusters.primary)) ?? null;
   }
 
   /** Remembers that the repair of this attempt is on record: etcd is not asked for it again. */

@@ -3,6 +3,13 @@ export { EngineControl, identityFault } from './engine-control.ts';
 export { type EngineIdentity, identityText, vdiskKeys } from './engine-keys.ts';
 export { EngineError, type EngineFault, errno, FencedError, VdiskIoError } from './errors.ts';
 export type { Extent } from './extents.ts';
+export {
+  type CollectionProgress,
+  collectGarbage,
+  type GarbageCollectionOptions,
+  type GarbageCounts,
+} from './garbage/collect-garbage.ts';
+export { CollectionRefusedError } from './garbage/content-clusters.ts';
 export { mountVdisk } from './mount.ts';
 export type { MountOptions, MountSettings, VdiskEvents } from './mount-options.ts';
 export type { MountedVdisk } from './mounted-vdisk.ts';

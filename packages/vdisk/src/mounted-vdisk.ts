@@ -1,4 +1,5 @@
 import { applyEngineStatus, type Lease, parseVdiskStatic, vdiskSizeBytes } from '@salvor/config-store';
+import { CollectionSettler } from './deduped/collection-settler.ts';
 import type { ContentRepairTask } from './deduped/content-repair.ts';
 import { DedupedVdisk } from './deduped/deduped-vdisk.ts';
 import { MapFilling } from './deduped/map-filling.ts';
@@ -30,6 +31,7 @@ export class MountedVdisk {
   readonly #templateUse: TemplateUse;
   #template: TemplateCluster | null = null;
   #filling: MapFilling | null = null;
+  #settler: CollectionSettler | null = null;
   #pairs: Pair[] = [];
   #view: EtcdView | null = null;
   #device: VdiskDevice | null = null;
@@ -95,7 +97,28 @@ export class MountedVdisk {
       this.#pairs.filter((pair) => pair.members.some(({ record }) => record.status !== 'rip')).map(mountPair),
     );
     this.#assertNotEnded();
-    if (this.#device instanceof DedupedVdisk) this.#filling?.start(this.#device);
+    const device = this.#device;
+    if (!(device instanceof DedupedVdisk)) return;
+    this.#filling?.start(device);
+    this.#settler = new CollectionSettler({
+      ...{ store, log, vdisk, cluster: this.#clusters.primary },
+      ownerRevision: () => this.#ownership.revision,
+      underWay: () => device.underWay(),
+      incomplete: () => this.incomplete(),
+      isEnded: () => this.#ended !== null,
+    });
+    this.#settler.notice(view.collection());
+  }
+
+  /** Why not every member of every shard has, and will have, all that is written; null when they have. */
+  incomplete(): string | null {
+    if (this.#ended !== null) return this.#ended;
+    if (this.#filling?.isOpen === false) return 'the block map of the template is still to be copied';
+    for (const { context, members, mode } of this.#pairs) {
+      if (members.every(({ record }) => record.status === 'rip')) continue;
+      if (mode.kind !== 'mirrored' && mode.kind !== 'single') return `shard ${context.shard}: ${mode.reason}`;
+    }
+    return null;
   }
 
   async #openTemplate(): Promise<void> {
@@ -108,9 +131,11 @@ export class MountedVdisk {
     }
     if (map === null) return;
     const sectors = sectorsOf(sizeBytes, blockSizeBytes);
-    const { epoch } = this;
-    const pairs = (): readonly Pair[] => this.#pairs;
-    this.#filling = new MapFilling({ store, log, vdisk, epoch, settings, sectors, pairs, template: map });
+    this.#filling = new MapFilling({
+      ...{ store, log, vdisk, settings, sectors, template: map },
+      ownerRevision: () => this.#ownership.revision,
+      pairs: () => this.#pairs,
+    });
   }
 
   #newDevice(): VdiskDevice {
@@ -173,6 +198,7 @@ export class MountedVdisk {
     const ended = this.#ownership.endedBy(view.ownerEpoch());
     if (ended !== null) return this.#lose(ended);
     this.#followSize(view.staticText());
+    this.#settler?.notice(view.collection());
     try {
       const { primary, slave, rip } = view.records();
       if (primary.length !== this.#pairs.length)

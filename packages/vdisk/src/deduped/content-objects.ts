@@ -4,6 +4,9 @@ import type { EngineSession } from '../engine-session.ts';
 import { Frame } from '../resp.ts';
 import { HASH_BYTES } from './content-hash.ts';
 
+/** STRING on the engines: the collection of garbage that may remove content there. */
+export const collectorKey = 'salvor:collection';
+
 /**
  * SET on the engines, used by the collection of garbage: content that nothing seemed to name when it was last looked at.
  * Whoever stores content takes it off again in the same transaction.

@@ -21,7 +21,8 @@ export interface MapFillingOptions {
   readonly store: ConfigStore;
   readonly log: Logger;
   readonly vdisk: string;
-  readonly epoch: string;
+  /** Create revision of the owner key. */
+  ownerRevision(): string;
   readonly template: VdiskTemplate;
   readonly settings: PairSettings;
   readonly sectors: number;
@@ -110,9 +111,9 @@ export class MapFilling implements MapGate {
 
   /** False when another owns the vdisk by now, which does it itself. */
   async #record(): Promise<boolean> {
-    const { store, vdisk, epoch } = this.#options;
+    const { store, vdisk, ownerRevision } = this.#options;
     const { ok } = await store.transact({
-      compare: [{ key: ownerKey(vdisk), createRevision: epoch }],
+      compare: [{ key: ownerKey(vdisk), createRevision: ownerRevision() }],
       deletes: [vdiskTemplateKey(vdisk)],
     });
     if (!ok) this.#problem = 'another server owns the vdisk';
