@@ -73,6 +73,16 @@ export class EngineSession {
     return this.#closed;
   }
 
+  /** Requests sent so far over both links. */
+  get requests(): number {
+    return this.#reader.begun + this.#writer.begun;
+  }
+
+  /** Whether the engine owes replies. */
+  get isWaiting(): boolean {
+    return this.#reader.isWaiting || this.#writer.isWaiting;
+  }
+
   /** Raw blocks, null where the engine stores none (zeros). Rejects unless the epoch was still ours behind the reads. */
   readBlocks(blocks: readonly number[]): Promise<(Buffer | null)[]> {
     const { blockSizeBytes } = this.#options.layout;

@@ -57,6 +57,8 @@ export interface PairSettings {
   readonly proposeAfterMs: number;
   /** How long writes are held for etcd to record a failure; then they fail with an I/O error. */
   readonly holdMaxMs: number;
+  /** Links that nobody used for so long are closed until they are needed again; default 15 s. */
+  readonly linkIdleMs?: number | undefined;
   readonly password?: string | undefined;
   /** Where engines on this host listen beside TCP: a path in which `{port}` stands for the port. */
   readonly engineSockets?: string | undefined;

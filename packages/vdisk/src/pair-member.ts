@@ -149,6 +149,11 @@ export class PairMember {
     this.#drop();
   }
 
+  /** Closes links that nobody uses; the next use opens and judges them anew. */
+  closeIdle(): void {
+    this.#drop();
+  }
+
   adopt(session: EngineSession): void {
     this.#drop();
     if (this.#pair.closed) {

@@ -4,6 +4,7 @@ import { CorruptBlocks } from './corrupt-blocks.ts';
 import type { EngineSession } from './engine-session.ts';
 import { CorruptBlocksError, EngineError, errno, FencedError, VdiskIoError } from './errors.ts';
 import type { PartRead } from './gathered-reads.ts';
+import { IdleLinks } from './idle-links.ts';
 import { confirmPair } from './pair-confirmation.ts';
 import type { MemberRecord, PairContext } from './pair-context.ts';
 import { PairMember } from './pair-member.ts';
@@ -32,6 +33,7 @@ export class Pair implements TurnEnd {
   readonly #locks = new Map<number, number>();
   readonly #repair: PairRepair;
   readonly #application: BatchApplication;
+  readonly #idleLinks: IdleLinks;
   #inFlight: Batch | null = null;
   /** A batch that may be on one member only although its requests were refused: nothing passes before it is on all. */
   #abandoned: Batch | null = null;
@@ -55,6 +57,7 @@ export class Pair implements TurnEnd {
     };
     this.#repair = new PairRepair(this);
     this.#application = new BatchApplication(this);
+    this.#idleLinks = new IdleLinks(() => this.members, context.settings.linkIdleMs);
   }
 
   /** The present mode, decided anew from what is known now. */
@@ -128,6 +131,7 @@ export class Pair implements TurnEnd {
   /** The earlier owners are fenced and the write history is known: from now on repairs may run. */
   mounted(): void {
     this.#mounted = true;
+    if (this.#closed === null) this.#idleLinks.start();
     this.changed();
   }
 
@@ -330,6 +334,7 @@ export class Pair implements TurnEnd {
   close(reason: Error): void {
     if (this.#closed !== null) return;
     this.#closed = reason;
+    this.#idleLinks.stop();
     for (const pending of this.#queue.splice(0)) pending.reject(reason);
     for (const member of this.members) member.close();
     this.changed();

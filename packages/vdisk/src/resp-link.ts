@@ -45,6 +45,7 @@ export class RespLink implements ReplyTaker, TurnEnd {
   #broken: EngineError | null = null;
   #suspected = false;
   #checks = 0;
+  #begun = 0;
   #idleChecks = 0;
 
   private constructor(socket: Socket, options: LinkOptions) {
@@ -82,6 +83,16 @@ export class RespLink implements ReplyTaker, TurnEnd {
     return this.#broken;
   }
 
+  /** Exchanges begun so far. */
+  get begun(): number {
+    return this.#begun;
+  }
+
+  /** Whether replies are outstanding. */
+  get isWaiting(): boolean {
+    return this.#first < this.#exchanges.length;
+  }
+
   /** Sends a frame and resolves with its replies; error replies are values. Rejects only when the link breaks. */
   request(frame: Frame): Promise<RespValue[]> {
     if (frame.replies === 0) return Promise.resolve([]);
@@ -91,6 +102,7 @@ export class RespLink implements ReplyTaker, TurnEnd {
   /** Sends a frame, whose replies go to `exchange`. The frame's memory must stay as it is until the exchange is over. */
   exchange(frame: Frame, exchange: Exchange): void {
     if (this.#broken !== null) return exchange.fail(this.#broken);
+    this.#begun++;
     exchange.left = frame.replies;
     exchange.sentBefore = this.#checks + 1;
     this.#exchanges.push(exchange);
