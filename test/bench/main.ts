@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { runHistory } from '../history/run.ts';
 import { historyOptions, historyTable } from './history.ts';
 import { benchLayouts, layoutTable } from './layout.ts';
+import { benchMemory, memoryOptions, memoryTable } from './memory.ts';
 import { benchNbd, nbdTable } from './nbd.ts';
 import { benchSoak, soakOptions, soakTable } from './soak.ts';
 
@@ -15,6 +16,7 @@ const { values, positionals } = parseArgs({
     'fault-every': { type: 'string' },
     ...historyOptions,
     ...soakOptions,
+    ...memoryOptions,
   },
 });
 const [name] = positionals;
@@ -62,8 +64,18 @@ switch (name) {
     if (result.violationCount > 0) process.exitCode = 1;
     break;
   }
+  case 'memory': {
+    const result = await benchMemory({
+      exports: positive('--exports', values.exports ?? '1000'),
+      connections: positive('--connections', values.connections ?? '64'),
+      progress,
+    });
+    print(result, memoryTable(result));
+    if (result.broken.length > 0) process.exitCode = 1;
+    break;
+  }
   default:
-    process.stderr.write(`bench: expected one of: nbd, layout, soak, history; found ${name ?? 'nothing'}\n`);
+    process.stderr.write(`bench: expected one of: nbd, layout, soak, memory, history; found ${name ?? 'nothing'}\n`);
     process.exitCode = 2;
 }
 

@@ -1,7 +1,15 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { NbdClient, runTool, type Stack } from '@salvor/testkit';
-import { HealingStack } from '../e2e/healing-stack.ts';
+import {
+  formatVdiskNbd,
+  formatVdiskStatic,
+  openStore,
+  vdiskNbdKey,
+  vdiskStaticKey,
+} from '@salvor/config-store';
+import { NbdClient, runTool, type Stack, startStack } from '@salvor/testkit';
 import { cpuTimeUs } from './cpu-time.ts';
 import { residentMb } from './resident-memory.ts';
 
@@ -42,20 +50,32 @@ export async function benchMemory(options: {
   connections: number;
   progress: (line: string) => void;
 }): Promise<MemoryReport> {
+  const dir = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'salvor-memory-'));
+  const stack = await startStack({ dir, appendonly: false, spares: 0 });
+  try {
+    return await measure(stack, options);
+  } finally {
+    await stack.destroy();
+    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+async function measure(
+  stack: Stack,
+  options: { exports: number; connections: number; progress: (line: string) => void },
+): Promise<MemoryReport> {
   const { exports, connections, progress } = options;
-  await using healing = await HealingStack.start({ spares: 0 });
-  const { stack } = healing;
   const pid = serverPid(stack);
   const rss = (): number => Math.round(residentMb(pid) ?? Number.NaN);
   const peak = new Peak(rss);
   const emptyMb = rss();
   const names = Array.from({ length: exports }, (_, i) => `idle-${i}`);
-  for (const name of names) await healing.createVdisk(name);
+  await addVdisks(stack, [...names, 'busy']);
   progress(`${exports} vdisks created, ${rss()} MB`);
   peak.reset();
   const clients: NbdClient[] = [];
   await eachOf(names, async (name) => {
-    const client = await NbdClient.connect(healing.server.unixUri(name), { connectTimeoutMs: 60_000 });
+    const client = await NbdClient.connect(stack.nbdServer().unixUri(name), { connectTimeoutMs: 60_000 });
     await client.write(0, Buffer.alloc(4096, 1));
     clients.push(client);
     if (clients.length % 100 === 0) progress(`${clients.length} connected, ${rss()} MB`);
@@ -71,7 +91,7 @@ export async function benchMemory(options: {
   progress(`idle: ${JSON.stringify(idle)}`);
   const lost = clients.filter((client) => client.lost !== null).length;
   for (const client of clients) client.destroy();
-  const busyPeakMb = await busy(healing, connections, peak, progress);
+  const busyPeakMb = await busy(stack, connections, peak, progress);
   peak.stop();
   const figures = { emptyMb, exports, ...idle, connections, busyPeakMb };
   return {
@@ -82,12 +102,12 @@ export async function benchMemory(options: {
 
 /** Small and large requests, mixed reads and writes, on connections of their own. */
 async function busy(
-  healing: HealingStack,
+  stack: Stack,
   connections: number,
   peak: Peak,
   progress: (line: string) => void,
 ): Promise<Record<string, number>> {
-  const uri = await healing.createVdisk('busy');
+  const uri = stack.nbdServer().unixUri('busy');
   const peaks: Record<string, number> = {};
   for (const [name, args] of Object.entries({
     '4k-64k': ['--bsrange=4k-64k', '--iodepth=16'],
@@ -126,6 +146,33 @@ export function memoryTable(report: MemoryReport): string {
     ([name, value]) => `${name.padEnd(20)} ${typeof value === 'object' ? JSON.stringify(value) : value}`,
   );
   return `${lines.join('\n')}\n`;
+}
+
+/** Straight into etcd: a thousand commands would take longer than all the rest. */
+async function addVdisks(stack: Stack, names: readonly string[]): Promise<void> {
+  const store = openStore({ endpoints: stack.etcdEndpoints });
+  const { primary, slave } = stack.clusters;
+  const shape = formatVdiskStatic({
+    blockSize: 4096,
+    size: 1,
+    type: 'db',
+    readOnly: false,
+    templateVdiskID: '',
+  });
+  const clusters = formatVdiskNbd({
+    storageClusterID: primary,
+    slaveStorageClusterID: slave,
+    templateStorageClusterID: '',
+    tlogServerClusterID: '',
+  });
+  for (const name of names) {
+    const puts = [
+      { key: vdiskStaticKey(name), value: shape },
+      { key: vdiskNbdKey(name), value: clusters },
+    ];
+    await store.transact({ compare: [], puts });
+  }
+  store.close();
 }
 
 function serverPid(stack: Stack): number {

@@ -31,7 +31,7 @@ export interface NbdLimits {
 }
 
 export const defaultNbdLimits: NbdLimits = {
-  maxConnections: 256,
+  maxConnections: 2048,
   maxHandshakes: 64,
   handshakeTimeoutMs: 10_000,
   exportTimeoutMs: 30_000,
@@ -40,8 +40,8 @@ export const defaultNbdLimits: NbdLimits = {
   maxListedExports: 10_000,
   maxRequestsPerConnection: 512,
   maxBytesPerConnection: 2 * maxPayloadBytes,
-  guaranteedBytesPerConnection: 1024 * 1024,
-  maxBytesInFlight: 512 * 1024 * 1024,
+  guaranteedBytesPerConnection: 256 * 1024,
+  maxBytesInFlight: 256 * 1024 * 1024,
   stallTimeoutMs: 30_000,
   drainTimeoutMs: 30_000,
   lingerTimeoutMs: 1_000,
