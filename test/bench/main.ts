@@ -75,7 +75,9 @@ switch (name) {
     break;
   }
   default:
-    process.stderr.write(`bench: expected one of: nbd, layout, soak, memory, history; found ${name ?? 'nothing'}\n`);
+    process.stderr.write(
+      `bench: expected one of: nbd, layout, soak, memory, history; found ${name ?? 'nothing'}\n`,
+    );
     process.exitCode = 2;
 }
 

@@ -26,6 +26,7 @@ const STORED_RUN = 1024;
  * Identity and epoch were checked after connecting, before first use; `head` is what the engine said then.
  */
 export class EngineSession {
+  static #openCount = 0;
   readonly address: string;
   /** The engine's place in the write history; the pair keeps it current as batches are applied. */
   head: WriteHead;
@@ -46,7 +47,13 @@ export class EngineSession {
     this.#lane = new FencedLane(writer, options.vdisk, options.epoch);
     this.#reads = new GatheredReads(reader, options.layout, epochQuestion(options));
     this.head = head;
+    EngineSession.#openCount++;
     for (const link of [reader, writer]) link.onClose = (error) => this.#break(error);
+  }
+
+  /** Sessions that are open in this process, of all vdisks. */
+  static get openCount(): number {
+    return EngineSession.#openCount;
   }
 
   /** Connects and checks. Rejects with EngineError or FencedError. */
@@ -145,6 +152,7 @@ export class EngineSession {
   }
 
   close(): void {
+    if (!this.#closed) EngineSession.#openCount--;
     this.#closed = true;
     this.#reader.close();
     this.#writer.close();

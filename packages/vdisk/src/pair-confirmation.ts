@@ -4,10 +4,7 @@ import { isRequired } from './pair-mode.ts';
 import { Frame } from './resp.ts';
 import { decideServing, type Serving } from './serving.ts';
 
-/**
- * Asks the members of a pair whether they still have our epoch, and decides on what they say. No link that broke is opened
- * for it; links that were closed because nobody used them are.
- */
+/** Asks the members of a pair, without opening a link, whether they still have our epoch, and decides on what they say. */
 export async function confirmPair(pair: Pair): Promise<Serving> {
   const required = pair.members.filter(({ view }) => isRequired(view));
   const answers = await Promise.all(required.map((member) => hasOurEpoch(pair, member)));
@@ -21,10 +18,9 @@ export async function confirmPair(pair: Pair): Promise<Serving> {
 }
 
 async function hasOurEpoch(pair: Pair, member: PairMember): Promise<boolean> {
+  const { session } = member;
+  if (session === null) return false;
   try {
-    // Opening checks identity, epoch and batch number: as good an answer as one over a link that stayed open.
-    const session = member.session ?? (member.rests ? await member.open() : null);
-    if (session === null) return false;
     await session.request(new Frame());
     return member.session === session;
   } catch (error) {

@@ -2,6 +2,7 @@ import type { EngineStatus } from '@salvor/config-store';
 import type { ContentRepairTask } from './deduped/content-repair.ts';
 import type { EngineIdentity } from './engine-keys.ts';
 import type { EngineError, FencedError } from './errors.ts';
+import type { IdleLinkSettings } from './idle-links.ts';
 import type { BlockLayout } from './layout/block-layout.ts';
 
 /** What etcd says of one member of a pair. */
@@ -50,15 +51,13 @@ export interface RepairOutcome {
   readonly reason: string;
 }
 
-export interface PairSettings {
+export interface PairSettings extends IdleLinkSettings {
   readonly connectTimeoutMs: number;
   readonly commandTimeoutMs: number;
   /** How long a reported failure may stay unrecorded before the owner proposes the transition itself. */
   readonly proposeAfterMs: number;
   /** How long writes are held for etcd to record a failure; then they fail with an I/O error. */
   readonly holdMaxMs: number;
-  /** Links that nobody used for so long are closed until they are needed again; default 15 s. */
-  readonly linkIdleMs?: number | undefined;
   readonly password?: string | undefined;
   /** Where engines on this host listen beside TCP: a path in which `{port}` stands for the port. */
   readonly engineSockets?: string | undefined;

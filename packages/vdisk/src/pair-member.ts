@@ -31,7 +31,6 @@ export class PairMember {
   readonly #pair: Pair;
   #opening: Promise<EngineSession> | null = null;
   #openedAt = 0;
-  #rests = false;
   /** Links that broke in quick succession. */
   #breaks = 0;
 
@@ -153,12 +152,6 @@ export class PairMember {
   /** Closes links that nobody uses; the next use opens and judges them anew. */
   closeIdle(): void {
     this.#drop();
-    this.#rests = true;
-  }
-
-  /** Whether its links are closed because nobody used them. */
-  get rests(): boolean {
-    return this.#rests && this.session === null && this.fault === null;
   }
 
   adopt(session: EngineSession): void {
@@ -221,7 +214,6 @@ export class PairMember {
   }
 
   #drop(): void {
-    this.#rests = false;
     const session = this.session;
     this.session = null;
     session?.close();

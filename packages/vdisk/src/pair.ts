@@ -57,7 +57,7 @@ export class Pair implements TurnEnd {
     };
     this.#repair = new PairRepair(this);
     this.#application = new BatchApplication(this);
-    this.#idleLinks = new IdleLinks(() => this.members, context.settings.linkIdleMs);
+    this.#idleLinks = new IdleLinks(() => this.members, context.settings);
   }
 
   /** The present mode, decided anew from what is known now. */

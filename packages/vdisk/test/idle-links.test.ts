@@ -19,7 +19,7 @@ after(async () => {
 beforeEach(async () => {
   vdisk = `v${++runs}`;
   await plane.addVdisk(vdisk);
-  mounted = await plane.mount(vdisk, 'nbd-1', { linkIdleMs: 100 });
+  mounted = await plane.mount(vdisk, 'nbd-1', { linkIdleMs: 100, idleSessionsMax: 0 });
 });
 
 function engines(): RedisHandle[] {
@@ -48,6 +48,18 @@ test('links of an idle vdisk are closed, and opened again when they are needed',
   }
   assert.deepEqual(mounted.failures, []);
   assert.equal(device.shardStates()[0]?.mode, 'mirrored');
+  await mounted.vdisk.unmount();
+});
+
+test('a few idle links are kept: over them a vdisk can be served beyond its lease', async () => {
+  const other = `kept-${vdisk}`;
+  await plane.addVdisk(other);
+  const { vdisk: kept } = await plane.mount(other, 'nbd-1', { linkIdleMs: 50 });
+  await mounted.vdisk.device.write(0, Buffer.alloc(BLOCK_BYTES, 1));
+  await untilLinksAreClosed();
+  vdisk = other;
+  assert.deepEqual(await Promise.all(engines().map(linksTo)), [2, 2]);
+  await kept.unmount();
   await mounted.vdisk.unmount();
 });
 
