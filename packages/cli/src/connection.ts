@@ -26,7 +26,11 @@ export interface Session {
   ask<C extends CommandName>(
     command: C,
     request: { readonly [K in keyof CommandShapes[C]['init']]?: unknown },
-    options?: { instance?: string | undefined },
+    options?: {
+      instance?: string | undefined;
+      /** Where a command may take longer than others; what was asked for on the command line is longer still. */
+      timeoutMs?: number | undefined;
+    },
   ): Promise<Answer<C>>;
 }
 
@@ -48,11 +52,11 @@ export async function withSession<T>(
   try {
     return await use({
       bus,
-      ask: async (command, request, { instance } = {}) => {
+      ask: async (command, request, { instance, timeoutMs: leastMs = 0 } = {}) => {
         // Through JSON, options that were not given are not there.
         const typed = fromPlainJson(commands[command].request, JSON.parse(JSON.stringify(request)));
         const reply = await bus.request(command, typed as CommandShapes[typeof command]['init'], {
-          timeoutMs,
+          timeoutMs: Math.max(timeoutMs, leastMs),
           ...(instance === undefined ? {} : { instance }),
         });
         const init = reply as RecordInits[(typeof commands)[typeof command]['reply']];

@@ -90,8 +90,8 @@ describe('salvor against services on a real bus', () => {
     assert.equal(
       stdout,
       [
-        'VDISK  TYPE  SIZE    BLOCK  CLUSTER    SLAVE CLUSTER  OWNER',
-        'v1     db    10 GiB  4096   primary-1  slave-1        nbd-1 epoch 41',
+        'VDISK  TYPE  SIZE    BLOCK  CLUSTER    SLAVE CLUSTER  STATUS  OWNER',
+        'v1     db    10 GiB  4096   primary-1  slave-1        in-use  nbd-1 epoch 41',
         '',
       ].join('\n'),
     );

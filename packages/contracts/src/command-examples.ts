@@ -49,7 +49,8 @@ const vdisk = {
   readOnly: false,
   cluster: 'primary-1',
   slaveCluster: 'slave-1',
-  owner: { server: 'nbd-1', epoch: 41 },
+  owner: { server: 'nbd-1', epoch: 41, since: at },
+  status: 'in-use',
 };
 
 const operation = {
@@ -205,13 +206,31 @@ export const commandExamples: Readonly<
       ],
     },
   },
+  'vdisk.clone': {
+    request: { source: 'v1', vdisk: 'v2' },
+    reply: {
+      vdisk: 'v2',
+      operation: 'op-5e80',
+      outcome: 'applied',
+      reason: 'vdisk v1 is being cloned to vdisk v2 on primary-1 and slave-1',
+    },
+  },
   'vdisk.create': {
     request: { vdisk: 'v1', type: 'db', sizeGiB: 10, cluster: 'primary-1', slaveCluster: 'slave-1' },
     reply: { vdisk: 'v1', ...applied, reason: 'vdisk v1 is created' },
   },
   'vdisk.delete': {
     request: { vdisk: 'v1', operationId: 'op-21c4' },
-    reply: { vdisk: 'v1', operation: 'op-21c4', outcome: 'applied', reason: 'vdisk v1 is deleted' },
+    reply: {
+      vdisk: 'v1',
+      operation: 'op-21c4',
+      outcome: 'applied',
+      reason: 'vdisk v1 is deleted; what it held is being freed',
+    },
+  },
+  'vdisk.delete-orphan': {
+    request: { cluster: 'primary-1', vdisk: 'v0', confirm: 'v0' },
+    reply: { vdisk: 'v0', ...applied, reason: 'what cluster primary-1 holds of vdisk v0 is being removed' },
   },
   'vdisk.describe': {
     request: { vdisk: 'v1' },
@@ -221,6 +240,49 @@ export const commandExamples: Readonly<
         clusterStatus: 'repairing',
         slaveClusterStatus: 'healthy',
         openIncidents: ['inc-7f3a'],
+        usedBlocks: 1200,
+        usedBytes: 4_915_200,
+        realBytes: 10_400_000,
+        engines: [
+          {
+            cluster: 'primary-1',
+            role: 'primary',
+            shard: 0,
+            address: '10.100.0.1:22005',
+            status: 'offline',
+            estimated: false,
+            problem: 'engine 10.100.0.1:22005 cannot be reached: connection refused',
+          },
+          {
+            cluster: 'slave-1',
+            role: 'slave',
+            shard: 0,
+            address: '10.100.0.2:22005',
+            status: 'online',
+            blocks: 1200,
+            estimated: false,
+            dataBytes: 5_200_000,
+            overheadBytes: 90_000,
+            batch: 1240,
+            dirtyBlocks: 12,
+          },
+        ],
+        copies: [
+          {
+            shard: 0,
+            state: 'slave-only',
+            blocks: 1200,
+            reason: '10.100.0.1:22005 is offline; 10.100.0.2:22005 serves',
+          },
+        ],
+        mount: {
+          vdisk: 'v1',
+          state: 'mounted',
+          epoch: 41,
+          connections: 1,
+          pairs: [{ shard: 0, mode: 'alone' }],
+        },
+        operations: [],
         repairs: [
           {
             vdisk: 'v1',
@@ -236,5 +298,32 @@ export const commandExamples: Readonly<
       },
     },
   },
-  'vdisk.list': { request: {}, reply: { vdisks: [vdisk] } },
+  'vdisk.list': { request: { cluster: 'primary-1' }, reply: { vdisks: [vdisk] } },
+  'vdisk.orphans': {
+    request: { cluster: 'primary-1' },
+    reply: {
+      cluster: 'primary-1',
+      orphans: [
+        {
+          vdisk: 'v0',
+          why: 'unknown-vdisk',
+          address: '10.100.0.1:22005',
+          shard: 0,
+          keys: ['nondedup:v0'],
+          keyCount: 1,
+          bytes: 4_200_000,
+        },
+      ],
+      engines: [{ address: '10.100.0.1:22005', shard: 0, keys: 14, complete: true }],
+    },
+  },
+  'vdisk.resize': {
+    request: { vdisk: 'v1', sizeGiB: 20 },
+    reply: {
+      vdisk: 'v1',
+      sizeGiB: 20,
+      ...applied,
+      reason: 'vdisk v1 grows from 10 to 20 GiB; clients see the new size when they connect again',
+    },
+  },
 };

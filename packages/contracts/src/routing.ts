@@ -43,10 +43,14 @@ export const commandServices: Readonly<Record<CommandName, { service: ServiceNam
   'operation.get': { service: 'repair-coordinator', mutating: false },
   'operation.list': { service: 'repair-coordinator', mutating: false },
   'source.list': { service: 'log-watcher', mutating: false },
+  'vdisk.clone': { service: 'repair-coordinator', mutating: true },
   'vdisk.create': { service: 'repair-coordinator', mutating: true },
   'vdisk.delete': { service: 'repair-coordinator', mutating: true },
+  'vdisk.delete-orphan': { service: 'repair-coordinator', mutating: true },
   'vdisk.describe': { service: 'repair-coordinator', mutating: false },
   'vdisk.list': { service: 'repair-coordinator', mutating: false },
+  'vdisk.orphans': { service: 'repair-coordinator', mutating: false },
+  'vdisk.resize': { service: 'repair-coordinator', mutating: true },
 };
 
 export const READ_ONLY = 'Reads only: can be sent again at any time.';

@@ -54,9 +54,9 @@ test('JSON that is no object at all is one problem', () => {
 });
 
 test('a record without fields takes an empty object only', () => {
-  assert.deepEqual(fromPlainJson('VdiskListRequest', {}), {});
-  assert.deepEqual(problemsOf('VdiskListRequest', { all: true }), [
-    'all: one of the fields of VdiskListRequest: none at all',
+  assert.deepEqual(fromPlainJson('ClusterListRequest', {}), {});
+  assert.deepEqual(problemsOf('ClusterListRequest', { all: true }), [
+    'all: one of the fields of ClusterListRequest: none at all',
   ]);
 });
 
@@ -70,7 +70,8 @@ test('defaults are filled in; null and absence are the same for an optional fiel
 test('the wrapped form of Avro JSON is taken too', () => {
   assert.deepEqual(fromPlainJson('EngineListRequest', { cluster: { string: 'c' } }), { cluster: 'c' });
   const owner = { server: 's', epoch: 4 };
-  const summary = { vdisk: 'v', type: 'db', sizeGiB: 1, blockSize: 512, cluster: 'c', readOnly: false };
+  const shape = { vdisk: 'v', type: 'db', sizeGiB: 1, blockSize: 512, cluster: 'c' };
+  const summary = { ...shape, readOnly: false, status: '' };
   for (const wrapped of [{ 'salvor.v1.VdiskOwner': owner }, { VdiskOwner: owner }, owner]) {
     assert.deepEqual(fromPlainJson('VdiskSummary', { ...summary, owner: wrapped }), { ...summary, owner });
   }

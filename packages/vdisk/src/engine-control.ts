@@ -7,7 +7,6 @@ import {
   identityText,
   isNativeKey,
   nativePrefixes,
-  vdiskKeys,
   writesKey,
 } from './engine-keys.ts';
 import { parseAddress } from './engine-socket.ts';
@@ -31,12 +30,6 @@ if identity then return {'taken', identity} end
 if ARGV[2] == 'empty' and redis.call('DBSIZE') > 0 then return {'not-empty', ''} end
 redis.call('SET', KEYS[1], ARGV[1])
 return {'claimed', ARGV[1]}`;
-
-/** A vdisk of the same id that was created later has an owner with a higher epoch, which it raised before its first write. */
-const DELETE_VDISK = `
-local current = redis.call('GET', KEYS[1])
-if current and tonumber(current) > tonumber(ARGV[1]) then return {0} end
-return {redis.call('UNLINK', unpack(KEYS, 2))}`;
 
 /** Keys that an engine looks at in one go. */
 const SCAN_KEYS = 1000;
@@ -207,25 +200,6 @@ export class EngineControl {
     let chunks = 0;
     for await (const keys of this.#scan(vdisk, nativePrefixes(vdisk).chunks)) chunks += keys.length;
     return chunks;
-  }
-
-  /**
-   * Removes every key of a vdisk, freeing memory in the background of the engine. Keys that an owner with an epoch above
-   * `untilEpoch` has used are left alone: a vdisk was created anew under the id of the deleted one.
-   *
-   * @returns how many keys were removed
-   */
-  async deleteVdisk(vdisk: string, untilEpoch: string): Promise<number> {
-    let removed = 0;
-    const remove = async (keys: readonly string[]): Promise<void> => {
-      const [count] = await this.#script(DELETE_VDISK, [epochKey(vdisk), ...keys], [untilEpoch]);
-      removed += Number(count);
-    };
-    // The epoch and the place in the write history last: they tell that there is still something to remove.
-    for (const prefix of Object.values(nativePrefixes(vdisk)))
-      for await (const keys of this.#scan(vdisk, prefix)) if (keys.length > 0) await remove(keys);
-    await remove(vdiskKeys(vdisk));
-    return removed;
   }
 
   /** The keys of the native layout of a vdisk, some at a time, so that nobody has to wait for the engine. */

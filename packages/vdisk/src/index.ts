@@ -1,8 +1,19 @@
+export {
+  type EngineCensus,
+  takeCensus,
+  type VdiskRemains,
+  vdiskOfKey,
+} from './census/engine-census.ts';
+export { type EnginePlaceOptions, EngineReader } from './census/engine-reader.ts';
+export { engineMemory, type Removal, type RemovalOptions, removeVdisk } from './census/vdisk-removal.ts';
+export { type VdiskUsage, vdiskUsage } from './census/vdisk-usage.ts';
+export { type CloneOptions, type FilledClone, fillClone } from './clone/clone-vdisk.ts';
 export type { VdiskDevice } from './device.ts';
 export { EngineControl, identityFault } from './engine-control.ts';
 export { type EngineIdentity, identityText, vdiskKeys } from './engine-keys.ts';
 export { EngineError, type EngineFault, errno, FencedError, VdiskIoError } from './errors.ts';
 export type { Extent } from './extents.ts';
+<<<<<<< HEAD
 export {
   type CollectionProgress,
   collectGarbage,
@@ -10,10 +21,13 @@ export {
   type GarbageCounts,
 } from './garbage/collect-garbage.ts';
 export { CollectionRefusedError } from './garbage/content-clusters.ts';
+=======
+export { type BlockLayout, SCAN_START } from './layout/block-layout.ts';
+>>>>>>> 9f49227 (Vdisks live: resized online, cloned and deleted in the background, described by what engines hold)
 export { mountVdisk } from './mount.ts';
 export type { MountOptions, MountSettings, VdiskEvents } from './mount-options.ts';
 export type { MountedVdisk } from './mounted-vdisk.ts';
 export { OwnedElsewhereError, type OwnerIdentity } from './ownership.ts';
 export type { RepairOutcome } from './pair-context.ts';
 export type { ShardState } from './vdisk.ts';
-export { describeVdisk, VdiskRefusedError } from './vdisk-description.ts';
+export { describeVdisk, layoutOf, VdiskRefusedError } from './vdisk-description.ts';

@@ -107,7 +107,7 @@ async function contentSource(store: ConfigStore, nbd: string): Promise<TemplateC
 }
 
 /** How the blocks of a vdisk of this type lie on the engines; of type boot, the sectors of its block map. */
-function layoutOf(vdisk: string, { type, blockSize }: VdiskStatic, shards: number): BlockLayout {
+export function layoutOf(vdisk: string, { type, blockSize }: VdiskStatic, shards: number): BlockLayout {
   switch (type) {
     case 'volume':
       return layoutFrom({ kind: 'volume', vdisk, blockSizeBytes: blockSize, shards });

@@ -5,17 +5,13 @@ import {
   type ConfigStore,
   cancelOperation,
   createCluster,
-  createVdisk,
-  deleteVdisk,
   type EngineStatusResult,
-  operationKey,
-  parseVdiskNbd,
   previewCluster,
-  vdiskNbdKey,
 } from '@salvor/config-store';
 import type { EventInits, EventType } from '@salvor/contracts';
 import { type Logger, SalvorError } from '@salvor/service-kit';
 import { EngineControl } from '@salvor/vdisk';
+import { accepted, type Decided, isRepeat } from './command-replies.ts';
 import {
   describeCluster,
   describeEngines,
@@ -23,14 +19,14 @@ import {
   describeIncidents,
   describeOperation,
   describeOperations,
-  describeVdisk,
-  describeVdisks,
   openIncidents,
   readCluster,
   readClusters,
 } from './descriptions.ts';
 import { rehearse } from './rehearsal.ts';
-import { assertNoBlocks, deleteBlocks, type EngineAccess, enginesOf } from './vdisk-blocks.ts';
+import type { EngineAccess } from './vdisk-blocks.ts';
+import { vdiskCommandHandlers } from './vdisk-commands.ts';
+import type { AskServer } from './vdisk-description.ts';
 
 export interface CommandsOptions {
   readonly store: ConfigStore;
@@ -38,12 +34,19 @@ export interface CommandsOptions {
   readonly log: Logger;
   /** Tells the world; must not fail. */
   readonly announce: Announce;
+  readonly askServer: AskServer;
 }
 
 export type Announce = <T extends EventType>(type: T, payload: EventInits[T], id: string) => void;
 
 /** The commands of the repair-coordinator. Who asks is not known to the bus yet, so the audit trail says `command`. */
-export function commandHandlers({ store, access, log, announce }: CommandsOptions): CommandHandlers {
+export function commandHandlers({
+  store,
+  access,
+  log,
+  announce,
+  askServer,
+}: CommandsOptions): CommandHandlers {
   return {
     'cluster.create': async ({ operationId: _, ...request }, { operationId: operation }) => {
       const { cluster, role, engines, spares, partner } = request;
@@ -91,52 +94,7 @@ export function commandHandlers({ store, access, log, announce }: CommandsOption
     'cluster.get': async ({ cluster }) => ({
       cluster: describeCluster(await readCluster(store, cluster), await openIncidents(store)),
     }),
-    'vdisk.create': async ({ operationId: _, ...request }, { operationId: operation }) => {
-      const { slaveCluster, ...rest } = request;
-      const wanted = { ...rest, ...(slaveCluster === undefined ? {} : { slaveCluster }) };
-      const clusters = [request.cluster, ...(slaveCluster === undefined ? [] : [slaveCluster])];
-      const isNew = (await store.get(vdiskNbdKey(request.vdisk))) === null && request.type !== 'boot';
-      if (isNew && !(await isRepeat(store, operation))) {
-        await assertNoBlocks(store, request.vdisk, clusters, access);
-      }
-      const result = await createVdisk(store, wanted, { operation, by: 'command' });
-      if (result.outcome === 'applied') {
-        const { vdisk, type, sizeGiB, blockSize, cluster } = request;
-        const more = slaveCluster === undefined ? {} : { slaveCluster };
-        const created = {
-          vdisk,
-          type,
-          sizeGiB,
-          blockSize,
-          cluster,
-          ...more,
-          operation,
-          by: 'command',
-          at: Date.now(),
-        };
-        announce('vdisk.created', created, `${operation}-created`);
-      }
-      return accepted(result, { vdisk: request.vdisk });
-    },
-    'vdisk.delete': async ({ vdisk }, { operationId: operation }) => {
-      const nbd = await store.get(vdiskNbdKey(vdisk));
-      const clusters = nbd === null ? [] : clustersIn(nbd.value);
-      const engines = await enginesOf(store, clusters);
-      const result = await deleteVdisk(store, vdisk, { operation, by: 'command' });
-      if (result.outcome === 'applied') {
-        await deleteBlocks(engines, vdisk, result.revision ?? '0', access, log);
-        const [cluster = '', slaveCluster] = clusters;
-        const more = slaveCluster === undefined ? {} : { slaveCluster };
-        announce(
-          'vdisk.deleted',
-          { vdisk, cluster, ...more, operation, by: 'command', at: Date.now() },
-          `${operation}-deleted`,
-        );
-      }
-      return accepted(result, { vdisk });
-    },
-    'vdisk.list': async () => ({ vdisks: await describeVdisks(store) }),
-    'vdisk.describe': async ({ vdisk }) => ({ vdisk: await describeVdisk(store, vdisk) }),
+    ...vdiskCommandHandlers({ store, access, announce, askServer }),
     'engine.list': async ({ cluster }) => {
       const incidents = await openIncidents(store);
       const clusters =
@@ -203,28 +161,6 @@ export function commandHandlers({ store, access, log, announce }: CommandsOption
   };
 }
 
-interface Decided {
-  readonly outcome: 'applied' | 'already' | 'refused' | 'conflict';
-  readonly code: string;
-  readonly reason: string;
-  readonly operation: string;
-}
-
-/** An operation that was applied needs no look at engines, which may have changed since: its mark has the answer. */
-async function isRepeat(store: ConfigStore, operation: string): Promise<boolean> {
-  return (await store.get(operationKey(operation))) !== null;
-}
-
-/** The reply to a command that was carried out; a refusal is an error that says why. */
-function accepted<D extends Decided, M extends object>(
-  decided: D,
-  more: M,
-): Omit<D, 'outcome' | 'code'> & M & { outcome: 'applied' | 'already' } {
-  const { outcome, code, ...rest } = decided;
-  if (outcome === 'refused' || outcome === 'conflict') throw new SalvorError(code, decided.reason);
-  return { ...rest, ...more, outcome };
-}
-
 function statusReply(
   { outcome, code, reason, incident, transition, before }: EngineStatusResult,
   operation: string,
@@ -239,9 +175,4 @@ function statusReply(
     status,
     ...(id === undefined ? {} : { incident: id }),
   };
-}
-
-function clustersIn(value: string): string[] {
-  const { storageClusterID, slaveStorageClusterID } = parseVdiskNbd(value);
-  return [storageClusterID, slaveStorageClusterID].filter((cluster) => cluster !== '');
 }

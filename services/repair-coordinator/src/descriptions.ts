@@ -11,18 +11,13 @@ import {
   listClusters,
   listOperations,
   listRepairRecords,
-  listVdisks,
   type OperationRecord,
-  ownerKey,
-  ownerSchema,
   parseClusterStorage,
   parseIncidentId,
   parseRecord,
   readOperation,
-  readVdisk,
   recordIn,
   type SalvorClusterRecord,
-  type StoredVdisk,
   salvorClusterKey,
   salvorClusterSchema,
 } from '@salvor/config-store';
@@ -31,10 +26,7 @@ import type {
   EngineDescriptionInit,
   IncidentDescriptionInit,
   OperationDescriptionInit,
-  VdiskDescriptionInit,
-  VdiskOwnerInit,
   VdiskRepairInit,
-  VdiskSummaryInit,
 } from '@salvor/contracts';
 import { SalvorError } from '@salvor/service-kit';
 
@@ -191,7 +183,11 @@ async function incidentDescription(
   };
 }
 
-async function repairsOf(store: ConfigStore, incident: string, attempt: number): Promise<VdiskRepairInit[]> {
+export async function repairsOf(
+  store: ConfigStore,
+  incident: string,
+  attempt: number,
+): Promise<VdiskRepairInit[]> {
   return (await listRepairRecords(store, incident, attempt)).map((record) => ({
     vdisk: record.vdisk,
     incident: record.incident,
@@ -202,62 +198,6 @@ async function repairsOf(store: ConfigStore, incident: string, attempt: number):
     repairMs: record.repairMs,
     at: record.at,
   }));
-}
-
-export async function describeVdisks(store: ConfigStore): Promise<VdiskSummaryInit[]> {
-  const summaries: VdiskSummaryInit[] = [];
-  for (const vdisk of await listVdisks(store)) {
-    const stored = await readVdisk(store, vdisk);
-    if (stored !== null) summaries.push({ ...vdiskShape(vdisk, stored), ...(await ownerOf(store, vdisk)) });
-  }
-  return summaries;
-}
-
-export async function describeVdisk(store: ConfigStore, vdisk: string): Promise<VdiskDescriptionInit> {
-  const stored = await readVdisk(store, vdisk);
-  if (stored === null) throw new SalvorError('unknown-vdisk', `there is no vdisk ${vdisk}`);
-  const shape = vdiskShape(vdisk, stored);
-  const clusters = [shape.cluster, ...(shape.slaveCluster === undefined ? [] : [shape.slaveCluster])];
-  const incidents = (await openIncidents(store)).filter(({ cluster }) => clusters.includes(cluster));
-  const repairs = await Promise.all(incidents.map(({ id, attempt }) => repairsOf(store, id, attempt)));
-  return {
-    ...shape,
-    clusterStatus: await clusterStatus(store, shape.cluster),
-    ...(shape.slaveCluster === undefined
-      ? {}
-      : { slaveClusterStatus: await clusterStatus(store, shape.slaveCluster) }),
-    ...(await ownerOf(store, vdisk)),
-    openIncidents: incidents.map(({ id }) => id),
-    repairs: repairs.flat().filter((repair) => repair.vdisk === vdisk),
-  };
-}
-
-function vdiskShape(vdisk: string, { static: fixed, nbd }: StoredVdisk): VdiskSummaryInit {
-  const { type, size, blockSize, readOnly } = fixed;
-  const slave = nbd.slaveStorageClusterID;
-  return {
-    vdisk,
-    type,
-    sizeGiB: size,
-    blockSize,
-    readOnly,
-    cluster: nbd.storageClusterID,
-    ...(slave === '' ? {} : { slaveCluster: slave }),
-  };
-}
-
-async function ownerOf(store: ConfigStore, vdisk: string): Promise<{ owner?: VdiskOwnerInit }> {
-  const key = ownerKey(vdisk);
-  const entry = await store.get(key);
-  if (entry === null) return {};
-  const { server } = parseRecord(ownerSchema, key, entry.value);
-  return { owner: { server, epoch: Number(entry.createRevision) } };
-}
-
-async function clusterStatus(store: ConfigStore, cluster: string): Promise<string> {
-  const key = salvorClusterKey(cluster);
-  const entry = await store.get(key);
-  return entry === null ? 'unknown' : parseRecord(salvorClusterSchema, key, entry.value).status;
 }
 
 export async function describeOperation(
@@ -281,7 +221,7 @@ export async function describeOperations(
   return operations.slice(0, limit).map(operationDescription);
 }
 
-function operationDescription({
+export function operationDescription({
   operation,
   kind,
   reason,

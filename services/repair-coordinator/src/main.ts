@@ -5,12 +5,15 @@ import { messageOf, runService } from '@salvor/service-kit';
 import { Announcer } from './announcer.ts';
 import { commandHandlers } from './commands.ts';
 import { HealingLoop } from './healing-loop.ts';
+import { vdiskOperations } from './operations.ts';
 import { rehearse } from './rehearsal.ts';
 import { consumeReports } from './reports.ts';
 import { dropOldRecords } from './retention.ts';
 import { coordinatorSettings } from './settings.ts';
 
 const RETENTION_INTERVAL_MS = 3_600_000;
+/** A server that does not say what it serves keeps nobody waiting for the rest. */
+const ASK_SERVER_TIMEOUT_MS = 1_000;
 
 await runService({
   name: 'repair-coordinator',
@@ -31,14 +34,22 @@ await runService({
     await announcer.start();
     const taken = metrics.counter('salvor_reports_total', 'Reports taken from the bus', ['type', 'outcome']);
     const reports = consumeReports(bus, { store, log, taken, onRepair: () => healing.wake() });
+    const access = { timeoutMs: engineTimeoutMs, password };
+    const operations = vdiskOperations({ store, access, log, instance });
+    starting('waits for etcd');
+    await operations.start();
     const service = await bus.serve({
       name: 'repair-coordinator',
       version: '0.1.0',
       description: 'Keeps the status of engines and clusters, drives repairs, admits vdisks',
       handlers: commandHandlers({
         store,
-        access: { timeoutMs: engineTimeoutMs, password },
+        access,
         log,
+        askServer: async (server) => {
+          const options = { instance: server, timeoutMs: ASK_SERVER_TIMEOUT_MS };
+          return (await bus.request('nbdserver.status', {}, options)).vdisks;
+        },
         announce: (type, payload, id) => {
           bus.publishEvent(type, payload, { id }).catch((error: unknown) => {
             log.error({ event: type, id, error: messageOf(error) }, 'event not published');
@@ -65,6 +76,7 @@ await runService({
         { name: 'retention', run: () => clearInterval(retention) },
         { name: 'reports', run: () => reports.stop() },
         { name: 'commands', run: () => service.stop(3_000) },
+        { name: 'operations', run: () => operations.stop() },
         { name: 'healing', run: () => healing.stop() },
         { name: 'announcements', run: () => announcer.stop() },
         { name: 'bus', run: () => bus.close({ deadlineMs: 2_000 }) },

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { type Bus, connectBus, type RunningService } from '@salvor/bus';
+import type { OperationWorkers } from '@salvor/config-store';
 import { type CommandName, commandSubject, type EventType } from '@salvor/contracts';
-import { type NatsHandle, RawNats, startNats, tempDir } from '@salvor/testkit';
+import { type NatsHandle, RawNats, startNats, tempDir, until } from '@salvor/testkit';
 import { commandHandlers } from '../src/commands.ts';
+import { vdiskOperations } from '../src/operations.ts';
 import { CoordinatedCluster } from './coordinated-cluster.ts';
 
 type Json = Record<string, unknown>;
@@ -16,6 +18,7 @@ export class CommandDesk implements AsyncDisposable {
   readonly #bus: Bus;
   readonly #service: RunningService;
   readonly #client: RawNats;
+  readonly #operations: OperationWorkers;
 
   private constructor(
     cluster: CoordinatedCluster,
@@ -23,6 +26,7 @@ export class CommandDesk implements AsyncDisposable {
     bus: Bus,
     service: RunningService,
     client: RawNats,
+    operations: OperationWorkers,
     announced: CommandDesk['announced'],
     dir: ReturnType<typeof tempDir>,
   ) {
@@ -31,6 +35,7 @@ export class CommandDesk implements AsyncDisposable {
     this.#bus = bus;
     this.#service = service;
     this.#client = client;
+    this.#operations = operations;
     this.announced = announced;
     this.#dir = dir;
   }
@@ -50,9 +55,13 @@ export class CommandDesk implements AsyncDisposable {
         access: { timeoutMs: 500 },
         log,
         announce: (type, _payload, id) => void announced.push({ type, id }),
+        askServer: async (server) => assert.fail(`server ${server} is asked, and there is none`),
       }),
     });
-    return new CommandDesk(cluster, nats, bus, service, await RawNats.connect(nats.url), announced, dir);
+    const operations = vdiskOperations({ store, access: { timeoutMs: 500 }, log, instance: 'test' });
+    await operations.start();
+    const client = await RawNats.connect(nats.url);
+    return new CommandDesk(cluster, nats, bus, service, client, operations, announced, dir);
   }
 
   /** The answer, and the error's number as the headers tell it. */
@@ -81,7 +90,21 @@ export class CommandDesk implements AsyncDisposable {
     return String(body.message);
   }
 
+  /** Waits for the end of what goes on after its command was answered; gives back how it ended. */
+  async ended(operation: string): Promise<Json> {
+    let description: Json = {};
+    await until(
+      async () => {
+        description = (await this.done('operation.get', { operation })).operation as Json;
+        return description.status !== 'running';
+      },
+      { what: `the end of ${operation}`, timeoutMs: 20_000 },
+    ).catch((error: unknown) => assert.fail(`${String(error)}: ${JSON.stringify(description)}`));
+    return description;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#operations.stop();
     this.#client.close();
     await this.#service.stop(1_000);
     await this.#bus.close({ deadlineMs: 1_000 });

@@ -156,6 +156,7 @@ describe('clusters and vdisks by plain JSON', () => {
     }
     const deleted = await desk.done('vdisk.delete', { vdisk: 'gone', operationId: 'op-gone' });
     assert.equal(deleted.outcome, 'applied');
+    assert.equal((await desk.ended('op-gone')).status, 'completed');
     for (const index of [0, 1, 2, 3]) {
       assert.deepEqual(await onEngine(index, (link) => link.send('KEYS', '*gone*')), []);
     }

@@ -11,9 +11,8 @@ import {
   startRedis,
   tempDir,
 } from '@salvor/testkit';
-import { EngineControl } from '@salvor/vdisk';
+import { EngineControl, removeVdisk } from '@salvor/vdisk';
 import { commandHandlers } from '../src/commands.ts';
-import { deleteBlocks } from '../src/vdisk-blocks.ts';
 
 const access = { timeoutMs: 1_000 };
 const dir = tempDir('commands');
@@ -26,7 +25,13 @@ before(async () => {
   etcd = await startEtcd({ dir: dir.join('etcd') });
   store = openStore({ endpoints: [etcd.endpoint] });
   engines = await Promise.all([0, 1, 2].map((i) => startRedis({ dir: dir.join(`engine-${i}`) })));
-  handlers = commandHandlers({ store, access, log: silentLogger, announce: () => {} });
+  handlers = commandHandlers({
+    store,
+    access,
+    log: silentLogger,
+    announce: () => {},
+    askServer: async () => [],
+  });
 });
 
 after(async () => {
@@ -106,10 +111,14 @@ describe('the commands of the coordinator', () => {
     await EngineControl.with({ ...engine, ...access }, async (control) => {
       await control.raiseEpoch({ cluster: 'p1', role: 'primary', shard: 1, generation: 1 }, probe, '200');
     });
-    await deleteBlocks([engine], probe, '199', access, silentLogger);
-    const kept = await EngineControl.with({ ...engine, ...access }, (control) =>
-      control.deleteVdisk(probe, '200'),
-    );
+    const identity = { cluster: 'p1', role: 'primary', shard: 1, generation: 1 } as const;
+    const removal = { vdisk: probe, identity, search: false, ...engine, ...access };
+    assert.deepEqual(await removeVdisk({ ...removal, untilEpoch: '199' }), {
+      outcome: 'newer',
+      keys: 0,
+      bytes: 0,
+    });
+    const { keys: kept } = await removeVdisk({ ...removal, untilEpoch: '200' });
     assert.equal(kept, 1, 'the epoch of the newer owner is still there');
   });
 });

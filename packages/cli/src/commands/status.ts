@@ -12,8 +12,8 @@ import { failureOf } from '../failure.ts';
 import { type Paint, paintStatus } from '../rendering/paint.ts';
 import { counted, indented, printable, table, title } from '../rendering/text.ts';
 import { dateTimeText } from '../rendering/time.ts';
+import { ownerText } from '../rendering/vdisk-text.ts';
 import { incidentHeaders, incidentRow } from './incident.ts';
-import { ownerText } from './vdisk.ts';
 
 const REDRAW_INTERVAL_MS = 1_000;
 /** A burst of events redraws once. */

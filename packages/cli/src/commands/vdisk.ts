@@ -1,12 +1,13 @@
-import type { VdiskOwner } from '@salvor/contracts';
 import type { Command, OptionSpec, OptionSpecs } from '../command.ts';
 import { usageError } from '../failure.ts';
-import { paintStatus } from '../rendering/paint.ts';
-import { counted, printable, properties, table } from '../rendering/text.ts';
-import { dateTimeText, durationText } from '../rendering/time.ts';
+import { table } from '../rendering/text.ts';
+import { orphansText, ownerText, vdiskText } from '../rendering/vdisk-text.ts';
 import { outcomeText } from './outcome.ts';
 
 const id = { name: 'vdisk', help: 'the id of the vdisk' };
+
+/** Engines are looked at, which may be long in answering. */
+const lookAtEngines = { timeoutMs: 45_000 } as const;
 
 /** For every command that changes something. */
 export const operationIdOption: OptionSpec = {
@@ -44,7 +45,7 @@ export const vdiskCommands: readonly Command[] = [
       const request = {
         vdisk: args.positional('vdisk'),
         type: args.text('type') ?? 'db',
-        sizeGiB: sizeGiB(args.required('size')),
+        sizeGiB: sizeGiB('vdisk create', args.required('size')),
         blockSize: args.integer('block-size', 1, 2 ** 31 - 1),
         cluster: args.required('cluster'),
         slaveCluster: args.text('slave-cluster'),
@@ -68,11 +69,66 @@ export const vdiskCommands: readonly Command[] = [
     },
   },
   {
+    name: 'vdisk resize',
+    sends: 'vdisk.resize',
+    positionals: [id],
+    options: {
+      size: { type: 'string', required: true, value: 'GiB', help: 'new size in GiB, at least 1' },
+      force: { type: 'boolean', help: 'allow to shrink, if nothing is stored beyond the new end' },
+      'operation-id': operationIdOption,
+    },
+    examples: ['salvor vdisk resize v1 --size 20'],
+    async run({ args, paint, print, withBus }) {
+      const request = {
+        vdisk: args.positional('vdisk'),
+        sizeGiB: sizeGiB('vdisk resize', args.required('size')),
+        force: args.flag('force'),
+        operationId: args.text('operation-id'),
+      };
+      const { reply, json } = await withBus((session) => session.ask('vdisk.resize', request, lookAtEngines));
+      print(json, () => outcomeText(paint, reply));
+    },
+  },
+  {
+    name: 'vdisk clone',
+    sends: 'vdisk.clone',
+    positionals: [
+      { name: 'source', help: 'the id of the vdisk to copy' },
+      { name: 'vdisk', help: 'the id of the new vdisk' },
+    ],
+    options: {
+      cluster: { type: 'string', value: 'id', help: 'primary cluster (default: the clusters of the source)' },
+      'slave-cluster': { type: 'string', value: 'id', help: 'slave cluster' },
+      'operation-id': operationIdOption,
+    },
+    examples: [
+      'salvor vdisk clone v1 v2',
+      'salvor vdisk clone v1 v2 --cluster primary-2 --slave-cluster slave-2',
+    ],
+    async run({ args, paint, print, withBus }) {
+      const request = {
+        source: args.positional('source'),
+        vdisk: args.positional('vdisk'),
+        cluster: args.text('cluster'),
+        slaveCluster: args.text('slave-cluster'),
+        operationId: args.text('operation-id'),
+      };
+      const { reply, json } = await withBus((session) => session.ask('vdisk.clone', request));
+      print(json, () => outcomeText(paint, reply));
+    },
+  },
+  {
     name: 'vdisk list',
     sends: 'vdisk.list',
-    examples: ['salvor vdisk list', "salvor vdisk list --json | jq -r '.vdisks[].vdisk'"],
-    async run({ paint, print, withBus }) {
-      const { reply, json } = await withBus((session) => session.ask('vdisk.list', {}));
+    options: { cluster: { type: 'string', value: 'id', help: 'only those that live on this cluster' } },
+    examples: [
+      'salvor vdisk list',
+      'salvor vdisk list --cluster primary-1',
+      "salvor vdisk list --json | jq -r '.vdisks[].vdisk'",
+    ],
+    async run({ args, paint, print, withBus }) {
+      const request = { cluster: args.text('cluster') };
+      const { reply, json } = await withBus((session) => session.ask('vdisk.list', request));
       const rows = reply.vdisks.map((vdisk) => [
         vdisk.vdisk,
         vdisk.type,
@@ -80,9 +136,10 @@ export const vdiskCommands: readonly Command[] = [
         `${vdisk.blockSize}`,
         vdisk.cluster,
         vdisk.slaveCluster ?? '-',
+        vdisk.status === '' ? '-' : vdisk.status,
         ownerText(vdisk.owner),
       ]);
-      const headers = ['vdisk', 'type', 'size', 'block', 'cluster', 'slave cluster', 'owner'];
+      const headers = ['vdisk', 'type', 'size', 'block', 'cluster', 'slave cluster', 'status', 'owner'];
       print(json, () => table(paint, headers, rows, 'no vdisks'));
     },
   },
@@ -93,47 +150,52 @@ export const vdiskCommands: readonly Command[] = [
     examples: ['salvor vdisk describe v1'],
     async run({ args, paint, print, withBus }) {
       const request = { vdisk: args.positional('vdisk') };
-      const { reply, json } = await withBus((session) => session.ask('vdisk.describe', request));
-      const { vdisk } = reply;
-      const clusterText = (cluster: string, status: string) => `${cluster} (${paintStatus(paint, status)})`;
-      print(json, () =>
-        properties(paint, [
-          ['vdisk', vdisk.vdisk],
-          ['type', `${vdisk.type}${vdisk.readOnly ? ', read-only' : ''}`],
-          ['size', `${vdisk.sizeGiB} GiB in blocks of ${vdisk.blockSize} bytes`],
-          ['cluster', clusterText(vdisk.cluster, vdisk.clusterStatus)],
-          [
-            'slave cluster',
-            vdisk.slaveCluster === undefined
-              ? 'none: the loss of an engine is the loss of its blocks'
-              : clusterText(vdisk.slaveCluster, vdisk.slaveClusterStatus ?? 'unknown'),
-          ],
-          ['owner', ownerText(vdisk.owner)],
-          ['open incidents', vdisk.openIncidents.length === 0 ? 'none' : vdisk.openIncidents.join(', ')],
-          ...vdisk.repairs.map(
-            (repair) =>
-              [
-                'repair',
-                `${dateTimeText(repair.at)} ${printable(repair.incident)} attempt ${repair.attempt} by ${printable(repair.server)}: ` +
-                  `${counted(repair.copiedBlocks, 'block')} copied in ${durationText(repair.repairMs)}`,
-              ] as const,
-          ),
-        ]),
+      const { reply, json } = await withBus((session) =>
+        session.ask('vdisk.describe', request, lookAtEngines),
       );
+      print(json, () => vdiskText(paint, reply.vdisk));
+    },
+  },
+  {
+    name: 'vdisk orphans',
+    sends: 'vdisk.orphans',
+    positionals: [{ name: 'cluster', help: 'the cluster whose engines are looked through' }],
+    examples: ['salvor vdisk orphans primary-1'],
+    async run({ args, paint, print, withBus }) {
+      const request = { cluster: args.positional('cluster') };
+      const { reply, json } = await withBus((session) =>
+        session.ask('vdisk.orphans', request, lookAtEngines),
+      );
+      print(json, () => orphansText(paint, reply));
+    },
+  },
+  {
+    name: 'vdisk delete-orphan',
+    sends: 'vdisk.delete-orphan',
+    positionals: [{ name: 'cluster', help: 'the cluster whose engines hold it' }, id],
+    options: {
+      confirm: { type: 'string', required: true, value: 'vdisk', help: 'the id of the vdisk once more' },
+      'operation-id': operationIdOption,
+    },
+    examples: ['salvor vdisk delete-orphan primary-1 v0 --confirm v0'],
+    async run({ args, paint, print, withBus }) {
+      const request = {
+        cluster: args.positional('cluster'),
+        vdisk: args.positional('vdisk'),
+        confirm: args.required('confirm'),
+        operationId: args.text('operation-id'),
+      };
+      const { reply, json } = await withBus((session) => session.ask('vdisk.delete-orphan', request));
+      print(json, () => outcomeText(paint, reply));
     },
   },
 ];
 
-/** `nbd-1 epoch 41`, or `-` while nobody has it mounted. */
-export function ownerText(owner: VdiskOwner | undefined): string {
-  return owner === undefined ? '-' : `${printable(owner.server)} epoch ${owner.epoch}`;
-}
-
 /** `10`, `10G` and `10GiB` are 10 GiB. */
-function sizeGiB(text: string): number {
+function sizeGiB(command: string, text: string): number {
   const digits = /^(\d{1,9})(?:G|GiB)?$/i.exec(text)?.[1];
   if (digits === undefined || Number(digits) < 1) {
-    throw usageError(`vdisk create: expected --size to be whole GiB, at least 1, found '${text}'`);
+    throw usageError(`${command}: expected --size to be whole GiB, at least 1, found '${text}'`);
   }
   return Number(digits);
 }

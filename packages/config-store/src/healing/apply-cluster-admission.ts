@@ -2,7 +2,7 @@
 import { formatClusterStorage } from '../cluster-storage.ts';
 import { clusterStorageKey, operationKey, SALVOR_PREFIX, salvorClusterKey } from '../keys.ts';
 import type { ConfigStore, Put } from '../types.ts';
-import type { AdmissionOptions } from './apply-vdisk-admission.ts';
+import type { AdmissionOptions } from './admit-vdisk.ts';
 import {
   type AdmissionCause,
   type ClusterAdmission,

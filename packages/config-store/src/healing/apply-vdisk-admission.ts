@@ -1,51 +1,37 @@
 /** Creates and deletes vdisks: reads, asks the admission, and writes in the transaction that compares what was read. */
 import { parseClusterStorage } from '../cluster-storage.ts';
+import { ConfigValueError } from '../errors.ts';
 import {
   clusterStorageKey,
   operationKey,
   ownerKey,
   salvorClusterKey,
+  vdiskLifecycleKey,
   vdiskNbdKey,
   vdiskStaticKey,
   vdiskTlogKey,
 } from '../keys.ts';
-import type { ConfigStore, Put, StoreEntry } from '../types.ts';
-import { formatVdiskNbd, formatVdiskStatic, parseVdiskNbd } from '../vdisk-config.ts';
+import { lifecycleIn, vdiskLifecycleSchema } from '../lifecycle/vdisk-lifecycle.ts';
+import type { VdiskRemoval } from '../lifecycle/vdisk-removal.ts';
+import type { ConfigStore, Put } from '../types.ts';
+import {
+  formatVdiskNbd,
+  formatVdiskStatic,
+  parseVdiskNbd,
+  parseVdiskStatic,
+  type VdiskType,
+} from '../vdisk-config.ts';
+import { type AdmissionOptions, admit, type Entries, type VdiskAdmissionResult } from './admit-vdisk.ts';
 import { unknownClusterRecord } from './cluster-snapshot.ts';
-import { type RetryOptions, untilNoConflict } from './compare-and-set.ts';
-import { canonicalRequest, markOf } from './operation-mark.ts';
-import { recordIn } from './record-text.ts';
+import { canonicalRequest } from './operation-mark.ts';
+import { formatRecord, recordIn } from './record-text.ts';
 import { operationSchema, ownerSchema, salvorClusterSchema } from './records.ts';
 import {
   type AdmittingCluster,
   decideVdiskCreate,
   decideVdiskDelete,
-  type VdiskAdmission,
-  type VdiskAdmissionCode,
   type VdiskCreateRequest,
 } from './vdisk-admission.ts';
-
-export interface AdmissionOptions extends RetryOptions {
-  readonly operation: string;
-  /** Who asks, for the audit trail. */
-  readonly by: string;
-  /** Unix milliseconds; default the clock of this process. */
-  readonly now?: () => number;
-}
-
-export interface VdiskAdmissionResult {
-  readonly outcome: 'applied' | 'already' | 'refused' | 'conflict';
-  readonly code: VdiskAdmissionCode | 'conflict';
-  readonly reason: string;
-  readonly vdisk: string;
-  readonly operation: string;
-  /** When it was done, Unix milliseconds; also for a repeat. */
-  readonly at?: number;
-  /** Store revision at which it was applied: owners from before have a lower epoch, owners from after a higher one. */
-  readonly revision?: string;
-}
-
-type Entries = ReadonlyMap<string, StoreEntry | null>;
 
 /**
  * Creates a vdisk. The same operation id again changes nothing and gives the same answer.
@@ -62,7 +48,8 @@ export async function createVdisk(
   const canonical = canonicalRequest('vdisk.create', { ...request });
   const clusters = [cluster, ...(slaveCluster === undefined ? [] : [slaveCluster])];
   const keys = [
-    ...[vdiskStaticKey(vdisk), vdiskNbdKey(vdisk), operationKey(options.operation)],
+    ...[vdiskStaticKey(vdisk), vdiskNbdKey(vdisk), vdiskLifecycleKey(vdisk)],
+    operationKey(options.operation),
     ...clusters.flatMap((name) => [clusterStorageKey(name), salvorClusterKey(name)]),
   ];
   return admit(store, vdisk, 'vdisk.create', options, async () => {
@@ -72,6 +59,7 @@ export async function createVdisk(
         primary: clusterIn(entries, cluster),
         slave: slaveCluster === undefined ? null : clusterIn(entries, slaveCluster),
         exists: entries.get(vdiskStaticKey(vdisk)) != null || entries.get(vdiskNbdKey(vdisk)) != null,
+        lifecycle: lifecycleIn(entries, vdisk),
         mark: recordIn(entries, operationKey(options.operation), operationSchema),
       },
       request,
@@ -86,7 +74,10 @@ export async function createVdisk(
   });
 }
 
-/** Deletes a vdisk's configuration. Refused while it is owned or a cluster of it is not healthy. Throws as createVdisk. */
+/**
+ * Deletes a vdisk's configuration, and begins the operation that frees its blocks; its id is free once that has ended.
+ * Refused while it is owned or a cluster of it is not healthy. Throws as createVdisk.
+ */
 export async function deleteVdisk(
   store: ConfigStore,
   vdisk: string,
@@ -95,7 +86,8 @@ export async function deleteVdisk(
   if (vdisk === '') return nameless(vdisk, options);
   const canonical = canonicalRequest('vdisk.delete', { vdisk });
   const own = [vdiskStaticKey(vdisk), vdiskNbdKey(vdisk), vdiskTlogKey(vdisk)];
-  const always = [...own, ownerKey(vdisk), operationKey(options.operation)];
+  const lifecycleAt = vdiskLifecycleKey(vdisk);
+  const always = [...own, ownerKey(vdisk), lifecycleAt, operationKey(options.operation)];
   return admit(store, vdisk, 'vdisk.delete', options, async () => {
     const nbd = await store.get(vdiskNbdKey(vdisk));
     const names = nbd === null ? [] : clustersIn(nbd.value);
@@ -111,68 +103,38 @@ export async function deleteVdisk(
         exists: own.some((key) => entries.get(key) != null),
         clusters: names.flatMap((name) => clusterIn(entries, name) ?? []),
         owner: recordIn(entries, ownerKey(vdisk), ownerSchema),
+        lifecycle: lifecycleIn(entries, vdisk),
         mark: recordIn(entries, operationKey(options.operation), operationSchema),
       },
       vdisk,
       canonical,
     );
-    return { canonical, admission, entries, puts: [], deletes: own };
+    const { operation, now = Date.now } = options;
+    const fixed = entries.get(vdiskStaticKey(vdisk));
+    const removal: VdiskRemoval = { vdisk, type: typeIn(fixed?.value), clusters: names, done: [] };
+    const tombstone = { state: 'deleting' as const, operations: [operation], at: now() };
+    const puts = [{ key: lifecycleAt, value: formatRecord(vdiskLifecycleSchema, lifecycleAt, tombstone) }];
+    const work = { message: `frees the blocks of vdisk ${vdisk}`, checkpoint: removal };
+    return { canonical, admission, entries, puts, deletes: own, work };
   });
 }
 
-interface Attempt {
-  readonly canonical: string;
-  readonly admission: VdiskAdmission;
-  readonly entries: Entries;
-  readonly puts: readonly Put[];
-  readonly deletes: readonly string[];
-}
-
-async function admit(
-  store: ConfigStore,
-  vdisk: string,
-  kind: 'vdisk.create' | 'vdisk.delete',
-  { operation, by, now = Date.now, ...retry }: AdmissionOptions,
-  read: () => Promise<Attempt | 'conflict'>,
-): Promise<VdiskAdmissionResult> {
-  const result = await untilNoConflict(async (): Promise<VdiskAdmissionResult | 'conflict'> => {
-    const attempt = await read();
-    if (attempt === 'conflict') return 'conflict';
-    const { admission, entries, puts, deletes } = attempt;
-    const { outcome, code, reason } = admission;
-    const mark = recordIn(entries, operationKey(operation), operationSchema);
-    const doneAt = outcome === 'already' && mark !== null ? { at: mark.at } : {};
-    if (outcome !== 'applied') return { outcome, code, reason, vdisk, operation, ...doneAt };
-    const at = now();
-    const done = markOf({
-      operation,
-      kind,
-      request: attempt.canonical,
-      outcome,
-      reason,
-      answer: { vdisk, by },
-      at,
-    });
-    const stored = await store.transact({
-      compare: [...entries].map(([key, entry]) => ({ key, revision: entry?.revision ?? 'absent' })),
-      puts: [done, ...puts],
-      deletes,
-    });
-    return stored.ok
-      ? { outcome, code, reason, vdisk, operation, at, revision: stored.revision }
-      : 'conflict';
-  }, retry);
-  if (result !== 'conflict') return result;
-  const reason = `the configuration of vdisk ${vdisk} was changed by others at every attempt; try again`;
-  return { outcome: 'conflict', code: 'conflict', reason, vdisk, operation };
-}
-
-function clusterIn(entries: Entries, cluster: string): AdmittingCluster | null {
+export function clusterIn(entries: Entries, cluster: string): AdmittingCluster | null {
   const entry = entries.get(clusterStorageKey(cluster));
   if (entry == null) return null;
   const storage = parseClusterStorage(entry.value);
   const record = recordIn(entries, salvorClusterKey(cluster), salvorClusterSchema);
   return { cluster, servers: storage.servers, record: record ?? unknownClusterRecord(storage) };
+}
+
+/** Of a configuration that may be anything: what is deleted need not be readable. */
+function typeIn(value: string | undefined): VdiskType {
+  try {
+    return value === undefined ? 'db' : parseVdiskStatic(value).type;
+  } catch (error) {
+    if (error instanceof ConfigValueError) return 'db';
+    throw error;
+  }
 }
 
 function clustersIn(value: string): string[] {

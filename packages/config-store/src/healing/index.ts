@@ -1,6 +1,7 @@
+export type { AdmissionOptions, VdiskAdmissionResult } from './admit-vdisk.ts';
 export * from './apply-cluster-admission.ts';
 export * from './apply-engine-status.ts';
-export * from './apply-vdisk-admission.ts';
+export { createVdisk, deleteVdisk } from './apply-vdisk-admission.ts';
 export type {
   ClusterAdmissionCode,
   ClusterCreateRequest,

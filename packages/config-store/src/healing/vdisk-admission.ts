@@ -1,5 +1,6 @@
 /** Whether a vdisk may be created or deleted now, and what is written for it. Pure. */
 import type { ServerEntry } from '../cluster-storage.ts';
+import type { VdiskLifecycle } from '../lifecycle/vdisk-lifecycle.ts';
 import type { VdiskNbd, VdiskStatic } from '../vdisk-config.ts';
 import { repeatOf, reusedReason } from './operation-mark.ts';
 import type { OperationRecord, OwnerRecord, SalvorClusterRecord } from './records.ts';
@@ -28,6 +29,7 @@ export interface VdiskCreateState {
   readonly slave: AdmittingCluster | null;
   /** Whether any configuration of that vdisk exists. */
   readonly exists: boolean;
+  readonly lifecycle: VdiskLifecycle | null;
   readonly mark: OperationRecord | null;
 }
 
@@ -36,6 +38,7 @@ export interface VdiskDeleteState {
   /** The vdisk's clusters, as far as they exist. */
   readonly clusters: readonly AdmittingCluster[];
   readonly owner: OwnerRecord | null;
+  readonly lifecycle: VdiskLifecycle | null;
   readonly mark: OperationRecord | null;
 }
 
@@ -53,6 +56,11 @@ export type VdiskAdmissionCode =
   | 'slave-too-small'
   | 'cluster-not-healthy'
   | 'vdisk-exists'
+  | 'vdisk-busy'
+  | 'shrink-refused'
+  | 'same-size'
+  | 'invalid-confirmation'
+  | 'not-an-orphan'
   | 'unknown-vdisk'
   | 'vdisk-owned';
 
@@ -102,6 +110,14 @@ export function decideVdiskCreate(
   }
   if (state.exists)
     return refuse('vdisk-exists', `vdisk ${vdisk} exists; delete it first or choose another id`);
+  const { lifecycle } = state;
+  if (lifecycle !== null) {
+    const why = `operation ${lifecycle.operations.join(', ')} is still ${lifecycle.state} the last vdisk of that id`;
+    return refuse(
+      'vdisk-busy',
+      `vdisk ${vdisk} cannot be created yet: ${why}; wait for its end, or choose another id`,
+    );
+  }
   const misfit = misfitOf(state, request);
   if (misfit !== null) return misfit;
   return {
@@ -121,6 +137,8 @@ export function decideVdiskCreate(
 export function decideVdiskDelete(state: VdiskDeleteState, vdisk: string, canonical: string): VdiskAdmission {
   const repeat = repeated(state.mark, canonical);
   if (repeat !== null) return repeat;
+  const busy = busyWith(vdisk, state.lifecycle);
+  if (busy !== null) return busy;
   if (!state.exists) return refuse('unknown-vdisk', `there is no vdisk ${vdisk}`);
   if (state.owner !== null) {
     return refuse(
@@ -130,7 +148,40 @@ export function decideVdiskDelete(state: VdiskDeleteState, vdisk: string, canoni
   }
   const sick = state.clusters.map(sickness).find((reason) => reason !== null);
   if (sick != null) return refuse('cluster-not-healthy', `vdisk ${vdisk} cannot be deleted now: ${sick}`);
-  return { outcome: 'applied', code: 'admitted', reason: `vdisk ${vdisk} is deleted` };
+  return {
+    outcome: 'applied',
+    code: 'admitted',
+    reason: `vdisk ${vdisk} is deleted; what it held is being freed`,
+  };
+}
+
+/** Another operation has the vdisk. */
+export function busyWith(vdisk: string, lifecycle: VdiskLifecycle | null): VdiskAdmission | null {
+  if (lifecycle === null) return null;
+  const { state, operations } = lifecycle;
+  const names = operations.join(', ');
+  switch (state) {
+    case 'deleting':
+      return refuse(
+        'unknown-vdisk',
+        `vdisk ${vdisk} is deleted already: operation ${names} is freeing what it held`,
+      );
+    case 'cloning':
+      return refuse(
+        'vdisk-busy',
+        `vdisk ${vdisk} is still being made by operation ${names}; cancel that operation instead`,
+      );
+    case 'clone-source':
+      return refuse(
+        'vdisk-busy',
+        `vdisk ${vdisk} is being cloned by operation ${names}; wait for its end, or cancel it`,
+      );
+    case 'resizing':
+      return refuse(
+        'vdisk-busy',
+        `vdisk ${vdisk} is being resized by operation ${names}; try again in a few seconds`,
+      );
+  }
 }
 
 function misfitOf({ primary, slave }: VdiskCreateState, request: VdiskCreateRequest): VdiskAdmission | null {
@@ -164,7 +215,7 @@ function misfitOf({ primary, slave }: VdiskCreateState, request: VdiskCreateRequ
 }
 
 /** Why a cluster takes part in no create or delete now. The configuration is asked too: other tools may edit it. */
-function sickness({ cluster, servers, record }: AdmittingCluster): string | null {
+export function sickness({ cluster, servers, record }: AdmittingCluster): string | null {
   const down = servers.findIndex(({ status }) => status !== 'online' && status !== 'rip');
   const engine = servers[down];
   if (engine !== undefined)
@@ -174,14 +225,14 @@ function sickness({ cluster, servers, record }: AdmittingCluster): string | null
     : `cluster ${cluster} is ${record.status}; wait until it is healthy`;
 }
 
-function repeated(mark: OperationRecord | null, canonical: string): VdiskAdmission | null {
+export function repeated(mark: OperationRecord | null, canonical: string): VdiskAdmission | null {
   const repeat = repeatOf(mark, canonical);
   if (mark === null || repeat === 'first') return null;
   if (repeat === 'reused') return refuse('operation-reused', reusedReason(mark));
   return { outcome: 'already', code: 'same-operation', reason: `done before: ${mark.reason}` };
 }
 
-function refuse(code: VdiskAdmissionCode, reason: string): VdiskAdmission {
+export function refuse(code: VdiskAdmissionCode, reason: string): VdiskAdmission {
   return { outcome: 'refused', code, reason };
 }
 

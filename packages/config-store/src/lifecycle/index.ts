@@ -1,3 +1,15 @@
+export type { VdiskCloneRequest } from './clone-decision.ts';
+export {
+  type CloneEndOptions,
+  cloneCompleted,
+  cloneGivenUp,
+  cloneVdisk,
+  type VdiskClone,
+  vdiskCloneSchema,
+} from './clone-vdisk.ts';
+export { type OrphanRemovalRequest, removeOrphan } from './remove-orphan.ts';
+export type { VdiskResizeRequest } from './resize-decision.ts';
+export { type BeyondEnd, type ResizeOptions, resizeVdisk, type VdiskShape } from './resize-vdisk.ts';
 export {
   type LifecycleState,
   lifecycleHindrance,
@@ -6,4 +18,8 @@ export {
   type VdiskLifecycle,
   vdiskLifecycleSchema,
 } from './vdisk-lifecycle.ts';
+<<<<<<< HEAD
 export { templateIn, type VdiskTemplate, vdiskTemplateSchema } from './vdisk-template.ts';
+=======
+export { type VdiskRemoval, vdiskRemovalSchema } from './vdisk-removal.ts';
+>>>>>>> 9f49227 (Vdisks live: resized online, cloned and deleted in the background, described by what engines hold)

@@ -45,8 +45,7 @@ export async function beginOperation(store: ConfigStore, options: BeginOptions):
     const mark = entry === null ? null : parseRecord(operationSchema, key, entry.value);
     if (mark !== null) return repeated(mark, request);
     const at = now();
-    const more = { ...(total === undefined ? {} : { total }), checkpoint };
-    const work = runningWork(message, at, more);
+    const work = runningWork(message, at, { ...(total === undefined ? {} : { total }), checkpoint });
     const record = {
       operation,
       kind,

@@ -23,6 +23,8 @@ export interface OperationEnding {
   /** Stable word; needed for `failed`. */
   readonly code?: string;
   readonly effects?: Partial<Transaction>;
+  /** Gives back what had to be held until the end was stored; also called when it could not be stored. */
+  readonly release?: () => Promise<void>;
 }
 
 /** One operation as its executor sees it. */
@@ -199,7 +201,11 @@ export class OperationWorkers {
       const executor = this.#executor(claim.record);
       if (executor === undefined) throw new OperationLostError(operation, 'its kind changed');
       const ending = await executor(runOf(claim, running));
-      if (await claim.change((work) => ended(work, ending), ending.effects)) return ending;
+      try {
+        if (await claim.change((work) => ended(work, ending), ending.effects)) return ending;
+      } finally {
+        await ending.release?.();
+      }
       await waits(claim, new SalvorError('conflict', 'what it is about was changed by others'));
     } catch (error) {
       if (error instanceof OperationLostError || this.#stopped) throw error;
@@ -278,7 +284,17 @@ function runOf(claim: OperationClaim, running: Running): OperationRun {
 function ended(work: WorkRecord, { status, message, code }: OperationEnding): WorkRecord {
   const { code: _, ...rest } = work;
   const at = Date.now();
-  return { ...rest, status, message, ...(code === undefined ? {} : { code }), updatedAt: at, endedAt: at };
+  // Progress is stored now and then: the last of it may not have been.
+  const done = status === 'completed' && work.total !== undefined ? { done: work.total } : {};
+  return {
+    ...rest,
+    ...done,
+    status,
+    message,
+    ...(code === undefined ? {} : { code }),
+    updatedAt: at,
+    endedAt: at,
+  };
 }
 
 /** Says in the record why the operation does not go on. Written once for each reason, not for each try. */

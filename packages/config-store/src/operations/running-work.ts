@@ -4,7 +4,11 @@ import type { WorkRecord } from '../healing/records.ts';
 export function runningWork(
   message: string,
   at: number,
-  more: Pick<WorkRecord, 'total' | 'checkpoint'> = {},
+  { total, checkpoint }: { readonly total?: number; readonly checkpoint?: unknown } = {},
 ): WorkRecord {
-  return { status: 'running', message, updatedAt: at, ...more };
+  return {
+    ...{ status: 'running', message, updatedAt: at },
+    ...(total === undefined ? {} : { total }),
+    ...(checkpoint === undefined ? {} : { checkpoint }),
+  };
 }

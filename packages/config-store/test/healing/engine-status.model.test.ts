@@ -304,8 +304,16 @@ function checkAdmission({ cluster, storage, record }: ClusterState): void {
   const isWhole = storage.servers.every(({ status }) => status === 'online' || status === 'rip');
   const expected = isWhole ? 'applied' : 'refused';
   const request = { vdisk: 'new', type: 'db', sizeGiB: 1, blockSize: 4096, cluster, readOnly: false };
-  const create = decideVdiskCreate({ primary: own, slave: null, exists: false, mark: null }, request, 'r');
-  const remove = decideVdiskDelete({ exists: true, clusters: [own], owner: null, mark: null }, 'v0', 'r');
+  const create = decideVdiskCreate(
+    { primary: own, slave: null, exists: false, lifecycle: null, mark: null },
+    request,
+    'r',
+  );
+  const remove = decideVdiskDelete(
+    { exists: true, clusters: [own], owner: null, lifecycle: null, mark: null },
+    'v0',
+    'r',
+  );
   assert.deepEqual([create.outcome, remove.outcome], [expected, expected]);
 }
 

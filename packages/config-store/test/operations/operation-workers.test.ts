@@ -76,7 +76,7 @@ describe('long operations', () => {
     const work = await ended(operation);
     assert.deepEqual(
       [work.status, work.message, work.done, work.total, work.checkpoint],
-      ['completed', 'done', 1, 2, { at: 1 }],
+      ['completed', 'done', 2, 2, { at: 1 }],
     );
     assert.deepEqual(runs, [operation]);
     assert.equal(await store.get(operationWorkerKey(operation)), null);

@@ -353,6 +353,34 @@ export interface SourceListReplyInit {
 export type SourceListRequest = Record<string, never>;
 export type SourceListRequestInit = SourceListRequest;
 
+/** The clone has begun. */
+export interface VdiskCloneReply {
+  /** Id of the new vdisk. */
+  vdisk: string;
+  /** Id of the operation that makes the change; ask operation.get for its end. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type VdiskCloneReplyInit = VdiskCloneReply;
+
+/** Copies a vdisk to a new one, in the background. Refused while the source is owned, unless it is read-only. Until the operation ends the new vdisk is not served, and the source only if it is read-only. */
+export interface VdiskCloneRequest {
+  /** Id of the vdisk to copy. */
+  source: string;
+  /** Id of the new vdisk. */
+  vdisk: string;
+  /** Primary cluster of the new vdisk. Default: the clusters of the source. */
+  cluster?: string | undefined;
+  /** Its slave cluster. Default: that of the source on the same cluster, none on another one. */
+  slaveCluster?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type VdiskCloneRequestInit = VdiskCloneRequest;
+
 /** The vdisk exists. */
 export interface VdiskCreateReply {
   /** Vdisk id. */
@@ -396,7 +424,33 @@ export interface VdiskCreateRequestInit {
   operationId?: string | undefined;
 }
 
-/** The vdisk is gone. */
+/** The removal has begun. */
+export interface VdiskDeleteOrphanReply {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Id of the operation that makes the change; ask operation.get for its end. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type VdiskDeleteOrphanReplyInit = VdiskDeleteOrphanReply;
+
+/** Removes what the engines of a cluster hold of a vdisk that has no place there, in the background. Refused for every vdisk that lives on that cluster. */
+export interface VdiskDeleteOrphanRequest {
+  /** Cluster id. */
+  cluster: string;
+  /** Vdisk id. */
+  vdisk: string;
+  /** The vdisk id once more: what is removed cannot be brought back. */
+  confirm: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type VdiskDeleteOrphanRequestInit = VdiskDeleteOrphanRequest;
+
+/** The vdisk is gone; its blocks are being freed. */
 export interface VdiskDeleteReply {
   /** Vdisk id. */
   vdisk: string;
@@ -409,7 +463,7 @@ export interface VdiskDeleteReply {
 }
 export type VdiskDeleteReplyInit = VdiskDeleteReply;
 
-/** Deletes a vdisk and its blocks. Refused while it is owned, or while one of its clusters is not healthy. */
+/** Deletes a vdisk, and frees its blocks in the background. Its id is free when that operation has ended. Refused while it is owned, or while one of its clusters is not healthy. */
 export interface VdiskDeleteRequest {
   /** Vdisk id. */
   vdisk: string;
@@ -427,7 +481,7 @@ export interface VdiskDescribeReplyInit {
   vdisk: VdiskDescriptionInit;
 }
 
-/** Shows one vdisk: its clusters, its owner, its repairs. */
+/** Shows one vdisk: what it holds on each engine, its copies, its owner, its repairs and operations. Engines that do not answer are named. */
 export interface VdiskDescribeRequest {
   /** Vdisk id. */
   vdisk: string;
@@ -444,8 +498,66 @@ export interface VdiskListReplyInit {
 }
 
 /** Lists the vdisks. */
-export type VdiskListRequest = Record<string, never>;
+export interface VdiskListRequest {
+  /** Only those that live on this cluster, as primary or slave. */
+  cluster?: string | undefined;
+}
 export type VdiskListRequestInit = VdiskListRequest;
+
+/** What was found. */
+export interface VdiskOrphansReply {
+  /** Cluster id. */
+  cluster: string;
+  /** Ordered by vdisk id. */
+  orphans: VdiskRemains[];
+  /** In shard order, spares last. */
+  engines: ScannedEngine[];
+}
+export interface VdiskOrphansReplyInit {
+  cluster: string;
+  orphans: readonly VdiskRemainsInit[];
+  engines: readonly ScannedEngineInit[];
+}
+
+/** Looks through the engines of a cluster, spares included, for keys of vdisks that have no place there. Removes nothing. */
+export interface VdiskOrphansRequest {
+  /** Cluster id. */
+  cluster: string;
+}
+export type VdiskOrphansRequestInit = VdiskOrphansRequest;
+
+/** The vdisk has the size. */
+export interface VdiskResizeReply {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Its size in GiB. */
+  sizeGiB: number;
+  /** Id of the operation that makes the change; ask operation.get for its end. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type VdiskResizeReplyInit = VdiskResizeReply;
+
+/** Gives a vdisk another size. It grows while it is in use; clients see the new size when they connect again. It shrinks only with force, unowned, and with nothing stored beyond the new end. */
+export interface VdiskResizeRequest {
+  /** Vdisk id. */
+  vdisk: string;
+  /** New size in GiB. */
+  sizeGiB: number;
+  /** Allows to shrink, on the conditions above. */
+  force: boolean;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface VdiskResizeRequestInit {
+  vdisk: string;
+  sizeGiB: number;
+  force?: boolean | undefined;
+  operationId?: string | undefined;
+}
 
 /** A storage cluster has another status. */
 export interface ClusterStatusChanged {
@@ -1099,6 +1211,21 @@ export interface RetiredEngineInit {
   at: number;
 }
 
+/** An engine that was looked through. */
+export interface ScannedEngine {
+  /** Engine, host:port. */
+  address: string;
+  /** Its shard; absent for a spare. */
+  shard?: number | undefined;
+  /** Keys looked at. */
+  keys: number;
+  /** Whether these were all. */
+  complete: boolean;
+  /** Why it could not be looked through. */
+  problem?: string | undefined;
+}
+export type ScannedEngineInit = ScannedEngine;
+
 /** How an NBD server uses one pair of engines for one vdisk. */
 export interface ServedPair {
   /** Shard number. */
@@ -1162,6 +1289,19 @@ export interface SourceDescriptionInit {
   child?: SourceChildInit | undefined;
 }
 
+/** The copies of one shard of a vdisk. */
+export interface VdiskCopies {
+  /** Shard number. */
+  shard: number;
+  /** both, primary-only, slave-only, none; single where there is no slave cluster. */
+  state: string;
+  /** Used blocks of the shard: as the copies that are online say, the greater number. */
+  blocks?: number | undefined;
+  /** As a sentence. */
+  reason: string;
+}
+export type VdiskCopiesInit = VdiskCopies;
+
 /** A vdisk, the clusters it lives on, and who has it. */
 export interface VdiskDescription {
   /** Vdisk id. */
@@ -1188,6 +1328,26 @@ export interface VdiskDescription {
   openIncidents: string[];
   /** Repairs done for those incidents. */
   repairs: VdiskRepair[];
+  /** available, in-use, cloning (being filled, not served), clone-source (served read-only), resizing, deleting (being freed). */
+  status: string;
+  /** Blocks that are stored, each counted once; absent when a shard has no copy that answers. */
+  usedBlocks?: number | undefined;
+  /** The same in bytes of content. */
+  usedBytes?: number | undefined;
+  /** Memory on all engines that answered, all copies and Salvor's own keys together. */
+  realBytes?: number | undefined;
+  /** Each place of the vdisk, primary first. */
+  engines: VdiskOnEngine[];
+  /** One per shard. */
+  copies: VdiskCopies[];
+  /** As its owner says. */
+  mount?: ServedVdisk | undefined;
+  /** Why the owner could not be asked. */
+  mountProblem?: string | undefined;
+  /** Those under way about it. */
+  operations: OperationDescription[];
+  /** The last scrub, if one is on record. */
+  scrub?: VdiskScrub | undefined;
 }
 export interface VdiskDescriptionInit {
   vdisk: string;
@@ -1202,6 +1362,58 @@ export interface VdiskDescriptionInit {
   owner?: VdiskOwnerInit | undefined;
   openIncidents?: readonly string[] | undefined;
   repairs?: readonly VdiskRepairInit[] | undefined;
+  status?: string | undefined;
+  usedBlocks?: number | undefined;
+  usedBytes?: number | undefined;
+  realBytes?: number | undefined;
+  engines?: readonly VdiskOnEngineInit[] | undefined;
+  copies?: readonly VdiskCopiesInit[] | undefined;
+  mount?: ServedVdiskInit | undefined;
+  mountProblem?: string | undefined;
+  operations?: readonly OperationDescriptionInit[] | undefined;
+  scrub?: VdiskScrubInit | undefined;
+}
+
+/** What one engine holds of one vdisk. */
+export interface VdiskOnEngine {
+  /** Cluster id. */
+  cluster: string;
+  /** Primary or slave. */
+  role: ClusterRole;
+  /** Shard number. */
+  shard: number;
+  /** Engine, host:port; the spare while one is rebuilt. */
+  address: string;
+  /** Its status in etcd. */
+  status: string;
+  /** Blocks stored there; the others are zeros. */
+  blocks?: number | undefined;
+  /** Whether blocks was estimated from a part, where counting all would keep the engine busy. */
+  estimated: boolean;
+  /** Memory of the keys that hold blocks, as the engine estimates it from a sample. */
+  dataBytes?: number | undefined;
+  /** Memory of epoch, write history and dirty map. */
+  overheadBytes?: number | undefined;
+  /** Number of the last batch of writes applied there. */
+  batch?: number | undefined;
+  /** Blocks that its partner lacks. */
+  dirtyBlocks?: number | undefined;
+  /** Why the figures are missing. */
+  problem?: string | undefined;
+}
+export interface VdiskOnEngineInit {
+  cluster: string;
+  role: ClusterRole;
+  shard: number;
+  address: string;
+  status: string;
+  blocks?: number | undefined;
+  estimated?: boolean | undefined;
+  dataBytes?: number | undefined;
+  overheadBytes?: number | undefined;
+  batch?: number | undefined;
+  dirtyBlocks?: number | undefined;
+  problem?: string | undefined;
 }
 
 /** The one process that may write a vdisk now. */
@@ -1210,8 +1422,40 @@ export interface VdiskOwner {
   server: string;
   /** Fencing token: etcd create revision of the owner key. */
   epoch: number;
+  /** When it took the vdisk, milliseconds since 1970 UTC. */
+  since?: number | undefined;
 }
 export type VdiskOwnerInit = VdiskOwner;
+
+/** What an engine holds under the id of a vdisk that has no place there. */
+export interface VdiskRemains {
+  /** Vdisk id. */
+  vdisk: string;
+  /** unknown-vdisk: etcd knows no such vdisk. other-cluster: it lives on other clusters. */
+  why: string;
+  /** Engine, host:port. */
+  address: string;
+  /** Its shard; absent for a spare. */
+  shard?: number | undefined;
+  /** Names of its keys there, eight at most. */
+  keys: string[];
+  /** How many keys there are. */
+  keyCount: number;
+  /** Memory that they take, as the engine estimates it. */
+  bytes: number;
+  /** Whether the scan ended before all keys were seen. */
+  truncated: boolean;
+}
+export interface VdiskRemainsInit {
+  vdisk: string;
+  why: string;
+  address: string;
+  shard?: number | undefined;
+  keys: readonly string[];
+  keyCount: number;
+  bytes: number;
+  truncated?: boolean | undefined;
+}
 
 /** The repair of one vdisk in one attempt of one incident. */
 export interface VdiskRepair {
@@ -1234,6 +1478,19 @@ export interface VdiskRepair {
 }
 export type VdiskRepairInit = VdiskRepair;
 
+/** The last comparison of the copies of a vdisk. */
+export interface VdiskScrub {
+  /** Id of the operation that makes the change; ask operation.get for its end. */
+  operation: string;
+  /** running, completed, failed or cancelled. */
+  status: string;
+  /** What it does, waits for, or found. */
+  message: string;
+  /** When it said so, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type VdiskScrubInit = VdiskScrub;
+
 /** One line about a vdisk. */
 export interface VdiskSummary {
   /** Vdisk id. */
@@ -1252,6 +1509,10 @@ export interface VdiskSummary {
   slaveCluster?: string | undefined;
   /** Who may write it now; absent when nobody has it mounted. */
   owner?: VdiskOwner | undefined;
+  /** available, in-use, cloning (being filled, not served), clone-source (served read-only), resizing, deleting (being freed). */
+  status: string;
+  /** The operation that has it now. */
+  operation?: string | undefined;
 }
 export interface VdiskSummaryInit {
   vdisk: string;
@@ -1262,6 +1523,8 @@ export interface VdiskSummaryInit {
   cluster: string;
   slaveCluster?: string | undefined;
   owner?: VdiskOwnerInit | undefined;
+  status?: string | undefined;
+  operation?: string | undefined;
 }
 
 /** 0-Disk's vdisk types, and volume, Salvor's own, which 0-Disk refuses to serve. boot is known, so that existing ones can be listed, but cannot be created; a reader takes types that it does not know for it. */
@@ -1304,14 +1567,22 @@ export interface RecordTypes {
   readonly OperationListRequest: OperationListRequest;
   readonly SourceListReply: SourceListReply;
   readonly SourceListRequest: SourceListRequest;
+  readonly VdiskCloneReply: VdiskCloneReply;
+  readonly VdiskCloneRequest: VdiskCloneRequest;
   readonly VdiskCreateReply: VdiskCreateReply;
   readonly VdiskCreateRequest: VdiskCreateRequest;
+  readonly VdiskDeleteOrphanReply: VdiskDeleteOrphanReply;
+  readonly VdiskDeleteOrphanRequest: VdiskDeleteOrphanRequest;
   readonly VdiskDeleteReply: VdiskDeleteReply;
   readonly VdiskDeleteRequest: VdiskDeleteRequest;
   readonly VdiskDescribeReply: VdiskDescribeReply;
   readonly VdiskDescribeRequest: VdiskDescribeRequest;
   readonly VdiskListReply: VdiskListReply;
   readonly VdiskListRequest: VdiskListRequest;
+  readonly VdiskOrphansReply: VdiskOrphansReply;
+  readonly VdiskOrphansRequest: VdiskOrphansRequest;
+  readonly VdiskResizeReply: VdiskResizeReply;
+  readonly VdiskResizeRequest: VdiskResizeRequest;
   readonly ClusterStatusChanged: ClusterStatusChanged;
   readonly EngineFailureReported: EngineFailureReported;
   readonly EngineStatusChanged: EngineStatusChanged;
@@ -1343,13 +1614,18 @@ export interface RecordTypes {
   readonly IncidentVerdict: IncidentVerdict;
   readonly OperationDescription: OperationDescription;
   readonly RetiredEngine: RetiredEngine;
+  readonly ScannedEngine: ScannedEngine;
   readonly ServedPair: ServedPair;
   readonly ServedVdisk: ServedVdisk;
   readonly SourceChild: SourceChild;
   readonly SourceDescription: SourceDescription;
+  readonly VdiskCopies: VdiskCopies;
   readonly VdiskDescription: VdiskDescription;
+  readonly VdiskOnEngine: VdiskOnEngine;
   readonly VdiskOwner: VdiskOwner;
+  readonly VdiskRemains: VdiskRemains;
   readonly VdiskRepair: VdiskRepair;
+  readonly VdiskScrub: VdiskScrub;
   readonly VdiskSummary: VdiskSummary;
 }
 
@@ -1387,14 +1663,22 @@ export interface RecordInits {
   readonly OperationListRequest: OperationListRequestInit;
   readonly SourceListReply: SourceListReplyInit;
   readonly SourceListRequest: SourceListRequestInit;
+  readonly VdiskCloneReply: VdiskCloneReplyInit;
+  readonly VdiskCloneRequest: VdiskCloneRequestInit;
   readonly VdiskCreateReply: VdiskCreateReplyInit;
   readonly VdiskCreateRequest: VdiskCreateRequestInit;
+  readonly VdiskDeleteOrphanReply: VdiskDeleteOrphanReplyInit;
+  readonly VdiskDeleteOrphanRequest: VdiskDeleteOrphanRequestInit;
   readonly VdiskDeleteReply: VdiskDeleteReplyInit;
   readonly VdiskDeleteRequest: VdiskDeleteRequestInit;
   readonly VdiskDescribeReply: VdiskDescribeReplyInit;
   readonly VdiskDescribeRequest: VdiskDescribeRequestInit;
   readonly VdiskListReply: VdiskListReplyInit;
   readonly VdiskListRequest: VdiskListRequestInit;
+  readonly VdiskOrphansReply: VdiskOrphansReplyInit;
+  readonly VdiskOrphansRequest: VdiskOrphansRequestInit;
+  readonly VdiskResizeReply: VdiskResizeReplyInit;
+  readonly VdiskResizeRequest: VdiskResizeRequestInit;
   readonly ClusterStatusChanged: ClusterStatusChangedInit;
   readonly EngineFailureReported: EngineFailureReportedInit;
   readonly EngineStatusChanged: EngineStatusChangedInit;
@@ -1426,13 +1710,18 @@ export interface RecordInits {
   readonly IncidentVerdict: IncidentVerdictInit;
   readonly OperationDescription: OperationDescriptionInit;
   readonly RetiredEngine: RetiredEngineInit;
+  readonly ScannedEngine: ScannedEngineInit;
   readonly ServedPair: ServedPairInit;
   readonly ServedVdisk: ServedVdiskInit;
   readonly SourceChild: SourceChildInit;
   readonly SourceDescription: SourceDescriptionInit;
+  readonly VdiskCopies: VdiskCopiesInit;
   readonly VdiskDescription: VdiskDescriptionInit;
+  readonly VdiskOnEngine: VdiskOnEngineInit;
   readonly VdiskOwner: VdiskOwnerInit;
+  readonly VdiskRemains: VdiskRemainsInit;
   readonly VdiskRepair: VdiskRepairInit;
+  readonly VdiskScrub: VdiskScrubInit;
   readonly VdiskSummary: VdiskSummaryInit;
 }
 
@@ -1477,10 +1766,14 @@ export interface CommandRecords {
   readonly 'operation.get': { readonly request: 'OperationGetRequest'; readonly reply: 'OperationGetReply' };
   readonly 'operation.list': { readonly request: 'OperationListRequest'; readonly reply: 'OperationListReply' };
   readonly 'source.list': { readonly request: 'SourceListRequest'; readonly reply: 'SourceListReply' };
+  readonly 'vdisk.clone': { readonly request: 'VdiskCloneRequest'; readonly reply: 'VdiskCloneReply' };
   readonly 'vdisk.create': { readonly request: 'VdiskCreateRequest'; readonly reply: 'VdiskCreateReply' };
+  readonly 'vdisk.delete-orphan': { readonly request: 'VdiskDeleteOrphanRequest'; readonly reply: 'VdiskDeleteOrphanReply' };
   readonly 'vdisk.delete': { readonly request: 'VdiskDeleteRequest'; readonly reply: 'VdiskDeleteReply' };
   readonly 'vdisk.describe': { readonly request: 'VdiskDescribeRequest'; readonly reply: 'VdiskDescribeReply' };
   readonly 'vdisk.list': { readonly request: 'VdiskListRequest'; readonly reply: 'VdiskListReply' };
+  readonly 'vdisk.orphans': { readonly request: 'VdiskOrphansRequest'; readonly reply: 'VdiskOrphansReply' };
+  readonly 'vdisk.resize': { readonly request: 'VdiskResizeRequest'; readonly reply: 'VdiskResizeReply' };
 }
 
 export type RecordName = keyof RecordTypes;

@@ -41,6 +41,31 @@ export interface BlockLayout {
    * work than a listing is worth. `bits` is how many bits the blocks of the vdisk need.
    */
   listStored(ask: AskEngine, most: number, bits: number): Promise<number[] | null>;
+  /**
+   * A page of some `count` blocks that an engine stores. The first page has cursor {@link SCAN_START}, and the last one gives
+   * it back. What is stored throughout the scan is found, perhaps more than once.
+   */
+  scanStored(ask: AskEngine, cursor: string, count: number, bits: number): Promise<ScanPage>;
+  /** How much an engine stores, from a bounded look. */
+  census(ask: AskEngine, bits: number): Promise<LayoutCensus>;
+}
+
+export const SCAN_START = '0';
+
+export interface ScanPage {
+  readonly cursor: string;
+  readonly blocks: readonly number[];
+}
+
+export interface LayoutCensus {
+  readonly blocks: number;
+  /** False when `blocks` was estimated from a part. */
+  readonly exact: boolean;
+  /** How many keys hold blocks, and some of them. */
+  readonly keyCount: number;
+  readonly someKeys: readonly string[];
+  /** Bytes of keys that hold no blocks. */
+  readonly besidesBytes: number;
 }
 
 /**

@@ -1,11 +1,19 @@
 import { blocksKey } from '../engine-keys.ts';
+import { EngineError } from '../errors.ts';
 import type { ReadPart } from '../read-part.ts';
 import { Frame, type RespError, RespProtocolError, type RespValue } from '../resp.ts';
-import type { AskEngine, BlockLayout, BlockPlacer } from './block-layout.ts';
+import type { AskEngine, BlockLayout, BlockPlacer, LayoutCensus, ScanPage } from './block-layout.ts';
 import type { LayoutSpec } from './layout-spec.ts';
 
 /** Blocks per HMGET: long enough to amortise the command, short enough not to stall the engine. */
 const READ_RUN = 64;
+
+/** One step of a scan; the values stay on the engine. */
+const SCAN_NAMES = `
+local page = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
+local names = {}
+for i = 1, #page[2], 2 do names[#names + 1] = page[2][i] end
+return {page[1], names}`;
 
 /**
  * 0-Disk's nondeduped layout: one HASH per vdisk and engine, field = decimal block index, value = the raw block. Blocks
@@ -94,6 +102,23 @@ export class NondedupedLayout implements BlockLayout {
     if (count === 0) return [];
     const [names] = await ask(new Frame().command('HKEYS', this.#key));
     return Array.isArray(names) ? names.map(blockNumber).filter((block) => block >= 0) : null;
+  }
+
+  async scanStored(ask: AskEngine, cursor: string, count: number): Promise<ScanPage> {
+    const [page] = await ask(new Frame().command('EVAL', SCAN_NAMES, 1, this.#key, cursor, count));
+    const [next, names] = Array.isArray(page) ? page : [];
+    if (!Buffer.isBuffer(next) || !Array.isArray(names))
+      throw new EngineError('protocol', 'a scan of blocks was answered with something else');
+    return {
+      cursor: next.toString('latin1'),
+      blocks: names.map(blockNumber).filter((block) => block >= 0),
+    };
+  }
+
+  async census(ask: AskEngine): Promise<LayoutCensus> {
+    const [count] = await ask(new Frame().command('HLEN', this.#key));
+    const blocks = typeof count === 'number' ? count : 0;
+    return { blocks, exact: true, keyCount: 1, someKeys: [this.#key], besidesBytes: 0 };
   }
 }
 

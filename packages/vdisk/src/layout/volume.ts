@@ -1,10 +1,18 @@
-import { CHECKSUM_BYTES, hasChecksum, writeChecksum } from '../checksum.ts';
+import { CHECKSUM_BYTES, writeChecksum } from '../checksum.ts';
 import { chunkKey, sumsKey } from '../engine-keys.ts';
 import type { ReadPart } from '../read-part.ts';
 import { Frame, type RespValue } from '../resp.ts';
-import { type AskEngine, type BlockLayout, type BlockPlacer, UNREADABLE } from './block-layout.ts';
+import {
+  type AskEngine,
+  type BlockLayout,
+  type BlockPlacer,
+  type LayoutCensus,
+  type ScanPage,
+  UNREADABLE,
+} from './block-layout.ts';
 import type { LayoutSpec } from './layout-spec.ts';
 import { ReservedChunks } from './reserved-chunks.ts';
+import { isStoredAt, scanVolume, takeVolumeCensus, type VolumePages } from './volume-census.ts';
 import { RecordPlacer } from './volume-records.ts';
 import { recordRuns, sumRuns } from './volume-runs.ts';
 import {
@@ -129,6 +137,24 @@ export class VolumeLayout implements BlockLayout {
     return stored;
   }
 
+  scanStored(ask: AskEngine, cursor: string, count: number, bits: number): Promise<ScanPage> {
+    return scanVolume(this.#pages(bits), ask, cursor, count);
+  }
+
+  census(ask: AskEngine, bits: number): Promise<LayoutCensus> {
+    return takeVolumeCensus(this.#pages(bits), ask);
+  }
+
+  #pages(bits: number): VolumePages {
+    return {
+      shape: this.shape,
+      shards: this.#shards,
+      pagesOfHome: Math.ceil(bits / PAGE_SUMS),
+      key: (place) => this.#page(place),
+      chunkKey: (chunk) => chunkKey(this.#vdisk, chunk),
+    };
+  }
+
   /** The first places of the pages that an engine has; null when there are too many to look at. */
   async #existingPages(ask: AskEngine, pagesOfHome: number): Promise<SumPlace[] | null> {
     if (pagesOfHome * this.#shards > ASKED_PAGES_MAX) return null;
@@ -221,11 +247,6 @@ export class VolumeLayout implements BlockLayout {
   #page({ home, page }: SumPlace): string {
     return sumsKey(this.#vdisk, home, page);
   }
-}
-
-/** A page ends behind its last checksum that was ever written. */
-function isStoredAt(sums: Buffer, at: number): boolean {
-  return (at + 1) * CHECKSUM_BYTES <= sums.length && hasChecksum(sums, at * CHECKSUM_BYTES);
 }
 
 /** Neighbours come together; most often they come in order already. */

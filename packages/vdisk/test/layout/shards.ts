@@ -27,7 +27,7 @@ export class Shards {
 
   static async start(): Promise<Shards> {
     const shards = new Shards(await TestEngine.start());
-    for (let db = 0; db < DATABASES; db++) await shards.#control(db, (c) => c.claim(identity(db), any));
+    for (let db = 0; db < DATABASES; db++) await shards.#control(db, (c) => c.claim(identityOf(db), any));
     return shards;
   }
 
@@ -37,9 +37,9 @@ export class Shards {
 
   /** The session of an owner with the shard that is database `db`. */
   async session(vdisk: string, layout: BlockLayout, db = 0): Promise<EngineSession> {
-    await this.#control(db, (control) => control.raiseEpoch(identity(db), vdisk, EPOCH));
+    await this.#control(db, (control) => control.raiseEpoch(identityOf(db), vdisk, EPOCH));
     const session = await EngineSession.open({
-      identity: identity(db),
+      identity: identityOf(db),
       vdisk,
       epoch: EPOCH,
       layout,
@@ -111,7 +111,7 @@ export class Shards {
 
   #pair(vdisk: string, layout: BlockLayout, shard: number, shards: number, blocks: number): Pair {
     const { address } = this.engine;
-    const id = identity(shard);
+    const id = identityOf(shard);
     return new Pair(
       {
         vdisk,
@@ -147,6 +147,6 @@ export class Shards {
 
 const any = { mustBeEmpty: false };
 
-function identity(shard: number): EngineIdentity {
+export function identityOf(shard: number): EngineIdentity {
   return { cluster: 'p1', role: 'primary', shard, generation: 1 };
 }

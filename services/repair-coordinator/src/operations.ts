@@ -1,0 +1,24 @@
+import { type ConfigStore, OperationWorkers } from '@salvor/config-store';
+import type { Logger } from '@salvor/service-kit';
+import { cloneExecutor } from './clone-executor.ts';
+import { removalExecutor } from './removal-executor.ts';
+import type { EngineAccess } from './vdisk-blocks.ts';
+
+/** What goes on after a command of the coordinator was answered. */
+export function vdiskOperations(options: {
+  readonly store: ConfigStore;
+  readonly access: EngineAccess;
+  readonly log: Logger;
+  /** One run of this process. */
+  readonly instance: string;
+}): OperationWorkers {
+  const { store, access, log, instance } = options;
+  return new OperationWorkers({
+    ...{ store, log, worker: `repair-coordinator ${instance}` },
+    executors: {
+      'vdisk.clone': cloneExecutor({ store, access, log }),
+      'vdisk.delete': removalExecutor(store, access),
+      'vdisk.delete-orphan': removalExecutor(store, access),
+    },
+  });
+}
