@@ -82,6 +82,7 @@ describe('the life of a vdisk', () => {
       events: {
         engineFailed: () => {},
         repairCompleted: () => {},
+        blocksCorrupt: () => {},
         dataUnavailable: () => {},
         ownershipLost: () => {},
       },

@@ -78,7 +78,7 @@ export class EngineReader implements Disposable {
     if (blocks.length === 0) return Promise.resolve([]);
     const { blockSizeBytes } = layout;
     const into = Buffer.allocUnsafeSlow(blocks.length * blockSizeBytes);
-    const part = new ReadPart(blocks, into, blockSizeBytes, { notes: true });
+    const part = new ReadPart(blocks, into, blockSizeBytes, null, true);
     const reads = new GatheredReads(this.#link, layout, this.#identity);
     return new Promise((resolve, reject) => {
       reads.read(part, (error) => {

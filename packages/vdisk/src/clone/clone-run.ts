@@ -1,6 +1,7 @@
 import type { VdiskClone } from '@salvor/config-store';
 import { EngineReader } from '../census/engine-reader.ts';
 import type { VdiskDevice } from '../device.ts';
+import { EngineError } from '../errors.ts';
 import { SCAN_START } from '../layout/block-layout.ts';
 import { type CopyAccess, openSource } from './clone-source.ts';
 import type { VdiskMap } from './vdisk-map.ts';
@@ -202,6 +203,11 @@ async function readPage(
   const content: (Buffer | null)[] = [];
   for (let at = 0; at < blocks.length; at += STEP_BLOCKS_MAX)
     content.push(...(await reader.read(layout, blocks.slice(at, at + STEP_BLOCKS_MAX))));
+  const unread = blocks.find((_, i) => content[i] == null);
+  if (unread !== undefined) {
+    const what = `block ${unread} of vdisk ${source.vdisk} is stored on engine ${reader.address}, and was read as a hole`;
+    throw new EngineError('protocol', `${what}: it was changed while it was cloned`);
+  }
   return { blocks, content, cursor: page.cursor };
 }
 

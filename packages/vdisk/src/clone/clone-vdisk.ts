@@ -46,6 +46,7 @@ export async function fillClone(options: CloneOptions, from: VdiskClone): Promis
       engineFailed: (failure) => note(failure, 'an engine failed under a clone'),
       repairCompleted: ({ incident, attempt, address }) =>
         note({ incident, attempt, address }, 'repair completed'),
+      blocksCorrupt: (trouble) => note(trouble, 'blocks of a clone do not match their checksums'),
       dataUnavailable: (trouble) => note(trouble, 'data of a clone unavailable'),
       ownershipLost: (vdisk, reason) => note({ vdisk, reason }, 'clone lost'),
     },
