@@ -13,7 +13,6 @@ export { EngineControl, identityFault } from './engine-control.ts';
 export { type EngineIdentity, identityText, vdiskKeys } from './engine-keys.ts';
 export { EngineError, type EngineFault, errno, FencedError, VdiskIoError } from './errors.ts';
 export type { Extent } from './extents.ts';
-<<<<<<< HEAD
 export {
   type CollectionProgress,
   collectGarbage,
@@ -21,9 +20,7 @@ export {
   type GarbageCounts,
 } from './garbage/collect-garbage.ts';
 export { CollectionRefusedError } from './garbage/content-clusters.ts';
-=======
 export { type BlockLayout, SCAN_START } from './layout/block-layout.ts';
->>>>>>> 9f49227 (Vdisks live: resized online, cloned and deleted in the background, described by what engines hold)
 export { mountVdisk } from './mount.ts';
 export type { MountOptions, MountSettings, VdiskEvents } from './mount-options.ts';
 export type { MountedVdisk } from './mounted-vdisk.ts';

@@ -18,8 +18,5 @@ export {
   type VdiskLifecycle,
   vdiskLifecycleSchema,
 } from './vdisk-lifecycle.ts';
-<<<<<<< HEAD
-export { templateIn, type VdiskTemplate, vdiskTemplateSchema } from './vdisk-template.ts';
-=======
 export { type VdiskRemoval, vdiskRemovalSchema } from './vdisk-removal.ts';
->>>>>>> 9f49227 (Vdisks live: resized online, cloned and deleted in the background, described by what engines hold)
+export { templateIn, type VdiskTemplate, vdiskTemplateSchema } from './vdisk-template.ts';
