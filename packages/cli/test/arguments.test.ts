@@ -34,7 +34,10 @@ describe('the words of a command line', () => {
 
   for (const [line, expected] of [
     ['vdsk list', /there is no command 'vdsk'; there are .*vdisk.*salvor help/],
-    ['vdisk', /vdisk: expected one of create, delete, resize, clone, list, describe, orphans, delete-orphan, found nothing/],
+    [
+      'vdisk',
+      /vdisk: expected one of create, delete, resize, clone, list, describe, orphans, delete-orphan, found nothing/,
+    ],
     ['vdisk make v1', /expected one of create.*found 'make'/],
     ['vdisk create', /vdisk create: expected <vdisk>, the id of the vdisk/],
     ['vdisk create v1', /vdisk create: expected --cluster and --size/],
