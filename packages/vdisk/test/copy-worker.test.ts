@@ -3,8 +3,11 @@ import { test } from 'node:test';
 import { CopyError, copier } from '../src/copy/copier.ts';
 import { copyGuardKey, epochKey } from '../src/engine-keys.ts';
 import { FencedError } from '../src/errors.ts';
+import { VolumeLayout } from '../src/layout/volume.ts';
+import { Frame } from '../src/resp.ts';
+import { RespLink, throwIfError } from '../src/resp-link.ts';
 import { put, startCopyEngines } from './copy-engines.ts';
-import { stored } from './pair-harness.ts';
+import { stored, type TestEngine } from './pair-harness.ts';
 
 const BLOCKS = [1, 2, 3, 4, 1_000_000];
 
@@ -46,6 +49,37 @@ test('a comparison names the blocks that differ, and blocks that one side lacks'
   await put(target, { 1: 'a', 2: 'q', 4: 'q' });
   const job = copier.open({ ...spec, guard: null });
   assert.deepEqual((await job.compare(BLOCKS)).differing, [2, 3, 4]);
+  job.close();
+});
+
+test('of a volume only the maps are compared, and what differs is copied, corrupt blocks as such', async () => {
+  const { source, target, spec } = await startCopyEngines();
+  const layout = new VolumeLayout('v1', 4096, 1);
+  const store = async (engine: TestEngine, letters: Readonly<Record<number, string>>): Promise<void> => {
+    const blocks = Object.entries(letters).map(([b, text]) => [Number(b), Buffer.alloc(4096, text)] as const);
+    const frame = new Frame();
+    layout.addStore(frame, new Map(blocks), true);
+    const link = await RespLink.connect({ ...spec.source, ...linkTo(engine) });
+    for (const reply of await link.request(frame)) throwIfError(engine.address, reply);
+    link.close();
+  };
+  const common = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [i, 'a']));
+  await store(source, { ...common, 7: 'b', 200: 'c' });
+  await store(target, { ...common, 61: 'x' });
+  const job = copier.open({ ...spec, layout: { ...spec.layout, kind: 'volume' } });
+  const blocks = [...Array(80).keys(), 200];
+  const calls = async (engine: TestEngine): Promise<number> =>
+    Number(/cmdstat_getrange:calls=(\d+)/.exec(await engine.cli('INFO', 'commandstats'))?.[1] ?? 0);
+  assert.deepEqual(await job.copy(blocks, 'differing'), { stored: 2, differing: [] });
+  const before = [await calls(source), await calls(target)];
+  assert.deepEqual(await job.copy(blocks, 'differing'), { stored: 0, differing: [] });
+  assert.deepEqual([await calls(source), await calls(target)], [(before[0] ?? 0) + 2, (before[1] ?? 0) + 2]);
+  assert.deepEqual((await job.compare(blocks)).differing, []);
+  await source.cli('SETRANGE', 'salvor:chunk:v1:0', '100', 'rotten');
+  assert.deepEqual((await job.compare(blocks)).differing, [0]);
+  assert.equal((await job.copy([0, 1], 'all')).stored, 2);
+  // Neither side has it intact any more, and both say so.
+  assert.deepEqual((await job.compare([0, 1])).differing, []);
   job.close();
 });
 
@@ -132,6 +166,10 @@ test('steps of a job that is closed end at once', async () => {
   await step;
   target.resume();
 });
+
+function linkTo({ address }: TestEngine) {
+  return { address, connectTimeoutMs: 1_000, commandTimeoutMs: 1_000, clientName: 'test' };
+}
 
 async function refused(step: Promise<unknown>): Promise<CopyError> {
   const error = await refusal(step);

@@ -1,3 +1,4 @@
+import { CHECKSUM_BYTES } from '../checksum.ts';
 import type { Frame } from '../resp.ts';
 import { RespLink } from '../resp-link.ts';
 import { CopyLane } from './copy-lane.ts';
@@ -51,6 +52,10 @@ export class CopyJob {
 
   /** Brings the target's blocks to what the source holds. Rejects with {@link SideError}. */
   async copy(blocks: readonly number[], how: CopyHow): Promise<StepResult> {
+    if (how === 'differing' && this.#relay.sums !== undefined) {
+      const differing = await this.#differingSums(blocks);
+      return differing.length === 0 ? { stored: 0, differing: [] } : await this.copy(differing, 'all');
+    }
     if (how !== 'differing') {
       const ours = await this.#onSource((link) => this.#relay.read(link, blocks));
       return await this.#store(ours, how, null);
@@ -62,6 +67,17 @@ export class CopyJob {
     const result = await this.#store(ours, how, (i) => isSameBlock(ours.value(i), theirs.value(i)));
     this.#relay.release(theirs);
     return result;
+  }
+
+  /** Blocks whose checksums differ between the maps of the two sides. */
+  async #differingSums(blocks: readonly number[]): Promise<number[]> {
+    const sums = async (link: RespLink): Promise<Buffer> =>
+      (await this.#relay.sums?.(link, blocks)) ?? Buffer.alloc(0);
+    const [ours, theirs] = await both(this.#onSource(sums), this.#onTarget(sums));
+    return blocks.filter((_, i) => {
+      const [from, to] = [i * CHECKSUM_BYTES, (i + 1) * CHECKSUM_BYTES];
+      return ours.compare(theirs, from, to, from, to) !== 0;
+    });
   }
 
   /** Hashes the blocks on both sides. Rejects with {@link SideError}. */

@@ -3,10 +3,11 @@ import { CorruptBlocksError } from '../errors.ts';
 import { checkEpoch } from '../fenced-lane.ts';
 import { type EpochQuestion, GatheredReads } from '../gathered-reads.ts';
 import { type BlockLayout, UNREADABLE } from '../layout/block-layout.ts';
-import { type LayoutSpec, layoutFrom } from '../layout/layout-spec.ts';
+import type { LayoutSpec } from '../layout/layout-spec.ts';
+import { VolumeLayout } from '../layout/volume.ts';
 import { ReadPart } from '../read-part.ts';
 import { Frame } from '../resp.ts';
-import type { RespLink } from '../resp-link.ts';
+import { type RespLink, throwIfError } from '../resp-link.ts';
 import { BlockExchange, type BlockTaker } from './block-exchange.ts';
 import { Digests } from './digests.ts';
 import { RelayFrame, type Skip } from './relay-frame.ts';
@@ -28,12 +29,21 @@ export interface Relay {
   release(relayed: Relayed): void;
   /** A digest of each block, comparable between two engines only. */
   digests(link: RespLink, blocks: readonly number[]): Promise<{ isSame(other: unknown, i: number): boolean }>;
+  /** Where the engines keep checksums beside the blocks: those, which are far less to read. */
+  sums?(link: RespLink, blocks: readonly number[]): Promise<Buffer>;
 }
 
 export function relayFor(layout: LayoutSpec, epoch: string): Relay {
-  return layout.kind === 'nondeduped'
-    ? new NondedupedRelay(layout, epoch)
-    : new LayoutRelay(layoutFrom(layout), layout.vdisk, epoch);
+  switch (layout.kind) {
+    case 'nondeduped':
+      return new NondedupedRelay(layout, epoch);
+    case 'volume':
+      return new VolumeRelay(
+        new VolumeLayout(layout.vdisk, layout.blockSizeBytes, layout.shards),
+        layout.vdisk,
+        epoch,
+      );
+  }
 }
 
 /** Frames kept for the next reads. */
@@ -126,6 +136,29 @@ class LayoutRelay implements Relay {
       expected: Buffer.from(this.#epoch, 'latin1'),
       check: (found) => checkEpoch(address, this.#vdisk, this.#epoch, found),
     };
+  }
+}
+
+/** The native layout: a map of checksums beside the blocks. */
+class VolumeRelay extends LayoutRelay {
+  readonly #layout: VolumeLayout;
+  readonly #vdisk: string;
+  readonly #epoch: string;
+
+  constructor(layout: VolumeLayout, vdisk: string, epoch: string) {
+    super(layout, vdisk, epoch);
+    this.#layout = layout;
+    this.#vdisk = vdisk;
+    this.#epoch = epoch;
+  }
+
+  async sums(link: RespLink, blocks: readonly number[]): Promise<Buffer> {
+    const frame = new Frame();
+    this.#layout.addAskStored(frame, blocks);
+    const replies = await link.request(frame.command('GET', epochKey(this.#vdisk)));
+    for (const reply of replies) throwIfError(link.address, reply);
+    checkEpoch(link.address, this.#vdisk, this.#epoch, replies.pop() ?? null);
+    return this.#layout.sumsIn(replies, blocks);
   }
 }
 

@@ -115,12 +115,20 @@ export class VolumeLayout implements BlockLayout {
   }
 
   areStored(replies: readonly RespValue[], blocks: readonly number[]): boolean[] {
-    const stored: boolean[] = [];
+    const sums = this.sumsIn(replies, blocks);
+    return blocks.map((_, i) => isStoredAt(sums, i));
+  }
+
+  /** The checksums of the blocks, in their order, as the map of the engine has them that answered {@link addAskStored}. */
+  sumsIn(replies: readonly RespValue[], blocks: readonly number[]): Buffer {
+    const sums = Buffer.alloc(blocks.length * CHECKSUM_BYTES);
+    let at = 0;
     for (const [i, { count }] of sumRuns(this.shape, this.#shards, blocks).entries()) {
-      const sums = replies[i];
-      for (let at = 0; at < count; at++) stored.push(Buffer.isBuffer(sums) && isStoredAt(sums, at));
+      const reply = replies[i];
+      if (Buffer.isBuffer(reply)) reply.copy(sums, at);
+      at += count * CHECKSUM_BYTES;
     }
-    return stored;
+    return sums;
   }
 
   async listStored(ask: AskEngine, most: number, bits: number): Promise<number[] | null> {
