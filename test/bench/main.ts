@@ -1,6 +1,7 @@
 /** Measurements, printed as JSON and always beside a peer measured in the same run: `npm run -s bench -- nbd --json`. */
 import { parseArgs } from 'node:util';
 import { runHistory } from '../history/run.ts';
+import { benchCopy, copyTable } from './copy.ts';
 import { historyOptions, historyTable } from './history.ts';
 import { benchLayouts, layoutTable } from './layout.ts';
 import { benchMemory, memoryOptions, memoryTable } from './memory.ts';
@@ -31,6 +32,11 @@ switch (name) {
       progress,
     });
     print(result, nbdTable(result));
+    break;
+  }
+  case 'copy': {
+    const result = await benchCopy({ rounds: Number(values.rounds), progress });
+    print(result, copyTable(result));
     break;
   }
   case 'layout': {
@@ -76,7 +82,7 @@ switch (name) {
   }
   default:
     process.stderr.write(
-      `bench: expected one of: nbd, layout, soak, memory, history; found ${name ?? 'nothing'}\n`,
+      `bench: expected one of: copy, nbd, layout, soak, memory, history; found ${name ?? 'nothing'}\n`,
     );
     process.exitCode = 2;
 }

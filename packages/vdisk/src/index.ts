@@ -8,6 +8,7 @@ export { type EnginePlaceOptions, EngineReader } from './census/engine-reader.ts
 export { engineMemory, type Removal, type RemovalOptions, removeVdisk } from './census/vdisk-removal.ts';
 export { type VdiskUsage, vdiskUsage } from './census/vdisk-usage.ts';
 export { type CloneOptions, type FilledClone, fillClone } from './clone/clone-vdisk.ts';
+export { Bandwidth } from './copy/bandwidth.ts';
 export type { VdiskDevice } from './device.ts';
 export { EngineControl, identityFault } from './engine-control.ts';
 export { type EngineIdentity, identityText, vdiskKeys } from './engine-keys.ts';

@@ -1,4 +1,5 @@
 import type { EngineStatus } from '@salvor/config-store';
+import type { Bandwidth } from './copy/bandwidth.ts';
 import type { ContentRepairTask } from './deduped/content-repair.ts';
 import type { EngineIdentity } from './engine-keys.ts';
 import type { EngineError, FencedError } from './errors.ts';
@@ -59,6 +60,8 @@ export interface PairSettings extends IdleLinkSettings {
   /** How long writes are held for etcd to record a failure; then they fail with an I/O error. */
   readonly holdMaxMs: number;
   readonly password?: string | undefined;
+  /** What repairs may take; unlimited when absent. */
+  readonly repairBandwidth?: Bandwidth | undefined;
   /** Where engines on this host listen beside TCP: a path in which `{port}` stands for the port. */
   readonly engineSockets?: string | undefined;
 }

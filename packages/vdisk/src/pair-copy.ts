@@ -1,3 +1,5 @@
+import { pause } from '@salvor/service-kit';
+import { clientActivity } from './copy/client-activity.ts';
 import type { CopyJobHandle } from './copy/copier.ts';
 import type { CopyHow } from './copy/copy-messages.ts';
 import { bitsIn, MAP_CHUNK_BYTES } from './dirty-map.ts';
@@ -11,6 +13,12 @@ const STEP_MAX_BLOCKS = 256;
 const STEP_MAX_BYTES = 1 << 20;
 /** Steps under way at once, so that the engines are never idle between them. */
 const STEPS_IN_FLIGHT = 4;
+/**
+ * While clients are at work: one small step at a time, and as long a rest behind it. An engine carries out one command at
+ * a time, so a client waits for whole steps; and where cores are few it waits for the copier itself.
+ */
+const POLITE_STEP_BLOCKS = 32;
+const POLITE_REST = 1;
 
 export interface PairCopyOptions {
   readonly pair: Pair;
@@ -66,14 +74,24 @@ export class PairCopy {
   }
 
   async #copyChunk(bits: readonly number[]): Promise<void> {
-    const { blockSizeBytes } = this.#options.pair.context.layout;
+    const { layout, settings } = this.#options.pair.context;
+    const { blockSizeBytes } = layout;
+    const bandwidth = settings.repairBandwidth;
     const most = Math.max(1, Math.min(STEP_MAX_BLOCKS, Math.floor(STEP_MAX_BYTES / blockSizeBytes)));
-    for (let i = 0; i < bits.length && this.#failure === null; i += most) {
-      const step = this.#step(bits.slice(i, i + most))
+    for (let i = 0; i < bits.length && this.#failure === null; ) {
+      const isPolite = clientActivity.isBusy();
+      const count = isPolite ? Math.min(most, POLITE_STEP_BLOCKS) : most;
+      await bandwidth?.take(count * blockSizeBytes);
+      const beganAt = performance.now();
+      const step = this.#step(bits.slice(i, i + count))
         .catch((error: unknown) => this.#fail(error))
         .finally(() => this.#inFlight.delete(step));
       this.#inFlight.add(step);
-      if (this.#inFlight.size >= STEPS_IN_FLIGHT) await Promise.race(this.#inFlight);
+      i += count;
+      if (isPolite) {
+        await Promise.all(this.#inFlight);
+        await pause((performance.now() - beganAt) * POLITE_REST);
+      } else if (this.#inFlight.size >= STEPS_IN_FLIGHT) await Promise.race(this.#inFlight);
     }
   }
 

@@ -1,5 +1,6 @@
 import { type BlockChange, type Pending, type StoredObject, takeBatch } from './batch.ts';
 import { type Batch, BatchApplication } from './batch-application.ts';
+import { clientActivity } from './copy/client-activity.ts';
 import { CorruptBlocks } from './corrupt-blocks.ts';
 import type { EngineSession } from './engine-session.ts';
 import { CorruptBlocksError, EngineError, errno, FencedError, VdiskIoError } from './errors.ts';
@@ -175,6 +176,7 @@ export class Pair implements TurnEnd {
 
   /** Puts blocks where the part wants them; `told` gets null, or VdiskIoError when no member can answer. */
   readPart(part: ReadPart, told: PartRead): void {
+    clientActivity.note();
     let source: PairMember;
     try {
       source = this.readFrom();
@@ -264,6 +266,7 @@ export class Pair implements TurnEnd {
 
   /** Resolves when the changes are on every member that etcd does not record as stale. */
   write(changes: readonly BlockChange[]): Promise<void> {
+    clientActivity.note();
     return new Promise((resolve, reject) => this.#enqueue({ kind: 'write', changes, resolve, reject }));
   }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { openStore } from '@salvor/config-store';
 import { runService } from '@salvor/service-kit';
+import { Bandwidth } from '@salvor/vdisk';
 import { BusPresence } from './bus-presence.ts';
 import { IdleRepairs } from './idle-repairs.ts';
 import { type NbdServer, startNbdServer } from './nbd/server.ts';
@@ -35,6 +36,7 @@ await runService({
         proposeAfterMs: config.proposeAfterMs,
         holdMaxMs: config.holdMaxMs,
         password: config.enginePassword === '' ? undefined : config.enginePassword,
+        repairBandwidth: new Bandwidth(config.repairBandwidthMib),
         engineSockets: config.engineSockets === '' ? undefined : config.engineSockets,
       },
       events: stderrEvents({

@@ -21,6 +21,7 @@ export const nbdServerSettings: {
   enginePassword: Setting<string>;
   engineSockets: Setting<string>;
   repairIdle: Setting<boolean>;
+  repairBandwidthMib: Setting<number>;
 } = {
   serverId: {
     schema: text('the name of this server').refine(
@@ -115,5 +116,10 @@ export const nbdServerSettings: {
     schema: orElse(boolean(), true),
     help: 'whether to repair vdisks that nobody has mounted',
     example: 'true',
+  },
+  repairBandwidthMib: {
+    schema: orElse(integer(0, 1_000_000), 0),
+    help: 'MiB a second that all repairs together may copy; 0 = no limit. They give way to clients in any case',
+    example: '200',
   },
 };
