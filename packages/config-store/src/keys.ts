@@ -15,6 +15,7 @@ export type ParsedKey =
   | { readonly kind: 'incident'; readonly cluster: string; readonly shard: number }
   | { readonly kind: 'closed-incident'; readonly incident: string }
   | { readonly kind: 'vdisk-owner'; readonly vdisk: string }
+  | { readonly kind: 'vdisk-takeover'; readonly vdisk: string }
   | { readonly kind: 'vdisk-lifecycle'; readonly vdisk: string }
   | { readonly kind: 'vdisk-template'; readonly vdisk: string }
   | { readonly kind: 'collection'; readonly cluster: string }
@@ -48,6 +49,7 @@ export const clusterIncidentsPrefix = (cluster: string): string => `${INCIDENTS_
 export const closedIncidentKey = (incident: string): string =>
   `${CLOSED_INCIDENTS_PREFIX}${segment(incident)}`;
 export const ownerKey = (vdisk: string): string => `${VDISK_OWNERS_PREFIX}${segment(vdisk)}/owner`;
+export const takeoverKey = (vdisk: string): string => `${VDISK_OWNERS_PREFIX}${segment(vdisk)}/takeover`;
 export const vdiskLifecycleKey = (vdisk: string): string =>
   `${VDISK_OWNERS_PREFIX}${segment(vdisk)}/lifecycle`;
 /** From which template a deduped vdisk still has to get its block map; gone once it has. */
@@ -102,6 +104,7 @@ function parseSalvorKey(key: string): ParsedKey | null {
   if (second == null) return null;
   if (parts.length === 3) {
     if (room === 'vdisks' && second === 'owner') return { kind: 'vdisk-owner', vdisk: first };
+    if (room === 'vdisks' && second === 'takeover') return { kind: 'vdisk-takeover', vdisk: first };
     if (room === 'vdisks' && second === 'lifecycle') return { kind: 'vdisk-lifecycle', vdisk: first };
     if (room === 'vdisks' && second === 'template') return { kind: 'vdisk-template', vdisk: first };
     const shard = parseCount(second, 0);

@@ -326,4 +326,15 @@ export const commandExamples: Readonly<
       reason: 'vdisk v1 grows from 10 to 20 GiB; clients see the new size when they connect again',
     },
   },
+  'vdisk.takeover': {
+    request: { vdisk: 'v1', server: 'nbd-2', operationId: 'op-21c5' },
+    reply: {
+      vdisk: 'v1',
+      server: 'nbd-2',
+      from: 'nbd-1',
+      operation: 'op-21c5',
+      outcome: 'applied',
+      reason: 'server nbd-2 took vdisk v1 from server nbd-1',
+    },
+  },
 };

@@ -51,6 +51,7 @@ export const commandServices: Readonly<Record<CommandName, { service: ServiceNam
   'vdisk.list': { service: 'repair-coordinator', mutating: false },
   'vdisk.orphans': { service: 'repair-coordinator', mutating: false },
   'vdisk.resize': { service: 'repair-coordinator', mutating: true },
+  'vdisk.takeover': { service: 'nbd-server', mutating: true },
 };
 
 export const READ_ONLY = 'Reads only: can be sent again at any time.';

@@ -10,6 +10,8 @@ import {
   parseRecord,
   repairKey,
   type StoreEntry,
+  takeoverKey,
+  takeoverSchema,
   vdiskStaticKey,
   type Watch,
 } from '@salvor/config-store';
@@ -55,6 +57,7 @@ export class EtcdView {
         ownerKey(about.vdisk),
         vdiskStaticKey(about.vdisk),
         collectionKey(about.clusters.primary),
+        takeoverKey(about.vdisk),
         ...clusters.map(clusterStorageKey),
       ],
       prefixes: clusters.map(clusterIncidentsPrefix),
@@ -78,6 +81,18 @@ export class EtcdView {
   /** Create revision of the owner key, null when there is no owner. */
   ownerEpoch(): string | null {
     return this.#entries().get(ownerKey(this.#vdisk))?.createRevision ?? null;
+  }
+
+  /** The server that wants to take the vdisk over, null when there is none. */
+  takeoverBy(): string | null {
+    const entry = this.#entries().get(takeoverKey(this.#vdisk));
+    if (entry === undefined) return null;
+    try {
+      return parseRecord(takeoverSchema, entry.key, entry.value).server;
+    } catch (error) {
+      this.#log.error({ vdisk: this.#vdisk, error: String(error) }, 'ignored a bad takeover record');
+      return null;
+    }
   }
 
   /** The static configuration of the vdisk as it is stored, null when there is none. */

@@ -24,6 +24,8 @@ export interface VdiskEvents {
   }): void;
   /** The vdisk must not be served any longer; it is unmounted already. */
   ownershipLost(vdisk: string, reason: string): void;
+  /** Server `to` wants the vdisk: answer what is under way, then unmount it. Told once. */
+  takeoverAsked(vdisk: string, to: string): void;
 }
 
 export interface MountSettings extends PairSettings {

@@ -36,6 +36,7 @@ export class MountedVdisk {
   #view: EtcdView | null = null;
   #device: VdiskDevice | null = null;
   #ended: string | null = null;
+  #isAskedToLeave = false;
   #rip: readonly boolean[] = [];
 
   constructor(
@@ -197,6 +198,7 @@ export class MountedVdisk {
     if (view === null || this.#ended !== null || this.#pairs.length === 0) return;
     const ended = this.#ownership.endedBy(view.ownerEpoch());
     if (ended !== null) return this.#lose(ended);
+    this.#followTakeover(view.takeoverBy());
     this.#followSize(view.staticText());
     this.#settler?.notice(view.collection());
     try {
@@ -215,6 +217,15 @@ export class MountedVdisk {
         'ignored a bad cluster configuration',
       );
     }
+  }
+
+  #followTakeover(by: string | null): void {
+    const { owner, events, log } = this.#options;
+    const { vdisk } = this.geometry;
+    if (by === null || by === owner.server || this.#isAskedToLeave) return;
+    this.#isAskedToLeave = true;
+    log.info({ vdisk, to: by }, 'another server takes the vdisk over');
+    events.takeoverAsked(vdisk, by);
   }
 
   /** Takes a greater size over. A vdisk that is mounted does not shrink: its clients could not know. */

@@ -6,6 +6,8 @@ import {
   ownerKey,
   ownerSchema,
   parseRecord,
+  takeoverKey,
+  takeoverSchema,
 } from '@salvor/config-store';
 import { SalvorError } from '@salvor/service-kit';
 
@@ -25,6 +27,13 @@ export class OwnedElsewhereError extends SalvorError {
   }
 }
 
+/** Another server is taking the vdisk over: nobody else may begin to own it. */
+export class TakenOverElsewhereError extends SalvorError {
+  constructor(vdisk: string, server: string) {
+    super('owned-elsewhere', `vdisk ${vdisk} is being taken over by server ${server}`);
+  }
+}
+
 /** Rounds of taking the key while others come and go. */
 const TAKE_ROUNDS_MAX = 8;
 
@@ -34,6 +43,7 @@ const TAKE_ROUNDS_MAX = 8;
  *
  * @returns the epoch, a decimal string
  * @throws OwnedElsewhereError when another server owns it; with `isFree`, when anybody does
+ * @throws TakenOverElsewhereError when another server is taking it over
  */
 export async function takeOwnership(
   store: ConfigStore,
@@ -44,6 +54,11 @@ export async function takeOwnership(
 ): Promise<string> {
   const key = ownerKey(vdisk);
   for (let round = 0; round < TAKE_ROUNDS_MAX; round++) {
+    const takeover = await store.get(takeoverKey(vdisk));
+    if (takeover !== null) {
+      const { server } = parseRecord(takeoverSchema, takeover.key, takeover.value);
+      if (server !== who.server) throw new TakenOverElsewhereError(vdisk, server);
+    }
     const held = await store.get(key);
     if (held !== null) {
       const owner = parseRecord(ownerSchema, key, held.value);
@@ -53,7 +68,10 @@ export async function takeOwnership(
     }
     const value = formatRecord(ownerSchema, key, { ...who, since: Date.now() });
     const taken = await store.transact({
-      compare: [{ key, revision: 'absent' }],
+      compare: [
+        { key, revision: 'absent' },
+        { key: takeoverKey(vdisk), revision: takeover?.revision ?? 'absent' },
+      ],
       puts: [{ key, value, lease: lease.id }],
     });
     if (taken.ok) return taken.revision;

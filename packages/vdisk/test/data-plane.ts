@@ -162,6 +162,7 @@ export class DataPlane implements AsyncDisposable {
         repairCompleted: (outcome) => told.repairs.push(outcome),
         dataUnavailable: ({ reason }) => told.unavailable.push(reason),
         blocksCorrupt: () => {},
+        takeoverAsked: () => {},
         ownershipLost: (_, reason) => told.lost.push(reason),
       },
       log: { ...silentLogger, error: (_, msg) => told.complaints.push(msg) },

@@ -47,6 +47,7 @@ it('a vdisk that is deleted while a server takes it is not mounted, and its owne
         dataUnavailable() {},
         blocksCorrupt() {},
         ownershipLost() {},
+        takeoverAsked() {},
       },
       log: silentLogger,
     });

@@ -39,6 +39,7 @@ test('a vdisk whose owner key goes while it is being mounted is not mounted', as
       repairCompleted() {},
       dataUnavailable() {},
       blocksCorrupt() {},
+      takeoverAsked: () => {},
       ownershipLost: (_, reason) => lost.push(reason),
     },
     log: silentLogger,

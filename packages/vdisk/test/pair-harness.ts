@@ -160,8 +160,15 @@ export class PairHarness {
       epoch = '7',
       blocks = 1000,
       blockSizeBytes = 4096,
+      holdMaxMs = 10_000,
       layout = new NondedupedLayout('v1', blockSizeBytes),
-    }: { epoch?: string; blocks?: number; blockSizeBytes?: number; layout?: BlockLayout } = {},
+    }: {
+      epoch?: string;
+      blocks?: number;
+      blockSizeBytes?: number;
+      holdMaxMs?: number;
+      layout?: BlockLayout;
+    } = {},
   ) {
     this.blocks = blocks;
     this.primary = record(identity('primary'), primary.address, 'online');
@@ -174,7 +181,7 @@ export class PairHarness {
       layout,
       bits: blocks,
       lease: this.lease,
-      settings: { connectTimeoutMs: 1000, commandTimeoutMs: 1000, proposeAfterMs: 250, holdMaxMs: 10_000 },
+      settings: { connectTimeoutMs: 1000, commandTimeoutMs: 1000, proposeAfterMs: 250, holdMaxMs },
       blocksOfBit: (bit) => [bit],
       engineFailed: ({ address }, error) => this.failures.push({ address, fault: error.fault }),
       proposeOffline: async ({ address }: MemberRecord, _error: EngineError) => {

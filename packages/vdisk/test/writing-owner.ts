@@ -26,6 +26,7 @@ const mounted = await mountVdisk({
     repairCompleted: () => {},
     dataUnavailable: () => {},
     blocksCorrupt: () => {},
+    takeoverAsked: () => {},
     ownershipLost: (_, reason) => say({ lost: reason }),
   },
   log: silentLogger,

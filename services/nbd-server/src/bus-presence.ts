@@ -3,11 +3,13 @@ import type { EventInits, EventType } from '@salvor/contracts';
 import { type Logger, messageOf } from '@salvor/service-kit';
 import type { OwnerIdentity } from '@salvor/vdisk';
 
+import type { Takeovers } from './takeovers.ts';
 import type { VdiskExports } from './vdisk-exports.ts';
 
 interface Served {
   readonly exports: VdiskExports;
   readonly uris: () => string[];
+  readonly takeovers: Takeovers;
 }
 
 /**
@@ -86,7 +88,7 @@ export class BusPresence {
       );
   }
 
-  async #serve(bus: Bus, { exports, uris }: Served): Promise<void> {
+  async #serve(bus: Bus, { exports, uris, takeovers }: Served): Promise<void> {
     const { server } = this.#owner;
     await bus.serve({
       name: 'nbd-server',
@@ -94,6 +96,7 @@ export class BusPresence {
       description: 'Serves vdisks over NBD, fails over and repairs',
       instance: server,
       handlers: {
+        'vdisk.takeover': (request, { operationId }) => takeovers.answer(bus, request, operationId),
         'nbdserver.status': async () => ({
           server,
           uri: uris()[0] ?? '',

@@ -8,6 +8,7 @@ import { type NbdServer, startNbdServer } from './nbd/server.ts';
 import { registerMetrics } from './server-metrics.ts';
 import { nbdServerSettings } from './settings.ts';
 import { stderrEvents } from './stderr-events.ts';
+import { Takeovers } from './takeovers.ts';
 import { VdiskExports } from './vdisk-exports.ts';
 
 // Blocks of 4 KiB come from large slabs instead of one allocation each.
@@ -48,6 +49,7 @@ await runService({
           exports.forget(vdisk);
           nbd.cutExport(vdisk, reason);
         },
+        takeoverAsked: (vdisk) => void takeovers.letGo(vdisk, nbd),
       }),
       onMounted: (vdisk, epoch) => presence.announceMounted(vdisk, epoch),
       onReleased: (vdisk, epoch) => presence.announceReleased(vdisk, epoch),
@@ -65,15 +67,17 @@ await runService({
       },
       log,
     });
+    const takeovers: Takeovers = new Takeovers({ store, owner, exports, log, config });
     const repairs = new IdleRepairs(store, owner.server, exports, log);
     if (config.repairIdle) repairs.start();
-    presence.start({ exports, uris: () => nbd.uris('') });
+    presence.start({ exports, uris: () => nbd.uris(''), takeovers });
     registerMetrics(metrics, nbd, exports);
     return {
       checks: { etcd: () => repairs.problem(), bus: () => presence.problem() },
       shutdown: [
         { name: 'nbd clients', run: () => nbd.close({ deadlineMs: 5_000 }) },
         { name: 'repairs', run: () => repairs.stop() },
+        { name: 'takeovers', run: () => takeovers.stop() },
         { name: 'vdisks', run: () => exports.close() },
         { name: 'bus', run: () => presence.close() },
         { name: 'etcd', run: () => store.close() },

@@ -18,6 +18,7 @@ export const nbdServerSettings: {
   proposeAfterMs: Setting<number>;
   holdMaxMs: Setting<number>;
   lingerMs: Setting<number>;
+  releaseWaitMs: Setting<number>;
   enginePassword: Setting<string>;
   engineSockets: Setting<string>;
   repairIdle: Setting<boolean>;
@@ -95,6 +96,11 @@ export const nbdServerSettings: {
     schema: orElse(integer(0, 3_600_000), 1_000),
     help: 'a vdisk without clients is given back after so long',
     example: '1000',
+  },
+  releaseWaitMs: {
+    schema: orElse(integer(100, 60_000), 5_000),
+    help: 'how long another server has to let go of a vdisk that this one takes over',
+    example: '5000',
   },
   enginePassword: {
     schema: orElse(z.string(), ''),

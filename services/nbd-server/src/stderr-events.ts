@@ -7,6 +7,7 @@ export interface StderrEventsOptions {
   readonly unavailable: VdiskEvents['dataUnavailable'];
   readonly corrupt: VdiskEvents['blocksCorrupt'];
   readonly lost: VdiskEvents['ownershipLost'];
+  readonly takeoverAsked: VdiskEvents['takeoverAsked'];
 }
 
 /** Says on stderr what a supervisor must know, and passes on the rest. */
@@ -16,6 +17,7 @@ export function stderrEvents({
   unavailable,
   corrupt,
   lost,
+  takeoverAsked,
 }: StderrEventsOptions): VdiskEvents {
   return {
     engineFailed: ({ address, vdisk, cluster, reason }) =>
@@ -49,5 +51,6 @@ export function stderrEvents({
     dataUnavailable: unavailable,
     blocksCorrupt: corrupt,
     ownershipLost: lost,
+    takeoverAsked,
   };
 }

@@ -15,6 +15,7 @@ import {
   OwnedElsewhereError,
   type OwnerIdentity,
   type ShardState,
+  TakenOverElsewhereError,
   type VdiskEvents,
   VdiskRefusedError,
 } from '@salvor/vdisk';
@@ -150,6 +151,16 @@ export class VdiskExports implements Exports {
     if (mount.mounted !== null) this.#options.onReleased(vdisk, mount.mounted.epoch);
   }
 
+  /** Takes a vdisk out of service: nobody joins its mount any more. Whoever called this unmounts it with what is returned. */
+  withdraw(vdisk: string): () => Promise<void> {
+    const mount = this.#mounts.get(vdisk);
+    this.forget(vdisk);
+    return async () => {
+      const mounted = await mount?.ready.catch(() => null);
+      await mounted?.unmount();
+    };
+  }
+
   /** Gives every vdisk back. */
   async close(): Promise<void> {
     this.#closing = true;
@@ -210,7 +221,11 @@ function toExportError(error: unknown): ExportError {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof VdiskRefusedError && error.code === 'unknown-vdisk')
     return new ExportError('unknown', message);
-  if (error instanceof OwnedElsewhereError || error instanceof FencedError)
+  if (
+    error instanceof OwnedElsewhereError ||
+    error instanceof TakenOverElsewhereError ||
+    error instanceof FencedError
+  )
     return new ExportError('policy', message);
   return new ExportError('policy', `cannot be served: ${message}`);
 }

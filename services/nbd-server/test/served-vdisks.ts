@@ -91,6 +91,7 @@ export class ServedVdisks implements AsyncDisposable {
         write: (line) => void lines.push(line),
         unavailable: () => {},
         corrupt: () => {},
+        takeoverAsked: () => {},
         lost: (vdisk) => {
           said.push(`lost ${vdisk}`);
           exports.forget(vdisk);

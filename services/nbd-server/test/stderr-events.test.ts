@@ -11,6 +11,7 @@ function speak() {
     unavailable: (...told) => void passedOn.push(['unavailable', ...told]),
     corrupt: (...told) => void passedOn.push(['corrupt', ...told]),
     lost: (...told) => void passedOn.push(['lost', ...told]),
+    takeoverAsked: (...told) => void passedOn.push(['takeoverAsked', ...told]),
   });
   return { events, lines, passedOn };
 }

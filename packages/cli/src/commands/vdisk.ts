@@ -118,6 +118,29 @@ export const vdiskCommands: readonly Command[] = [
     },
   },
   {
+    name: 'vdisk takeover',
+    sends: 'vdisk.takeover',
+    positionals: [id],
+    options: {
+      to: { type: 'string', required: true, value: 'server', help: 'the NBD server that takes it' },
+      force: { type: 'boolean', help: 'replace an owner that does not answer' },
+      'operation-id': operationIdOption,
+    },
+    examples: ['salvor vdisk takeover v1 --to nbd-1'],
+    async run({ args, paint, print, withBus }) {
+      const request = {
+        vdisk: args.positional('vdisk'),
+        server: args.required('to'),
+        force: args.flag('force'),
+        operationId: args.text('operation-id'),
+      };
+      const { reply, json } = await withBus((session) =>
+        session.ask('vdisk.takeover', request, { instance: request.server }),
+      );
+      print(json, () => outcomeText(paint, reply));
+    },
+  },
+  {
     name: 'vdisk list',
     sends: 'vdisk.list',
     options: { cluster: { type: 'string', value: 'id', help: 'only those that live on this cluster' } },

@@ -21,6 +21,7 @@ export type {
 } from './engine-status-decision.ts';
 export type * from './healing-events.ts';
 export { InvariantError } from './invariant.ts';
+export { canonicalRequest, markOf, repeatOf, reusedReason } from './operation-mark.ts';
 export { formatRecord, parseRecord, recordIn } from './record-text.ts';
 export * from './records.ts';
 export * from './repair-records.ts';

@@ -179,3 +179,7 @@ export const operationWorkerSchema = z.looseObject({ worker: text, since: millis
 /** `/salvor/vdisks/<id>/owner`, held under a lease: who may write the vdisk now. */
 export const ownerSchema = z.looseObject({ server: text, instance: text, since: millis });
 export type OwnerRecord = z.infer<typeof ownerSchema>;
+
+/** `/salvor/vdisks/<id>/takeover`, held under a lease: the server that takes the vdisk; no other may begin to own it meanwhile. */
+export const takeoverSchema = z.looseObject({ server: text, instance: text, operation: text, since: millis });
+export type TakeoverRecord = z.infer<typeof takeoverSchema>;

@@ -201,6 +201,14 @@ export const generatedSchemas: Readonly<Record<RecordName, GeneratedSchema>> = {
     fingerprint: '97154921fd7bc23d',
     schema: {"type":"record","name":"VdiskResizeRequest","namespace":"salvor.v1","doc":"Gives a vdisk another size. It grows while it is in use; clients see the new size when they connect again. It shrinks only with force, unowned, and with nothing stored beyond the new end.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."},{"name":"sizeGiB","type":"int","doc":"New size in GiB."},{"name":"force","type":"boolean","default":false,"doc":"Allows to shrink, on the conditions above."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
   },
+  VdiskTakeoverReply: {
+    fingerprint: '9de4025acd5b3280',
+    schema: {"type":"record","name":"VdiskTakeoverReply","namespace":"salvor.v1","doc":"The vdisk is mounted on that server.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."},{"name":"server","type":"string","doc":"Id of the NBD server that serves it now."},{"name":"from","type":["null","string"],"default":null,"doc":"Id of the NBD server that owned it before; null when nobody did."},{"name":"operation","type":"string","doc":"Id of the operation that made the change; ask operation.get for its end."},{"name":"outcome","type":{"type":"enum","name":"Outcome","namespace":"salvor.v1","doc":"applied: this call made the change. already: the same operation, or another one, had made it before.","symbols":["applied","already"]},"doc":"Whether this call changed something."},{"name":"reason","type":"string","doc":"What was done, as a sentence."}]},
+  },
+  VdiskTakeoverRequest: {
+    fingerprint: '27f9e813d998031e',
+    schema: {"type":"record","name":"VdiskTakeoverRequest","namespace":"salvor.v1","doc":"Moves a vdisk from the NBD server that owns it to another one. The owner answers what is under way and lets go; with force one that does not answer is replaced, and the engines refuse it from then on.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."},{"name":"server","type":"string","doc":"Id of the NBD server that takes it."},{"name":"force","type":"boolean","default":false,"doc":"Replace an owner that does not answer, and take it though an engine cannot be reached from that server."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
+  },
   ClusterStatusChanged: {
     fingerprint: 'e693dc9737ad1161',
     schema: {"type":"record","name":"ClusterStatusChanged","namespace":"salvor.v1","doc":"A storage cluster has another status.","fields":[{"name":"cluster","type":"string","doc":"Cluster."},{"name":"from","type":"string","doc":"Status before: healthy, repairing or unhealthy."},{"name":"to","type":"string","doc":"Status now."},{"name":"reason","type":"string","doc":"Why, as a sentence."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When this happened, milliseconds since 1970 UTC."}]},
@@ -426,4 +434,5 @@ export const commandRecords: CommandRecords = {
   'vdisk.list': { request: 'VdiskListRequest', reply: 'VdiskListReply' },
   'vdisk.orphans': { request: 'VdiskOrphansRequest', reply: 'VdiskOrphansReply' },
   'vdisk.resize': { request: 'VdiskResizeRequest', reply: 'VdiskResizeReply' },
+  'vdisk.takeover': { request: 'VdiskTakeoverRequest', reply: 'VdiskTakeoverReply' },
 };

@@ -559,6 +559,41 @@ export interface VdiskResizeRequestInit {
   operationId?: string | undefined;
 }
 
+/** The vdisk is mounted on that server. */
+export interface VdiskTakeoverReply {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Id of the NBD server that serves it now. */
+  server: string;
+  /** Id of the NBD server that owned it before; null when nobody did. */
+  from?: string | undefined;
+  /** Id of the operation that made the change; ask operation.get for its end. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type VdiskTakeoverReplyInit = VdiskTakeoverReply;
+
+/** Moves a vdisk from the NBD server that owns it to another one. The owner answers what is under way and lets go; with force one that does not answer is replaced, and the engines refuse it from then on. */
+export interface VdiskTakeoverRequest {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Id of the NBD server that takes it. */
+  server: string;
+  /** Replace an owner that does not answer, and take it though an engine cannot be reached from that server. */
+  force: boolean;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface VdiskTakeoverRequestInit {
+  vdisk: string;
+  server: string;
+  force?: boolean | undefined;
+  operationId?: string | undefined;
+}
+
 /** A storage cluster has another status. */
 export interface ClusterStatusChanged {
   /** Cluster. */
@@ -1583,6 +1618,8 @@ export interface RecordTypes {
   readonly VdiskOrphansRequest: VdiskOrphansRequest;
   readonly VdiskResizeReply: VdiskResizeReply;
   readonly VdiskResizeRequest: VdiskResizeRequest;
+  readonly VdiskTakeoverReply: VdiskTakeoverReply;
+  readonly VdiskTakeoverRequest: VdiskTakeoverRequest;
   readonly ClusterStatusChanged: ClusterStatusChanged;
   readonly EngineFailureReported: EngineFailureReported;
   readonly EngineStatusChanged: EngineStatusChanged;
@@ -1679,6 +1716,8 @@ export interface RecordInits {
   readonly VdiskOrphansRequest: VdiskOrphansRequestInit;
   readonly VdiskResizeReply: VdiskResizeReplyInit;
   readonly VdiskResizeRequest: VdiskResizeRequestInit;
+  readonly VdiskTakeoverReply: VdiskTakeoverReplyInit;
+  readonly VdiskTakeoverRequest: VdiskTakeoverRequestInit;
   readonly ClusterStatusChanged: ClusterStatusChangedInit;
   readonly EngineFailureReported: EngineFailureReportedInit;
   readonly EngineStatusChanged: EngineStatusChangedInit;
@@ -1774,6 +1813,7 @@ export interface CommandRecords {
   readonly 'vdisk.list': { readonly request: 'VdiskListRequest'; readonly reply: 'VdiskListReply' };
   readonly 'vdisk.orphans': { readonly request: 'VdiskOrphansRequest'; readonly reply: 'VdiskOrphansReply' };
   readonly 'vdisk.resize': { readonly request: 'VdiskResizeRequest'; readonly reply: 'VdiskResizeReply' };
+  readonly 'vdisk.takeover': { readonly request: 'VdiskTakeoverRequest'; readonly reply: 'VdiskTakeoverReply' };
 }
 
 export type RecordName = keyof RecordTypes;

@@ -49,6 +49,8 @@ export async function fillClone(options: CloneOptions, from: VdiskClone): Promis
       blocksCorrupt: (trouble) => note(trouble, 'blocks of a clone do not match their checksums'),
       dataUnavailable: (trouble) => note(trouble, 'data of a clone unavailable'),
       ownershipLost: (vdisk, reason) => note({ vdisk, reason }, 'clone lost'),
+      // It goes on: the vdisk is complete before anybody can use it.
+      takeoverAsked: (vdisk, to) => note({ vdisk, to }, 'a vdisk that is being cloned was asked for'),
     },
   });
   const release = (): Promise<void> => mounted.unmount();

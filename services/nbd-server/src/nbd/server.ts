@@ -88,6 +88,17 @@ export class NbdServer {
     return [...this.#connections].map((connection) => connection.status());
   }
 
+  /**
+   * Lets the clients of an export go: new requests are answered with ESHUTDOWN, those in flight properly. Connections that are
+   * left after `deadlineMs` are cut.
+   */
+  async retireExport(exportName: string, { deadlineMs }: { deadlineMs: number }): Promise<void> {
+    const left = [...this.#connections].filter((connection) => connection.status().export === exportName);
+    for (const connection of left) connection.shutdown();
+    await beforeDeadline(Promise.all(left.map((connection) => connection.closed)), deadlineMs);
+    this.cutExport(exportName, 'its requests did not finish before the export had to go');
+  }
+
   /** Cuts the connections of an export that this process may no longer serve, so that its clients connect anew. */
   cutExport(exportName: string, reason: string): void {
     for (const connection of [...this.#connections]) {
