@@ -9,6 +9,7 @@ import {
   vdiskLifecycleKey,
   vdiskNbdKey,
   vdiskStaticKey,
+  vdiskTemplateKey,
   vdiskTlogKey,
 } from '../keys.ts';
 import { lifecycleIn, vdiskLifecycleSchema } from '../lifecycle/vdisk-lifecycle.ts';
@@ -115,7 +116,7 @@ export async function deleteVdisk(
     const tombstone = { state: 'deleting' as const, operations: [operation], at: now() };
     const puts = [{ key: lifecycleAt, value: formatRecord(vdiskLifecycleSchema, lifecycleAt, tombstone) }];
     const work = { message: `frees the blocks of vdisk ${vdisk}`, checkpoint: removal };
-    return { canonical, admission, entries, puts, deletes: own, work };
+    return { canonical, admission, entries, puts, deletes: [...own, vdiskTemplateKey(vdisk)], work };
   });
 }
 
