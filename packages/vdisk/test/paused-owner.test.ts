@@ -41,6 +41,11 @@ class OwnerProcess {
     this.#child.kill('SIGSTOP');
   }
 
+  /** Blocks its event loop for four times its lease; it goes on by itself. */
+  block(): void {
+    this.#child.kill('SIGUSR2');
+  }
+
   resume(): void {
     this.#child.kill('SIGCONT');
   }
@@ -62,12 +67,16 @@ after(async () => {
 });
 
 /** Stops an owner in the middle of its writes, lets `next` take the vdisk, and wakes the first one up. */
-async function overtake(vdisk: string, next: () => Promise<Mounted>): Promise<void> {
+async function overtake(
+  vdisk: string,
+  next: () => Promise<Mounted>,
+  how: 'pause' | 'block' = 'pause',
+): Promise<void> {
   await plane.addVdisk(vdisk);
   const paused = new OwnerProcess(plane.etcd.endpoint, vdisk, 'nbd-1');
   try {
     await paused.waitFor('written');
-    paused.pause();
+    paused[how]();
     const { vdisk: mounted, lost } = await next();
     assert.ok(BigInt(mounted.epoch) > BigInt(String(await paused.waitFor('mounted'))));
 
@@ -102,6 +111,24 @@ async function overtake(vdisk: string, next: () => Promise<Mounted>): Promise<vo
   }
 }
 
+/** Mounts as another server, as soon as the lease of the owner has expired. */
+async function mountWhenFree(vdisk: string): Promise<Mounted> {
+  let taken: Mounted | null = null;
+  await until(
+    async () => {
+      try {
+        taken = await plane.mount(vdisk, 'nbd-2');
+        return true;
+      } catch (error) {
+        if (error instanceof OwnedElsewhereError) return false;
+        throw error;
+      }
+    },
+    { what: 'the lease to expire', timeoutMs: 20_000 },
+  );
+  return taken ?? assert.fail();
+}
+
 /** The blocks of both clusters, equal in pairs. */
 async function contents(vdisk: string): Promise<Map<number, Buffer>[]> {
   const of = (engines: readonly Parameters<typeof blocksOn>[0][]) =>
@@ -113,22 +140,11 @@ async function contents(vdisk: string): Promise<Map<number, Buffer>[]> {
 
 describe('an owner that was stopped while it wrote', () => {
   it('writes nothing and serves nothing after another server took the vdisk when its lease had expired', async () => {
-    await overtake('expired', async () => {
-      let taken: Mounted | null = null;
-      await until(
-        async () => {
-          try {
-            taken = await plane.mount('expired', 'nbd-2');
-            return true;
-          } catch (error) {
-            if (error instanceof OwnedElsewhereError) return false;
-            throw error;
-          }
-        },
-        { what: 'the lease to expire', timeoutMs: 20_000 },
-      );
-      return taken ?? assert.fail();
-    });
+    await overtake('expired', () => mountWhenFree('expired'));
+  });
+
+  it('writes nothing and serves nothing after its event loop was blocked for longer than its lease', async () => {
+    await overtake('blocked', () => mountWhenFree('blocked'), 'block');
   });
 
   it('writes nothing and serves nothing after a new run of its own server took over at once', async () => {
