@@ -26,7 +26,8 @@ describe('the history of many clients', () => {
       seed,
       faultEveryMs: 2_000,
       faults: FAULTS,
-      devices: 2,
+      devices: 3,
+      nbdServers: 2,
     });
     assert.equal(report.violationCount, 0, `seed ${seed}, ${report.artifacts}\n${tell(report.violations)}`);
     assert.equal(report.flushedLost, 0);
@@ -44,6 +45,7 @@ describe('the history of many clients', () => {
       faultEveryMs: 1_000,
       faults: [],
       devices: 1,
+      nbdServers: 1,
       spares: 0,
       beforeSweep: async (stack) => {
         using primary = await EngineLink.open(stack.engine('primary', 0).port);

@@ -22,6 +22,7 @@ export interface HistoryRunOptions {
   readonly faults?: readonly FaultKind[];
   readonly devices?: number;
   readonly clientsPerDevice?: number;
+  readonly nbdServers?: number;
   readonly depth?: number;
   readonly regions?: Regions;
   readonly shards?: number;
@@ -48,7 +49,10 @@ export interface HistoryReport extends HistoryProgress, RecorderCounts {
   readonly artifacts: string | null;
 }
 
-/** NBD servers outlive the log-watcher that started them: whoever ends the run by hand must not leave them behind. */
+/**
+ * The first one ends the run early, with a report of what it has done; the second one ends it at once. NBD servers
+ * outlive the log-watcher that started them, so in neither case may they be left behind.
+ */
 const ENDING_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const LEASE_SECONDS = 3;
 const IMPATIENT_AFTER_MS = 4_500;
@@ -63,18 +67,21 @@ export async function runHistory(options: HistoryRunOptions): Promise<HistoryRep
     dir,
     primaries: shards,
     spares,
-    nbdServers: 2,
+    nbdServers: options.nbdServers ?? 3,
     appendfsync: 'no',
     nbdServerEnv: { SALVOR_LEASE_TTL_SECONDS: String(LEASE_SECONDS) },
   });
+  let endEarly: (() => void) | null = null;
   const endBySignal = (): void => {
-    stack.destroy().finally(() => process.exit(130));
+    if (endEarly === null) stack.destroy().finally(() => process.exit(130));
+    else endEarly();
+    endEarly = null;
   };
-  for (const signal of ENDING_SIGNALS) process.once(signal, endBySignal);
+  for (const signal of ENDING_SIGNALS) process.on(signal, endBySignal);
   const bus = await stack.connectBus('history');
   let keep = false;
   try {
-    const devices = Array.from({ length: options.devices ?? 3 }, (_, i) => `h${i + 1}`);
+    const devices = Array.from({ length: options.devices ?? 6 }, (_, i) => `h${i + 1}`);
     for (const vdisk of devices) {
       const place = { cluster: stack.clusters.primary, slaveCluster: stack.clusters.slave };
       await bus.request('vdisk.create', { vdisk, type: 'db', sizeGiB: 1, ...place });
@@ -83,12 +90,12 @@ export async function runHistory(options: HistoryRunOptions): Promise<HistoryRep
     const load = new HistoryLoad({
       devices,
       servers: stack.nbdServers.map((server) => ({ name: server.name, uri: (name) => server.unixUri(name) })),
-      clientsPerDevice: options.clientsPerDevice ?? 4,
+      clientsPerDevice: options.clientsPerDevice ?? 3,
       depth: options.depth ?? 40,
       operations,
       goesOn: () => faultsDue > 0,
       seed,
-      regions: options.regions ?? { hotBlocks: 16, warmBlocks: 64, coldBlocks: 2_048 },
+      regions: options.regions ?? { hotBlocks: 16, warmBlocks: 64, coldBlocks: 1_024 },
       impatientAfterMs: IMPATIENT_AFTER_MS,
     });
     const faults = new FaultDriver({
@@ -116,6 +123,7 @@ export async function runHistory(options: HistoryRunOptions): Promise<HistoryRep
     breaking.catch((error: unknown) => load.fail(error instanceof Error ? error : new Error(String(error))));
     let seconds: number;
     try {
+      endEarly = () => load.endEarly();
       await load.run();
       seconds = (performance.now() - startedAt) / 1_000;
     } finally {

@@ -5,7 +5,7 @@ import { MAX_SECTORS, NbdPipe, RequestSlot } from './nbd-pipe.ts';
 import type { SectorBytes } from './sector-values.ts';
 
 const CONNECT_TIMEOUT_MS = 4_000;
-const RECONNECT_DELAY_MS = 25;
+const RECONNECT_DELAY_MS = 100;
 /** Where requests are refused at once, asking on and on would be all that happens. */
 const REFUSED_PAUSE_MS = 20;
 /** No server for so long means that the run is over. */

@@ -78,6 +78,7 @@ export class HistoryLoad {
   #orphans: Orphan[] = [];
   readonly #goneAt = new Map<string, number>();
   #sent = 0;
+  #endsEarly = false;
   #finished: () => void = () => undefined;
   #failed: (error: Error) => void = () => undefined;
 
@@ -162,7 +163,13 @@ export class HistoryLoad {
     });
   }
 
+  /** No more is sent; {@link run} resolves when all is answered. */
+  endEarly(): void {
+    this.#endsEarly = true;
+  }
+
   mayRequest(): boolean {
+    if (this.#endsEarly) return false;
     return this.#sent < this.options.operations || this.options.goesOn?.() === true;
   }
 
