@@ -1,5 +1,6 @@
 import type { Bus } from '@salvor/bus';
 import {
+  cutAofTail,
   type HistoryLoad,
   killEngine,
   restartEmpty,
@@ -7,14 +8,17 @@ import {
   SeededRandom,
   type Stack,
   type StackEngine,
+  TestkitError,
   until,
 } from '@salvor/testkit';
 
 export const faultKinds = [
   'engine-killed',
   'engine-emptied',
+  'engine-tail-lost',
   'engine-paused',
   'pair-killed',
+  'engine-and-server-killed',
   'server-killed',
   'server-paused',
   'etcd-restarted',
@@ -37,14 +41,20 @@ export interface FaultRecord {
 const WEIGHTS: Readonly<Record<FaultKind, number>> = {
   'engine-killed': 5,
   'engine-emptied': 2,
+  'engine-tail-lost': 3,
   'engine-paused': 3,
   'pair-killed': 1,
+  'engine-and-server-killed': 3,
   'server-killed': 5,
   'server-paused': 2,
   'etcd-restarted': 2,
   'nats-restarted': 2,
 };
 const SIDES = ['primary', 'slave'] as const;
+/** What an engine may lose of the end of its log. */
+const TAIL_MAX_BYTES = 1 << 20;
+/** By then its users have found out that an engine lacks something, and etcd says so. */
+const NOTICED_AFTER_MS = 30_000;
 const READY_TIMEOUT_MS = 60_000;
 
 export interface FaultOptions {
@@ -69,6 +79,8 @@ export class FaultDriver {
   readonly #random: SeededRandom;
   readonly #stopping = new AbortController();
   readonly #due: FaultKind[] | null;
+  /** Engines that came back without what they had. */
+  readonly #lacking = new Map<string, { partner: string; sinceMs: number }>();
 
   constructor(options: FaultOptions) {
     this.#options = options;
@@ -122,8 +134,10 @@ export class FaultDriver {
     switch (kind) {
       case 'engine-killed':
       case 'engine-emptied':
+      case 'engine-tail-lost':
       case 'engine-paused':
       case 'pair-killed':
+      case 'engine-and-server-killed':
         return this.#breakEngine(kind);
       case 'server-killed':
         return this.#killServer();
@@ -146,6 +160,7 @@ export class FaultDriver {
     const pair = await this.#wholePair();
     if (pair === null) return null;
     const engine = pair[this.#random.below(2)] ?? pair[0];
+    const partner = engine === pair[0] ? pair[1] : pair[0];
     switch (kind) {
       case 'engine-emptied': {
         const cluster = await this.#clusterWithSpare(engine);
@@ -153,7 +168,21 @@ export class FaultDriver {
         await killEngine(engine);
         await this.#wait(this.#random.below(800));
         await restartEmpty(engine);
+        this.#lacking.set(engine.address, { partner: partner.address, sinceMs: performance.now() });
         return engine.address;
+      }
+      case 'engine-tail-lost':
+        await killEngine(engine);
+        await this.#wait(this.#random.below(800));
+        cutTail(engine, 1 + this.#random.below(TAIL_MAX_BYTES));
+        await restartWithData(engine);
+        this.#lacking.set(engine.address, { partner: partner.address, sinceMs: performance.now() });
+        return engine.address;
+      case 'engine-and-server-killed': {
+        const [, server] = await Promise.all([killEngine(engine), this.#killServer()]);
+        await this.#wait(this.#random.below(2_500));
+        await restartWithData(engine);
+        return `${engine.address} and ${server}`;
       }
       case 'engine-paused':
         engine.process.pause();
@@ -200,12 +229,21 @@ export class FaultDriver {
     for (const side of SIDES) {
       const { engines } = await this.#cluster(stack.clusters[side]);
       const entry = engines[shard];
-      if (entry?.status !== 'online') return null;
+      if (entry?.status !== 'online' || this.#mayLack(entry.address)) return null;
       members.push(stack.engineAt(entry.address));
     }
     const [primary, slave] = members;
     const up = members.every(({ process }) => process.running && !process.paused);
     return primary !== undefined && slave !== undefined && up ? [primary, slave] : null;
+  }
+
+  /** Whether the only copy of something may be on this engine, or on its partner, without etcd knowing yet. */
+  #mayLack(address: string): boolean {
+    for (const [lacking, { partner, sinceMs }] of this.#lacking) {
+      if (performance.now() - sinceMs > NOTICED_AFTER_MS) this.#lacking.delete(lacking);
+      else if (lacking === address || partner === address) return true;
+    }
+    return false;
   }
 
   /** The cluster of the engine, with a spare to lose; engines that were replaced become spares again. */
@@ -253,5 +291,15 @@ export class FaultDriver {
       timeoutMs: this.#options.everyMs + 60_000,
     });
     return !over();
+  }
+}
+
+/** A log that was rewritten a moment ago may be shorter than that: then it loses nothing. */
+function cutTail(engine: StackEngine, bytes: number): void {
+  try {
+    cutAofTail(engine.dataDir, { bytes });
+  } catch (error) {
+    if (!(error instanceof TestkitError && error.code === 'aof-too-short')) throw error;
+    cutAofTail(engine.dataDir, { bytes: 0 });
   }
 }

@@ -91,7 +91,7 @@ export async function runHistory(options: HistoryRunOptions): Promise<HistoryRep
       devices,
       servers: stack.nbdServers.map((server) => ({ name: server.name, uri: (name) => server.unixUri(name) })),
       clientsPerDevice: options.clientsPerDevice ?? 3,
-      depth: options.depth ?? 40,
+      depth: options.depth ?? 100,
       operations,
       goesOn: () => faultsDue > 0,
       seed,
