@@ -54,8 +54,9 @@ export class PairMember {
   }
 
   /** Takes over what etcd says now; a new status or attempt wipes out an old fault. */
-  apply(record: MemberRecord): void {
+  apply(told: MemberRecord): void {
     const before = this.record;
+    const record = isEndHalfSeen(before, told) ? before : told;
     this.record = record;
     const moved = !isSameEngine(before, record);
     if (moved) this.#drop();
@@ -171,7 +172,11 @@ export class PairMember {
     try {
       session = await this.openUnjudged();
       const { seq } = session.head;
-      if (this.#pair.isExpectedSeq(seq)) return session;
+      if (this.#pair.isExpectedSeq(seq)) {
+        this.#pair.blameLeftBehind();
+        if (this.fault !== null) throw this.fault;
+        return session;
+      }
       const where = `engine ${record.address} is at batch ${seq} of vdisk ${this.#pair.context.vdisk}, expected ${this.#pair.seq}`;
       const what =
         seq < this.#pair.seq ? 'it lost its last writes' : 'it has writes that this owner did not make';
@@ -229,6 +234,21 @@ function isSameEngine(a: EnginePlace, b: EnginePlace): boolean {
 /** Records are told anew with every change in their cluster; only another engine, status or attempt is another state. */
 function isSameState(a: MemberRecord, b: MemberRecord): boolean {
   return isSameEngine(a, b) && a.status === b.status && attemptOf(a) === attemptOf(b);
+}
+
+/**
+ * The cluster and the incident change in one transaction, but a watch tells of one after the other: an incident that is
+ * gone, or has moved on, while the engine is still shown under repair, says nothing yet. To take it for an engine that
+ * nobody has repaired would be to write without it although etcd calls it online.
+ */
+function isEndHalfSeen(before: MemberRecord, told: MemberRecord): boolean {
+  return (
+    told.repair === null &&
+    before.repair !== null &&
+    told.status === before.repair.kind &&
+    before.status === told.status &&
+    isSameEngine(before, told)
+  );
 }
 
 /** Names the repair attempt that a record asks for, null when it asks for none. */

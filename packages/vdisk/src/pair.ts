@@ -9,7 +9,7 @@ import { IdleLinks } from './idle-links.ts';
 import { confirmPair } from './pair-confirmation.ts';
 import type { MemberRecord, PairContext } from './pair-context.ts';
 import { PairMember } from './pair-member.ts';
-import { decidePairMode, type MemberName, type PairMode } from './pair-mode.ts';
+import { decidePairMode, isRequired, type MemberName, type PairMode } from './pair-mode.ts';
 import { PairRepair } from './pair-repair.ts';
 import { ReadPart } from './read-part.ts';
 import { Frame, type RespValue } from './resp.ts';
@@ -110,7 +110,22 @@ export class Pair implements TurnEnd {
       if (member === null || record === null) continue;
       member.apply(record);
     }
+    this.blameLeftBehind();
     this.changed();
+  }
+
+  /**
+   * A member that etcd calls current, while its partner has served alone since without a repair, lacks what the partner
+   * took: whatever brought that about, it may not be read, and no write may count it in, before it is repaired.
+   */
+  blameLeftBehind(): void {
+    const required = this.members.filter(({ view }) => isRequired(view));
+    for (const member of required) {
+      const partner = required.find((other) => other !== member && other.session?.head.fork != null);
+      if (partner === undefined || member.fault !== null) continue;
+      const message = `engine ${member.record.address} misses writes of vdisk ${this.context.vdisk} that ${partner.record.address} took alone`;
+      member.fail(new EngineError('tail-lost', message));
+    }
   }
 
   /** Wakes everything that waits for a change of mode, and starts what the new mode calls for. */
@@ -417,6 +432,11 @@ export class Pair implements TurnEnd {
           batch.seq = ++this.#sent;
         }
         if (!(await this.#application.apply(batch, mode))) continue;
+        if (mode.kind === 'alone' && this.members.every(({ view }) => isRequired(view))) {
+          // Both are needed by now.
+          this.blameLeftBehind();
+          continue;
+        }
         this.#seq = batch.seq;
         // What one engine took alone counts only if nobody else can have owned the vdisk.
         if (!servesWithoutLease(mode.kind)) await this.#leaseHeld();
