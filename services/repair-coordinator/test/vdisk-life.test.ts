@@ -249,6 +249,22 @@ describe('the life of a vdisk', () => {
     });
   }
 
+  it('of type volume is cloned from the other copy where a block does not match its checksum', async () => {
+    const vdisk = await newVdisk({ type: 'volume' });
+    const blocks = [0, 1, 2];
+    await fill(vdisk, blocks);
+    for (const index of [0, 1]) {
+      using link = await EngineLink.open(at(index).port);
+      const [key] = (await link.send('KEYS', `salvor:chunk:${vdisk}:*`)) as string[];
+      if (key !== undefined) await link.send('SETRANGE', key, BLOCK + 100, 'rot');
+    }
+    const operationId = `op-rot-${vdisk}`;
+    await desk.done('vdisk.clone', { source: vdisk, vdisk: `${vdisk}-clone`, cluster: 'pb', operationId });
+    const { status, message } = await desk.ended(operationId);
+    assert.equal(status, 'completed', String(message));
+    await assertContent(`${vdisk}-clone`, blocks);
+  });
+
   it('is not cloned while somebody may write to it, and is not written while it is cloned', async () => {
     const vdisk = await newVdisk();
     const mounted = await mount(vdisk);

@@ -1,8 +1,8 @@
 import type { VdiskClone } from '@salvor/config-store';
 import { EngineReader } from '../census/engine-reader.ts';
 import type { VdiskDevice } from '../device.ts';
-import { EngineError } from '../errors.ts';
-import { SCAN_START } from '../layout/block-layout.ts';
+import { CorruptBlocksError, EngineError } from '../errors.ts';
+import { type BlockLayout, SCAN_START } from '../layout/block-layout.ts';
 import { type CopyAccess, openSource } from './clone-source.ts';
 import type { VdiskMap } from './vdisk-map.ts';
 
@@ -92,10 +92,10 @@ export async function compareBlocks(options: CloneRunOptions, from: VdiskClone):
       const wrong = new Set<number>();
       for (const [at, blocks] of byShard(target, page.blocks)) {
         for (const copy of copies.of(at)) {
-          const found = await copy.read(target.layout, blocks);
-          for (const [i, block] of blocks.entries()) {
-            const content = whole(found[i] ?? zeros, blockBytes);
-            if (expected.get(block)?.equals(content) !== true) wrong.add(block);
+          const { content, corrupt } = await readIntact(copy, target.layout, blocks);
+          for (const block of blocks) {
+            const found = whole(content.get(block) ?? zeros, blockBytes);
+            if (corrupt.includes(block) || expected.get(block)?.equals(found) !== true) wrong.add(block);
           }
         }
       }
@@ -191,24 +191,74 @@ function startOf(state: VdiskClone, shard: number, { address, runId }: EngineRea
 }
 
 async function readPage(
-  { source }: CloneRunOptions,
+  options: CloneRunOptions,
   reader: EngineReader,
   shard: number,
   cursor: string,
 ): Promise<Page> {
+  const { source } = options;
   const { layout, blocks: end, bits } = source;
   const page = await layout.scanStored(reader.ask, cursor, stepBlocks(source), bits);
   // What an engine keeps of blocks that are placed elsewhere by now, or beyond the end, is not read by anybody.
   const blocks = [...new Set(page.blocks)].filter((block) => block < end && source.shardOf(block) === shard);
   const content: (Buffer | null)[] = [];
-  for (let at = 0; at < blocks.length; at += STEP_BLOCKS_MAX)
-    content.push(...(await reader.read(layout, blocks.slice(at, at + STEP_BLOCKS_MAX))));
+  for (let at = 0; at < blocks.length; at += STEP_BLOCKS_MAX) {
+    const part = blocks.slice(at, at + STEP_BLOCKS_MAX);
+    const read = await readIntact(reader, layout, part);
+    if (read.corrupt.length > 0) await readElsewhere(options, shard, reader, read);
+    content.push(...part.map((block) => read.content.get(block) ?? null));
+  }
   const unread = blocks.find((_, i) => content[i] == null);
   if (unread !== undefined) {
     const what = `block ${unread} of vdisk ${source.vdisk} is stored on engine ${reader.address}, and was read as a hole`;
     throw new EngineError('protocol', `${what}: it was changed while it was cloned`);
   }
   return { blocks, content, cursor: page.cursor };
+}
+
+interface IntactBlocks {
+  readonly content: Map<number, Buffer | null>;
+  /** Those that do not match their checksums there. */
+  readonly corrupt: number[];
+}
+
+async function readIntact(
+  reader: EngineReader,
+  layout: BlockLayout,
+  blocks: readonly number[],
+): Promise<IntactBlocks> {
+  const content = new Map<number, Buffer | null>();
+  const corrupt: number[] = [];
+  const read = async (some: readonly number[]): Promise<boolean> => {
+    try {
+      for (const [i, found] of (await reader.read(layout, some)).entries()) content.set(some[i] ?? 0, found);
+      return true;
+    } catch (error) {
+      if (error instanceof CorruptBlocksError) return false;
+      throw error;
+    }
+  };
+  if (!(await read(blocks))) for (const block of blocks) if (!(await read([block]))) corrupt.push(block);
+  return { content, corrupt };
+}
+
+/** From the other copy of the shard, if that is at the same batch; else the clone waits for somebody to put it right. */
+async function readElsewhere(
+  { source, access }: CloneRunOptions,
+  shard: number,
+  reader: EngineReader,
+  { content, corrupt }: IntactBlocks,
+): Promise<void> {
+  const { seq } = await reader.head(source.vdisk);
+  const others = (source.copies[shard] ?? []).filter(({ address }) => address !== reader.address);
+  for (const { identity, ...place } of others) {
+    using other = await EngineReader.open({ ...place, ...access }, identity);
+    if ((await other.head(source.vdisk)).seq !== seq) continue;
+    for (const [block, found] of (await readIntact(other, source.layout, corrupt)).content)
+      content.set(block, found);
+  }
+  const lost = corrupt.filter((block) => !content.has(block));
+  if (lost.length > 0) throw new CorruptBlocksError(reader.address, lost);
 }
 
 function stepBlocks({ static: { blockSize } }: VdiskMap): number {
