@@ -233,12 +233,49 @@ test('both members of a pair go down and come back: the one that served last hea
   await client.disconnect();
 });
 
-test('a boot vdisk is refused with the reason', async () => {
-  const request = { vdisk: 'b1', type: 'boot' as const, sizeGiB: 1, cluster: 'p1', slaveCluster: 's1' };
-  await assert.rejects(
-    healing.bus.request('vdisk.create', request),
-    /boot vdisks are deduplicated, and that layout is not served/,
-  );
+test('a boot vdisk is served while an engine dies and is repaired, and what it drops is collected', async () => {
+  const request = { type: 'boot' as const, sizeGiB: 1, cluster: 'p1', slaveCluster: 's1' };
+  await healing.bus.request('vdisk.create', { ...request, vdisk: 'b1' });
+  const client = await NbdClient.connect(healing.server.unixUri('b1'));
+  const block = (index: number, fill: number): Promise<void> => {
+    const data = Buffer.alloc(4096, fill);
+    data.writeUInt32LE(index, 0);
+    return client.write(index * 4096, data);
+  };
+  const read = async (index: number): Promise<number[]> => {
+    const data = await client.read(index * 4096, 4096);
+    return [data.readUInt32LE(0), data[4095] ?? -1];
+  };
+  for (let n = 0; n < 200; n++) await block(n, 0x11);
+  const engine = healing.stack.engine('primary', 1);
+  await killEngine(engine);
+  for (let n = 0; n < 100; n++) await block(n, 0x22);
+  await healing.untilStatus(engine.address, 'offline');
+  for (let n = 0; n < 200; n++) assert.deepEqual(await read(n), [n, n < 100 ? 0x22 : 0x11]);
+  await restartWithData(engine);
+  await healing.untilHealed();
+  const partner = healing.stack.engine('slave', 1);
+  await killEngine(partner);
+  for (let n = 0; n < 200; n++) assert.deepEqual(await read(n), [n, n < 100 ? 0x22 : 0x11]);
+  await restartWithData(partner);
+  await healing.untilHealed();
+
+  await healing.bus.request('vdisk.create', { ...request, vdisk: 'b2', templateVdisk: 'b1' });
+  const made = await NbdClient.connect(healing.server.unixUri('b2'));
+  assert.deepEqual(await made.read(150 * 4096, 4096), await client.read(150 * 4096, 4096));
+  const { operation } = await healing.bus.request('cluster.collect-garbage', { cluster: 'p1' });
+  const ended = async () => {
+    const answer = await healing.bus.request('operation.get', { operation });
+    return answer.operation.status === 'running' ? null : answer.operation;
+  };
+  await until(async () => (await ended()) !== null, { what: 'the collection to end', timeoutMs: 60_000 });
+  const end = await ended();
+  assert.equal(end?.status, 'completed', end?.message);
+  // Blocks 0 to 99 were overwritten, and had a content each, on two engines.
+  assert.match(end.message, /^200 contents that none of 2 boot vdisks names were freed/);
+  for (let n = 0; n < 200; n++) assert.deepEqual(await read(n), [n, n < 100 ? 0x22 : 0x11]);
+  await made.disconnect();
+  await client.disconnect();
 });
 
 test('etcdctl and redis-cli show what is documented', async () => {

@@ -15,7 +15,7 @@ const refusals: Readonly<Record<string, CommandError>> = {
   taken: new CommandError('vdisk-exists', 'vdisk taken exists with another size; choose another id', {
     status: 409,
   }),
-  boot: new CommandError('type-refused', 'boot vdisks cannot be created', {
+  boot: new CommandError('type-refused', 'such vdisks cannot be created', {
     status: 422,
     details: [{ path: 'type', expected: 'db, cache or tmp' }],
   }),
@@ -155,7 +155,7 @@ describe('salvor against services on a real bus', () => {
   test('a refusal shows what was expected where', async () => {
     const { code, stderr } = await run(...'vdisk create boot --size 1 --cluster c --type boot'.split(' '));
     assert.equal(code, 4);
-    assert.equal(stderr, 'salvor: boot vdisks cannot be created\n  type: expected db, cache or tmp\n');
+    assert.equal(stderr, 'salvor: such vdisks cannot be created\n  type: expected db, cache or tmp\n');
   });
 
   test('an error is JSON on stderr with --json', async () => {

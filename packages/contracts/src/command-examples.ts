@@ -72,6 +72,10 @@ export const commandExamples: Readonly<
     request: { cluster: 'primary-1', spares: [{ address: '10.100.0.9:22006' }] },
     reply: { cluster: 'primary-1', ...applied, reason: 'cluster primary-1 has one spare more' },
   },
+  'cluster.collect-garbage': {
+    request: { cluster: 'primary-1' },
+    reply: { cluster: 'primary-1', ...applied, reason: 'collects the garbage of cluster primary-1' },
+  },
   'cluster.create': {
     request: {
       cluster: 'primary-1',

@@ -28,6 +28,7 @@ export const tokenFields = {
 /** Who answers each command, and which of them change something. */
 export const commandServices: Readonly<Record<CommandName, { service: ServiceName; mutating: boolean }>> = {
   'cluster.add-spares': { service: 'repair-coordinator', mutating: true },
+  'cluster.collect-garbage': { service: 'repair-coordinator', mutating: true },
   'cluster.create': { service: 'repair-coordinator', mutating: true },
   'cluster.get': { service: 'repair-coordinator', mutating: false },
   'cluster.list': { service: 'repair-coordinator', mutating: false },

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import { sectorsKey } from './deduped/sector.ts';
 import {
   blocksKey,
   type EngineIdentity,
@@ -193,7 +194,9 @@ export class EngineControl {
 
   /** Number of blocks, or of chunks of blocks, of a vdisk that this engine stores. */
   async blockCount(vdisk: string): Promise<number> {
-    const blocks = await this.#call(() => this.#redis.hlen(blocksKey(vdisk)));
+    const loose = await this.#call(() => this.#redis.hlen(blocksKey(vdisk)));
+    // Of a deduped vdisk, the sectors of its block map.
+    const blocks = loose + (await this.#call(() => this.#redis.hlen(sectorsKey(vdisk))));
     // Chunks have to be searched for; they are written along with a place in the write history, and go before it.
     const written = blocks > 0 ? 0 : await this.#call(() => this.#redis.exists(writesKey(vdisk)));
     if (written === 0) return blocks;

@@ -2,6 +2,7 @@ import type { CommandHandlers } from '@salvor/bus';
 import {
   addSpares,
   applyEngineStatus,
+  beginOperation,
   type ConfigStore,
   cancelOperation,
   createCluster,
@@ -79,6 +80,18 @@ export function commandHandlers({
       }
       const wanted = { cluster, spares: spares.map((engine) => ({ ...engine })) };
       return accepted(await addSpares(store, wanted, { operation, by: 'command' }), { cluster });
+    },
+    'cluster.collect-garbage': async ({ cluster, includeUnknown }, { operationId: operation }) => {
+      await readCluster(store, cluster);
+      const begun = await beginOperation(store, {
+        operation,
+        kind: 'cluster.collect-garbage',
+        request: { cluster, includeUnknown },
+        subject: cluster,
+        message: `collects the garbage of cluster ${cluster}`,
+        checkpoint: { cluster, includeUnknown },
+      });
+      return accepted(begun, { cluster });
     },
     'cluster.list': async () => ({
       clusters: (await readClusters(store)).map(({ cluster, record, storage }) => ({

@@ -1,6 +1,7 @@
 import { type ConfigStore, OperationWorkers } from '@salvor/config-store';
 import type { Logger } from '@salvor/service-kit';
 import { cloneExecutor } from './clone-executor.ts';
+import { garbageExecutor } from './garbage-executor.ts';
 import { removalExecutor } from './removal-executor.ts';
 import type { EngineAccess } from './vdisk-blocks.ts';
 
@@ -16,6 +17,7 @@ export function vdiskOperations(options: {
   return new OperationWorkers({
     ...{ store, log, worker: `repair-coordinator ${instance}` },
     executors: {
+      'cluster.collect-garbage': garbageExecutor({ store, access, log }, instance),
       'vdisk.clone': cloneExecutor({ store, access, log }),
       'vdisk.delete': removalExecutor(store, access),
       'vdisk.delete-orphan': removalExecutor(store, access),

@@ -37,10 +37,14 @@ export function vdiskCommandHandlers({
 }: VdiskCommandsOptions): CommandHandlers {
   return {
     'vdisk.create': async ({ operationId: _, ...request }, { operationId: operation }) => {
-      const { slaveCluster, ...rest } = request;
-      const wanted = { ...rest, ...(slaveCluster === undefined ? {} : { slaveCluster }) };
+      const { slaveCluster, templateVdisk, ...rest } = request;
+      const wanted = {
+        ...rest,
+        ...(slaveCluster === undefined ? {} : { slaveCluster }),
+        ...(templateVdisk === undefined ? {} : { templateVdisk }),
+      };
       const clusters = [request.cluster, ...(slaveCluster === undefined ? [] : [slaveCluster])];
-      const isNew = (await store.get(vdiskNbdKey(request.vdisk))) === null && request.type !== 'boot';
+      const isNew = (await store.get(vdiskNbdKey(request.vdisk))) === null;
       if (isNew && !(await isRepeat(store, operation))) {
         await assertNoBlocks(store, request.vdisk, clusters, access);
       }

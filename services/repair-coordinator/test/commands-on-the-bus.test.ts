@@ -123,7 +123,8 @@ describe('clusters and vdisks by plain JSON', () => {
   });
 
   const refusals: readonly [what: string, code: string, message: RegExp, changes: object][] = [
-    ['of type boot', 'type-refused', /boot vdisks are deduplicated/, { type: 'boot' }],
+    ['of a type that nobody knows', 'type-refused', /found unknown/, { type: 'unknown' }],
+    ['from no template', 'template-refused', /no such vdisk/, { type: 'boot', templateVdisk: 'gone' }],
     ['of an unknown type', 'invalid-json', /type: expected one of db, cache, tmp/, { type: 'disk' }],
     ['of no size', 'invalid-size', /from 1 to/, { sizeGiB: 0 }],
     ['with an odd block size', 'invalid-block-size', /a power of two/, { blockSize: 5000 }],

@@ -70,6 +70,28 @@ export const clusterCommands: readonly Command[] = [
     },
   },
   {
+    name: 'cluster collect-garbage',
+    sends: 'cluster.collect-garbage',
+    positionals: [id],
+    options: {
+      'include-unknown': {
+        type: 'boolean',
+        help: 'go on although there are block maps of vdisks that etcd does not know; nobody may be writing them',
+      },
+      'operation-id': operationIdOption,
+    },
+    examples: ['salvor cluster collect-garbage primary-1'],
+    async run({ args, paint, print, withBus }) {
+      const request = {
+        cluster: args.positional('cluster'),
+        includeUnknown: args.flag('include-unknown'),
+        operationId: args.text('operation-id'),
+      };
+      const { reply, json } = await withBus((session) => session.ask('cluster.collect-garbage', request));
+      print(json, () => outcomeText(paint, reply));
+    },
+  },
+  {
     name: 'cluster list',
     sends: 'cluster.list',
     examples: ['salvor cluster list'],

@@ -27,10 +27,11 @@ const createOptions: OptionSpecs = {
   type: {
     type: 'string',
     value: 'type',
-    help: "db (default), cache or tmp: 0-Disk's layout; volume: the native one",
+    help: "db (default), cache or tmp: 0-Disk's layout; volume: the native one; boot: deduped",
   },
   'block-size': { type: 'string', value: 'bytes', help: 'block size, a power of two (default 4096)' },
   'read-only': { type: 'boolean', help: 'refuse writes' },
+  template: { type: 'string', value: 'vdisk', help: 'a boot vdisk to make this one from; both of type boot' },
   'operation-id': operationIdOption,
 };
 
@@ -40,7 +41,10 @@ export const vdiskCommands: readonly Command[] = [
     sends: 'vdisk.create',
     positionals: [id],
     options: createOptions,
-    examples: ['salvor vdisk create v1 --size 10 --cluster primary-1 --slave-cluster slave-1'],
+    examples: [
+      'salvor vdisk create v1 --size 10 --cluster primary-1 --slave-cluster slave-1',
+      'salvor vdisk create vm1 --size 10 --cluster primary-1 --type boot --template ubuntu-24',
+    ],
     async run({ args, paint, print, withBus }) {
       const request = {
         vdisk: args.positional('vdisk'),
@@ -50,6 +54,7 @@ export const vdiskCommands: readonly Command[] = [
         cluster: args.required('cluster'),
         slaveCluster: args.text('slave-cluster'),
         readOnly: args.flag('read-only'),
+        templateVdisk: args.text('template'),
         operationId: args.text('operation-id'),
       };
       const { reply, json } = await withBus((session) => session.ask('vdisk.create', request));

@@ -3,6 +3,7 @@ import { parseClusterStorage } from '../cluster-storage.ts';
 import { ConfigValueError } from '../errors.ts';
 import {
   clusterStorageKey,
+  collectionKey,
   operationKey,
   ownerKey,
   salvorClusterKey,
@@ -14,6 +15,7 @@ import {
 } from '../keys.ts';
 import { lifecycleIn, vdiskLifecycleSchema } from '../lifecycle/vdisk-lifecycle.ts';
 import type { VdiskRemoval } from '../lifecycle/vdisk-removal.ts';
+import { vdiskTemplateSchema } from '../lifecycle/vdisk-template.ts';
 import type { ConfigStore, Put } from '../types.ts';
 import {
   formatVdiskNbd,
@@ -31,6 +33,7 @@ import {
   type AdmittingCluster,
   decideVdiskCreate,
   decideVdiskDelete,
+  type TemplateState,
   type VdiskCreateRequest,
 } from './vdisk-admission.ts';
 
@@ -44,23 +47,32 @@ export async function createVdisk(
   request: VdiskCreateRequest,
   options: AdmissionOptions,
 ): Promise<VdiskAdmissionResult> {
-  const { vdisk, cluster, slaveCluster } = request;
-  if (vdisk === '' || cluster === '' || slaveCluster === '') return nameless(vdisk, options);
+  const { vdisk, cluster, slaveCluster, templateVdisk } = request;
+  if (vdisk === '' || cluster === '' || slaveCluster === '' || templateVdisk === '')
+    return nameless(vdisk, options);
   const canonical = canonicalRequest('vdisk.create', { ...request });
   const clusters = [cluster, ...(slaveCluster === undefined ? [] : [slaveCluster])];
   const keys = [
     ...[vdiskStaticKey(vdisk), vdiskNbdKey(vdisk), vdiskLifecycleKey(vdisk)],
     operationKey(options.operation),
     ...clusters.flatMap((name) => [clusterStorageKey(name), salvorClusterKey(name)]),
+    ...(templateVdisk === undefined ? [] : templateKeys(templateVdisk)),
   ];
   return admit(store, vdisk, 'vdisk.create', options, async () => {
-    const { entries } = await store.getMany(keys);
+    const home = templateVdisk === undefined ? [] : [cluster, ...(await homeOf(store, templateVdisk))];
+    const { entries } = await store.getMany([...new Set([...keys, ...home.map(collectionKey)])]);
+    const template =
+      templateVdisk === undefined ? null : templateState(entries, templateVdisk, [...new Set(home)]);
+    // It moved to another cluster in between: what was not read is not compared.
+    const isHome = template?.nbd == null || home.includes(template.nbd.storageClusterID);
+    if (!isHome) return 'conflict';
     const admission = decideVdiskCreate(
       {
         primary: clusterIn(entries, cluster),
         slave: slaveCluster === undefined ? null : clusterIn(entries, slaveCluster),
         exists: entries.get(vdiskStaticKey(vdisk)) != null || entries.get(vdiskNbdKey(vdisk)) != null,
         lifecycle: lifecycleIn(entries, vdisk),
+        template,
         mark: recordIn(entries, operationKey(options.operation), operationSchema),
       },
       request,
@@ -70,9 +82,37 @@ export async function createVdisk(
     if (admission.static !== undefined && admission.nbd !== undefined) {
       puts.push({ key: vdiskStaticKey(vdisk), value: formatVdiskStatic(admission.static) });
       puts.push({ key: vdiskNbdKey(vdisk), value: formatVdiskNbd(admission.nbd) });
+      if (template?.nbd != null && templateVdisk !== undefined) {
+        const { storageClusterID, slaveStorageClusterID: slave } = template.nbd;
+        const key = vdiskTemplateKey(vdisk);
+        const { now = Date.now } = options;
+        const source = { vdisk: templateVdisk, cluster: storageClusterID, at: now() };
+        const record = slave === '' ? source : { ...source, slaveCluster: slave };
+        puts.push({ key, value: formatRecord(vdiskTemplateSchema, key, record) });
+      }
     }
     return { canonical, admission, entries, puts, deletes: [] };
   });
+}
+
+function templateKeys(template: string): string[] {
+  return [vdiskStaticKey(template), vdiskNbdKey(template), vdiskTemplateKey(template)];
+}
+
+/** The cluster of a vdisk, none when there is no such vdisk. */
+async function homeOf(store: ConfigStore, vdisk: string): Promise<string[]> {
+  const entry = await store.get(vdiskNbdKey(vdisk));
+  return entry === null ? [] : [parseVdiskNbd(entry.value).storageClusterID];
+}
+
+function templateState(entries: Entries, template: string, clusters: readonly string[]): TemplateState {
+  const [fixed, nbd] = [entries.get(vdiskStaticKey(template)), entries.get(vdiskNbdKey(template))];
+  return {
+    static: fixed == null ? null : parseVdiskStatic(fixed.value),
+    nbd: nbd == null ? null : parseVdiskNbd(nbd.value),
+    isPending: entries.get(vdiskTemplateKey(template)) != null,
+    collecting: clusters.filter((name) => entries.get(collectionKey(name)) != null),
+  };
 }
 
 /**
@@ -86,7 +126,7 @@ export async function deleteVdisk(
 ): Promise<VdiskAdmissionResult> {
   if (vdisk === '') return nameless(vdisk, options);
   const canonical = canonicalRequest('vdisk.delete', { vdisk });
-  const own = [vdiskStaticKey(vdisk), vdiskNbdKey(vdisk), vdiskTlogKey(vdisk)];
+  const own = [vdiskStaticKey(vdisk), vdiskNbdKey(vdisk), vdiskTlogKey(vdisk), vdiskTemplateKey(vdisk)];
   const lifecycleAt = vdiskLifecycleKey(vdisk);
   const always = [...own, ownerKey(vdisk), lifecycleAt, operationKey(options.operation)];
   return admit(store, vdisk, 'vdisk.delete', options, async () => {

@@ -7,7 +7,6 @@ import type { OperationRecord, OwnerRecord, SalvorClusterRecord } from './record
 
 export interface VdiskCreateRequest {
   readonly vdisk: string;
-  /** `boot` is refused: its deduplicated layout is not served here. */
   readonly type: string;
   readonly sizeGiB: number;
   /** Bytes. */
@@ -15,6 +14,18 @@ export interface VdiskCreateRequest {
   readonly cluster: string;
   readonly slaveCluster?: string;
   readonly readOnly: boolean;
+  /** A vdisk of type boot to make this one from. */
+  readonly templateVdisk?: string;
+}
+
+/** The vdisk that is to be a template, as far as it exists. */
+export interface TemplateState {
+  readonly static: VdiskStatic | null;
+  readonly nbd: VdiskNbd | null;
+  /** It still lacks the block map of its own template. */
+  readonly isPending: boolean;
+  /** Clusters whose garbage is being collected, among the template's and the new vdisk's. */
+  readonly collecting: readonly string[];
 }
 
 export interface AdmittingCluster {
@@ -30,6 +41,8 @@ export interface VdiskCreateState {
   /** Whether any configuration of that vdisk exists. */
   readonly exists: boolean;
   readonly lifecycle: VdiskLifecycle | null;
+  /** What the request names as the template; null or absent when it names none. */
+  readonly template?: TemplateState | null;
   readonly mark: OperationRecord | null;
 }
 
@@ -48,6 +61,8 @@ export type VdiskAdmissionCode =
   | 'operation-reused'
   | 'invalid-vdisk-id'
   | 'type-refused'
+  | 'template-refused'
+  | 'collection-running'
   | 'invalid-size'
   | 'invalid-block-size'
   | 'unknown-cluster'
@@ -79,7 +94,7 @@ const blockBytesMin = 512;
 /** The largest block that fits a message of the log, with room for its header. */
 export const blockBytesMax = 256 * 1024;
 export const vdiskGiBMax = 64 * 1024;
-const servedTypes = ['db', 'cache', 'tmp', 'volume'] as const;
+const servedTypes = ['db', 'cache', 'tmp', 'volume', 'boot'] as const;
 
 export function decideVdiskCreate(
   state: VdiskCreateState,
@@ -96,11 +111,8 @@ export function decideVdiskCreate(
     );
   }
   const type = servedTypes.find((served) => served === request.type);
-  if (type === undefined) {
-    const why =
-      request.type === 'boot' ? ': boot vdisks are deduplicated, and that layout is not served' : '';
-    return refuse('type-refused', `type is one of ${servedTypes.join(', ')}, found ${request.type}${why}`);
-  }
+  if (type === undefined)
+    return refuse('type-refused', `type is one of ${servedTypes.join(', ')}, found ${request.type}`);
   if (!Number.isSafeInteger(sizeGiB) || sizeGiB < 1 || sizeGiB > vdiskGiBMax) {
     return refuse('invalid-size', `sizeGiB is a whole number from 1 to ${vdiskGiBMax}, found ${sizeGiB}`);
   }
@@ -118,16 +130,20 @@ export function decideVdiskCreate(
       `vdisk ${vdisk} cannot be created yet: ${why}; wait for its end, or choose another id`,
     );
   }
-  const misfit = misfitOf(state, request);
+  const misfit = misfitOf(state, request) ?? templateMisfit(state.template ?? null, request);
   if (misfit !== null) return misfit;
+  const template = state.template?.nbd ?? null;
   return {
     outcome: 'applied',
     code: 'admitted',
     reason: `vdisk ${vdisk} is created on ${cluster}${slaveCluster === undefined ? '' : ` and ${slaveCluster}`}`,
-    static: { blockSize, size: sizeGiB, type, readOnly: request.readOnly, templateVdiskID: '' },
+    static: {
+      ...{ blockSize, size: sizeGiB, type, readOnly: request.readOnly },
+      templateVdiskID: request.templateVdisk ?? '',
+    },
     nbd: {
       storageClusterID: cluster,
-      templateStorageClusterID: '',
+      templateStorageClusterID: template?.storageClusterID ?? '',
       slaveStorageClusterID: slaveCluster ?? '',
       tlogServerClusterID: '',
     },
@@ -212,6 +228,33 @@ function misfitOf({ primary, slave }: VdiskCreateState, request: VdiskCreateRequ
   }
   const sick = [primary, ...(slave === null ? [] : [slave])].map(sickness).find((reason) => reason !== null);
   return sick == null ? null : refuse('cluster-not-healthy', `vdisk ${vdisk} cannot be created now: ${sick}`);
+}
+
+/** Why the vdisk cannot be made from that template; null when it can, or when there is none. */
+function templateMisfit(template: TemplateState | null, request: VdiskCreateRequest): VdiskAdmission | null {
+  if (template === null) return null;
+  const { templateVdisk = '', type, blockSize, sizeGiB } = request;
+  const no = (why: string): VdiskAdmission =>
+    refuse('template-refused', `vdisk ${templateVdisk} cannot be the template: ${why}`);
+  const { static: shape, nbd } = template;
+  if (shape === null || nbd === null) return no('there is no such vdisk');
+  if (type !== 'boot' || shape.type !== 'boot')
+    return no(`both vdisks must be of type boot, it is ${shape.type}, and the new one ${type}`);
+  if (shape.blockSize !== blockSize)
+    return no(`it has blocks of ${shape.blockSize} bytes, and the new vdisk ${blockSize}`);
+  if (shape.size > sizeGiB) return no(`it has ${shape.size} GiB, and the new vdisk ${sizeGiB}`);
+  if (template.isPending) return no('it has not got the blocks of its own template yet; use it once');
+  // Content is looked for in a vdisk's own cluster and in one other: not in a third.
+  const { templateStorageClusterID: further, storageClusterID: home } = nbd;
+  if (further !== '' && further !== home)
+    return no(`some of its blocks may still lie on cluster ${further}, that of its own template`);
+  const [collecting] = template.collecting;
+  if (collecting === undefined) return null;
+  const why = `the garbage of cluster ${collecting} is being collected`;
+  return refuse(
+    'collection-running',
+    `vdisk ${request.vdisk} cannot be made from a template now: ${why}; try again`,
+  );
 }
 
 /** Why a cluster takes part in no create or delete now. The configuration is asked too: other tools may edit it. */

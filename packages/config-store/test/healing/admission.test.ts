@@ -5,7 +5,7 @@ import { applyEngineStatus } from '../../src/healing/apply-engine-status.ts';
 import { createVdisk, deleteVdisk } from '../../src/healing/apply-vdisk-admission.ts';
 import type { ClusterCreateRequest } from '../../src/healing/cluster-admission.ts';
 import type { VdiskCreateRequest } from '../../src/healing/vdisk-admission.ts';
-import { ownerKey, vdiskNbdKey, vdiskStaticKey } from '../../src/keys.ts';
+import { collectionKey, ownerKey, vdiskNbdKey, vdiskStaticKey, vdiskTemplateKey } from '../../src/keys.ts';
 import { openStore } from '../../src/store.ts';
 import type { ConfigStore } from '../../src/types.ts';
 import { readVdisk } from '../../src/vdisk-directory.ts';
@@ -65,13 +65,49 @@ describe('creating a vdisk', () => {
     assert.equal((await createVdisk(store, request, as())).code, 'vdisk-exists');
   });
 
+  it('of type boot may be made from another, which is noted until it has its block map', async () => {
+    const pair = await createPair(store);
+    const golden = await createVdisk(store, vdiskOn(pair, 'golden', { type: 'boot' }), as());
+    assert.equal(golden.outcome, 'applied', golden.reason);
+    const from = (vdisk: string, changes: Partial<VdiskCreateRequest> = {}) =>
+      createVdisk(store, vdiskOn(pair, vdisk, { type: 'boot', templateVdisk: 'golden', ...changes }), as());
+    assert.equal((await from('made')).outcome, 'applied');
+    const stored = await readVdisk(store, 'made');
+    assert.deepEqual(
+      [stored?.static.templateVdiskID, stored?.nbd.templateStorageClusterID],
+      ['golden', pair.primary],
+    );
+    const text = (await store.get(vdiskTemplateKey('made')))?.value ?? '';
+    const { at, ...record } = JSON.parse(text) as Record<string, unknown>;
+    assert.deepEqual(record, { vdisk: 'golden', cluster: pair.primary, slaveCluster: pair.slave });
+    assert.equal(typeof at, 'number');
+
+    const refusals: [Partial<VdiskCreateRequest>, RegExp][] = [
+      [{ type: 'db' }, /must be of type boot/],
+      [{ blockSize: 8192 }, /blocks of 4096 bytes/],
+      [{ sizeGiB: 1 }, /it has 2 GiB/],
+      [{ templateVdisk: 'made' }, /has not got the blocks of its own template yet/],
+    ];
+    for (const [changes, reason] of refusals) {
+      const result = await from('refused', changes);
+      assert.deepEqual([result.outcome, result.code], ['refused', 'template-refused']);
+      assert.match(result.reason, reason);
+    }
+    await store.transact({ compare: [], puts: [{ key: collectionKey(pair.primary), value: '{}' }] });
+    assert.equal((await from('refused')).code, 'collection-running');
+    await store.transact({ compare: [], deletes: [collectionKey(pair.primary)] });
+    assert.equal((await deleteVdisk(store, 'made', as())).outcome, 'applied');
+    assert.equal(await store.get(vdiskTemplateKey('made')), null);
+  });
+
   it('is refused with the reason', async () => {
     const pair = await createPair(store);
     const table: [Partial<VdiskCreateRequest>, string][] = [
       [{ vdisk: 'a b' }, 'invalid-vdisk-id'],
       [{ vdisk: '' }, 'invalid-vdisk-id'],
       [{ vdisk: 'x'.repeat(65) }, 'invalid-vdisk-id'],
-      [{ type: 'boot' }, 'type-refused'],
+      [{ type: 'unknown' }, 'type-refused'],
+      [{ type: 'boot', templateVdisk: 'nowhere' }, 'template-refused'],
       [{ type: 'DB' }, 'type-refused'],
       [{ sizeGiB: 1.5 }, 'invalid-size'],
       [{ sizeGiB: 0 }, 'invalid-size'],

@@ -28,6 +28,34 @@ export interface ClusterAddSparesRequestInit {
   operationId?: string | undefined;
 }
 
+/** The collection has begun. */
+export interface ClusterCollectGarbageReply {
+  /** Cluster id. */
+  cluster: string;
+  /** Id of the operation that makes the change; ask operation.get for its end. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type ClusterCollectGarbageReplyInit = ClusterCollectGarbageReply;
+
+/** Frees content of deduped (boot) vdisks that no block map names any more, on a cluster and its slave, in the background. Refused while an engine of them is away. */
+export interface ClusterCollectGarbageRequest {
+  /** Primary cluster. */
+  cluster: string;
+  /** Go on although the engines have block maps of vdisks that etcd does not know. What these name is kept; nobody else may be writing them. */
+  includeUnknown: boolean;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface ClusterCollectGarbageRequestInit {
+  cluster: string;
+  includeUnknown?: boolean | undefined;
+  operationId?: string | undefined;
+}
+
 /** The cluster is known. */
 export interface ClusterCreateReply {
   /** Cluster id. */
@@ -398,7 +426,7 @@ export type VdiskCreateReplyInit = VdiskCreateReply;
 export interface VdiskCreateRequest {
   /** Vdisk id. */
   vdisk: string;
-  /** Type; boot cannot be created. */
+  /** Type: db, cache, tmp, volume, or boot, which is deduped. */
   type: VdiskType;
   /** Size in GiB, at least 1. */
   sizeGiB: number;
@@ -412,6 +440,8 @@ export interface VdiskCreateRequest {
   readOnly: boolean;
   /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
   operationId?: string | undefined;
+  /** Vdisk of type boot to make this one from: it gets the blocks that the template has at its first use. Needs type boot. */
+  templateVdisk?: string | undefined;
 }
 export interface VdiskCreateRequestInit {
   vdisk: string;
@@ -422,6 +452,7 @@ export interface VdiskCreateRequestInit {
   slaveCluster?: string | undefined;
   readOnly?: boolean | undefined;
   operationId?: string | undefined;
+  templateVdisk?: string | undefined;
 }
 
 /** The removal has begun. */
@@ -1562,8 +1593,8 @@ export interface VdiskSummaryInit {
   operation?: string | undefined;
 }
 
-/** 0-Disk's vdisk types, and volume, Salvor's own, which 0-Disk refuses to serve. boot is known, so that existing ones can be listed, but cannot be created; a reader takes types that it does not know for it. */
-export type VdiskType = 'db' | 'cache' | 'tmp' | 'boot' | 'volume';
+/** 0-Disk's vdisk types, and volume, Salvor's own, which 0-Disk refuses to serve. boot is deduped. unknown is what a reader takes types for that it does not know; none is created or served. */
+export type VdiskType = 'db' | 'cache' | 'tmp' | 'boot' | 'volume' | 'unknown';
 
 /** What an outage is: temporary (the data is still there), permanent (the data is lost), false_alarm (there was none). Plain JSON also accepts false-alarm. */
 export type Verdict = 'temporary' | 'permanent' | 'false_alarm';
@@ -1572,6 +1603,8 @@ export type Verdict = 'temporary' | 'permanent' | 'false_alarm';
 export interface RecordTypes {
   readonly ClusterAddSparesReply: ClusterAddSparesReply;
   readonly ClusterAddSparesRequest: ClusterAddSparesRequest;
+  readonly ClusterCollectGarbageReply: ClusterCollectGarbageReply;
+  readonly ClusterCollectGarbageRequest: ClusterCollectGarbageRequest;
   readonly ClusterCreateReply: ClusterCreateReply;
   readonly ClusterCreateRequest: ClusterCreateRequest;
   readonly ClusterGetReply: ClusterGetReply;
@@ -1670,6 +1703,8 @@ export interface RecordTypes {
 export interface RecordInits {
   readonly ClusterAddSparesReply: ClusterAddSparesReplyInit;
   readonly ClusterAddSparesRequest: ClusterAddSparesRequestInit;
+  readonly ClusterCollectGarbageReply: ClusterCollectGarbageReplyInit;
+  readonly ClusterCollectGarbageRequest: ClusterCollectGarbageRequestInit;
   readonly ClusterCreateReply: ClusterCreateReplyInit;
   readonly ClusterCreateRequest: ClusterCreateRequestInit;
   readonly ClusterGetReply: ClusterGetReplyInit;
@@ -1790,6 +1825,7 @@ export interface EventRecords {
 /** The records of each command. */
 export interface CommandRecords {
   readonly 'cluster.add-spares': { readonly request: 'ClusterAddSparesRequest'; readonly reply: 'ClusterAddSparesReply' };
+  readonly 'cluster.collect-garbage': { readonly request: 'ClusterCollectGarbageRequest'; readonly reply: 'ClusterCollectGarbageReply' };
   readonly 'cluster.create': { readonly request: 'ClusterCreateRequest'; readonly reply: 'ClusterCreateReply' };
   readonly 'cluster.get': { readonly request: 'ClusterGetRequest'; readonly reply: 'ClusterGetReply' };
   readonly 'cluster.list': { readonly request: 'ClusterListRequest'; readonly reply: 'ClusterListReply' };

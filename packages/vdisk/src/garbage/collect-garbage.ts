@@ -4,6 +4,7 @@ import {
   collectionSchema,
   formatRecord,
   type Lease,
+  vdiskLifecycleKey,
 } from '@salvor/config-store';
 import type { Logger } from '@salvor/service-kit';
 import type { MountSettings } from '../mount-options.ts';
@@ -182,7 +183,12 @@ class GarbageCollection {
         mapped.add(vdisk);
       }
     }
-    const unknown = [...mapped].filter((vdisk) => !users.own.includes(vdisk));
+    const unknown: string[] = [];
+    for (const vdisk of mapped) {
+      // One that is being deleted is written by nobody who matters.
+      const isKnown = users.own.includes(vdisk) || (await store.get(vdiskLifecycleKey(vdisk))) !== null;
+      if (!isKnown) unknown.push(vdisk);
+    }
     if (unknown.length > 0 && !includeUnknown) {
       throw new CollectionRefusedError(
         'unknown-vdisks',
