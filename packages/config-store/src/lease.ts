@@ -8,7 +8,13 @@ const MIN_ATTEMPT_MS = 250;
 const MAX_ATTEMPT_MS = 1_500;
 const RETRY_DELAY_MS = 100;
 
-export async function grantLease(etcd: EtcdCalls, ttlSeconds: number, log: StoreLog): Promise<Lease> {
+/** `onEnd` is called once, when the lease is lost, revoked or released. */
+export async function grantLease(
+  etcd: EtcdCalls,
+  ttlSeconds: number,
+  log: StoreLog,
+  onEnd: (lease: Lease) => void = () => {},
+): Promise<Lease> {
   if (!Number.isSafeInteger(ttlSeconds) || ttlSeconds < 1) {
     throw new StoreError(
       'store-refused',
@@ -20,7 +26,7 @@ export async function grantLease(etcd: EtcdCalls, ttlSeconds: number, log: Store
     sentAtMs = performance.now();
     return etcd.lease.leaseGrant({ TTL: ttlSeconds }, options);
   });
-  const lease = new KeptLease(etcd, granted.ID, Number(granted.TTL) * 1_000, sentAtMs, log);
+  const lease = new KeptLease(etcd, granted.ID, Number(granted.TTL) * 1_000, sentAtMs, log, onEnd);
   lease.start();
   return lease;
 }
@@ -30,6 +36,7 @@ class KeptLease implements Lease {
   readonly ttlMs: number;
   readonly #etcd: EtcdCalls;
   readonly #log: StoreLog;
+  readonly #onEnd: (lease: Lease) => void;
   readonly #doubtListeners: (() => void)[] = [];
   readonly #restoredListeners: (() => void)[] = [];
   readonly #lostListeners: ((reason: string) => void)[] = [];
@@ -38,12 +45,20 @@ class KeptLease implements Lease {
   #nextAttempt: NodeJS.Timeout | undefined;
   #expiry: NodeJS.Timeout | undefined;
 
-  constructor(etcd: EtcdCalls, id: string, ttlMs: number, sentAtMs: number, log: StoreLog) {
+  constructor(
+    etcd: EtcdCalls,
+    id: string,
+    ttlMs: number,
+    sentAtMs: number,
+    log: StoreLog,
+    onEnd: (lease: Lease) => void,
+  ) {
     this.#etcd = etcd;
     this.id = id;
     this.ttlMs = ttlMs;
     this.#validUntilMs = sentAtMs + ttlMs;
     this.#log = log;
+    this.#onEnd = onEnd;
   }
 
   start(): void {
@@ -100,6 +115,7 @@ class KeptLease implements Lease {
     this.#validUntilMs = Math.min(this.#validUntilMs, performance.now());
     clearTimeout(this.#nextAttempt);
     clearTimeout(this.#expiry);
+    this.#onEnd(this);
   }
 
   #isOver(): boolean {

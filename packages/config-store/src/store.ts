@@ -41,10 +41,17 @@ export function openStore(options: StoreOptions): ConfigStore {
         log,
       });
       watches.add(watch);
-      return watch;
+      return {
+        entries: () => watch.entries(),
+        confirmedAtMs: () => watch.confirmedAtMs(),
+        close() {
+          watches.delete(watch);
+          watch.close();
+        },
+      };
     },
     async grantLease(ttlSeconds) {
-      const lease = await grantLease(etcd, ttlSeconds, log);
+      const lease = await grantLease(etcd, ttlSeconds, log, (ended) => leases.delete(ended));
       leases.add(lease);
       return lease;
     },

@@ -1,6 +1,7 @@
 /** One watch stream, from its creation until there is any doubt that it delivers everything. */
 import { messageOf } from '@salvor/service-kit';
 import type { IEvent, IWatchResponse } from 'etcd3';
+import { askForNews } from './audit-reads.ts';
 import type { EtcdCalls } from './etcd-calls.ts';
 import type { RangeEvent, RangeView } from './range-view.ts';
 import { entryOf } from './ranges.ts';
@@ -12,7 +13,6 @@ export interface SessionSink {
 }
 
 const CREATE_TIMEOUT_MS = 3_000;
-const AUDIT_TIMEOUT_MS = 2_000;
 /** How long an event may still be under way when an audit already sees its effect. */
 const AUDIT_GRACE_MS = 250;
 
@@ -98,25 +98,18 @@ async function auditViews(
   views: readonly RangeView[],
   signal: AbortSignal,
 ): Promise<string | null> {
-  for (const view of views) {
-    const seen = view.seen;
-    const known = view.entries.size;
-    const { start, end } = view.range;
-    const request = {
-      key: start,
-      ...(end === null ? {} : { range_end: end }),
-      keys_only: true,
-      min_mod_revision: String(seen + 1n),
-    };
-    const found = await etcd.call('audit of a watch', (o) => etcd.kv.range(request, o), AUDIT_TIMEOUT_MS);
-    const complete = found.kvs.length === 0 && Number(found.count) === known;
-    if (complete || view.seen !== seen) continue;
-    await new Promise((resolve) => setTimeout(resolve, AUDIT_GRACE_MS));
-    if (view.seen === seen && !signal.aborted) {
-      return `audit at revision ${found.header.revision} found changes that the stream did not bring`;
-    }
-  }
-  return null;
+  const missed = await Promise.all(
+    views.map(async (view) => {
+      const seen = view.seen;
+      const known = view.entries.size;
+      const { revision, count, isChanged } = await askForNews(etcd, view.range, seen);
+      if ((!isChanged && count === known) || view.seen !== seen) return null;
+      await new Promise((resolve) => setTimeout(resolve, AUDIT_GRACE_MS));
+      if (view.seen !== seen || signal.aborted) return null;
+      return `audit at revision ${revision} found changes that the stream did not bring`;
+    }),
+  );
+  return missed.find((reason) => reason !== null) ?? null;
 }
 
 function eventOf({ type, kv }: IEvent): RangeEvent {
