@@ -9,6 +9,8 @@ export interface BlockChange {
 /** What waits in the stream of a pair. */
 export interface PendingWrite {
   readonly kind: 'write';
+  /** It comes from who holds the locks. */
+  readonly passesLocks?: boolean;
   readonly changes: readonly BlockChange[];
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
@@ -85,7 +87,7 @@ export function takeBatch(
       taken.push(pending);
       continue;
     }
-    if (isLocked !== null && pending.kind === 'write') {
+    if (isLocked !== null && pending.kind === 'write' && pending.passesLocks !== true) {
       if (pending.changes.some(({ block }) => isLocked(block) || waiting.has(block))) {
         for (const { block } of pending.changes) waiting.add(block);
         kept.push(pending);

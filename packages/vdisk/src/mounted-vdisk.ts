@@ -15,6 +15,7 @@ import { Pair } from './pair.ts';
 import type { MemberRecord, PairContext, RepairOutcome } from './pair-context.ts';
 import { mountPair } from './pair-mount.ts';
 import { recordRepair } from './repair-record.ts';
+import { type ScrubOptions, type ScrubState, scrubVdisk } from './scrub/vdisk-scrub.ts';
 import type { Serving } from './serving.ts';
 import { placeBlock } from './sharding.ts';
 import { type Geometry, Vdisk } from './vdisk.ts';
@@ -71,6 +72,15 @@ export class MountedVdisk {
   get device(): VdiskDevice {
     if (this.#device === null) throw new Error(`vdisk ${this.geometry.vdisk} is not mounted yet`);
     return this.#device;
+  }
+
+  /**
+   * Compares both copies of every block, and repairs what is proven wrong. Rejects when it cannot go on now: another try,
+   * of this owner or the next, goes on from the state last told.
+   */
+  scrub(from: ScrubState, options: ScrubOptions): Promise<ScrubState> {
+    const pairs = this.#pairs.filter((pair) => pair.members.some(({ record }) => record.status !== 'rip'));
+    return scrubVdisk(pairs, from, options);
   }
 
   /** False once the ownership ended, for whatever reason. */

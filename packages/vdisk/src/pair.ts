@@ -334,6 +334,13 @@ export class Pair implements TurnEnd {
     };
   }
 
+  /** Like {@link write}, for who holds the locks of the blocks. */
+  writeLocked(changes: readonly BlockChange[]): Promise<void> {
+    return new Promise((resolve, reject) =>
+      this.#enqueue({ kind: 'write', passesLocks: true, changes, resolve, reject }),
+    );
+  }
+
   /** Records blocks that the copy worker brought to the member under repair, with their bits, under a batch of their own. */
   copied(bits: readonly number[], blocks: readonly number[], preparation: string): Promise<void> {
     return new Promise((resolve, reject) =>
