@@ -321,6 +321,15 @@ export const commandExamples: Readonly<
       engines: [{ address: '10.100.0.1:22005', shard: 0, keys: 14, complete: true }],
     },
   },
+  'vdisk.scrub': {
+    request: { vdisk: 'v1', repair: true },
+    reply: {
+      vdisk: 'v1',
+      operation: 'op-5c0b',
+      outcome: 'applied',
+      reason: 'both copies of vdisk v1 are being compared',
+    },
+  },
   'vdisk.resize': {
     request: { vdisk: 'v1', sizeGiB: 20 },
     reply: {

@@ -51,6 +51,7 @@ export const commandServices: Readonly<Record<CommandName, { service: ServiceNam
   'vdisk.describe': { service: 'repair-coordinator', mutating: false },
   'vdisk.list': { service: 'repair-coordinator', mutating: false },
   'vdisk.orphans': { service: 'repair-coordinator', mutating: false },
+  'vdisk.scrub': { service: 'repair-coordinator', mutating: true },
   'vdisk.resize': { service: 'repair-coordinator', mutating: true },
   'vdisk.takeover': { service: 'nbd-server', mutating: true },
 };

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { openStore } from '@salvor/config-store';
-import { runService } from '@salvor/service-kit';
+import { OperationWorkers, openStore } from '@salvor/config-store';
+import { messageOf, runService } from '@salvor/service-kit';
 import { Bandwidth } from '@salvor/vdisk';
 import { BusPresence } from './bus-presence.ts';
 import { IdleRepairs } from './idle-repairs.ts';
 import { type NbdServer, startNbdServer } from './nbd/server.ts';
+import { mayScrub, scrubExecutor } from './scrub-executor.ts';
 import { registerMetrics } from './server-metrics.ts';
 import { nbdServerSettings } from './settings.ts';
 import { stderrEvents } from './stderr-events.ts';
@@ -24,6 +25,10 @@ await runService({
     const corruptBlocks = metrics.counter(
       'salvor_corrupt_blocks_total',
       'Blocks found on engines that did not match their checksums',
+    );
+    const mismatches = metrics.counter(
+      'salvor_scrub_mismatches_total',
+      'Blocks whose two copies differed when they were scrubbed',
     );
     const exports: VdiskExports = new VdiskExports({
       store,
@@ -70,12 +75,27 @@ await runService({
     const takeovers: Takeovers = new Takeovers({ store, owner, exports, log, config });
     const repairs = new IdleRepairs(store, owner.server, exports, log);
     if (config.repairIdle) repairs.start();
+    const scrubs = {
+      ...{ store, server: owner.server, exports, log },
+      bandwidthMib: config.scrubBandwidthMib,
+      found: (count: number) => mismatches.add({}, count),
+    };
+    const operations = new OperationWorkers({
+      ...{ store, log, worker: `nbd-server ${owner.server} ${owner.instance}` },
+      executors: { 'vdisk.scrub': scrubExecutor(scrubs) },
+      mayTake: (record) => mayScrub(scrubs, record),
+    });
+    // Waits for etcd as long as that takes; clients are served meanwhile.
+    operations.start().catch((error: unknown) => {
+      log.warn({ error: messageOf(error) }, 'operations are not carried out here');
+    });
     presence.start({ exports, uris: () => nbd.uris(''), takeovers });
     registerMetrics(metrics, nbd, exports);
     return {
       checks: { etcd: () => repairs.problem(), bus: () => presence.problem() },
       shutdown: [
         { name: 'nbd clients', run: () => nbd.close({ deadlineMs: 5_000 }) },
+        { name: 'operations', run: () => operations.stop() },
         { name: 'repairs', run: () => repairs.stop() },
         { name: 'takeovers', run: () => takeovers.stop() },
         { name: 'vdisks', run: () => exports.close() },

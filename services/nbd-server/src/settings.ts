@@ -23,6 +23,7 @@ export const nbdServerSettings: {
   engineSockets: Setting<string>;
   repairIdle: Setting<boolean>;
   repairBandwidthMib: Setting<number>;
+  scrubBandwidthMib: Setting<number>;
 } = {
   serverId: {
     schema: text('the name of this server').refine(
@@ -122,6 +123,11 @@ export const nbdServerSettings: {
     schema: orElse(boolean(), true),
     help: 'whether to repair vdisks that nobody has mounted',
     example: 'true',
+  },
+  scrubBandwidthMib: {
+    schema: orElse(integer(0, 1_000_000), 64),
+    help: 'MiB a second of each copy that a scrub reads where its request says nothing else; 0 = no limit',
+    example: '64',
   },
   repairBandwidthMib: {
     schema: orElse(integer(0, 1_000_000), 0),

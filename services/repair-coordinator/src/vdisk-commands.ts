@@ -14,6 +14,7 @@ import { accepted, isRepeat } from './command-replies.ts';
 import type { Announce } from './commands.ts';
 import { readCluster } from './descriptions.ts';
 import { findOrphans } from './orphans.ts';
+import { beginScrub } from './scrub-begin.ts';
 import { lookBeyond } from './shrink-look.ts';
 import { assertNoBlocks, type EngineAccess } from './vdisk-blocks.ts';
 import { type AskServer, describeVdisk, describeVdisks } from './vdisk-description.ts';
@@ -94,6 +95,8 @@ export function vdiskCommandHandlers({
       }
       return accepted(await cloneVdisk(store, wanted, { operation, by }), { vdisk });
     },
+    'vdisk.scrub': async ({ operationId: _, ...request }, { operationId: operation }) =>
+      accepted(await beginScrub(store, request, operation), { vdisk: request.vdisk }),
     'vdisk.delete': async ({ vdisk }, { operationId: operation }) => {
       const nbd = await store.get(vdiskNbdKey(vdisk));
       const result = await deleteVdisk(store, vdisk, { operation, by });

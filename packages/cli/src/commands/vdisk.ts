@@ -1,7 +1,9 @@
+import { SalvorError } from '@salvor/service-kit';
 import type { Command, OptionSpec, OptionSpecs } from '../command.ts';
 import { usageError } from '../failure.ts';
 import { table } from '../rendering/text.ts';
 import { orphansText, ownerText, vdiskText } from '../rendering/vdisk-text.ts';
+import { operationEnd } from './operation-end.ts';
 import { outcomeText } from './outcome.ts';
 
 const id = { name: 'vdisk', help: 'the id of the vdisk' };
@@ -143,6 +145,48 @@ export const vdiskCommands: readonly Command[] = [
         session.ask('vdisk.takeover', request, { instance: request.server }),
       );
       print(json, () => outcomeText(paint, reply));
+    },
+  },
+  {
+    name: 'vdisk scrub',
+    sends: 'vdisk.scrub',
+    positionals: [id],
+    options: {
+      'no-repair': { type: 'boolean', help: 'only report what differs' },
+      prefer: {
+        type: 'string',
+        value: 'side',
+        help: 'primary or slave: whose copy is taken where nothing proves one right',
+      },
+      bandwidth: {
+        type: 'string',
+        value: 'MiB/s',
+        help: "of each copy; 0 = no limit (default: the server's)",
+      },
+      wait: { type: 'boolean', help: 'wait for the end, and fail if the scrub fails' },
+      'operation-id': operationIdOption,
+    },
+    examples: ['salvor vdisk scrub v1 --wait', 'salvor vdisk scrub v1 --no-repair'],
+    async run({ args, paint, print, withBus }) {
+      const request = {
+        vdisk: args.positional('vdisk'),
+        repair: !args.flag('no-repair'),
+        prefer: args.text('prefer'),
+        bandwidthMiBs: args.integer('bandwidth', 0, 1_000_000),
+        operationId: args.text('operation-id'),
+      };
+      if (!args.flag('wait')) {
+        const { reply, json } = await withBus((session) => session.ask('vdisk.scrub', request));
+        print(json, () => outcomeText(paint, reply));
+        return;
+      }
+      const { reply, json } = await withBus(async (session) => {
+        const begun = await session.ask('vdisk.scrub', request);
+        return operationEnd(session, begun.reply.operation);
+      });
+      const { status, message } = reply.operation;
+      if (status !== 'completed') throw new SalvorError(`operation-${status}`, message);
+      print(json, () => `${message}\n`);
     },
   },
   {

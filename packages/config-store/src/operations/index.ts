@@ -1,7 +1,7 @@
 export { type BeginOptions, type BegunOperation, beginOperation } from './begin-operation.ts';
 export { type CancelResult, decideCancel } from './cancel-decision.ts';
 export { cancelOperation } from './cancel-operation.ts';
-export { OperationLostError } from './operation-claim.ts';
+export { OperationElsewhereError, OperationLostError } from './operation-claim.ts';
 export {
   listOperations,
   type OperationFilter,

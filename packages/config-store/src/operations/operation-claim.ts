@@ -16,6 +16,13 @@ export class OperationLostError extends SalvorError {
   }
 }
 
+/** An executor finds that another process has to carry the operation out: it is free for that one at once. */
+export class OperationElsewhereError extends SalvorError {
+  constructor(why: string) {
+    super('operation-elsewhere', why);
+  }
+}
+
 /** Writes of a record while others ask for its end in between. */
 const STORE_ROUNDS_MAX = 16;
 

@@ -5,7 +5,7 @@ import { type OperationRecord, operationSchema, type WorkRecord } from '../heali
 import { OPERATION_WORKERS_PREFIX, OPERATIONS_PREFIX, parseKey } from '../keys.ts';
 import type { ChangeBatch, ConfigStore, Lease, StoreLog, Transaction, Watch } from '../types.ts';
 import { whenAvailable } from '../when-available.ts';
-import { OperationClaim, OperationLostError } from './operation-claim.ts';
+import { OperationClaim, OperationElsewhereError, OperationLostError } from './operation-claim.ts';
 
 export interface OperationProgress {
   readonly message?: string;
@@ -56,6 +56,8 @@ export interface OperationWorkersOptions {
   /** By kind of operation. */
   readonly executors: Readonly<Record<string, Executor>>;
   readonly log: StoreLog;
+  /** Whether this process is one that may carry the operation out now; asked again after a while. Default: it always is. */
+  readonly mayTake?: (record: OperationRecord) => Promise<boolean>;
   /** Operations at a time in this process. */
   readonly atOnceMax?: number;
   /** How long after the death of this process another one may take its operations up. */
@@ -76,10 +78,11 @@ const STOP_TIMEOUT_MS = 3_000;
  */
 export class OperationWorkers {
   readonly #options: OperationWorkersOptions;
-  readonly #due = new Set<string>();
+  readonly #due = new Map<string, OperationRecord>();
   readonly #running = new Map<string, Running>();
   #watch: Watch | null = null;
   #lease: Promise<Lease> | null = null;
+  #later: NodeJS.Timeout | null = null;
   #stopped = false;
   #looking = false;
   #again = false;
@@ -99,6 +102,7 @@ export class OperationWorkers {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#watch?.close();
+    if (this.#later !== null) clearTimeout(this.#later);
     for (const { abort } of this.#running.values()) abort.abort(new Error('this process stops'));
     const ended = Promise.all([...this.#running.values()].map((run) => run.ended));
     await Promise.race([ended, pause(STOP_TIMEOUT_MS)]);
@@ -113,7 +117,7 @@ export class OperationWorkers {
       const record = entry === null ? null : this.#readable(key, entry.value);
       const work = record?.work;
       if (work?.status === 'running' && record !== null && this.#executor(record) !== undefined) {
-        this.#due.add(about.operation);
+        this.#due.set(about.operation, record);
         if (work.cancel !== undefined) this.#running.get(about.operation)?.cancel(work.cancel.by);
       } else {
         this.#due.delete(about.operation);
@@ -159,10 +163,14 @@ export class OperationWorkers {
   }
 
   async #look(): Promise<void> {
-    const { store, worker, atOnceMax = AT_ONCE_MAX } = this.#options;
-    for (const operation of this.#due) {
+    const { store, worker, atOnceMax = AT_ONCE_MAX, mayTake } = this.#options;
+    for (const [operation, record] of this.#due) {
       if (this.#stopped || this.#running.size >= atOnceMax) return;
       if (this.#running.has(operation)) continue;
+      if (mayTake !== undefined && !(await mayTake(record))) {
+        this.#lookLater();
+        continue;
+      }
       const claim = await OperationClaim.take(store, await this.#leased(), operation, worker);
       if (claim === null) continue;
       const running = new Running();
@@ -174,6 +182,16 @@ export class OperationWorkers {
         this.#wake();
       });
     }
+  }
+
+  /** What may not be taken now may be later, without any change to its record. */
+  #lookLater(): void {
+    if (this.#later !== null) return;
+    this.#later = setTimeout(() => {
+      this.#later = null;
+      this.#wake();
+    }, this.#retryDelayMs);
+    this.#later.unref();
   }
 
   async #run(claim: OperationClaim, running: Running): Promise<void> {
@@ -208,7 +226,8 @@ export class OperationWorkers {
       }
       await waits(claim, new SalvorError('conflict', 'what it is about was changed by others'));
     } catch (error) {
-      if (error instanceof OperationLostError || this.#stopped) throw error;
+      if (error instanceof OperationLostError || error instanceof OperationElsewhereError || this.#stopped)
+        throw error;
       await waits(claim, error).catch((unsaid: unknown) => {
         if (unsaid instanceof OperationLostError) throw unsaid;
         this.#options.log.warn(

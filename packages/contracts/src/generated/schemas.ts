@@ -209,6 +209,14 @@ export const generatedSchemas: Readonly<Record<RecordName, GeneratedSchema>> = {
     fingerprint: '97154921fd7bc23d',
     schema: {"type":"record","name":"VdiskResizeRequest","namespace":"salvor.v1","doc":"Gives a vdisk another size. It grows while it is in use; clients see the new size when they connect again. It shrinks only with force, unowned, and with nothing stored beyond the new end.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."},{"name":"sizeGiB","type":"int","doc":"New size in GiB."},{"name":"force","type":"boolean","default":false,"doc":"Allows to shrink, on the conditions above."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
   },
+  VdiskScrubReply: {
+    fingerprint: '3d018636494598e2',
+    schema: {"type":"record","name":"VdiskScrubReply","namespace":"salvor.v1","doc":"The scrub has begun.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."},{"name":"operation","type":"string","doc":"Id of the operation; ask operation.get for its progress and result, operation.cancel to stop it."},{"name":"outcome","type":{"type":"enum","name":"Outcome","namespace":"salvor.v1","doc":"applied: this call made the change. already: the same operation, or another one, had made it before.","symbols":["applied","already"]},"doc":"Whether this call changed something."},{"name":"reason","type":"string","doc":"What was done, as a sentence."}]},
+  },
+  VdiskScrubRequest: {
+    fingerprint: 'd6c81c23cb85aa71',
+    schema: {"type":"record","name":"VdiskScrubRequest","namespace":"salvor.v1","doc":"Compares both copies of every block of a vdisk, in the background, while clients go on. What is proven wrong is repaired.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."},{"name":"repair","type":"boolean","default":true,"doc":"False: only report."},{"name":"prefer","type":["null","string"],"default":null,"doc":"primary or slave: whose copy is taken where neither checksums nor write history prove one right. Default: such differences are reported only."},{"name":"bandwidthMiBs","type":["null","int"],"default":null,"doc":"MiB a second of each copy at most, 0 = no limit. Default: SALVOR_SCRUB_BANDWIDTH_MIB of the server that carries it out."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
+  },
   VdiskTakeoverReply: {
     fingerprint: '9de4025acd5b3280',
     schema: {"type":"record","name":"VdiskTakeoverReply","namespace":"salvor.v1","doc":"The vdisk is mounted on that server.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."},{"name":"server","type":"string","doc":"Id of the NBD server that serves it now."},{"name":"from","type":["null","string"],"default":null,"doc":"Id of the NBD server that owned it before; null when nobody did."},{"name":"operation","type":"string","doc":"Id of the operation that made the change; ask operation.get for its end."},{"name":"outcome","type":{"type":"enum","name":"Outcome","namespace":"salvor.v1","doc":"applied: this call made the change. already: the same operation, or another one, had made it before.","symbols":["applied","already"]},"doc":"Whether this call changed something."},{"name":"reason","type":"string","doc":"What was done, as a sentence."}]},
@@ -443,5 +451,6 @@ export const commandRecords: CommandRecords = {
   'vdisk.list': { request: 'VdiskListRequest', reply: 'VdiskListReply' },
   'vdisk.orphans': { request: 'VdiskOrphansRequest', reply: 'VdiskOrphansReply' },
   'vdisk.resize': { request: 'VdiskResizeRequest', reply: 'VdiskResizeReply' },
+  'vdisk.scrub': { request: 'VdiskScrubRequest', reply: 'VdiskScrubReply' },
   'vdisk.takeover': { request: 'VdiskTakeoverRequest', reply: 'VdiskTakeoverReply' },
 };

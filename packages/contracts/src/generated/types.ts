@@ -590,6 +590,40 @@ export interface VdiskResizeRequestInit {
   operationId?: string | undefined;
 }
 
+/** The scrub has begun. */
+export interface VdiskScrubReply {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Id of the operation; ask operation.get for its progress and result, operation.cancel to stop it. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type VdiskScrubReplyInit = VdiskScrubReply;
+
+/** Compares both copies of every block of a vdisk, in the background, while clients go on. What is proven wrong is repaired. */
+export interface VdiskScrubRequest {
+  /** Vdisk id. */
+  vdisk: string;
+  /** False: only report. */
+  repair: boolean;
+  /** primary or slave: whose copy is taken where neither checksums nor write history prove one right. Default: such differences are reported only. */
+  prefer?: string | undefined;
+  /** MiB a second of each copy at most, 0 = no limit. Default: SALVOR_SCRUB_BANDWIDTH_MIB of the server that carries it out. */
+  bandwidthMiBs?: number | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface VdiskScrubRequestInit {
+  vdisk: string;
+  repair?: boolean | undefined;
+  prefer?: string | undefined;
+  bandwidthMiBs?: number | undefined;
+  operationId?: string | undefined;
+}
+
 /** The vdisk is mounted on that server. */
 export interface VdiskTakeoverReply {
   /** Vdisk id. */
@@ -1651,6 +1685,8 @@ export interface RecordTypes {
   readonly VdiskOrphansRequest: VdiskOrphansRequest;
   readonly VdiskResizeReply: VdiskResizeReply;
   readonly VdiskResizeRequest: VdiskResizeRequest;
+  readonly VdiskScrubReply: VdiskScrubReply;
+  readonly VdiskScrubRequest: VdiskScrubRequest;
   readonly VdiskTakeoverReply: VdiskTakeoverReply;
   readonly VdiskTakeoverRequest: VdiskTakeoverRequest;
   readonly ClusterStatusChanged: ClusterStatusChanged;
@@ -1751,6 +1787,8 @@ export interface RecordInits {
   readonly VdiskOrphansRequest: VdiskOrphansRequestInit;
   readonly VdiskResizeReply: VdiskResizeReplyInit;
   readonly VdiskResizeRequest: VdiskResizeRequestInit;
+  readonly VdiskScrubReply: VdiskScrubReplyInit;
+  readonly VdiskScrubRequest: VdiskScrubRequestInit;
   readonly VdiskTakeoverReply: VdiskTakeoverReplyInit;
   readonly VdiskTakeoverRequest: VdiskTakeoverRequestInit;
   readonly ClusterStatusChanged: ClusterStatusChangedInit;
@@ -1849,6 +1887,7 @@ export interface CommandRecords {
   readonly 'vdisk.list': { readonly request: 'VdiskListRequest'; readonly reply: 'VdiskListReply' };
   readonly 'vdisk.orphans': { readonly request: 'VdiskOrphansRequest'; readonly reply: 'VdiskOrphansReply' };
   readonly 'vdisk.resize': { readonly request: 'VdiskResizeRequest'; readonly reply: 'VdiskResizeReply' };
+  readonly 'vdisk.scrub': { readonly request: 'VdiskScrubRequest'; readonly reply: 'VdiskScrubReply' };
   readonly 'vdisk.takeover': { readonly request: 'VdiskTakeoverRequest'; readonly reply: 'VdiskTakeoverReply' };
 }
 
