@@ -111,13 +111,13 @@ export async function compareBlocks(options: CloneRunOptions, from: VdiskClone):
     } while (state.cursor !== SCAN_START);
     state = { ...state, shard: shard + 1, cursor: SCAN_START, run: '' };
   }
-  const surplus = await removeSurplus(options, copies);
+  const surplus = await removeSurplus(options, copies, state);
   return { ...state, ...PASS_BEGINS, differing: state.differing + surplus, passes: state.passes + 1 };
 }
 
 /** Zeroes what a copy of the target stores and the source does not. */
-async function removeSurplus(options: CloneRunOptions, copies: Copies): Promise<number> {
-  const { source, target, device, signal } = options;
+async function removeSurplus(options: CloneRunOptions, copies: Copies, state: VdiskClone): Promise<number> {
+  const { source, target, device, report, signal } = options;
   const readers = new Map<number, EngineReader>();
   let surplus = 0;
   try {
@@ -137,6 +137,7 @@ async function removeSurplus(options: CloneRunOptions, copies: Copies): Promise<
             }
           }
           cursor = page.cursor;
+          await report(state);
         } while (cursor !== SCAN_START);
       }
     }
