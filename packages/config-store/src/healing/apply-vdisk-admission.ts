@@ -126,7 +126,7 @@ export async function deleteVdisk(
 ): Promise<VdiskAdmissionResult> {
   if (vdisk === '') return nameless(vdisk, options);
   const canonical = canonicalRequest('vdisk.delete', { vdisk });
-  const own = [vdiskStaticKey(vdisk), vdiskNbdKey(vdisk), vdiskTlogKey(vdisk), vdiskTemplateKey(vdisk)];
+  const own = [vdiskStaticKey(vdisk), vdiskNbdKey(vdisk), vdiskTlogKey(vdisk)];
   const lifecycleAt = vdiskLifecycleKey(vdisk);
   const always = [...own, ownerKey(vdisk), lifecycleAt, operationKey(options.operation)];
   return admit(store, vdisk, 'vdisk.delete', options, async () => {
