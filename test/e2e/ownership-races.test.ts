@@ -13,7 +13,12 @@ before(async () => {
     slaves: 2,
     spares: 0,
     nbdServers: 2,
-    nbdServerEnv: { SALVOR_LEASE_TTL_SECONDS: '4' },
+    nbdServerEnv: {
+      SALVOR_LEASE_TTL_SECONDS: '4',
+      // No engine fails here, however busy the machine is.
+      SALVOR_ENGINE_CONNECT_TIMEOUT_MS: '10000',
+      SALVOR_ENGINE_COMMAND_TIMEOUT_MS: '10000',
+    },
   });
   [one, two] = [healing.stack.nbdServer('nbd-1'), healing.stack.nbdServer('nbd-2')];
 });

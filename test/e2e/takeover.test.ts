@@ -21,8 +21,15 @@ before(async () => {
     slaves: 2,
     spares: 0,
     nbdServers: 2,
-    nbdServerEnv: { SALVOR_LEASE_TTL_SECONDS: '5', SALVOR_RELEASE_WAIT_MS: '1500' },
+    nbdServerEnv: {
+      SALVOR_LEASE_TTL_SECONDS: '5',
+      SALVOR_RELEASE_WAIT_MS: '1500',
+      // No engine fails here, however busy the machine is.
+      SALVOR_ENGINE_CONNECT_TIMEOUT_MS: '10000',
+      SALVOR_ENGINE_COMMAND_TIMEOUT_MS: '10000',
+    },
   });
+  for (let i = 1; i <= 6; i++) await healing.createVdisk(`v${i}`);
   [one, two] = [healing.stack.nbdServer(), healing.stack.nbdServer('nbd-2')];
 });
 
@@ -49,7 +56,6 @@ async function ownerOf(vdisk: string): Promise<string | undefined> {
 
 /** A load that goes to the first server, and to the second one when that lets it go. */
 async function startLoad(vdisk: string): Promise<VerifyingLoad> {
-  await healing.createVdisk(vdisk);
   await one.waitUntilReady(30_000);
   // Mounted before the load begins, which gives up where its first connection does not come about.
   await using first = await NbdClient.connect(one.unixUri(vdisk), { connectTimeoutMs: 20_000 });
@@ -94,7 +100,6 @@ test('a live owner hands a vdisk over under load: nothing acknowledged is lost, 
 });
 
 test('what cannot be taken over is refused with the reason', async () => {
-  await healing.createVdisk('v2');
   assert.equal(await refused(takeover('nowhere', 'nbd-2')), 'unknown-vdisk');
   assert.equal(await refused(takeoverByAny('v2', 'nbd-9')), 'unknown-server');
   const store = openStore({ endpoints: healing.stack.etcdEndpoints });
@@ -105,7 +110,6 @@ test('what cannot be taken over is refused with the reason', async () => {
 });
 
 test('the vdisk moves from one list of exports to the other', async () => {
-  await healing.createVdisk('v3');
   const store = openStore({ endpoints: healing.stack.etcdEndpoints });
   const [from, to] = [serverVdisksKey('nbd-1'), serverVdisksKey('nbd-2')];
   await store.transact({
