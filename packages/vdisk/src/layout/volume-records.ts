@@ -13,7 +13,8 @@ export class RecordPlacer implements BlockPlacer {
   readonly #parts: readonly ReadPart[];
   readonly #shape: VolumeShape;
   readonly #free: Buffer[];
-  readonly #scratch: Buffer;
+  /** Taken for the first reply and given back after the last: a link has one at a time, however much it was asked. */
+  #scratch: Buffer | null = null;
   /** Blocks of each run, which is one reply. */
   readonly #counts: readonly number[];
   #run = -1;
@@ -28,7 +29,6 @@ export class RecordPlacer implements BlockPlacer {
     this.#counts = counts;
     this.#shape = shape;
     this.#free = free;
-    this.#scratch = free.pop() ?? Buffer.allocUnsafeSlow(shape.chunkBytes);
   }
 
   bulk(length: number): Buffer {
@@ -38,6 +38,7 @@ export class RecordPlacer implements BlockPlacer {
     if (length > count * this.#shape.recordBytes)
       throw new RespProtocolError(`it sent ${length} bytes for ${count} records`);
     this.#length = length;
+    this.#scratch ??= this.#free.pop() ?? Buffer.allocUnsafeSlow(this.#shape.chunkBytes);
     return this.#scratch;
   }
 
@@ -47,14 +48,17 @@ export class RecordPlacer implements BlockPlacer {
 
   finish(): void {
     this.#settle();
-    if (this.#free.length < SCRATCH_MAX) this.#free.push(this.#scratch);
+    if (this.#scratch !== null && this.#free.length < SCRATCH_MAX) this.#free.push(this.#scratch);
+    this.#scratch = null;
   }
 
   #settle(): void {
     const [length, part, count] = [this.#length, this.#parts[this.#part], this.#counts[this.#run]];
+    const scratch = this.#scratch;
     this.#length = -1;
-    if (length < 0 || part === undefined || count === undefined) return;
-    for (let i = 0; i < count; i++) this.#place(part, this.#index + i, i * this.#shape.recordBytes, length);
+    if (length < 0 || scratch === null || part === undefined || count === undefined) return;
+    for (let i = 0; i < count; i++)
+      this.#place(part, this.#index + i, scratch, i * this.#shape.recordBytes, length);
     this.#index += count;
     // A run never reaches into the next part.
     if (this.#index < part.blocks.length) return;
@@ -62,17 +66,17 @@ export class RecordPlacer implements BlockPlacer {
     this.#index = 0;
   }
 
-  #place(part: ReadPart, index: number, from: number, length: number): void {
+  #place(part: ReadPart, index: number, scratch: Buffer, from: number, length: number): void {
     const { recordBytes, blockSizeBytes } = this.#shape;
     const to = part.placeOf(index);
     const isThere = from + recordBytes <= length;
-    if (isThere ? !hasChecksum(this.#scratch, from) : from >= length) {
+    if (isThere ? !hasChecksum(scratch, from) : from >= length) {
       part.into.fill(0, to, to + blockSizeBytes);
       return;
     }
-    const data = this.#scratch.subarray(from + CHECKSUM_BYTES, from + recordBytes);
+    const data = scratch.subarray(from + CHECKSUM_BYTES, from + recordBytes);
     // A record that is cut off was not written by this layout, whatever its checksum says.
-    if (!isThere || !matchesChecksum(this.#scratch, from, data)) return part.noteCorrupt(index);
+    if (!isThere || !matchesChecksum(scratch, from, data)) return part.noteCorrupt(index);
     data.copy(part.into, to);
     part.noteStored(index);
   }
