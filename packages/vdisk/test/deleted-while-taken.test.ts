@@ -51,7 +51,7 @@ it('a vdisk that is deleted while a server takes it is not mounted, and its owne
       },
       log: silentLogger,
     });
-    await assert.rejects(mounting, { code: 'unknown-vdisk' });
+    await assert.rejects(mounting, { code: 'being-deleted' });
     assert.equal(await store.get(ownerKey('v1')), null);
   } finally {
     store.close();

@@ -7,7 +7,7 @@ import { CuttableLine, EngineLink, until } from '@salvor/testkit';
 import { OwnedElsewhereError } from '../src/index.ts';
 import { DataPlane, type DataPlaneOptions, type Mounted } from './data-plane.ts';
 
-const settings = { leaseTtlSeconds: 2, holdMaxMs: 400 };
+const settings = { leaseTtlSeconds: 2, holdMaxMs: 2_500 };
 const block = (fill: number): Buffer => Buffer.alloc(4096, fill);
 
 /** An owner whose line to etcd can be cut, while everybody else sees etcd. */
