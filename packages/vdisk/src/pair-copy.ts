@@ -14,11 +14,11 @@ const STEP_MAX_BYTES = 1 << 20;
 /** Steps under way at once, so that the engines are never idle between them. */
 const STEPS_IN_FLIGHT = 4;
 /**
- * While clients are at work: one small step at a time, and as long a rest behind it. An engine carries out one command at
+ * While clients are at work: one small step at a time, and a rest of twice its time behind it. An engine carries out one command at
  * a time, so a client waits for whole steps; and where cores are few it waits for the copier itself.
  */
 const POLITE_STEP_BLOCKS = 32;
-const POLITE_REST = 1;
+const POLITE_REST = 2;
 
 export interface PairCopyOptions {
   readonly pair: Pair;

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { CopyError, copier } from '../src/copy/copier.ts';
 import { copyGuardKey, epochKey } from '../src/engine-keys.ts';
 import { FencedError } from '../src/errors.ts';
+import type { LayoutSpec } from '../src/layout/layout-spec.ts';
 import { VolumeLayout } from '../src/layout/volume.ts';
 import { Frame } from '../src/resp.ts';
 import { RespLink, throwIfError } from '../src/resp-link.ts';
@@ -170,6 +171,21 @@ test('steps of a job that is closed end at once', async () => {
 function linkTo({ address }: TestEngine) {
   return { address, connectTimeoutMs: 1_000, commandTimeoutMs: 1_000, clientName: 'test' };
 }
+
+test('when the worker dies, what it was doing fails, and the next job has another one', async () => {
+  const { source, target, spec } = await startCopyEngines();
+  await put(source, { 1: 'a' });
+  const job = copier.open(spec);
+  await job.copy([1], 'all');
+  // A job that makes no sense ends the thread.
+  const broken = copier.open({ ...spec, layout: undefined as unknown as LayoutSpec });
+  assert.match((await refused(broken.copy([1], 'all'))).message, /the copy worker is gone/);
+  assert.match((await refused(job.copy([1], 'all'))).message, /the copy worker is gone/);
+  const next = copier.open(spec);
+  assert.equal((await next.copy([1], 'all')).stored, 1);
+  assert.deepEqual(await stored(target), await stored(source));
+  next.close();
+});
 
 async function refused(step: Promise<unknown>): Promise<CopyError> {
   const error = await refusal(step);
