@@ -156,7 +156,7 @@ export async function deleteVdisk(
     const tombstone = { state: 'deleting' as const, operations: [operation], at: now() };
     const puts = [{ key: lifecycleAt, value: formatRecord(vdiskLifecycleSchema, lifecycleAt, tombstone) }];
     const work = { message: `frees the blocks of vdisk ${vdisk}`, checkpoint: removal };
-    return { canonical, admission, entries, puts, deletes: own, work };
+    return { canonical, admission, entries, puts, deletes: [...own, vdiskTemplateKey(vdisk)], work };
   });
 }
 
