@@ -71,11 +71,11 @@ export class Copier {
     if (this.#worker !== null) return this.#worker;
     const worker = startThread();
     this.#worker = worker;
-    // An idle worker must not keep the process.
-    worker.unref();
     worker.on('message', (answer: CopyAnswer) => this.#take(worker, answer));
     worker.on('error', (error) => this.#end(worker, String(error)));
     worker.on('exit', (code) => this.#end(worker, `it ended with code ${code}`));
+    // An idle worker must not keep the process. Last, for a listener to its messages keeps it again.
+    worker.unref();
     return worker;
   }
 
