@@ -22,6 +22,16 @@ export class EngineError extends SalvorError {
   }
 }
 
+/** What failed was a link to an engine as etcd recorded it before: it says nothing about the one that is meant now. */
+export class OutdatedLinkError extends EngineError {
+  constructor(address: string, found: EngineError) {
+    super(
+      'unreachable',
+      `what etcd records changed while engine ${address} was being connected: ${found.message}`,
+    );
+  }
+}
+
 /** Blocks on an engine do not match their checksums. The engine itself works: its other blocks are read from it. */
 export class CorruptBlocksError extends EngineError {
   readonly blocks: readonly number[];

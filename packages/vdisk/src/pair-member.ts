@@ -1,7 +1,7 @@
 import { copier } from './copy/copier.ts';
 import { EngineSession } from './engine-session.ts';
 import { unixSocketOf } from './engine-socket.ts';
-import { EngineError, FencedError, VdiskIoError } from './errors.ts';
+import { EngineError, FencedError, OutdatedLinkError, VdiskIoError } from './errors.ts';
 import type { Transaction } from './fenced-lane.ts';
 import type { Pair } from './pair.ts';
 import type { MemberRecord } from './pair-context.ts';
@@ -137,7 +137,7 @@ export class PairMember {
 
   fail(error: EngineError): void {
     // What breaks while the vdisk is unmounted says nothing about the engine.
-    if (this.fault !== null || this.#pair.closed) return;
+    if (this.fault !== null || this.#pair.closed || error instanceof OutdatedLinkError) return;
     this.fault = error;
     this.#drop();
     // A repair will follow: its worker need not be waited for then.
@@ -185,7 +185,9 @@ export class PairMember {
       // What was judged unfit may not stay behind as the open session.
       if (session !== null && this.session === session) this.#drop();
       // The record may have moved on meanwhile: then this failure says nothing about the member as it is now.
-      if (error instanceof EngineError && isSameState(this.record, record)) this.fail(error);
+      if (!(error instanceof EngineError)) throw error;
+      if (!isSameState(this.record, record)) throw new OutdatedLinkError(record.address, error);
+      this.fail(error);
       throw error;
     }
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { EngineError } from '../src/errors.ts';
 import { PairHarness, stored, TestEngine, until } from './pair-harness.ts';
 
 const engines: TestEngine[] = [];
@@ -50,5 +51,37 @@ test('a new attempt that begins while the one before is prepared is not blamed f
   assert.equal(h.failures.length, failures);
   assert.equal(h.repairs[0]?.attempt, 2);
   assert.deepEqual(await stored(a), await stored(b));
+  h.pair.close(new Error('done'));
+});
+
+test('a spare is not blamed for what was found on the engine whose place it takes', async () => {
+  const [a, b, spare] = await Promise.all([TestEngine.start(), TestEngine.start(), TestEngine.start()]);
+  engines.push(a, b, spare);
+  const h = await new PairHarness(a, b).mount();
+  await h.write(1, 0x11);
+  const primary = h.pair.member('primary');
+  const open = primary.openUnjudged.bind(primary);
+  let isOpening = false;
+  let letFail = (): void => {};
+  const failing = new Promise<void>((resolve) => {
+    letFail = resolve;
+  });
+  primary.openUnjudged = async () => {
+    if (isOpening) return await open();
+    isOpening = true;
+    await failing;
+    throw new EngineError('identity-lost', `engine ${a.address}: it lost its data`);
+  };
+  await a.cli('CLIENT', 'KILL', 'TYPE', 'normal');
+  await until(() => isOpening, 'the link is being opened anew');
+  const reading = h.read(1);
+  // While it waits for the link, etcd puts the spare in the place of the engine.
+  h.record(a.address, 'offline');
+  h.repairFinal(spare);
+  letFail();
+  assert.equal(await reading, 0x11);
+  await until(() => h.repairs.length === 1 || h.failures.length > 0, 'the rebuild ends');
+  assert.deepEqual(h.failures, []);
+  assert.deepEqual(await stored(spare), await stored(b));
   h.pair.close(new Error('done'));
 });
