@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setFlagsFromString } from 'node:v8';
 import { OperationWorkers, openStore } from '@salvor/config-store';
 import { messageOf, runService } from '@salvor/service-kit';
 import { Bandwidth } from '@salvor/vdisk';
@@ -12,6 +13,8 @@ import { stderrEvents } from './stderr-events.ts';
 import { Takeovers } from './takeovers.ts';
 import { VdiskExports } from './vdisk-exports.ts';
 
+// The heap is collected when it has grown by a fifth, not when it has doubled: mounts leave much behind, requests little.
+setFlagsFromString('--heap-growing-percent=20');
 // Blocks of 4 KiB come from large slabs instead of one allocation each.
 Buffer.poolSize = 1 << 20;
 
