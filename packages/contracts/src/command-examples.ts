@@ -194,6 +194,22 @@ export const commandExamples: Readonly<
       },
     },
   },
+  'operation.pause': {
+    request: { operation: 'op-5e80' },
+    reply: {
+      operation: 'op-5e80',
+      outcome: 'applied',
+      reason: 'operation op-5e80 (vdisk.scrub) is paused; operation.resume lets it go on',
+    },
+  },
+  'operation.resume': {
+    request: { operation: 'op-5e80' },
+    reply: {
+      operation: 'op-5e80',
+      outcome: 'applied',
+      reason: 'operation op-5e80 (vdisk.scrub) goes on where it was',
+    },
+  },
   'operation.list': { request: { all: true }, reply: { operations: [operation] } },
   'source.list': {
     request: {},

@@ -43,6 +43,8 @@ export const commandServices: Readonly<Record<CommandName, { service: ServiceNam
   'operation.cancel': { service: 'repair-coordinator', mutating: true },
   'operation.get': { service: 'repair-coordinator', mutating: false },
   'operation.list': { service: 'repair-coordinator', mutating: false },
+  'operation.pause': { service: 'repair-coordinator', mutating: true },
+  'operation.resume': { service: 'repair-coordinator', mutating: true },
   'source.list': { service: 'log-watcher', mutating: false },
   'vdisk.clone': { service: 'repair-coordinator', mutating: true },
   'vdisk.create': { service: 'repair-coordinator', mutating: true },

@@ -7,6 +7,7 @@ import {
   cancelOperation,
   createCluster,
   type EngineStatusResult,
+  pauseOperation,
   previewCluster,
 } from '@salvor/config-store';
 import type { EventInits, EventType } from '@salvor/contracts';
@@ -168,6 +169,14 @@ export function commandHandlers({
     }),
     'operation.cancel': async ({ operation }) => {
       const { outcome, code, reason } = await cancelOperation(store, operation, 'command');
+      return accepted({ outcome, code, reason, operation }, {});
+    },
+    'operation.pause': async ({ operation }) => {
+      const { outcome, code, reason } = await pauseOperation(store, operation, 'paused', 'command');
+      return accepted({ outcome, code, reason, operation }, {});
+    },
+    'operation.resume': async ({ operation }) => {
+      const { outcome, code, reason } = await pauseOperation(store, operation, 'resumed', 'command');
       return accepted({ outcome, code, reason, operation }, {});
     },
     'operation.get': async ({ operation }) => ({ operation: await describeOperation(store, operation) }),

@@ -8,6 +8,7 @@ import {
   INCIDENTS_PREFIX,
   type IncidentRecord,
   incidentSchema,
+  isPaused,
   listClusters,
   listOperations,
   listRepairRecords,
@@ -242,5 +243,6 @@ export function operationDescription({
     ...(code === undefined ? {} : { code }),
     updatedAt,
     cancelRequested: cancel !== undefined,
+    paused: isPaused(work),
   };
 }

@@ -24,6 +24,7 @@ export const operationCommands: readonly Command[] = [
           ['message', printable(operation.message)],
           ['about', operation.subject === undefined ? undefined : printable(operation.subject)],
           ['steps', operation.done === undefined ? undefined : stepsText(operation)],
+          ['paused', operation.paused ? 'yes' : undefined],
           ['asked to stop', operation.cancelRequested && endedAt === undefined ? 'yes' : undefined],
           ['started', dateTimeText(startedAt)],
           [
@@ -76,6 +77,30 @@ export const operationCommands: readonly Command[] = [
     async run({ args, paint, print, withBus }) {
       const request = { operation: args.positional('operation'), operationId: args.text('operation-id') };
       const { reply, json } = await withBus((session) => session.ask('operation.cancel', request));
+      print(json, () => outcomeText(paint, reply));
+    },
+  },
+  {
+    name: 'operation pause',
+    sends: 'operation.pause',
+    positionals: [{ name: 'operation', help: 'the id of the operation' }],
+    options: { 'operation-id': operationIdOption },
+    examples: ['salvor operation pause op-5e80'],
+    async run({ args, paint, print, withBus }) {
+      const request = { operation: args.positional('operation'), operationId: args.text('operation-id') };
+      const { reply, json } = await withBus((session) => session.ask('operation.pause', request));
+      print(json, () => outcomeText(paint, reply));
+    },
+  },
+  {
+    name: 'operation resume',
+    sends: 'operation.resume',
+    positionals: [{ name: 'operation', help: 'the id of the operation' }],
+    options: { 'operation-id': operationIdOption },
+    examples: ['salvor operation resume op-5e80'],
+    async run({ args, paint, print, withBus }) {
+      const request = { operation: args.positional('operation'), operationId: args.text('operation-id') };
+      const { reply, json } = await withBus((session) => session.ask('operation.resume', request));
       print(json, () => outcomeText(paint, reply));
     },
   },

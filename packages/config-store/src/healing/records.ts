@@ -151,6 +151,8 @@ export const workSchema = z.looseObject({
   code: text.optional(),
   /** Somebody wants it to stop. Whoever does the work ends it when that is safe. */
   cancel: z.looseObject({ by: text, at: millis }).optional(),
+  /** Nobody works on it until somebody wants it to go on; it may still be cancelled. */
+  pause: z.looseObject({ by: text, at: millis }).optional(),
   /** Belongs to the kind of operation, which checks it when it reads it. */
   checkpoint: z.unknown().optional(),
 });

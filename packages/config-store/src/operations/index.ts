@@ -16,4 +16,6 @@ export {
   OperationWorkers,
   type OperationWorkersOptions,
 } from './operation-workers.ts';
+export { decidePause, type PauseResult } from './pause-decision.ts';
+export { isPaused, pauseOperation } from './pause-operation.ts';
 export { runningWork } from './running-work.ts';

@@ -8,6 +8,7 @@ import {
 } from '../healing/records.ts';
 import { operationKey, operationWorkerKey } from '../keys.ts';
 import type { ConfigStore, Lease, StoreEntry, Transaction } from '../types.ts';
+import { isPaused } from './pause-operation.ts';
 
 /** The process that carried an operation out does so no longer: another one took it up, or it has ended. */
 export class OperationLostError extends SalvorError {
@@ -53,7 +54,8 @@ export class OperationClaim {
     const { entries } = await store.getMany(Object.values(keys));
     const entry = entries.get(keys.record);
     if (entry == null || entries.get(keys.worker) != null) return null;
-    if (recordOf(entry).work?.status !== 'running') return null;
+    const { work } = recordOf(entry);
+    if (work?.status !== 'running' || isPaused(work)) return null;
     const value = formatRecord(operationWorkerSchema, keys.worker, { worker, since: Date.now() });
     const taken = await store.transact({
       compare: [

@@ -6,6 +6,7 @@ import { OPERATION_WORKERS_PREFIX, OPERATIONS_PREFIX, parseKey } from '../keys.t
 import type { ChangeBatch, ConfigStore, Lease, StoreLog, Transaction, Watch } from '../types.ts';
 import { whenAvailable } from '../when-available.ts';
 import { OperationClaim, OperationElsewhereError, OperationLostError } from './operation-claim.ts';
+import { isPaused } from './pause-operation.ts';
 
 export interface OperationProgress {
   readonly message?: string;
@@ -116,7 +117,10 @@ export class OperationWorkers {
       if (about?.kind !== 'operation') continue;
       const record = entry === null ? null : this.#readable(key, entry.value);
       const work = record?.work;
-      if (work?.status === 'running' && record !== null && this.#executor(record) !== undefined) {
+      if (isPaused(work)) {
+        this.#due.delete(about.operation);
+        this.#running.get(about.operation)?.pause(work?.pause?.by ?? '');
+      } else if (work?.status === 'running' && record !== null && this.#executor(record) !== undefined) {
         this.#due.set(about.operation, record);
         if (work.cancel !== undefined) this.#running.get(about.operation)?.cancel(work.cancel.by);
       } else {
@@ -226,8 +230,8 @@ export class OperationWorkers {
       }
       await waits(claim, new SalvorError('conflict', 'what it is about was changed by others'));
     } catch (error) {
-      if (error instanceof OperationLostError || error instanceof OperationElsewhereError || this.#stopped)
-        throw error;
+      if (error instanceof OperationLostError || error instanceof OperationElsewhereError) throw error;
+      if (this.#stopped || running.paused) throw error;
       await waits(claim, error).catch((unsaid: unknown) => {
         if (unsaid instanceof OperationLostError) throw unsaid;
         this.#options.log.warn(
@@ -267,6 +271,13 @@ class Running {
   readonly abort = new AbortController();
   ended: Promise<void> = Promise.resolve();
   cancelled = false;
+  paused = false;
+
+  /** It is let go, and goes on from its checkpoint when it is taken up again. */
+  pause(by: string): void {
+    this.paused = true;
+    this.abort.abort(new SalvorError('paused', `paused by ${by}`));
+  }
 
   cancel(by: string): void {
     this.cancelled = true;

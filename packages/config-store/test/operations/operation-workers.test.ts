@@ -6,6 +6,7 @@ import { beginOperation } from '../../src/operations/begin-operation.ts';
 import { cancelOperation } from '../../src/operations/cancel-operation.ts';
 import { listOperations, readOperation } from '../../src/operations/operation-directory.ts';
 import { type Executor, OperationWorkers } from '../../src/operations/operation-workers.ts';
+import { pauseOperation } from '../../src/operations/pause-operation.ts';
 import { openStore } from '../../src/store.ts';
 import type { ConfigStore } from '../../src/types.ts';
 import { EtcdServer } from '../etcd/etcd-server.ts';
@@ -148,6 +149,49 @@ describe('long operations', () => {
     assert.equal((await cancelOperation(store, operation, 'alice')).outcome, 'already');
     const unknown = await cancelOperation(store, 'nobody', 'alice');
     assert.deepEqual([unknown.outcome, unknown.code], ['refused', 'unknown-operation']);
+  });
+
+  it('are let go when paused, and go on from their checkpoint when resumed', async () => {
+    const begun: unknown[] = [];
+    const executor: Executor = async ({ checkpoint, signal, report, cancelRequested }) => {
+      begun.push(checkpoint);
+      if (checkpoint === 'half') return { status: 'completed', message: 'done' };
+      await report({ checkpoint: 'half' }, { now: true });
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      assert.equal(cancelRequested(), false);
+      throw signal.reason;
+    };
+    await workersOf(executor);
+    const operation = await begin();
+    const isFree = async (): Promise<boolean> => (await store.get(operationWorkerKey(operation))) === null;
+    await until('a checkpoint', async () => (await recordOf(operation)).work.checkpoint === 'half');
+    assert.equal((await pauseOperation(store, operation, 'paused', 'alice')).outcome, 'applied');
+    await until('it to be let go', isFree);
+    assert.equal((await pauseOperation(store, operation, 'paused', 'alice')).outcome, 'already');
+    // Another process that comes up does not take it either.
+    await workersOf(executor, 'second');
+    assert.ok(await isFree());
+    assert.equal((await recordOf(operation)).work.status, 'running');
+    assert.equal((await pauseOperation(store, operation, 'resumed', 'alice')).outcome, 'applied');
+    assert.equal((await ended(operation)).status, 'completed');
+    assert.deepEqual(begun, [undefined, 'half']);
+    assert.deepEqual((await pauseOperation(store, operation, 'resumed', 'alice')).code, 'operation-ended');
+    assert.deepEqual((await pauseOperation(store, 'nobody', 'paused', 'alice')).code, 'unknown-operation');
+  });
+
+  it('may be cancelled while paused', async () => {
+    await workersOf(async ({ signal, cancelRequested }) => {
+      if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      if (!cancelRequested()) throw signal.reason;
+      return { status: 'cancelled', message: 'stopped' };
+    });
+    const operation = await begin();
+    const isFree = async (): Promise<boolean> => (await store.get(operationWorkerKey(operation))) === null;
+    await until('somebody to be at work', async () => !(await isFree()));
+    await pauseOperation(store, operation, 'paused', 'alice');
+    await until('it to be let go', isFree);
+    assert.equal((await cancelOperation(store, operation, 'bob')).outcome, 'applied');
+    assert.equal((await ended(operation)).status, 'cancelled');
   });
 
   it('a process that lost its claim stores nothing more', async () => {

@@ -368,6 +368,46 @@ export interface OperationListRequestInit {
   limit?: number | undefined;
 }
 
+/** The operation waits. */
+export interface OperationPauseReply {
+  /** Id of the operation that is to wait. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type OperationPauseReplyInit = OperationPauseReply;
+
+/** Lets an operation that is under way wait. What it did so far stays done; operation.resume lets it go on from there. */
+export interface OperationPauseRequest {
+  /** Id of the operation that is to wait. */
+  operation: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type OperationPauseRequestInit = OperationPauseRequest;
+
+/** The operation goes on. */
+export interface OperationResumeReply {
+  /** Id of the operation that is to go on. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type OperationResumeReplyInit = OperationResumeReply;
+
+/** Lets a paused operation go on where it was. */
+export interface OperationResumeRequest {
+  /** Id of the operation that is to go on. */
+  operation: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type OperationResumeRequestInit = OperationResumeRequest;
+
 /** Log sources. */
 export interface SourceListReply {
   /** In the order of the configuration. */
@@ -1274,6 +1314,8 @@ export interface OperationDescription {
   updatedAt?: number | undefined;
   /** Whether it was asked to stop. */
   cancelRequested: boolean;
+  /** Whether it waits until operation.resume. */
+  paused: boolean;
 }
 export interface OperationDescriptionInit {
   operation: string;
@@ -1288,6 +1330,7 @@ export interface OperationDescriptionInit {
   code?: string | undefined;
   updatedAt?: number | undefined;
   cancelRequested?: boolean | undefined;
+  paused?: boolean | undefined;
 }
 
 /** applied: this call made the change. already: the same operation, or another one, had made it before. */
@@ -1667,6 +1710,10 @@ export interface RecordTypes {
   readonly OperationGetRequest: OperationGetRequest;
   readonly OperationListReply: OperationListReply;
   readonly OperationListRequest: OperationListRequest;
+  readonly OperationPauseReply: OperationPauseReply;
+  readonly OperationPauseRequest: OperationPauseRequest;
+  readonly OperationResumeReply: OperationResumeReply;
+  readonly OperationResumeRequest: OperationResumeRequest;
   readonly SourceListReply: SourceListReply;
   readonly SourceListRequest: SourceListRequest;
   readonly VdiskCloneReply: VdiskCloneReply;
@@ -1769,6 +1816,10 @@ export interface RecordInits {
   readonly OperationGetRequest: OperationGetRequestInit;
   readonly OperationListReply: OperationListReplyInit;
   readonly OperationListRequest: OperationListRequestInit;
+  readonly OperationPauseReply: OperationPauseReplyInit;
+  readonly OperationPauseRequest: OperationPauseRequestInit;
+  readonly OperationResumeReply: OperationResumeReplyInit;
+  readonly OperationResumeRequest: OperationResumeRequestInit;
   readonly SourceListReply: SourceListReplyInit;
   readonly SourceListRequest: SourceListRequestInit;
   readonly VdiskCloneReply: VdiskCloneReplyInit;
@@ -1878,6 +1929,8 @@ export interface CommandRecords {
   readonly 'operation.cancel': { readonly request: 'OperationCancelRequest'; readonly reply: 'OperationCancelReply' };
   readonly 'operation.get': { readonly request: 'OperationGetRequest'; readonly reply: 'OperationGetReply' };
   readonly 'operation.list': { readonly request: 'OperationListRequest'; readonly reply: 'OperationListReply' };
+  readonly 'operation.pause': { readonly request: 'OperationPauseRequest'; readonly reply: 'OperationPauseReply' };
+  readonly 'operation.resume': { readonly request: 'OperationResumeRequest'; readonly reply: 'OperationResumeReply' };
   readonly 'source.list': { readonly request: 'SourceListRequest'; readonly reply: 'SourceListReply' };
   readonly 'vdisk.clone': { readonly request: 'VdiskCloneRequest'; readonly reply: 'VdiskCloneReply' };
   readonly 'vdisk.create': { readonly request: 'VdiskCreateRequest'; readonly reply: 'VdiskCreateReply' };
