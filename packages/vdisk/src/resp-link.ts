@@ -9,7 +9,7 @@ import { callAtTurnEnd, type TurnEnd } from './turn.ts';
 export interface LinkOptions extends EnginePlace {
   readonly db: number;
   readonly password?: string | undefined;
-  /** A reply that takes longer ends the link: the engine counts as hung. */
+  /** An engine that owes replies and sends nothing for so long counts as hung: the link ends. */
   readonly commandTimeoutMs: number;
   /** Shown by CLIENT LIST; tells one owner's links from another's. */
   readonly clientName: string;
@@ -20,6 +20,11 @@ export interface LinkOptions extends EnginePlace {
  * clock: a process that was stopped for a while finds its replies in the socket, and must not blame the engine.
  */
 const OVERDUE_CHECK_MS = 25;
+/**
+ * A single reply that takes so many times the command timeout ends the link all the same, though others still come: an
+ * engine as slow as that is of no use.
+ */
+const SLOWEST_REPLY_TIMEOUTS = 10;
 /** A link without requests for so many checks stops looking. */
 const IDLE_CHECKS = 40;
 /** A reply that takes longer makes the link look whether the engine still listens, in milliseconds. */
@@ -45,6 +50,8 @@ export class RespLink implements ReplyTaker, TurnEnd {
   #broken: EngineError | null = null;
   #suspected = false;
   #checks = 0;
+  /** Number of the check before which bytes came last. */
+  #heardBefore = 0;
   #begun = 0;
   #idleChecks = 0;
 
@@ -153,6 +160,7 @@ export class RespLink implements ReplyTaker, TurnEnd {
 
   #receive(reader: RespReader, bytes: Buffer, length: number): void {
     if (this.#broken !== null) return;
+    this.#heardBefore = this.#checks + 1;
     try {
       reader.feed(bytes, length);
     } catch (error) {
@@ -174,10 +182,15 @@ export class RespLink implements ReplyTaker, TurnEnd {
     }
     this.#idleChecks = 0;
     const { commandTimeoutMs } = this.#options;
-    const waitedMs = (this.#checks - first.sentBefore) * OVERDUE_CHECK_MS;
-    if (waitedMs >= commandTimeoutMs) {
+    // What waits behind the replies of others waits for no fault of the engine.
+    const waitedMs = (this.#checks - Math.max(first.sentBefore, this.#heardBefore)) * OVERDUE_CHECK_MS;
+    const inAllMs = (this.#checks - first.sentBefore) * OVERDUE_CHECK_MS;
+    if (waitedMs >= commandTimeoutMs || inAllMs >= SLOWEST_REPLY_TIMEOUTS * commandTimeoutMs) {
       this.#fail(
-        new EngineError('timeout', `engine ${this.address} gave no reply within ${commandTimeoutMs} ms`),
+        new EngineError(
+          'timeout',
+          `engine ${this.address} gave no reply within ${Math.max(waitedMs, commandTimeoutMs)} ms`,
+        ),
       );
     } else if (waitedMs >= SUSPECT_AFTER_MS) this.#suspect();
   }
