@@ -19,6 +19,10 @@ const STEPS_IN_FLIGHT = 4;
  */
 const POLITE_STEP_BLOCKS = 32;
 const POLITE_REST = 2;
+/** So many blocks go before any of that: a short outage is over sooner than clients would notice the copy. */
+const HASTY_BLOCKS = 1024;
+/** A step of which less than one block in so many was stored was cheap: the next may be a large one, at once. */
+const SPARSE_BELOW = 8;
 
 export interface PairCopyOptions {
   readonly pair: Pair;
@@ -39,6 +43,7 @@ export class PairCopy {
   readonly #inFlight = new Set<Promise<void>>();
   #failure: unknown = null;
   #copied = 0;
+  #isSparse = false;
   #stored = 0;
 
   constructor(options: PairCopyOptions) {
@@ -79,10 +84,10 @@ export class PairCopy {
     const bandwidth = settings.repairBandwidth;
     const most = Math.max(1, Math.min(STEP_MAX_BLOCKS, Math.floor(STEP_MAX_BYTES / blockSizeBytes)));
     for (let i = 0; i < bits.length && this.#failure === null; ) {
-      const isPolite = clientActivity.isBusy();
-      const count = isPolite ? Math.min(most, POLITE_STEP_BLOCKS) : most;
+      const isPolite = this.#copied >= HASTY_BLOCKS && clientActivity.isBusy();
+      const count = isPolite && !this.#isSparse ? Math.min(most, POLITE_STEP_BLOCKS) : most;
       await bandwidth?.take(count * blockSizeBytes);
-      const beganAt = performance.now();
+      const [beganAt, storedBefore] = [performance.now(), this.#stored];
       const step = this.#step(bits.slice(i, i + count))
         .catch((error: unknown) => this.#fail(error))
         .finally(() => this.#inFlight.delete(step));
@@ -90,7 +95,8 @@ export class PairCopy {
       i += count;
       if (isPolite) {
         await Promise.all(this.#inFlight);
-        await pause((performance.now() - beganAt) * POLITE_REST);
+        this.#isSparse = (this.#stored - storedBefore) * SPARSE_BELOW < count;
+        if (!this.#isSparse) await pause((performance.now() - beganAt) * POLITE_REST);
       } else if (this.#inFlight.size >= STEPS_IN_FLIGHT) await Promise.race(this.#inFlight);
     }
   }

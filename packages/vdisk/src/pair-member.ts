@@ -1,4 +1,3 @@
-import { copier } from './copy/copier.ts';
 import { EngineSession } from './engine-session.ts';
 import { unixSocketOf } from './engine-socket.ts';
 import { EngineError, FencedError, OutdatedLinkError, VdiskIoError } from './errors.ts';
@@ -140,8 +139,6 @@ export class PairMember {
     if (this.fault !== null || this.#pair.closed || error instanceof OutdatedLinkError) return;
     this.fault = error;
     this.#drop();
-    // A repair will follow: its worker need not be waited for then.
-    copier.warm();
     this.#pair.context.engineFailed(this.record, error);
     this.#pair.changed();
   }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { OperationWorkers, openStore } from '@salvor/config-store';
 import { messageOf, runService } from '@salvor/service-kit';
-import { Bandwidth } from '@salvor/vdisk';
+import { Bandwidth, warmCopier } from '@salvor/vdisk';
 import { BusPresence } from './bus-presence.ts';
 import { IdleRepairs } from './idle-repairs.ts';
 import { type NbdServer, startNbdServer } from './nbd/server.ts';
@@ -22,6 +22,7 @@ await runService({
   name: 'nbd-server',
   settings: nbdServerSettings,
   start: async ({ config, log, metrics }) => {
+    warmCopier();
     const store = openStore({ endpoints: config.etcdEndpoints, log });
     const owner = { server: config.serverId, instance: randomUUID() };
     const presence = new BusPresence(config, owner, log);

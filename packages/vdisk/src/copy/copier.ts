@@ -99,6 +99,11 @@ export class Copier {
 /** One for the process: every vdisk shares the thread. */
 export const copier = new Copier();
 
+/** For a process that will do repairs: to start the thread costs the event loop most of what a failover may take. */
+export function warmCopier(): void {
+  copier.warm();
+}
+
 /** Compiled, the thread runs its own module. Run from source, as tests do, it needs the loader of its parent first. */
 function startThread(): Worker {
   if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./copy-worker.js', import.meta.url));
