@@ -38,6 +38,7 @@ export class EngineSession {
   readonly #options: SessionOptions;
   readonly #reads: GatheredReads;
   #closed = false;
+  #isBroken = false;
 
   private constructor(options: SessionOptions, reader: RespLink, writer: RespLink, head: WriteHead) {
     this.#options = options;
@@ -159,9 +160,11 @@ export class EngineSession {
   }
 
   #break(error: EngineError): void {
-    if (this.#closed) return;
-    this.close();
+    if (this.#closed || this.#isBroken) return;
+    this.#isBroken = true;
+    // First the owner of the session: those who wait on the other link ask it what to do next.
     this.onBroken(error);
+    this.close();
   }
 }
 
