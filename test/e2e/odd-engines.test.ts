@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, renameSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { EngineLink, killEngine, type StackEngine, until } from '@salvor/testkit';
+import { HealingStack } from './healing-stack.ts';
+import { command, movesOf, OddEngineStage, temporaryOutage } from './odd-engine.ts';
+
+let healing: HealingStack;
+let stage: OddEngineStage;
+before(async () => {
+  healing = await HealingStack.start({ primaries: 2, slaves: 2, spares: 0 });
+  stage = new OddEngineStage(healing, 'v1', await healing.createVdisk('v1'));
+});
+after(async () => {
+  await healing[Symbol.asyncDispose]();
+});
+
+test('an engine that hangs is left out, and is repaired when it goes on', async (t) => {
+  const engine = healing.stack.engine('primary', 0);
+  await stage.underLoad(t, async (scene) => {
+    await scene.wrote(100);
+    await scene.fails(engine, () => engine.process.pause());
+    await scene.untilProbed(engine, 'hung');
+    await scene.wrote(100);
+    const incident = await scene.heals(engine, () => engine.process.resume());
+    assert.equal(incident.verdict?.verdict, 'temporary');
+    assert.deepEqual(movesOf(incident), temporaryOutage);
+    assert.match(incident.reporters[0]?.reason ?? '', /gave no reply within 1500 ms/);
+  });
+});
+
+test('an engine that is slow stays in service: nothing is reported', async (t) => {
+  const engine = healing.stack.engine('slave', 0);
+  const before = (await healing.transitions()).length;
+  await stage.underLoad(t, async (scene) => {
+    using link = await EngineLink.open(engine.port);
+    // Each answers when the pause before it is over.
+    for (let pauses = 0; pauses < 12; pauses++) await link.send('CLIENT', 'PAUSE', '200', 'ALL');
+    await scene.wrote(20);
+    t.diagnostic(`the slowest write took ${scene.load.stats.longestWriteMs.toFixed(0)} ms`);
+  });
+  assert.equal((await healing.transitions()).length, before);
+  assert.equal(await healing.engineStatus(engine.address), 'online');
+});
+
+/** What makes an engine answer and take no writes: the error reply it gives, and how it comes and goes. */
+interface Refusal {
+  readonly what: string;
+  readonly reply: RegExp;
+  readonly begin: (engine: StackEngine) => Promise<unknown>;
+  readonly end: (engine: StackEngine) => Promise<unknown>;
+}
+
+const set = (engine: StackEngine, name: string, value: string): Promise<string> =>
+  command(engine, 'CONFIG', 'SET', name, value);
+
+async function save(engine: StackEngine, outcome: 'ok' | 'err'): Promise<void> {
+  await command(engine, 'BGSAVE');
+  const ended = new RegExp(`rdb_bgsave_in_progress:0[^]*rdb_last_bgsave_status:${outcome}`);
+  await until(async () => ended.test(await command(engine, 'INFO', 'persistence')), {
+    what: `the save of ${engine.name} to end: ${outcome}`,
+    timeoutMs: 30_000,
+  });
+}
+
+const refusals: readonly Refusal[] = [
+  {
+    what: 'cannot save its data (MISCONF)',
+    reply: /MISCONF/,
+    begin: async (engine) => {
+      // A folder in the place of the snapshot: it can no more be replaced than on a full disk.
+      mkdirSync(join(engine.dataDir, 'dump.rdb'));
+      await set(engine, 'save', '3600 1');
+      await save(engine, 'err');
+    },
+    end: async (engine) => {
+      rmdirSync(join(engine.dataDir, 'dump.rdb'));
+      await save(engine, 'ok');
+      await set(engine, 'save', '');
+    },
+  },
+  {
+    what: 'is out of memory (OOM)',
+    reply: /OOM/,
+    begin: (engine) => set(engine, 'maxmemory', '1'),
+    end: (engine) => set(engine, 'maxmemory', '0'),
+  },
+  {
+    what: 'lacks the replicas it was told to need (NOREPLICAS)',
+    reply: /NOREPLICAS/,
+    begin: (engine) => set(engine, 'min-replicas-to-write', '1'),
+    end: (engine) => set(engine, 'min-replicas-to-write', '0'),
+  },
+  {
+    what: 'was made a read-only replica (READONLY)',
+    reply: /READONLY|read-only/,
+    begin: (engine) => command(engine, 'REPLICAOF', '127.0.0.1', '1'),
+    end: (engine) => command(engine, 'REPLICAOF', 'NO', 'ONE'),
+  },
+  {
+    what: 'wants a password that nobody knows (NOAUTH)',
+    reply: /NOAUTH/,
+    begin: async (engine) => {
+      using link = await EngineLink.open(engine.port);
+      await link.send('CONFIG', 'SET', 'requirepass', 'changed');
+      // Who is connected stays so; the next one is asked.
+      await link.send('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    },
+    end: async (engine) => {
+      using link = await EngineLink.open(engine.port);
+      await link.send('AUTH', 'changed');
+      await link.send('CONFIG', 'SET', 'requirepass', '');
+    },
+  },
+];
+
+for (const [index, { what, reply, begin, end }] of refusals.entries()) {
+  test(`an engine that ${what} is left out while it takes no writes, and repaired when it does`, async (t) => {
+    const engine = healing.stack.engine(index % 2 === 0 ? 'primary' : 'slave', index % 2);
+    await stage.underLoad(t, async (scene) => {
+      await scene.wrote(50);
+      await scene.fails(engine, async () => void (await begin(engine)));
+      assert.match(await scene.untilProbed(engine, 'refuses-commands'), reply);
+      await scene.wrote(50);
+      const incident = await scene.heals(engine, async () => void (await end(engine)));
+      assert.equal(incident.verdict?.verdict, 'temporary');
+      assert.deepEqual(movesOf(incident), temporaryOutage);
+      assert.match(incident.reporters[0]?.reason ?? '', reply);
+    });
+  });
+}
+
+test('an engine that is loading its data is waited for, whatever it does not show yet', async (t) => {
+  const engine = healing.stack.engine('primary', 1);
+  const { args } = engine.process.spec;
+  using link = await EngineLink.open(engine.port);
+  await Promise.all(Array.from({ length: 4_000 }, () => link.send('INCR', 'loaded-slowly')));
+  await stage.underLoad(t, async (scene) => {
+    await scene.wrote(50);
+    await scene.fails(engine, () => killEngine(engine));
+    const slowly = ['--key-load-delay', '400', '--loading-process-events-interval-bytes', '1024'];
+    const incident = await scene.heals(engine, async () => {
+      await engine.process.start({ args: [...args, ...slowly], ready: () => true });
+      await scene.untilProbed(engine, 'loading');
+      assert.equal((await scene.latestIncident(engine)).verdict, undefined);
+    });
+    assert.equal(incident.verdict?.verdict, 'temporary');
+    assert.deepEqual(movesOf(incident), temporaryOutage);
+  });
+});
+
+test('two engines that answer in each other’s place are never used, and repaired once they are back in theirs', async (t) => {
+  const [first, second] = [healing.stack.engine('primary', 0), healing.stack.engine('primary', 1)];
+  const swap = async (): Promise<void> => {
+    for (const engine of [first, second]) if (engine.process.running) await killEngine(engine);
+    renameSync(first.dataDir, `${first.dataDir}.aside`);
+    renameSync(second.dataDir, first.dataDir);
+    renameSync(`${first.dataDir}.aside`, second.dataDir);
+    for (const engine of [first, second]) await engine.process.start();
+  };
+  await stage.underLoad(t, async (scene) => {
+    await scene.wrote(50);
+    await scene.fails(first, swap);
+    await healing.untilStatus(second.address, 'offline');
+    for (const engine of [first, second]) {
+      await until(async () => (await scene.latestIncident(engine)).verdict?.verdict === 'permanent', {
+        what: `${engine.name} is found to be another engine`,
+        timeoutMs: 30_000,
+      });
+    }
+    await scene.wrote(50);
+    await scene.heals(first, swap);
+    for (const engine of [first, second]) {
+      const incident = await scene.latestIncident(engine);
+      assert.equal(incident.verdict?.verdict, 'temporary');
+      assert.deepEqual(movesOf(incident), temporaryOutage);
+    }
+  });
+});
