@@ -8,6 +8,7 @@ import {
   type StoredObject,
   wholeBlocks,
 } from './batch.ts';
+import { type BatchContent, decideBatchParts, type MemberPart } from './batch-plan.ts';
 import { addNotedObjects, addObjects } from './deduped/content-objects.ts';
 import { addMark } from './dirty-map.ts';
 import { armCommands, Transaction } from './fenced-lane.ts';
@@ -100,23 +101,17 @@ export class BatchApplication {
       this.#pair.noteError(readFrom, error);
       return false;
     }
-    switch (mode.kind) {
-      case 'mirrored': {
-        const frame = this.#frame(batch.seq, merged, objects);
-        return this.#send(batch, [
-          ['primary', frame],
-          ['slave', frame],
-        ]);
-      }
-      case 'single':
-        return this.#send(batch, [[mode.on, this.#frame(batch.seq, merged, objects)]]);
-      case 'alone':
-        return this.#applyAlone(batch, mode.on, merged, objects);
-      case 'repairing':
-        return this.#applyRepairing(batch, mode, merged, copied, objects);
-      default:
-        return false;
-    }
+    if (mode.kind === 'alone') return this.#applyAlone(batch, mode, merged, objects);
+    const parts = decideBatchParts(mode, contentOf(merged, copied), { seq: batch.seq, fork: null });
+    const [first] = parts;
+    if (first === undefined) return false;
+    // Members that get the same get the same bytes.
+    const shared = mode.kind === 'mirrored' ? this.#frame(batch.seq, first, merged, objects) : null;
+    const frameOf = (part: MemberPart): Frame => shared ?? this.#frame(batch.seq, part, merged, objects);
+    return this.#send(
+      batch,
+      parts.map((part) => [part.on, frameOf(part)]),
+    );
   }
 
   /** The final content of every changed block. Writes that change part of a block that nobody holds intact are refused. */
@@ -148,29 +143,20 @@ export class BatchApplication {
     return counted;
   }
 
-  /** Dirty marks first, then the sequence, then the data, in one transaction on the survivor. */
+  /** What the survivor serves alone builds on its own place in the write history, as it is on the open link. */
   async #applyAlone(
     batch: Batch,
-    on: MemberName,
+    mode: PairMode & { kind: 'alone' },
     merged: ReadonlyMap<number, Buffer | null>,
     objects: readonly StoredObject[],
   ): Promise<boolean> {
-    const member = this.#pair.member(on);
+    const member = this.#pair.member(mode.on);
     try {
       const { head } = await member.open();
-      const frame = new Frame();
-      const { vdisk, shards, layout } = this.#pair.context;
-      addMark(
-        frame,
-        vdisk,
-        [...merged.keys()].map((block) => layout.bitOf(block, shards)),
-        1,
-      );
-      const fork = head.fork ?? head.seq;
-      addAdvanceAlone(frame, vdisk, batch.seq, fork);
-      if (merged.size > 0) layout.addStore(frame, merged);
-      addObjects(frame, objects);
-      await member.transact(frame, { ...head, seq: batch.seq, fork });
+      for (const part of decideBatchParts(mode, contentOf(merged, []), head)) {
+        const frame = this.#frame(batch.seq, part, merged, objects);
+        await member.transact(frame, { ...head, seq: batch.seq, fork: part.fork });
+      }
       return true;
     } catch (error) {
       this.#pair.noteError(member, error);
@@ -178,49 +164,29 @@ export class BatchApplication {
     }
   }
 
-  #applyRepairing(
-    batch: Batch,
-    mode: { from: MemberName; to: MemberName },
-    merged: ReadonlyMap<number, Buffer | null>,
-    copied: readonly PendingCopied[],
-    objects: readonly StoredObject[],
-  ): Promise<boolean> {
-    const { vdisk, layout } = this.#pair.context;
-    // Both ring entries name every copied block, those that were equal too: a target that loses this batch and the copies
-    // before it finds them in the survivor's ring.
-    const touched = new Set([...merged.keys(), ...copied.flatMap(({ blocks }) => blocks)]);
-    const toSource = new Frame();
-    // The bits go in the very step that gives this batch its ring entry.
-    addMark(
-      toSource,
-      vdisk,
-      copied.flatMap(({ bits }) => bits),
-      0,
-    );
-    addAdvance(toSource, vdisk, batch.seq, touched);
-    if (merged.size > 0) layout.addStore(toSource, merged);
-    if (objects.length > 0) addNotedObjects(toSource, vdisk, batch.seq, objects);
-    const toTarget = new Frame();
-    addAdvance(toTarget, vdisk, batch.seq, touched);
-    if (merged.size > 0) layout.addStore(toTarget, merged, true);
-    if (objects.length > 0) addNotedObjects(toTarget, vdisk, batch.seq, objects);
-    return this.#send(batch, [
-      [mode.from, toSource],
-      [mode.to, toTarget],
-    ]);
-  }
-
+  /** Dirty marks first, then the sequence, then the data, in one transaction. */
   #frame(
     seq: number,
+    { fork, marksBlocks, clears, ring, replaces }: MemberPart,
     blocks: ReadonlyMap<number, Buffer | null>,
     objects: readonly StoredObject[],
-    isCopy = false,
   ): Frame {
     const frame = new Frame();
-    const { vdisk, layout } = this.#pair.context;
-    addAdvance(frame, vdisk, seq, blocks.keys());
-    if (blocks.size > 0) layout.addStore(frame, blocks, isCopy);
-    if (objects.length > 0) addNotedObjects(frame, vdisk, seq, objects);
+    const { vdisk, shards, layout } = this.#pair.context;
+    if (marksBlocks)
+      addMark(
+        frame,
+        vdisk,
+        [...blocks.keys()].map((block) => layout.bitOf(block, shards)),
+        1,
+      );
+    addMark(frame, vdisk, clears, 0);
+    if (ring !== null) addAdvance(frame, vdisk, seq, ring);
+    else addAdvanceAlone(frame, vdisk, seq, fork ?? seq);
+    if (blocks.size > 0) layout.addStore(frame, blocks, replaces);
+    if (objects.length === 0) return frame;
+    if (ring !== null) addNotedObjects(frame, vdisk, seq, objects);
+    else addObjects(frame, objects);
     return frame;
   }
 
@@ -244,4 +210,15 @@ export class BatchApplication {
     for (const result of results) if (result.status === 'rejected') throw result.reason;
     return results.every((result) => result.status === 'fulfilled' && result.value);
   }
+}
+
+function contentOf(
+  merged: ReadonlyMap<number, Buffer | null>,
+  copied: readonly PendingCopied[],
+): BatchContent {
+  return {
+    blocks: [...merged.keys()],
+    copiedBlocks: copied.flatMap(({ blocks }) => blocks),
+    copiedBits: copied.flatMap(({ bits }) => bits),
+  };
 }

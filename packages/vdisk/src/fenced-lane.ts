@@ -1,4 +1,5 @@
 import { epochKey } from './engine-keys.ts';
+import { decideEpoch } from './epoch-check.ts';
 import { EngineError, FencedError } from './errors.ts';
 import { Exchange } from './exchange.ts';
 import { isSame } from './gathered-reads.ts';
@@ -180,8 +181,9 @@ class LaneExchange extends Exchange {
 export function checkEpoch(address: string, vdisk: string, epoch: string, found: RespValue): void {
   if (found instanceof RespError) throwIfError(address, found);
   const text = Buffer.isBuffer(found) ? found.toString('latin1') : '';
-  if (text === epoch) return;
-  if (/^\d+$/.test(text) && BigInt(text) > BigInt(epoch)) {
+  const state = decideEpoch(epoch, text);
+  if (state === 'ours') return;
+  if (state === 'higher') {
     throw new FencedError(
       `vdisk ${vdisk}: engine ${address} has epoch ${text}, ours is ${epoch}: another owner took over`,
     );

@@ -2,6 +2,7 @@ import { type ConfigStore, type Lease, StoreError } from '@salvor/config-store';
 import { type Logger, messageOf, pause } from '@salvor/service-kit';
 import type { LeaseGuard } from './lease-guard.ts';
 import { type OwnerIdentity, takeOwnership } from './ownership.ts';
+import { decideOwnershipEnd } from './ownership-end.ts';
 import type { Serving } from './serving.ts';
 
 export interface HeldOwnershipOptions {
@@ -50,15 +51,15 @@ export class HeldOwnership {
 
   /** Why the ownership ended, when etcd shows this owner key (its create revision, null when there is none). */
   endedBy(seen: string | null): string | null {
-    // The key goes with the lease; what becomes of it is decided when the lease is known to be lost.
-    if (this.#isRetaking || (seen === null && this.#isInDoubt)) return null;
-    if (seen === this.#revision) {
-      this.#isOwnKeySeen = true;
-      return null;
-    }
-    const isBehind = !this.#isOwnKeySeen && (seen === null || BigInt(seen) < BigInt(this.#revision));
-    if (isBehind) return null;
-    return seen === null ? 'the owner key is gone' : `another owner has epoch ${seen}`;
+    const ended = decideOwnershipEnd({
+      seen,
+      own: this.#revision,
+      isInDoubt: this.#isInDoubt,
+      isRetaking: this.#isRetaking,
+      isOwnKeySeen: this.#isOwnKeySeen,
+    });
+    if (seen === this.#revision && !this.#isRetaking) this.#isOwnKeySeen = true;
+    return ended;
   }
 
   /** Leaves the lease to expire. */

@@ -10,6 +10,7 @@ import {
   takeoverSchema,
 } from '@salvor/config-store';
 import { SalvorError } from '@salvor/service-kit';
+import { decideOwnerStep } from './owner-step.ts';
 
 /** Who takes a vdisk: `server` is the configured name, `instance` is one run of it. */
 export interface OwnerIdentity {
@@ -55,14 +56,13 @@ export async function takeOwnership(
   const key = ownerKey(vdisk);
   for (let round = 0; round < TAKE_ROUNDS_MAX; round++) {
     const takeover = await store.get(takeoverKey(vdisk));
-    if (takeover !== null) {
-      const { server } = parseRecord(takeoverSchema, takeover.key, takeover.value);
-      if (server !== who.server) throw new TakenOverElsewhereError(vdisk, server);
-    }
     const held = await store.get(key);
+    const taking = takeover && parseRecord(takeoverSchema, takeover.key, takeover.value).server;
+    const owner = held && parseRecord(ownerSchema, key, held.value);
+    const step = decideOwnerStep({ taking, owner: owner?.server ?? null, mustBeFree: isFree }, who.server);
+    if (step === 'taken-over-elsewhere') throw new TakenOverElsewhereError(vdisk, taking ?? '');
+    if (owner !== null && step === 'owned-elsewhere') throw new OwnedElsewhereError(vdisk, owner);
     if (held !== null) {
-      const owner = parseRecord(ownerSchema, key, held.value);
-      if (isFree || owner.server !== who.server) throw new OwnedElsewhereError(vdisk, owner);
       const ended = await store.transact({ compare: [{ key, revision: held.revision }], deletes: [key] });
       if (!ended.ok) continue;
     }

@@ -2,9 +2,10 @@ import { EngineSession } from './engine-session.ts';
 import { unixSocketOf } from './engine-socket.ts';
 import { EngineError, FencedError, OutdatedLinkError, VdiskIoError } from './errors.ts';
 import type { Transaction } from './fenced-lane.ts';
+import { attemptOf, decideMemberRecord, isSameEngine, isSameState } from './member-record.ts';
 import type { Pair } from './pair.ts';
 import type { MemberRecord } from './pair-context.ts';
-import { isUnderRepair, type MemberName, type MemberView } from './pair-mode.ts';
+import type { MemberName, MemberView } from './pair-mode.ts';
 import type { Frame } from './resp.ts';
 import type { WriteHead } from './write-history.ts';
 
@@ -54,19 +55,14 @@ export class PairMember {
 
   /** Takes over what etcd says now; a new status or attempt wipes out an old fault. */
   apply(told: MemberRecord): void {
-    const before = this.record;
-    const record = isEndHalfSeen(before, told) ? before : told;
+    const { record, dropsLinks, clearsFault, completed } = decideMemberRecord(this.record, told);
     this.record = record;
-    const moved = !isSameEngine(before, record);
-    if (moved) this.#drop();
-    if (!isSameState(before, record)) {
+    if (dropsLinks) this.#drop();
+    if (clearsFault) {
       this.fault = null;
       this.#breaks = 0;
     }
-    if (record.status === 'offline' || record.status === 'rip') this.#drop();
-    if (isUnderRepair(record) && attemptOf(before) !== attemptOf(record)) this.#drop();
-    if (record.repair?.completed === true && isUnderRepair(record) && !isUnderRepair(before))
-      this.completedFor = attemptOf(record);
+    if (completed !== null) this.completedFor = completed;
   }
 
   /** The open session, or a new one. The member must be where the pair's write history is; if not, it has failed. */
@@ -169,14 +165,15 @@ export class PairMember {
     try {
       session = await this.openUnjudged();
       const { seq } = session.head;
-      if (this.#pair.isExpectedSeq(seq)) {
+      const fit = this.#pair.fitOf(seq);
+      if (fit === 'fits') {
         this.#pair.blameLeftBehind();
         if (this.fault !== null) throw this.fault;
         return session;
       }
       const where = `engine ${record.address} is at batch ${seq} of vdisk ${this.#pair.context.vdisk}, expected ${this.#pair.seq}`;
       const what =
-        seq < this.#pair.seq ? 'it lost its last writes' : 'it has writes that this owner did not make';
+        fit === 'lost-writes' ? 'it lost its last writes' : 'it has writes that this owner did not make';
       throw new EngineError('tail-lost', `${where}: ${what}`);
     } catch (error) {
       // What was judged unfit may not stay behind as the open session.
@@ -222,35 +219,4 @@ export class PairMember {
     this.session = null;
     session?.close();
   }
-}
-
-type EnginePlace = Pick<MemberRecord, 'identity' | 'address' | 'db'>;
-
-function isSameEngine(a: EnginePlace, b: EnginePlace): boolean {
-  return a.address === b.address && a.db === b.db && a.identity.generation === b.identity.generation;
-}
-
-/** Records are told anew with every change in their cluster; only another engine, status or attempt is another state. */
-function isSameState(a: MemberRecord, b: MemberRecord): boolean {
-  return isSameEngine(a, b) && a.status === b.status && attemptOf(a) === attemptOf(b);
-}
-
-/**
- * The cluster and the incident change in one transaction, but a watch tells of one after the other: an incident that is
- * gone, or has moved on, while the engine is still shown under repair, says nothing yet. To take it for an engine that
- * nobody has repaired would be to write without it although etcd calls it online.
- */
-function isEndHalfSeen(before: MemberRecord, told: MemberRecord): boolean {
-  return (
-    told.repair === null &&
-    before.repair !== null &&
-    told.status === before.repair.kind &&
-    before.status === told.status &&
-    isSameEngine(before, told)
-  );
-}
-
-/** Names the repair attempt that a record asks for, null when it asks for none. */
-export function attemptOf(record: MemberRecord): string | null {
-  return record.repair === null ? null : `${record.repair.incident}/${record.repair.attempt}`;
 }

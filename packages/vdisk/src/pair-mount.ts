@@ -5,6 +5,7 @@ import { dirtyKey } from './engine-keys.ts';
 import type { EngineSession } from './engine-session.ts';
 import { EngineError } from './errors.ts';
 import { UNREADABLE } from './layout/block-layout.ts';
+import { decideLevelling, type FoundHistory } from './member-history.ts';
 import type { Pair } from './pair.ts';
 import type { PairMember } from './pair-member.ts';
 import { isRequired } from './pair-mode.ts';
@@ -82,32 +83,39 @@ async function asking<T>(member: PairMember, ask: (session: EngineSession) => Pr
  * one of them a single batch ahead; more than that means that the other lost its tail.
  */
 async function level(pair: Pair, a: PairMember, b: PairMember): Promise<void> {
-  for (const [member, partner] of [
-    [a, b],
-    [b, a],
-  ] as const) {
-    if (await wasLeftAlone(pair, member)) {
-      const message = `engine ${partner.record.address} misses writes of vdisk ${pair.context.vdisk} that ${member.record.address} took alone`;
+  const members = [a, b] as const;
+  const found = [await historyOf(pair, a), await historyOf(pair, b)] as const;
+  const levelling = decideLevelling(...found);
+  switch (levelling.kind) {
+    case 'level':
+      return;
+    case 'left-alone': {
+      const survivor = members[levelling.survivor];
+      const partner = survivor === a ? b : a;
+      const message = `engine ${partner.record.address} misses writes of vdisk ${pair.context.vdisk} that ${survivor.record.address} took alone`;
       return partner.fail(new EngineError('tail-lost', message));
     }
+    case 'tail-lost':
+      return blameTail(pair, members[levelling.behind], levelling.lead);
+    case 'copy-last-batch': {
+      const ahead = members[levelling.from];
+      const behind = ahead === a ? b : a;
+      const blocks = await lastBatch(pair, ahead);
+      if (blocks === null) return blameTail(pair, behind, 1);
+      await copyBatch(pair, ahead, behind, [...blocks]);
+    }
   }
-  const heads = [await headOf(a), await headOf(b)] as const;
-  const [ahead, behind] = heads[0] >= heads[1] ? [a, b] : [b, a];
-  const lead = Math.abs(heads[0] - heads[1]);
-  if (lead === 0) return;
-  const blocks = lead === 1 ? await lastBatch(pair, ahead) : null;
-  if (blocks === null) {
-    const message = `engine ${behind.record.address} is ${lead} batches of vdisk ${pair.context.vdisk} behind ${ahead.record.address}: it lost its last writes`;
-    return behind.fail(new EngineError('tail-lost', message));
-  }
-  await copyBatch(pair, ahead, behind, [...blocks]);
 }
 
-async function wasLeftAlone(pair: Pair, member: PairMember): Promise<boolean> {
+function blameTail(pair: Pair, behind: PairMember, lead: number): void {
+  const message = `engine ${behind.record.address} is ${lead} batches of vdisk ${pair.context.vdisk} behind its partner: it lost its last writes`;
+  behind.fail(new EngineError('tail-lost', message));
+}
+
+async function historyOf(pair: Pair, member: PairMember): Promise<FoundHistory> {
   return asking(member, async (session) => {
-    if (session.head.fork !== null) return true;
     const [marked] = await session.request(new Frame().command('BITCOUNT', dirtyKey(pair.context.vdisk)));
-    return typeof marked === 'number' && marked > 0;
+    return { head: session.head, isMarked: typeof marked === 'number' && marked > 0 };
   });
 }
 
@@ -115,7 +123,7 @@ async function lastBatch(pair: Pair, member: PairMember): Promise<Set<number> | 
   return asking(member, async (session) => {
     const upTo = session.head.seq;
     const [reply] = await session.request(addReadRing(new Frame(), pair.context.vdisk, upTo - 1, upTo));
-    return upTo > session.head.ringFloor ? parseRing(reply, upTo - 1, upTo) : null;
+    return parseRing(reply, upTo - 1, upTo);
   });
 }
 
@@ -130,8 +138,4 @@ async function copyBatch(pair: Pair, ahead: PairMember, behind: PairMember, bloc
   if (blocks.length > 0) pair.context.layout.addStore(frame, found, true);
   await asking(ahead, (session) => addLastObjects(frame, session, pair.context.vdisk));
   await asking(behind, ({ head }) => behind.transact(frame, { ...head, seq }));
-}
-
-function headOf(member: PairMember): Promise<number> {
-  return asking(member, async ({ head }) => head.seq);
 }

@@ -7,11 +7,13 @@ import { copyGuardKey, dirtyKey, writesKey } from './engine-keys.ts';
 import type { EngineSession } from './engine-session.ts';
 import { unixSocketOf } from './engine-socket.ts';
 import { EngineError, FencedError } from './errors.ts';
+import { attemptOf } from './member-record.ts';
 import type { Pair } from './pair.ts';
 import type { RepairDue, RepairOutcome } from './pair-context.ts';
 import { PairCopy } from './pair-copy.ts';
-import { attemptOf, type PairMember } from './pair-member.ts';
-import { isRequired, isUnderRepair } from './pair-mode.ts';
+import type { PairMember } from './pair-member.ts';
+import { decideRepairDue } from './repair-due.ts';
+import { decidePreparation } from './repair-preparation.ts';
 import { Frame } from './resp.ts';
 import { addReadRing, addSetHead, parseRing } from './write-history.ts';
 
@@ -50,27 +52,9 @@ export class PairRepair {
   }
 
   #due(): { target: PairMember; source: PairMember | null; due: RepairDue } | null {
-    const repairable = this.#pair.members.filter(
-      ({ record, view }) => isUnderRepair(record) && !view.repaired && !view.failed,
-    );
-    const source = this.#pair.members.find(({ view }) => isRequired(view) && !view.failed) ?? null;
-    const target = source === null ? repairable.find((member) => this.#servedLast(member)) : repairable[0];
-    const due = target?.record.repair ?? null;
-    return target === undefined || due === null ? null : { target, source, due };
-  }
-
-  /**
-   * Without a survivor, only the member that served last can be whole. Writes were acknowledged without a member only after
-   * etcd had recorded that one as stale: so it is the member whose record is the latest. Where an interrupted repair makes
-   * that unclear, nobody vouches, and an operator decides.
-   */
-  #servedLast(member: PairMember): boolean {
-    if (member.record.repair?.kind !== 'repair-tmp-outage') return false;
-    const others = this.#pair.members.filter((other) => other !== member);
-    const since = member.record.stale?.since;
-    return others.every(
-      ({ record }) => since !== undefined && record.stale !== null && record.stale.latest <= since,
-    );
+    const plan = decideRepairDue(this.#pair.members);
+    const due = plan?.target.record.repair ?? null;
+    return plan === null || due === null ? null : { ...plan, due };
   }
 
   async #run(): Promise<void> {
@@ -203,22 +187,16 @@ export class PairRepair {
     const to = await this.#blame(target, attempt, () => target.openUnjudged());
     const isSpare = target.record.repair?.kind === 'repair-final-outage';
     const plan = decideCatchUp(from.head, to.head, isSpare);
-    let how: CopyHow = 'all';
-    let { reason } = plan;
     const missing = plan.kind === 'maps' ? await this.#missing(target, attempt, from, to, plan) : null;
-    if (missing === null) {
-      if (plan.kind === 'maps')
-        reason = `every block is compared: a ring entry was missing although ${plan.reason}`;
-      how = to.head.blank !== true ? 'differing' : isSpare ? 'stored' : 'all';
-      await this.#markAll(source, from);
-    } else {
-      await this.#mark(source, from, missing);
-    }
-    const { seq } = from.head;
-    // The survivor first: if we die in between, the target's old number is still covered by gapFloor and the map.
-    const survivorHead = { seq, fork: null, ringFloor: seq, gapFloor: to.head.seq };
+    const reason =
+      missing === null && plan.kind === 'maps'
+        ? `every block is compared: a ring entry was missing although ${plan.reason}`
+        : plan.reason;
+    if (missing !== null) await this.#mark(source, from, missing);
+    const preparing = decidePreparation(from.head, to.head, { isMapped: missing !== null, isSpare });
+    const { how, survivorHead, targetHead } = preparing;
+    if (preparing.marksAll) await this.#markAll(source, from);
     await this.#setHead(source, survivorHead);
-    const targetHead = { seq, fork: null, ringFloor: seq, gapFloor: seq };
     const { vdisk } = this.#pair.context;
     const frame = new Frame().command('DEL', dirtyKey(vdisk), writesKey(vdisk));
     addSetHead(frame, vdisk, targetHead);
@@ -357,7 +335,7 @@ export class PairRepair {
     const session = await this.#blame(target, attempt, () => target.openUnjudged());
     const { seq } = session.head;
     if (!this.#pair.knowsHistory) this.#pair.adoptSeq(seq);
-    if (!this.#pair.isExpectedSeq(seq)) {
+    if (this.#pair.fitOf(seq) !== 'fits') {
       const message = `engine ${target.record.address} is at batch ${seq}, expected ${this.#pair.seq}, and there is no second copy`;
       target.fail(new EngineError('tail-lost', message));
       return;

@@ -6,6 +6,7 @@ import type { EngineSession } from './engine-session.ts';
 import { CorruptBlocksError, EngineError, errno, FencedError, VdiskIoError } from './errors.ts';
 import type { PartRead } from './gathered-reads.ts';
 import { IdleLinks } from './idle-links.ts';
+import { decideHistoryFit, decideLeftBehind, type HistoryFit } from './member-history.ts';
 import { confirmPair } from './pair-confirmation.ts';
 import type { MemberRecord, PairContext } from './pair-context.ts';
 import { PairMember } from './pair-member.ts';
@@ -94,10 +95,9 @@ export class Pair implements TurnEnd {
     this.#sent = Math.max(this.#sent, seq);
   }
 
-  /** Tells whether a member that must have every write may be at batch `seq`: nothing acknowledged may be missing. */
-  isExpectedSeq(seq: number): boolean {
-    // During the mount the members are judged against each other.
-    return !this.#knowsHistory || (seq >= this.#seq && seq <= this.#sent);
+  /** Whether a member that must have every write may be at batch `found`. */
+  fitOf(found: number): HistoryFit {
+    return decideHistoryFit({ isKnown: this.#knowsHistory, seq: this.#seq, sent: this.#sent }, found);
   }
 
   /** Takes over what etcd says now. */
@@ -114,18 +114,16 @@ export class Pair implements TurnEnd {
     this.changed();
   }
 
-  /**
-   * A member that etcd calls current, while its partner has served alone since without a repair, lacks what the partner
-   * took: whatever brought that about, it may not be read, and no write may count it in, before it is repaired.
-   */
+  /** A member that etcd calls current, while its partner has served alone since without a repair, has failed. */
   blameLeftBehind(): void {
     const required = this.members.filter(({ view }) => isRequired(view));
-    for (const member of required) {
-      const partner = required.find((other) => other !== member && other.session?.head.fork != null);
-      if (partner === undefined || member.fault !== null) continue;
-      const message = `engine ${member.record.address} misses writes of vdisk ${this.context.vdisk} that ${partner.record.address} took alone`;
-      member.fail(new EngineError('tail-lost', message));
-    }
+    const place = decideLeftBehind(
+      required.map(({ session, fault }) => ({ fork: session?.head.fork ?? null, failed: fault !== null })),
+    );
+    const member = place === null ? undefined : required[place];
+    if (member === undefined) return;
+    const message = `engine ${member.record.address} misses writes of vdisk ${this.context.vdisk} that its partner took alone`;
+    member.fail(new EngineError('tail-lost', message));
   }
 
   /** Wakes everything that waits for a change of mode, and starts what the new mode calls for. */

@@ -4,6 +4,7 @@ import type { ConfigStore } from '../types.ts';
 import { type RetryOptions, untilNoConflict } from './compare-and-set.ts';
 import { formatRecord, parseRecord, recordIn } from './record-text.ts';
 import { incidentSchema, type RepairRecord, repairSchema } from './records.ts';
+import { decideRepairRecord } from './repair-record-decision.ts';
 
 export interface RepairRecordRequest {
   readonly cluster: string;
@@ -43,39 +44,24 @@ export async function putRepairRecord(
   };
   const result = await untilNoConflict(async (): Promise<RepairRecordResult | 'conflict'> => {
     const { entries } = await store.getMany(Object.values(keys));
-    const incident = recordIn(entries, keys.incident, incidentSchema);
-    const about = `repair of ${repair.vdisk} in incident ${repair.incident}, attempt ${repair.attempt}`;
-    const refuse = (code: RepairRecordResult['code'], why: string): RepairRecordResult => {
-      return { outcome: 'refused', code, reason: `the ${about} is not recorded: ${why}` };
-    };
-    if (recordIn(entries, keys.repair, repairSchema) !== null) {
-      return { outcome: 'already', code: 'same-state', reason: `the ${about} is recorded already` };
-    }
-    const epoch = entries.get(keys.owner)?.createRevision;
-    if (epoch !== repair.epoch) {
-      return refuse(
-        'not-owner',
-        `${repair.server} owned it in epoch ${repair.epoch}, it is now ${epoch ?? 'free'}`,
-      );
-    }
-    if (incident === null || incident.id !== repair.incident) {
-      return refuse('incident-not-open', 'the incident is not open');
-    }
-    if (incident.attempt !== repair.attempt) {
-      return refuse('stale-attempt', `attempt ${incident.attempt} is open`);
-    }
-    if (incident.status === 'offline') return refuse('not-under-repair', `${incident.address} is offline`);
+    const decision = decideRepairRecord(
+      {
+        isRecorded: recordIn(entries, keys.repair, repairSchema) !== null,
+        epoch: entries.get(keys.owner)?.createRevision ?? null,
+        incident: recordIn(entries, keys.incident, incidentSchema),
+      },
+      repair,
+    );
+    if (decision.outcome !== 'applied') return decision;
     const stored = await store.transact({
       compare: [
-        { key: keys.owner, createRevision: epoch },
+        { key: keys.owner, createRevision: repair.epoch },
         { key: keys.incident, revision: entries.get(keys.incident)?.revision ?? 'absent' },
         { key: keys.repair, revision: 'absent' },
       ],
       puts: [{ key: keys.repair, value: formatRecord(repairSchema, keys.repair, repair) }],
     });
-    return stored.ok
-      ? { outcome: 'applied', code: 'recorded', reason: `the ${about} is recorded` }
-      : 'conflict';
+    return stored.ok ? decision : 'conflict';
   }, options);
   if (result !== 'conflict') return result;
   const reason = `the incident ${repair.incident} was changed by others at every attempt; try again`;

@@ -1,0 +1,38 @@
+import type { MemberRecord } from './pair-context.ts';
+import { isRequired, isUnderRepair, type MemberView } from './pair-mode.ts';
+
+export interface RepairableMember {
+  readonly record: MemberRecord;
+  readonly view: MemberView;
+}
+
+/** The member to repair, and the one to repair it from: null when only its own word stands for what it holds. */
+export interface RepairPlan<M extends RepairableMember> {
+  readonly target: M;
+  readonly source: M | null;
+}
+
+/** Which member of a pair is to be repaired now, null when none is, or when nobody can vouch for any. */
+export function decideRepairDue<M extends RepairableMember>(members: readonly M[]): RepairPlan<M> | null {
+  const repairable = members.filter(
+    ({ record, view }) => isUnderRepair(record) && !view.repaired && !view.failed,
+  );
+  const source = members.find(({ view }) => isRequired(view) && !view.failed) ?? null;
+  const target = source === null ? repairable.find((member) => servedLast(member, members)) : repairable[0];
+  return target === undefined || target.record.repair === null ? null : { target, source };
+}
+
+/**
+ * Without a survivor, only the member that served last can be whole. Writes were acknowledged without a member only after
+ * etcd had recorded that one as stale: so it is the member whose record is the latest. Where an interrupted repair makes
+ * that unclear, nobody vouches, and an operator decides.
+ */
+function servedLast(member: RepairableMember, members: readonly RepairableMember[]): boolean {
+  if (member.record.repair?.kind !== 'repair-tmp-outage') return false;
+  const since = member.record.stale?.since;
+  return members.every(
+    ({ record }) =>
+      record === member.record ||
+      (since !== undefined && record.stale !== null && record.stale.latest <= since),
+  );
+}
