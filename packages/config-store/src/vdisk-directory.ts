@@ -58,7 +58,8 @@ export async function readVdisk(store: ConfigStore, vdisk: string): Promise<Stor
   };
 }
 
-async function vdiskStorages(store: ConfigStore): Promise<{ vdisk: string; nbd: VdiskNbd | Error }[]> {
+/** Where every vdisk lies, or why that cannot be told. */
+export async function vdiskStorages(store: ConfigStore): Promise<{ vdisk: string; nbd: VdiskNbd | Error }[]> {
   const vdisks = (await stockKeys(store)).flatMap((key) => {
     const parsed = parseKey(key);
     return parsed?.kind === 'vdisk-nbd' ? [parsed.vdisk] : [];

@@ -128,7 +128,7 @@ const answerSchema = z.object({ incident: z.string().optional(), status: z.strin
 
 function writesOf(
   { state }: ClusterSnapshot,
-  { next, closed, shard, outcome, code, reason, incident, effects }: EngineStatusDecision,
+  { next, closed, partnerClosed, shard, outcome, code, reason, incident, effects }: EngineStatusDecision,
   input: EngineStatusInput,
   operation: string,
 ): { puts: Put[]; deletes: string[] } {
@@ -152,12 +152,21 @@ function writesOf(
     put(closedKey, formatRecord(closedIncidentSchema, closedKey, closed));
   }
   const other = next.partner;
+  if (other !== undefined && other.storage !== state.partner?.storage) {
+    put(clusterStorageKey(other.cluster), formatClusterStorage(other.storage));
+    if (state.partner?.incidents?.has(shard) === true && other.incidents?.has(shard) !== true)
+      deletes.push(incidentKey(other.cluster, shard));
+  }
+  if (partnerClosed !== undefined) {
+    const closedKey = closedIncidentKey(partnerClosed.id);
+    put(closedKey, formatRecord(closedIncidentSchema, closedKey, partnerClosed));
+  }
   if (other?.record !== undefined && other.record !== state.partner?.record) {
     const otherKey = salvorClusterKey(other.cluster);
     put(otherKey, formatRecord(salvorClusterSchema, otherKey, other.record));
   }
-  // A verdict that waits for a spare has not had its effect: the same operation may finish it.
-  if (outcome === 'applied' && code !== 'waiting-for-spare') {
+  // What waits has not had its effect: the same operation may finish it.
+  if (outcome === 'applied' && code !== 'waiting-for-spare' && code !== 'spread-hindered') {
     const status = lastTransition(effects)?.to ?? incident?.status;
     const mark = markOf({
       operation,
@@ -197,6 +206,7 @@ function requestOf(input: EngineStatusInput): string {
           : { incident: input.incident, attempt: input.attempt };
       return canonicalRequest(input.kind, { ...about, verdict });
     }
+    case 'spread':
     case 'repairs-complete':
       return canonicalRequest(input.kind, { incident: input.incident, attempt: input.attempt });
   }

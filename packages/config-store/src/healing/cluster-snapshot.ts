@@ -94,7 +94,13 @@ function keysOf({ cluster, operation }: SnapshotRequest, { shards, partner }: Sn
     salvorClusterKey(cluster),
     operationKey(operation),
     ...shards.map((shard) => incidentKey(cluster, shard)),
-    ...(partner === undefined ? [] : [clusterStorageKey(partner), salvorClusterKey(partner)]),
+    ...(partner === undefined
+      ? []
+      : [
+          clusterStorageKey(partner),
+          salvorClusterKey(partner),
+          ...shards.map((shard) => incidentKey(partner, shard)),
+        ]),
   ];
 }
 
@@ -110,12 +116,8 @@ function assemble(request: SnapshotRequest, guess: SnapshotGuess, entries: Entri
   const storage = storageIn(entries, cluster);
   const revision = entries.get(clusterStorageKey(cluster))?.revision;
   if (storage === null || revision === undefined) return null;
-  const incidents = new Map<number, IncidentRecord>();
-  for (const shard of guess.shards) {
-    const incident = recordIn(entries, incidentKey(cluster, shard), incidentSchema);
-    if (incident !== null && shard < storage.servers.length) incidents.set(shard, incident);
-  }
-  const partner = guess.partner === undefined ? null : partnerIn(entries, guess.partner);
+  const incidents = incidentsIn(entries, cluster, guess.shards, storage);
+  const partner = guess.partner === undefined ? null : partnerIn(entries, guess.partner, guess.shards);
   const keys = keysOf(request, guess);
   return {
     state: {
@@ -132,11 +134,26 @@ function assemble(request: SnapshotRequest, guess: SnapshotGuess, entries: Entri
   };
 }
 
-function partnerIn(entries: Entries, cluster: string): PartnerState | null {
+function partnerIn(entries: Entries, cluster: string, shards: readonly number[]): PartnerState | null {
   const storage = storageIn(entries, cluster);
   const record = clusterRecordIn(entries, cluster);
   if (storage === null) return null;
-  return { cluster, storage, ...(record === null ? {} : { record }) };
+  const incidents = incidentsIn(entries, cluster, shards, storage);
+  return { cluster, storage, incidents, ...(record === null ? {} : { record }) };
+}
+
+function incidentsIn(
+  entries: Entries,
+  cluster: string,
+  shards: readonly number[],
+  storage: ClusterStorage,
+): Map<number, IncidentRecord> {
+  const incidents = new Map<number, IncidentRecord>();
+  for (const shard of shards) {
+    const incident = recordIn(entries, incidentKey(cluster, shard), incidentSchema);
+    if (incident !== null && shard < storage.servers.length) incidents.set(shard, incident);
+  }
+  return incidents;
 }
 
 function storageIn(entries: Entries, cluster: string): ClusterStorage | null {

@@ -20,6 +20,8 @@ export interface PartnerState {
   readonly cluster: string;
   readonly storage: ClusterStorage;
   readonly record?: SalvorClusterRecord;
+  /** Its open incidents, of the shards that the decision is about. */
+  readonly incidents?: ReadonlyMap<number, IncidentRecord>;
 }
 
 /** @throws InvariantError when a status and a state disagree, or a shard number is out of range. */

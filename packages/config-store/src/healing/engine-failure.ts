@@ -1,6 +1,6 @@
 /** What a report that an engine failed does. Ten reports of one failure make one move and one incident. */
 import { type ClusterState, entryAt } from './cluster-state.ts';
-import { type Cause, cut, lastMovedAt, moveEngine, type Step } from './engine-move.ts';
+import { type Cause, cut, lastMovedAt, moveEngine, retireEngine, type Step } from './engine-move.ts';
 import { type EnginePlace, placeOf, refuseAddress } from './engine-place.ts';
 import {
   already,
@@ -10,7 +10,7 @@ import {
   refused,
 } from './engine-status-decision.ts';
 import { assertRule } from './invariant.ts';
-import { type IncidentRecord, incidentReportersMax, retiredEnginesMax } from './records.ts';
+import { type IncidentRecord, incidentReportersMax } from './records.ts';
 import { isIncidentStatus } from './status-words.ts';
 
 export function decideFailureReport(
@@ -113,7 +113,8 @@ function heardAgain(
 }
 
 function nextAttempt(open: IncidentRecord, report: FailureReported): IncidentRecord {
-  const { verdict: _verdict, replacement: _replacement, ...rest } = withReporter(open, report);
+  const { verdict: _verdict, replacement: _replacement, ...known } = withReporter(open, report);
+  const { repairKind: _kind, survivor: _survivor, waitsFor: _waits, ...rest } = known;
   return { ...rest, attempt: open.attempt + 1 };
 }
 
@@ -168,8 +169,7 @@ function retire(
   incident: string,
   at: number,
 ): ClusterState {
-  const retired = [...state.record.retired, { address, db, incident, at }].slice(-retiredEnginesMax);
-  return { ...state, record: { ...state.record, retired } };
+  return { ...state, record: retireEngine(state.record, { address, db }, incident, at) };
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   type IncidentOutcome,
   type IncidentRecord,
   incidentHistoryMax,
+  retiredEnginesMax,
   type SalvorClusterRecord,
   sentenceCharsMax,
 } from './records.ts';
@@ -133,6 +134,26 @@ function withHistory(
       ? lines
       : [...lines.slice(0, 1), ...lines.slice(1 - incidentHistoryMax)];
   return { ...incident, history: kept };
+}
+
+/** The incident as it is when it ends with a move to `to`. */
+export function closeIncident(
+  incident: IncidentRecord,
+  { to, outcome }: { readonly to: EngineStatus; readonly outcome: IncidentOutcome },
+  cause: Cause,
+): ClosedIncident {
+  return close(withHistory(incident, incident.status, to, cause), outcome, cause.at);
+}
+
+/** Remembers an engine that left the cluster. */
+export function retireEngine(
+  record: SalvorClusterRecord,
+  { address, db }: { readonly address: string; readonly db: number },
+  incident: string,
+  at: number,
+): SalvorClusterRecord {
+  const retired = [...record.retired, { address, db, incident, at }].slice(-retiredEnginesMax);
+  return { ...record, retired };
 }
 
 function close(incident: IncidentRecord, outcome: IncidentOutcome, at: number): ClosedIncident {

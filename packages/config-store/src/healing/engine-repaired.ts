@@ -3,6 +3,7 @@ import type { ServerEntry } from '../cluster-storage.ts';
 import { type ClusterState, entryAt } from './cluster-state.ts';
 import { type Cause, lastMovedAt, moveEngine } from './engine-move.ts';
 import { incidentOf, isDecision } from './engine-place.ts';
+import { ripPartner } from './engine-spread.ts';
 import {
   applied,
   type EngineStatusDecision,
@@ -76,13 +77,22 @@ function replace(state: ClusterState, incident: IncidentRecord, cause: Cause): E
   );
 }
 
-/** The blocks live on the other shards now. The last engine never goes: placement would have nowhere to look. */
+/**
+ * The blocks live on the other pairs now: both members of this one go at once. The last engine never goes: placement would
+ * have nowhere to look.
+ */
 function ripOut(state: ClusterState, incident: IncidentRecord, cause: Cause): EngineStatusDecision {
   const { shard } = incident;
   if (state.storage.servers.every(({ status }, other) => other === shard || status === 'rip')) {
     const reason = `${incident.address} is the last engine of ${state.cluster}: it cannot be given up`;
     return refused('last-engine', reason, shard);
   }
-  const step = { state, events: [] };
-  return applied(moveEngine(step, { shard, to: 'rip', cause, incident, outcome: 'spread' }), shard, cause);
+  const { partner, closed, events } = ripPartner(state.partner, incident, cause);
+  const step = { state: { ...state, ...(partner === undefined ? {} : { partner }) }, events };
+  const decision = applied(
+    moveEngine(step, { shard, to: 'rip', cause, incident, outcome: 'spread' }),
+    shard,
+    cause,
+  );
+  return closed === undefined ? decision : { ...decision, partnerClosed: closed };
 }

@@ -4,7 +4,7 @@ import { type Cause, type Step, settle } from './engine-move.ts';
 import type { HealingEvent } from './healing-events.ts';
 import type { ClosedIncident, Evidence, IncidentRecord, Verdict } from './records.ts';
 
-export type EngineStatusInput = FailureReported | VerdictGiven | RepairsComplete;
+export type EngineStatusInput = FailureReported | VerdictGiven | SpreadWanted | RepairsComplete;
 
 export interface FailureReported {
   readonly kind: 'failure-reported';
@@ -37,6 +37,19 @@ export type VerdictGiven =
   | (Judged & { readonly operator?: false; readonly incident: string; readonly attempt: number })
   | (Judged & { readonly operator: true; readonly address: string });
 
+/** Nobody added a spare: the blocks of a lost engine's pair are to go to the other pairs. */
+export interface SpreadWanted {
+  readonly kind: 'spread';
+  readonly incident: string;
+  readonly attempt: number;
+  /** How long after the verdict a spare is waited for. */
+  readonly afterMs: number;
+  /** What speaks against it that the state does not tell: a vdisk whose blocks cannot be spread. Null when nothing does. */
+  readonly hindrance: string | null;
+  readonly by: string;
+  readonly operation: string;
+}
+
 export interface RepairsComplete {
   readonly kind: 'repairs-complete';
   readonly incident: string;
@@ -56,6 +69,11 @@ export type EngineStatusCode =
   | 'adopted'
   /** The verdict is recorded; the engine stays offline until the cluster has a spare. */
   | 'waiting-for-spare'
+  /** The blocks cannot be spread now; the incident says why, and the engine stays offline. */
+  | 'spread-hindered'
+  | 'not-lost'
+  | 'spare-available'
+  | 'too-early'
   /** Nothing to do: the engine is already where this leads. */
   | 'same-state'
   /** Nothing to do: this very operation was applied before. */
@@ -92,6 +110,8 @@ export interface EngineStatusDecision {
   readonly next?: ClusterState;
   /** The incident that ended. */
   readonly closed?: ClosedIncident;
+  /** The incident of the partner that ended with it. */
+  readonly partnerClosed?: ClosedIncident;
   /** To announce once `next` is stored. */
   readonly effects: readonly HealingEvent[];
 }

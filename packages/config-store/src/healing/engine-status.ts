@@ -6,6 +6,7 @@
 import { assertClusterState, type ClusterState } from './cluster-state.ts';
 import { decideFailureReport } from './engine-failure.ts';
 import { decideRepairsComplete } from './engine-repaired.ts';
+import { decideSpread } from './engine-spread.ts';
 import type { EngineStatusDecision, EngineStatusInput } from './engine-status-decision.ts';
 import { decideVerdict } from './engine-verdict.ts';
 import { assertRule } from './invariant.ts';
@@ -34,6 +35,8 @@ function decide(state: ClusterState, input: EngineStatusInput, nowMs: number): E
       return decideFailureReport(state, input, nowMs);
     case 'verdict':
       return decideVerdict(state, input, nowMs);
+    case 'spread':
+      return decideSpread(state, input, nowMs);
     case 'repairs-complete':
       return decideRepairsComplete(state, input, nowMs);
   }

@@ -9,7 +9,7 @@ import {
   refused,
   type VerdictGiven,
 } from './engine-status-decision.ts';
-import { type IncidentRecord, verdictEvidenceMax } from './records.ts';
+import { type EngineRef, type IncidentRecord, verdictEvidenceMax } from './records.ts';
 import type { IncidentStatus } from './status-words.ts';
 
 export function decideVerdict(state: ClusterState, input: VerdictGiven, nowMs: number): EngineStatusDecision {
@@ -93,7 +93,7 @@ function incidentJudged(state: ClusterState, input: VerdictGiven): IncidentRecor
 
 /** An operator judges an engine anew while it is repaired: that repair ends, and a new attempt begins. */
 function takeBack(state: ClusterState, incident: IncidentRecord, cause: Cause): Step {
-  const { verdict: _verdict, ...rest } = incident;
+  const { verdict: _verdict, repairKind: _kind, survivor: _survivor, waitsFor: _waits, ...rest } = incident;
   return moveEngine(
     { state, events: [] },
     { shard: incident.shard, to: 'offline', cause, incident: { ...rest, attempt: incident.attempt + 1 } },
@@ -109,13 +109,14 @@ function rebuild(
   const { shard } = incident;
   const { state } = step;
   const entry = entryAt(state, shard);
-  const spare = state.record.spares.find(({ address }) => isFree(state, shard, address));
+  const spare = freeSpare(state, shard);
   if (spare === undefined) {
-    const reason = `${cause.reason}; ${incident.address} stays offline: ${state.cluster} has no spare left, add one to rebuild it`;
+    const waitsFor = `${state.cluster} has no spare left, add one to rebuild it`;
+    const reason = `${cause.reason}; ${incident.address} stays offline: ${waitsFor}`;
     if (before?.verdict === 'permanent' && before.operator === incident.verdict?.operator) {
       return { ...already(reason, incident), code: 'waiting-for-spare' };
     }
-    const incidents = new Map(state.incidents).set(shard, incident);
+    const incidents = new Map(state.incidents).set(shard, { ...incident, waitsFor });
     return applied(
       { ...step, state: { ...state, incidents } },
       shard,
@@ -126,13 +127,17 @@ function rebuild(
   const generation = Math.max(entry.generation, incident.lastGeneration ?? 0) + 1;
   const replacement = { address: spare.address, db: spare.db, generation };
   const record = { ...state.record, spares: state.record.spares.filter((other) => other !== spare) };
+  const { waitsFor: _waits, ...begun } = incident;
   const moved = moveEngine(
     { ...step, state: { ...state, record } },
     {
       shard,
       to: 'repair-final-outage',
       cause: { ...cause, reason: `${cause.reason}; its blocks are rebuilt on ${spare.address}` },
-      incident: { ...incident, replacement, lastGeneration: generation, rebuildBegun: true },
+      incident: {
+        ...begun,
+        ...{ replacement, lastGeneration: generation, rebuildBegun: true, repairKind: 'spare' },
+      },
       entry: { ...entry, replacement },
     },
   );
@@ -140,6 +145,11 @@ function rebuild(
     ...cause,
     reason: `${cause.reason}; its blocks are rebuilt on ${spare.address}`,
   });
+}
+
+/** The spare that a shard of the cluster would be rebuilt on. */
+export function freeSpare(state: ClusterState, shard: number): EngineRef | undefined {
+  return state.record.spares.find(({ address }) => isFree(state, shard, address));
 }
 
 /** A shard may be rebuilt on its own engine, emptied; never on one that serves another shard. */

@@ -1,6 +1,7 @@
 export type { AdmissionOptions, VdiskAdmissionResult } from './admit-vdisk.ts';
 export * from './apply-cluster-admission.ts';
 export * from './apply-engine-status.ts';
+export { spreadHindrance } from './apply-spread-hindrance.ts';
 export { createVdisk, deleteVdisk } from './apply-vdisk-admission.ts';
 export type {
   ClusterAdmissionCode,
@@ -17,6 +18,7 @@ export type {
   EngineStatusInput,
   FailureReported,
   RepairsComplete,
+  SpreadWanted,
   VerdictGiven,
 } from './engine-status-decision.ts';
 export type * from './healing-events.ts';

@@ -65,6 +65,12 @@ export const incidentSchema = z.looseObject({
   replacement: replacementSchema.optional(),
   /** The highest generation given to a spare in this incident; a half-built spare's number is not given again. */
   lastGeneration: z.number().int().min(1).optional(),
+  /** How the blocks of a lost engine come to be on two engines again, once that was begun. */
+  repairKind: z.enum(['spare', 'spread']).optional(),
+  /** Of a spread: the partner, which has every block, and goes with the lost engine when all of them are elsewhere. */
+  survivor: engineRefSchema.extend({ cluster: text }).optional(),
+  /** Why a lost engine is not rebuilt yet, as a sentence. */
+  waitsFor: z.string().optional(),
   /** A rebuild was begun: the dirty map no longer tells what the old engine missed. */
   rebuildBegun: z.boolean().default(false),
   history: z

@@ -227,6 +227,55 @@ describe('an incident', () => {
   });
 });
 
+describe('a spread', () => {
+  const spreadOf = (
+    { incident }: EngineStatusResult,
+    hindrance: string | null = null,
+  ): EngineStatusInput => ({
+    ...{ kind: 'spread', incident: incident?.id ?? 'none', attempt: incident?.attempt ?? 0, afterMs: 0 },
+    ...{ hindrance, by: 'coordinator', operation: `spread-${incident?.id}` },
+  });
+
+  it('says in the incident what is in its way, begins when that is gone, and ends with both members rip', async () => {
+    const pair = await createPair(store, 0);
+    const opened = await applyEngineStatus(store, failure(pair.address('slave', 1)));
+    await applyEngineStatus(store, verdictOn(opened, 'permanent'));
+    const key = incidentKey(pair.slave, 1);
+    const waitsFor = async () =>
+      parseRecord(incidentSchema, key, (await store.get(key))?.value ?? assert.fail('no incident')).waitsFor;
+    assert.match((await waitsFor()) ?? '', /no spare left/);
+    const hindered = await applyEngineStatus(store, spreadOf(opened, 'v7 is of type boot'));
+    assert.deepEqual([hindered.outcome, hindered.code], ['applied', 'spread-hindered']);
+    assert.match((await waitsFor()) ?? '', /v7 is of type boot/);
+
+    const begun = await applyEngineStatus(store, spreadOf(opened));
+    assert.deepEqual(
+      [begun.transition?.to, begun.transition?.replacement],
+      ['repair-final-outage', undefined],
+    );
+    assert.equal(await waitsFor(), undefined);
+    const meanwhile = await applyEngineStatus(store, failure(pair.address('primary', 1)));
+    assert.equal(meanwhile.transition?.to, 'offline');
+    const done = await applyEngineStatus(store, completionOf(opened, ['v1', 'v2']));
+    assert.equal(done.outcome, 'applied', done.reason);
+    for (const cluster of [pair.primary, pair.slave]) {
+      const entry = (await serversOf(store, cluster))[1];
+      assert.deepEqual([entry?.state, entry?.status], ['rip', 'rip']);
+      assert.equal((await recordOf(store, cluster)).status, 'healthy');
+      assert.equal(await store.get(incidentKey(cluster, 1)), null);
+    }
+    for (const id of [opened.incident?.id, meanwhile.incident?.id]) {
+      const closed = await store.get(closedIncidentKey(id ?? ''));
+      assert.equal(
+        parseRecord(closedIncidentSchema, CLOSED_INCIDENTS_PREFIX, closed?.value ?? '').outcome,
+        'spread',
+      );
+    }
+    const late = await applyEngineStatus(store, failure(pair.address('slave', 1), { operation: 'late-rip' }));
+    assert.equal(late.code, 'rip');
+  });
+});
+
 describe('a repair record', () => {
   it('is written once, by the owner, for the attempt under repair', async () => {
     const pair = await createPair(store);
