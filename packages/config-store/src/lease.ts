@@ -1,12 +1,15 @@
 /** A lease with its own keep-alive loop. What it promises is counted from when a keep-alive was sent, never received. */
 import { StoreError } from './errors.ts';
 import type { EtcdCalls } from './etcd-calls.ts';
+import { keepAlive } from './keep-alives.ts';
 import type { Lease, LeaseState, StoreLog } from './types.ts';
 
 const KEEP_ALIVES_PER_TTL = 3;
 const MIN_ATTEMPT_MS = 250;
 const MAX_ATTEMPT_MS = 1_500;
 const RETRY_DELAY_MS = 100;
+/** Leases are renewed at multiples of this, so that many go in one call. */
+const TICK_MS = 250;
 
 /** `onEnd` is called once, when the lease is lost, revoked or released. */
 export async function grantLease(
@@ -63,7 +66,7 @@ class KeptLease implements Lease {
 
   start(): void {
     this.#watchExpiry();
-    this.#schedule(this.ttlMs / KEEP_ALIVES_PER_TTL);
+    this.#scheduleNext(performance.now());
   }
 
   state(): LeaseState {
@@ -126,6 +129,14 @@ class KeptLease implements Lease {
     this.#nextAttempt = setTimeout(() => void this.#keepAlive(), Math.max(delayMs, 0));
   }
 
+  /** At a tick of the clock before the next keep-alive is due, which leases share. */
+  #scheduleNext(lastMs: number): void {
+    const nowMs = performance.now();
+    const dueMs = lastMs + this.ttlMs / KEEP_ALIVES_PER_TTL;
+    const tickMs = Math.floor(dueMs / TICK_MS) * TICK_MS;
+    this.#schedule((tickMs > nowMs ? tickMs : dueMs) - nowMs);
+  }
+
   async #keepAlive(): Promise<void> {
     const sentAtMs = performance.now();
     const ttlMs = await this.#renew().catch((error: unknown) => {
@@ -140,24 +151,13 @@ class KeptLease implements Lease {
       this.#notify(this.#lostListeners, `etcd no longer holds lease ${this.id}`);
     } else {
       this.#confirm(sentAtMs + ttlMs);
-      this.#schedule(sentAtMs + ttlMs / KEEP_ALIVES_PER_TTL - performance.now());
+      this.#scheduleNext(sentAtMs);
     }
   }
 
-  /** Sends one keep-alive on a stream of its own, so that no late answer is taken for a newer one. */
-  async #renew(): Promise<number> {
+  #renew(): Promise<number> {
     const share = this.ttlMs / KEEP_ALIVES_PER_TTL;
-    const timeoutMs = Math.min(Math.max(share, MIN_ATTEMPT_MS), MAX_ATTEMPT_MS);
-    const stream = await this.#etcd.openKeepAliveStream(timeoutMs);
-    return await new Promise<number>((resolve, reject) => {
-      stream.on('error', reject);
-      stream.on('end', () => reject(new Error('the keep-alive stream ended without an answer')));
-      stream.on('data', ({ TTL }) => {
-        resolve(Number(TTL) * 1_000);
-        stream.end();
-      });
-      stream.write({ ID: this.id });
-    });
+    return keepAlive(this.#etcd, this.id, Math.min(Math.max(share, MIN_ATTEMPT_MS), MAX_ATTEMPT_MS));
   }
 
   #confirm(validUntilMs: number): void {

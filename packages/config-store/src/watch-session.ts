@@ -5,6 +5,7 @@ import { askForNews } from './audit-reads.ts';
 import type { EtcdCalls } from './etcd-calls.ts';
 import type { RangeEvent, RangeView } from './range-view.ts';
 import { entryOf } from './ranges.ts';
+import { sharedWatchStream } from './watch-streams.ts';
 
 export interface SessionSink {
   onEvents(view: RangeView, events: readonly RangeEvent[], revision: string): void;
@@ -26,11 +27,18 @@ export async function followChanges(
   sink: SessionSink,
   { auditIntervalMs, signal }: { auditIntervalMs: number; signal: AbortSignal },
 ): Promise<string> {
-  const stream = await etcd.openWatchStream();
+  const stream = await sharedWatchStream(etcd);
   return await new Promise<string>((resolve) => {
+    const ids: number[] = [];
     let over = false;
     let created = 0;
-    let timer = setTimeout(() => finish(`not created within ${CREATE_TIMEOUT_MS} ms`), CREATE_TIMEOUT_MS);
+    const heard = stream.heard;
+    let timer = setTimeout(() => {
+      const reason = `not created within ${CREATE_TIMEOUT_MS} ms`;
+      // A stream that brought nothing at all will bring nothing to the others either.
+      if (stream.heard === heard) stream.end(reason);
+      finish(reason);
+    }, CREATE_TIMEOUT_MS);
     const onAbort = () => finish('closed');
 
     const finish = (reason: string) => {
@@ -38,9 +46,7 @@ export async function followChanges(
       over = true;
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
-      // Ended first: the client takes the error of a writable stream for a broken host.
-      stream.end();
-      stream.cancel();
+      for (const id of ids) stream.remove(id);
       resolve(reason);
     };
 
@@ -50,7 +56,7 @@ export async function followChanges(
         auditViews(etcd, views, signal)
           .then((missed) => {
             if (over) return;
-            if (missed !== null) return finish(missed);
+            if (missed !== null) return stream.end(missed);
             sink.onConfirmed(askedAtMs);
             scheduleAudit();
           })
@@ -58,10 +64,7 @@ export async function followChanges(
       }, auditIntervalMs);
     };
 
-    stream.on('error', (error) => finish(`stream failed: ${messageOf(error)}`));
-    stream.on('end', () => finish('stream ended'));
-    stream.on('data', (response: IWatchResponse) => {
-      if (over) return;
+    const onResponse = (view: RangeView, response: IWatchResponse) => {
       if (response.canceled) return finish(cancelReason(response));
       if (response.created) {
         created += 1;
@@ -71,24 +74,21 @@ export async function followChanges(
         }
         return;
       }
-      const view = views[Number(response.watch_id) - 1];
-      if (view === undefined) return finish(`events of an unknown watcher ${response.watch_id}`);
       sink.onEvents(view, response.events.map(eventOf), response.header.revision);
-    });
+    };
 
     signal.addEventListener('abort', onAbort);
     if (signal.aborted) return finish('closed');
-    views.forEach((view, index) => {
+    for (const view of views) {
+      if (over) break;
       const { start, end } = view.range;
-      stream.write({
-        create_request: {
-          key: start,
-          ...(end === null ? {} : { range_end: end }),
-          start_revision: String(view.seen + 1n),
-          watch_id: index + 1,
-        },
-      });
-    });
+      const request = {
+        key: start,
+        ...(end === null ? {} : { range_end: end }),
+        start_revision: String(view.seen + 1n),
+      };
+      ids.push(stream.add(request, { onResponse: (response) => onResponse(view, response), onEnd: finish }));
+    }
   });
 }
 

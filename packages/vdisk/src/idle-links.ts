@@ -2,7 +2,7 @@ import { EngineSession } from './engine-session.ts';
 import type { PairMember } from './pair-member.ts';
 
 /** Links that nobody used for so long, or up to twice as long, are closed unless settings say otherwise, in milliseconds. */
-const LINK_IDLE_MS = 15_000;
+const LINK_IDLE_MS = 5_000;
 /** Sessions of the process that may stay open although nobody uses them: those of 64 vdisks on 4 pairs. */
 const IDLE_SESSIONS_MAX = 512;
 

@@ -23,6 +23,7 @@ export interface ReplyTaker {
 const BULK_MAX_BYTES = 64 << 20;
 /** Longest status, error or length line accepted, in bytes. */
 const LINE_MAX_BYTES = 64 << 10;
+const NOTHING = Buffer.alloc(0);
 const DIGITS_MAX = 16;
 const ARRAY_MAX = 1 << 20;
 
@@ -43,7 +44,7 @@ export class RespReader {
   #sawCr = false;
   /** Bytes of a bulk string still to come, their place, and the bytes of its CRLF still to come. */
   #need = 0;
-  #into: Buffer = Buffer.alloc(0);
+  #into: Buffer = NOTHING;
   #at = 0;
   #tail = 0;
   /** Replies still to come until the top-level one is complete: nested arrays need no stack. */
@@ -75,7 +76,10 @@ export class RespReader {
   #readTail(bytes: Buffer, at: number): number {
     if (bytes[at] !== (this.#tail === 2 ? CR : LF))
       throw new RespProtocolError('a bulk string is not followed by CRLF');
-    if (--this.#tail === 0) this.#ended();
+    if (--this.#tail === 0) {
+      this.#into = NOTHING; // an idle link keeps no memory alive
+      this.#ended();
+    }
     return at + 1;
   }
 

@@ -15,8 +15,6 @@ import { VdiskExports } from './vdisk-exports.ts';
 
 // The heap is collected when it has grown by a fifth, not when it has doubled: mounts leave much behind, requests little.
 setFlagsFromString('--heap-growing-percent=20');
-// Blocks of 4 KiB come from large slabs instead of one allocation each.
-Buffer.poolSize = 1 << 20;
 
 await runService({
   name: 'nbd-server',

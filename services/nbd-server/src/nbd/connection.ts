@@ -42,7 +42,8 @@ type Phase =
   /** What still arrives is dropped. */
   | { name: 'closing' };
 
-const handshakeRoomBytes = 16 * 1024;
+/** Where bytes go before the transmission phase: shared by all connections, for they are copied at once. */
+const handshakeRoom = Buffer.allocUnsafeSlow(16 * 1024);
 
 /** One client from accept to close: its socket, its deadlines, and the phase it is in. */
 export class Connection implements ByteSink, TransmissionOwner {
@@ -54,8 +55,7 @@ export class Connection implements ByteSink, TransmissionOwner {
   #socket: Socket;
   readonly #settleClosed: () => void;
   #phase: Phase;
-  #handshakeRoom: Buffer | undefined = Buffer.allocUnsafeSlow(handshakeRoomBytes);
-  #lastRoom: Buffer = this.#handshakeRoom as Buffer;
+  #lastRoom: Buffer = handshakeRoom;
   #handshakeLeftMs: number;
   #handshakeResumedAtMs = 0;
   #deadline: NodeJS.Timeout | undefined;
@@ -110,8 +110,7 @@ export class Connection implements ByteSink, TransmissionOwner {
   }
 
   room(): Buffer {
-    this.#lastRoom =
-      this.#phase.name === 'transmission' ? this.#phase.transmission.room() : this.#roomOutsideTransmission();
+    this.#lastRoom = this.#phase.name === 'transmission' ? this.#phase.transmission.room() : handshakeRoom;
     return this.#lastRoom;
   }
 
@@ -119,7 +118,7 @@ export class Connection implements ByteSink, TransmissionOwner {
     const phase = this.#phase;
     switch (phase.name) {
       case 'handshake':
-        this.#act(phase.handshake.receive(this.#lastRoom.subarray(0, bytes)));
+        this.#act(phase.handshake.receive(Buffer.from(handshakeRoom.subarray(0, bytes))));
         return !this.#isAsking;
       case 'transmission':
         return this.#received(phase.transmission, bytes) || this.#isClosing;
@@ -129,10 +128,9 @@ export class Connection implements ByteSink, TransmissionOwner {
   }
 
   #received(transmission: Transmission, bytes: number): boolean {
-    if (this.#lastRoom !== this.#handshakeRoom) return transmission.filled(bytes);
+    if (this.#lastRoom !== handshakeRoom) return transmission.filled(bytes);
     // The socket still held the room it got before the handshake ended.
-    this.#handshakeRoom = undefined;
-    return transmission.push(this.#lastRoom.subarray(0, bytes));
+    return transmission.push(handshakeRoom.subarray(0, bytes));
   }
 
   resumeReading(): void {
@@ -159,11 +157,6 @@ export class Connection implements ByteSink, TransmissionOwner {
 
   get #isAsking(): boolean {
     return this.#phase.name === 'handshake' && this.#phase.asking;
-  }
-
-  #roomOutsideTransmission(): Buffer {
-    this.#handshakeRoom ??= Buffer.allocUnsafeSlow(handshakeRoomBytes);
-    return this.#handshakeRoom;
   }
 
   #act(actions: readonly HandshakeAction[]): void {

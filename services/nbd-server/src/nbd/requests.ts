@@ -44,16 +44,19 @@ export function parseRequest(bytes: Buffer, at: number, end: number): Request | 
 /** The least room offered to the socket, and the most. */
 const minRoomBytes = 64 * 1024;
 const maxRoomBytes = 1024 * 1024;
+/** Where the next bytes of quiet connections go, of all of them: what is not taken at once is moved to a slab. */
+const idleRoom = Buffer.allocUnsafeSlow(minRoomBytes);
 /** Above this much memory held only by unfinished small writes, further payloads are copied out of their slab. */
 const maxRetainedBytes = 32 * 1024 * 1024;
 
 /**
- * Finds requests in what a socket delivers, without copying payloads: they stay slices of the slab they arrived in.
+ * Finds requests in what a busy socket delivers without copying payloads: they stay slices of the slab they arrived in.
+ * A quiet one has no slab.
  * Fill `room()` and tell `filled()`; then, for each `head()`, call one of `consume`, `discardPayload`, or, for an
  * admitted WRITE, `payload` until it is complete. Memory for a payload is taken only after `admit()`.
  */
 export class RequestReader {
-  #slab: Slab;
+  #slab: Slab | undefined;
   #read = 0;
   #written = 0;
   #discardBytes = 0;
@@ -64,23 +67,38 @@ export class RequestReader {
 
   constructor(pool: SlabPool) {
     this.#pool = pool;
-    this.#slab = pool.take(smallSlabBytes);
   }
 
-  /** Where the next bytes go: contiguous with what is unparsed, at least 64 KiB. Valid until the next call. */
-  room(): Buffer {
+  /**
+   * Where the next bytes go: contiguous with what is unparsed, at least 64 KiB. Valid until the next call. After bytes that
+   * a quiet connection received, and the requests taken from them, `keep()` must be called before anything else is received.
+   */
+  room(isQuiet = false): Buffer {
     const have = this.#written - this.#read;
+    if (have === 0 && isQuiet) {
+      this.#leaveSlab();
+      return idleRoom;
+    }
+    if (have === 0 && this.#slab?.refs === 1) this.#read = this.#written = 0;
     const want = Math.max(minRoomBytes, this.#missingPayloadBytes(have));
-    if (have === 0 && this.#slab.refs === 1) this.#read = this.#written = 0;
-    const idleInLargeSlab = have === 0 && this.#slab.bytes.length > smallSlabBytes;
-    if (this.#slab.bytes.length - this.#written < want || idleInLargeSlab) this.#move(have, want);
-    const end = Math.min(this.#written + maxRoomBytes, this.#slab.bytes.length);
-    return this.#slab.bytes.subarray(this.#written, end);
+    const idleInLargeSlab = have === 0 && this.#bytes.length > smallSlabBytes;
+    const isTooSmall = this.#slab === undefined || this.#bytes.length - this.#written < want;
+    if (isTooSmall || idleInLargeSlab) this.#move(have, want);
+    const end = Math.min(this.#written + maxRoomBytes, this.#bytes.length);
+    return this.#bytes.subarray(this.#written, end);
   }
 
   filled(bytes: number): void {
     this.#written += bytes;
     this.#discard();
+  }
+
+  /** Moves what is unparsed out of the memory that quiet connections share. */
+  keep(): void {
+    if (this.#slab !== undefined) return;
+    const have = this.#written - this.#read;
+    if (have > 0) this.#move(have, Math.max(minRoomBytes, this.#missingPayloadBytes(have)));
+    else this.#read = this.#written = 0;
   }
 
   /** Takes bytes that were received elsewhere, such as those that followed the handshake. */
@@ -95,7 +113,7 @@ export class RequestReader {
   /** The next request, payload not looked at; undefined until its header is complete. */
   head(): Request | undefined {
     if (this.#discardBytes > 0) return undefined;
-    this.#head ??= parseRequest(this.#slab.bytes, this.#read, this.#written);
+    this.#head ??= parseRequest(this.#bytes, this.#read, this.#written);
     return this.#head;
   }
 
@@ -116,14 +134,15 @@ export class RequestReader {
     const end = start + head.lengthBytes;
     if (this.#written < end) return undefined;
     this.#next(end);
-    const data = this.#slab.bytes.subarray(start, end);
-    if (this.#account.retainedBytes > maxRetainedBytes) {
+    const slab = this.#slab;
+    const data = this.#bytes.subarray(start, end);
+    if (slab === undefined || this.#account.retainedBytes > maxRetainedBytes) {
       const copy = Buffer.allocUnsafeSlow(data.length);
       data.copy(copy);
       return { data: copy, slab: undefined };
     }
-    this.#slab.refs += 1;
-    return { data, slab: this.#slab };
+    slab.refs += 1;
+    return { data, slab };
   }
 
   release(payload: Payload): void {
@@ -166,22 +185,28 @@ export class RequestReader {
 
   /** Moves the unparsed tail to another slab; payloads in the old one keep it alive. */
   #move(have: number, want: number): void {
-    const old = this.#slab;
     const next = this.#pool.take(
       want > minRoomBytes ? Math.max(have + want, smallSlabBytes + 1) : have + want,
     );
-    old.bytes.copy(next.bytes, 0, this.#read, this.#written);
+    this.#bytes.copy(next.bytes, 0, this.#read, this.#written);
     this.#leaveSlab();
     this.#slab = next;
-    this.#read = 0;
     this.#written = have;
   }
 
   #leaveSlab(): void {
-    if (this.#slab.refs > 1) {
-      this.#slab.retainedBy = this.#account;
-      this.#account.retainedBytes += this.#slab.bytes.length;
+    const slab = this.#slab;
+    this.#slab = undefined;
+    this.#read = this.#written = 0;
+    if (slab === undefined) return;
+    if (slab.refs > 1) {
+      slab.retainedBy = this.#account;
+      this.#account.retainedBytes += slab.bytes.length;
     }
-    this.#pool.release(this.#slab);
+    this.#pool.release(slab);
+  }
+
+  get #bytes(): Buffer {
+    return this.#slab?.bytes ?? idleRoom;
   }
 }

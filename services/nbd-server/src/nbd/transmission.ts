@@ -37,6 +37,8 @@ export interface TransmissionParts {
 }
 
 const failureLogIntervalMs = 5_000;
+/** A connection with no more requests in flight may be about to fall idle: it gets no receive memory of its own. */
+const quietRequests = 4;
 
 /**
  * The transmission phase of one client: requests to the device, replies in whatever order the device settles them.
@@ -76,13 +78,14 @@ export class Transmission implements BudgetHolder, ReplyQueueOwner {
   }
 
   room(): Buffer {
-    return this.#reader.room();
+    return this.#reader.room(this.#inFlight <= quietRequests);
   }
 
   /** False: stop reading until `resumeReading`. */
   filled(bytes: number): boolean {
     this.#reader.filled(bytes);
     this.#pump();
+    this.#reader.keep();
     return !this.#blocked && this.#ending === undefined;
   }
 

@@ -157,6 +157,63 @@ test('requests and payloads are found however the stream is cut, and payloads su
   );
 });
 
+test('quiet connections share their receive memory, and never see the bytes of another', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.integer({ min: 0, max: 2 }), fc.integer({ min: 1, max: 9_000 })), {
+        maxLength: 60,
+      }),
+      fc.boolean(),
+      (packets, isQuiet) => {
+        const pool = new SlabPool();
+        const clients = [1, 2, 3].map((byte) => ({
+          byte,
+          stream: Buffer.concat(
+            Array.from({ length: 40 }, (_, i) =>
+              i % 3 === 0
+                ? request({ type: 0, cookie: i, length: 4096 })
+                : request({ type: 1, cookie: i, payload: Buffer.alloc(i * 97, byte) }),
+            ),
+          ),
+          reader: new RequestReader(pool),
+          payloads: [] as Payload[],
+          seen: 0,
+        }));
+        const deliver = (client: (typeof clients)[number], most: number) => {
+          const { reader } = client;
+          const room = reader.room(isQuiet || client.payloads.length % 2 === 0);
+          const bytes = client.stream.copy(room, 0, 0, Math.min(most, room.length));
+          client.stream = client.stream.subarray(bytes);
+          reader.filled(bytes);
+          for (let head = reader.head(); head !== undefined; head = reader.head()) {
+            assert.equal(head.cookieLow, client.seen);
+            if (head.type === 0) reader.consume();
+            else {
+              reader.admit();
+              const payload = reader.payload();
+              if (payload === undefined) break;
+              client.payloads.push(payload);
+            }
+            client.seen++;
+          }
+          reader.keep();
+        };
+        for (const [i, most] of packets) deliver(clients[i] as (typeof clients)[number], most);
+        for (const client of clients) while (client.stream.length > 0) deliver(client, 70_000);
+        for (const { byte, seen, payloads, reader } of clients) {
+          assert.equal(seen, 40);
+          for (const payload of payloads) {
+            assert.ok(payload.data.every((found) => found === byte));
+            reader.release(payload);
+          }
+          reader.close();
+        }
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
 test('a payload that was not admitted takes no memory', () => {
   const reader = new RequestReader(new SlabPool());
   reader.push(request({ type: 1, length: 32 * MiB }));
