@@ -178,3 +178,34 @@ test('two engines that answer in each other’s place are never used, and repair
     }
   });
 });
+
+test('an engine that stays away is restarted by a command, and repaired', async (t) => {
+  const engine = healing.stack.engine('slave', 1);
+  const { command: program, args } = engine.process.spec;
+  const analyzer = healing.stack.service('health-analyzer');
+  const { env } = analyzer.spec;
+  const restarting = {
+    SALVOR_RESTART_DRIVER: 'exec',
+    SALVOR_RESTART_COMMAND: JSON.stringify({
+      [engine.address]: [program, ...args, '--daemonize', 'yes'],
+      '*': ['false'],
+    }),
+    SALVOR_RESTART_AFTER_MS: '500',
+  };
+  await analyzer.restart({ env: { ...env, ...restarting } });
+  try {
+    await stage.underLoad(t, async (scene) => {
+      await scene.wrote(50);
+      await scene.fails(engine, () => killEngine(engine));
+      const incident = await scene.heals(engine, () => undefined);
+      assert.equal(incident.verdict?.verdict, 'temporary');
+      assert.deepEqual(movesOf(incident), temporaryOutage);
+      const evidence = incident.verdict?.evidence.map(({ kind }) => kind) ?? [];
+      assert.equal(evidence.filter((kind) => kind === 'restarted').length, 1, evidence.join(', '));
+    });
+  } finally {
+    // Nobody else knows of the process that the command left.
+    await command(engine, 'SHUTDOWN', 'NOSAVE').catch(() => undefined);
+    await analyzer.restart(env === undefined ? {} : { env });
+  }
+});

@@ -36,7 +36,7 @@ const repaired: IncidentDescription = {
   verdict: {
     verdict: 'temporary',
     reason: 'it answers with its identity',
-    evidence: [{ kind: 'ping', detail: 'PONG after 3 ms', at: at + 8_000 }],
+    evidence: [{ kind: 'ping', detail: 'PONG after 3 ms', observer: '', at: at + 8_000 }],
     by: 'health-analyzer',
     at: at + 8_100,
   },

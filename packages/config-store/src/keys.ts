@@ -14,6 +14,7 @@ export type ParsedKey =
   | { readonly kind: 'salvor-cluster'; readonly cluster: string }
   | { readonly kind: 'incident'; readonly cluster: string; readonly shard: number }
   | { readonly kind: 'closed-incident'; readonly incident: string }
+  | { readonly kind: 'restarts'; readonly cluster: string; readonly shard: number }
   | { readonly kind: 'vdisk-owner'; readonly vdisk: string }
   | { readonly kind: 'vdisk-takeover'; readonly vdisk: string }
   | { readonly kind: 'vdisk-lifecycle'; readonly vdisk: string }
@@ -48,6 +49,9 @@ export const incidentKey = (cluster: string, shard: number): string =>
 export const clusterIncidentsPrefix = (cluster: string): string => `${INCIDENTS_PREFIX}${segment(cluster)}/`;
 export const closedIncidentKey = (incident: string): string =>
   `${CLOSED_INCIDENTS_PREFIX}${segment(incident)}`;
+/** Attempts to restart the engine of a shard. */
+export const restartsKey = (cluster: string, shard: number): string =>
+  `${SALVOR_PREFIX}restarts/${segment(cluster)}/${count(shard, 0)}`;
 export const ownerKey = (vdisk: string): string => `${VDISK_OWNERS_PREFIX}${segment(vdisk)}/owner`;
 export const takeoverKey = (vdisk: string): string => `${VDISK_OWNERS_PREFIX}${segment(vdisk)}/takeover`;
 export const vdiskLifecycleKey = (vdisk: string): string =>
@@ -109,6 +113,7 @@ function parseSalvorKey(key: string): ParsedKey | null {
     if (room === 'vdisks' && second === 'template') return { kind: 'vdisk-template', vdisk: first };
     const shard = parseCount(second, 0);
     if (room === 'incidents' && shard !== null) return { kind: 'incident', cluster: first, shard };
+    if (room === 'restarts' && shard !== null) return { kind: 'restarts', cluster: first, shard };
   }
   if (parts.length === 4 && room === 'collections' && second === 'settled' && third != null)
     return { kind: 'collection-settled', cluster: first, vdisk: third };

@@ -5,6 +5,9 @@ import { runService } from '@salvor/service-kit';
 import { EngineSweep } from './engine-sweep.ts';
 import { OutageWatch } from './outage-watch.ts';
 import { probeOnRequest } from './probe-on-request.ts';
+import { configuredDriver } from './restart/configured-driver.ts';
+import { EngineRestarts } from './restart/engine-restarts.ts';
+import { withheld } from './restart/withheld.ts';
 import { analyzerSettings } from './settings.ts';
 import { verdictEvent } from './verdict-event.ts';
 
@@ -27,6 +30,24 @@ await runService({
       observer,
       now: () => Date.now(),
     };
+    const driver = configuredDriver(config);
+    const attempts = metrics.counter('salvor_engine_restarts_total', 'Attempts to restart engines', [
+      'outcome',
+    ]);
+    const restarts =
+      driver === null
+        ? null
+        : new EngineRestarts({
+            ...{ store, driver, log, by: observer, now: probe.now },
+            policy: {
+              afterMs: config.restartAfterMs,
+              attemptsMax: config.restartAttempts,
+              backoffMs: config.restartBackoffMs,
+            },
+            timeoutMs: config.restartTimeoutMs,
+            withheld: (incident) => withheld(store, incident, probe.now()),
+            attempted: (outcome) => attempts.add({ outcome }),
+          });
     const given = metrics.counter('salvor_verdicts_total', 'Verdicts given', ['verdict']);
     const outages = new OutageWatch({
       store,
@@ -35,6 +56,7 @@ await runService({
       policy: { healthyProbes: config.healthyProbes, permanentAfterMs: config.permanentAfterMs },
       probeIntervalMs: config.probeIntervalMs,
       repeatAfterMs: REPEAT_AFTER_MS,
+      restarts,
       announce: async (judged) => {
         given.add({ verdict: judged.verdict });
         const { id, payload } = verdictEvent(judged, observer, Date.now());
@@ -85,6 +107,7 @@ await runService({
         { name: 'commands', run: () => service.stop(3_000) },
         { name: 'sweep', run: () => sweep.stop() },
         { name: 'probes', run: () => outages.stop() },
+        { name: 'restarts', run: () => restarts?.stop() },
         { name: 'bus', run: () => bus.close({ deadlineMs: 2_000 }) },
         { name: 'etcd', run: () => store.close() },
       ],

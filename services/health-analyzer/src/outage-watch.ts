@@ -14,13 +14,14 @@ import {
 import { type Logger, pause } from '@salvor/service-kit';
 import { identityText } from '@salvor/vdisk';
 import { type ProbeOptions, type ProbeTarget, probeEngine } from './probe.ts';
-import { decideVerdict, type ProbeFinding, type VerdictPolicy } from './verdict.ts';
+import type { EngineRestarts, Outage } from './restart/engine-restarts.ts';
+import { decideVerdict, type ProbeFinding, type VerdictEvidence, type VerdictPolicy } from './verdict.ts';
 
 export interface JudgedOutage {
   readonly incident: IncidentRecord;
   readonly verdict: 'temporary' | 'permanent';
   readonly reason: string;
-  readonly evidence: readonly ProbeFinding[];
+  readonly evidence: readonly VerdictEvidence[];
   /** Counts the times this verdict was given: 1 for the first. */
   readonly given: number;
 }
@@ -34,6 +35,8 @@ export interface OutageWatchOptions {
   /** A verdict that had no effect is given again after so many milliseconds. */
   readonly repeatAfterMs: number;
   readonly announce: (judged: JudgedOutage) => Promise<void>;
+  /** Restarts engines that stay away; null when nobody does. */
+  readonly restarts?: EngineRestarts | null;
   readonly log: Logger;
 }
 
@@ -114,6 +117,7 @@ export class OutageWatch {
         if (signal.aborted) return;
         findings.push(finding);
         if (findings.length > keptMax) findings.shift();
+        const restarts = await this.#restarts({ incident, offlineSince, findings });
         const decision = decideVerdict(
           { address: incident.address, offlineSince, rebuildBegun: incident.rebuildBegun, findings },
           policy,
@@ -124,13 +128,30 @@ export class OutageWatch {
           repeatAt = performance.now() + repeatAfterMs;
           const { verdict, reason } = decision;
           log.info({ incident: incident.id, engine: incident.address, verdict, reason, given }, 'verdict');
-          await announce({ incident, verdict, reason, evidence: findings.slice(-EVIDENCE_MAX), given });
+          await announce({
+            incident,
+            verdict,
+            reason,
+            evidence: [...restarts, ...findings.slice(-EVIDENCE_MAX)],
+            given,
+          });
         }
       } catch (error) {
         log.warn({ incident: incident.id, error: String(error) }, 'could not judge an outage, trying again');
       }
       await pause(probeIntervalMs, signal);
     }
+  }
+
+  /** What restarting the engine came to so far. A driver that fails says so there, and does not end the judging. */
+  async #restarts(outage: Outage): Promise<VerdictEvidence[]> {
+    const attempts = (await this.#options.restarts?.consider(outage)) ?? [];
+    return attempts.map(({ number, driver, by, at, endedAt, outcome, detail }) => ({
+      kind: outcome === 'done' ? 'restarted' : 'restart-failed',
+      detail: `attempt ${number} through ${driver}: ${detail ?? 'begun, and no end is on record'}`,
+      at: endedAt ?? at,
+      observer: by,
+    }));
   }
 
   /** Who the engine should be, by what etcd says now. */

@@ -1,5 +1,6 @@
 import { integer, orElse, type Setting } from '@salvor/service-kit';
 import { z } from 'zod';
+import { restartSettings } from './restart/restart-settings.ts';
 
 /** What a health-analyzer is configured with, beside what every service has. */
 export const analyzerSettings: {
@@ -9,7 +10,7 @@ export const analyzerSettings: {
   permanentAfterMs: Setting<number>;
   sweepIntervalMs: Setting<number>;
   enginePassword: Setting<string>;
-} = {
+} & typeof restartSettings = {
   probeIntervalMs: {
     schema: orElse(integer(10, 60_000), 250),
     help: 'pause between two probes of an engine that is down',
@@ -41,4 +42,5 @@ export const analyzerSettings: {
     secret: true,
     example: 'from SALVOR_ENGINE_PASSWORD_FILE',
   },
+  ...restartSettings,
 };

@@ -14,6 +14,16 @@ export interface ProbeFinding {
   readonly at: number;
 }
 
+/** One observation that a verdict rests on, as it is written down with it. */
+export interface VerdictEvidence {
+  readonly kind: string;
+  readonly detail: string;
+  /** Unix milliseconds. */
+  readonly at: number;
+  /** Who saw it, where that is not who judges. */
+  readonly observer?: string;
+}
+
 export interface VerdictPolicy {
   /** Healthy probes in a row that are needed before an engine counts as back. */
   readonly healthyProbes: number;

@@ -165,7 +165,9 @@ async function incidentDescription(
           verdict: {
             verdict: verdict.verdict,
             reason: verdict.reason,
-            evidence: verdict.evidence.map(({ kind, detail, at }) => ({ kind, detail, at })),
+            evidence: verdict.evidence.map(({ kind, detail, at, observer = '' }) => ({
+              ...{ kind, detail, at, observer },
+            })),
             by: verdict.by,
             at: verdict.at,
           },

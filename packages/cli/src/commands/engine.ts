@@ -121,8 +121,9 @@ export function engineRow(paint: Paint, engine: EngineDescription): string[] {
   ];
 }
 
-export function evidenceText({ kind, detail, at }: Evidence): string {
-  return `${clockText(at)}Z  ${printable(kind)}: ${printable(detail)}`;
+export function evidenceText({ kind, detail, at, observer }: Evidence): string {
+  const by = observer === '' ? '' : ` (${printable(observer)})`;
+  return `${clockText(at)}Z  ${printable(kind)}${by}: ${printable(detail)}`;
 }
 
 function engineProperties(paint: Paint, engine: EngineDescription): string {

@@ -58,11 +58,17 @@ function verdict({ verdict: given, openedAt }: IncidentDescription): Happening[]
       lines: [
         `${printable(by)} judged it ${word}, ${durationText(at - openedAt)} after the first report: ${sentence(reason)}`,
         ...evidence.map(
-          (item) => `- ${printable(item.kind)}: ${printable(item.detail)} (${clockText(item.at)}Z)`,
+          ({ kind, detail, at: seenAt, observer }) =>
+            `- ${printable(kind)}${seenBy(observer)}: ${printable(detail)} (${clockText(seenAt)}Z)`,
         ),
       ],
     },
   ];
+}
+
+/** Evidence without an observer is that of who judged. */
+function seenBy(observer: string): string {
+  return observer === '' ? '' : ` seen by ${printable(observer)}`;
 }
 
 function transition(

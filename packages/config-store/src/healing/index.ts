@@ -27,5 +27,6 @@ export { canonicalRequest, markOf, repeatOf, reusedReason } from './operation-ma
 export { formatRecord, parseRecord, recordIn } from './record-text.ts';
 export * from './records.ts';
 export * from './repair-records.ts';
+export * from './restart-records.ts';
 export { engineMoves, type IncidentStatus } from './status-words.ts';
 export type { VdiskAdmissionCode, VdiskCreateRequest } from './vdisk-admission.ts';

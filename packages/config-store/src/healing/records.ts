@@ -23,7 +23,13 @@ const text = z.string().min(1);
 export const verdictSchema = z.enum(['temporary', 'permanent', 'false_alarm']);
 export type Verdict = z.infer<typeof verdictSchema>;
 
-export const evidenceSchema = z.looseObject({ kind: text, detail: z.string(), at: millis });
+export const evidenceSchema = z.looseObject({
+  kind: text,
+  detail: z.string(),
+  at: millis,
+  /** Who saw it, where that is not who gave the verdict. */
+  observer: z.string().optional(),
+});
 export type Evidence = z.infer<typeof evidenceSchema>;
 
 export const engineRefSchema = z.looseObject({ address: text, db: z.number().int().min(0).default(0) });

@@ -1180,8 +1180,15 @@ export interface Evidence {
   detail: string;
   /** When it was seen, milliseconds since 1970 UTC. */
   at: number;
+  /** Who saw it: a server id, an analyzer; empty where it is who decided. */
+  observer: string;
 }
-export type EvidenceInit = Evidence;
+export interface EvidenceInit {
+  kind: string;
+  detail: string;
+  at: number;
+  observer?: string | undefined;
+}
 
 /** One outage of one engine, from the first report to its end: the audit trail. */
 export interface IncidentDescription {

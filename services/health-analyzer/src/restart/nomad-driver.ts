@@ -1,0 +1,146 @@
+import { z } from 'zod';
+import { type HttpAnswer, type HttpRequest, httpExchange } from './http-exchange.ts';
+import { filledIn, type RestartDriver, RestartError, type RestartTarget } from './restart-driver.ts';
+
+export interface NomadDriverOptions {
+  /** http://host:4646 */
+  readonly baseUrl: string;
+  readonly namespace: string;
+  /** The job that the engine is a part of; {address}, {host} and {port} are filled in. */
+  readonly job: string;
+  /** The task in its allocation, likewise; empty for all tasks. */
+  readonly task: string;
+  /** An ACL token with `alloc-lifecycle` and `read-job`; empty where Nomad runs without ACLs. */
+  readonly token: string;
+}
+
+/** Of `GET /v1/job/:job_id/allocations`. */
+const listedSchema = z.array(
+  z.looseObject({ ID: z.string(), Name: z.string(), ClientStatus: z.string(), DesiredStatus: z.string() }),
+);
+
+const portSchema = z.looseObject({ Value: z.number(), HostIP: z.string().default('') });
+const networkSchema = z.looseObject({
+  IP: z.string().default(''),
+  ReservedPorts: z.array(portSchema).nullish(),
+  DynamicPorts: z.array(portSchema).nullish(),
+});
+const networksSchema = z.looseObject({ Networks: z.array(networkSchema).nullish() });
+/** Of `GET /v1/allocation/:alloc_id`: ports of the group are `Shared`, older jobs have them in their tasks. */
+const allocationSchema = z.looseObject({
+  AllocatedResources: z
+    .looseObject({
+      Shared: z
+        .looseObject({
+          Networks: z.array(networkSchema).nullish(),
+          Ports: z.array(portSchema).nullish(),
+        })
+        .nullish(),
+      Tasks: z.record(z.string(), networksSchema).nullish(),
+    })
+    .nullish(),
+});
+
+/** Restarts the allocation that an engine runs in, in place, through Nomad's HTTP API. */
+export class NomadDriver implements RestartDriver {
+  readonly name = 'nomad';
+  readonly #options: NomadDriverOptions;
+
+  constructor(options: NomadDriverOptions) {
+    this.#options = options;
+  }
+
+  async restart(target: RestartTarget, signal: AbortSignal): Promise<string> {
+    const job = filledIn(this.#options.job, target);
+    const list = `/v1/job/${encodeURIComponent(job)}/allocations${this.#query()}`;
+    const listed = parsed(listedSchema, await this.#ask({ method: 'GET', path: list }, signal), list);
+    const live = listed.filter(
+      ({ ClientStatus, DesiredStatus }) => ClientStatus === 'running' && DesiredStatus === 'run',
+    );
+    const { ID, Name } = await this.#choose(live, job, target, signal);
+    const restart = `/v1/client/allocation/${encodeURIComponent(ID)}/restart${this.#query()}`;
+    const task = filledIn(this.#options.task, target);
+    const body = task === '' ? {} : { TaskName: task };
+    await this.#ask({ method: 'POST', path: restart, body }, signal);
+    return `Nomad restarted ${task === '' ? 'the tasks' : `task ${task}`} of allocation ${Name} (${ID.slice(0, 8)})`;
+  }
+
+  /** The only running allocation of the job, else the one that has the engine's port. */
+  async #choose(
+    live: z.infer<typeof listedSchema>,
+    job: string,
+    target: RestartTarget,
+    signal: AbortSignal,
+  ): Promise<{ ID: string; Name: string }> {
+    const [only] = live;
+    if (only === undefined) {
+      throw refusal(
+        `job ${job} has no running allocation: Nomad itself starts, or gave up, what does not run`,
+      );
+    }
+    if (live.length === 1) return only;
+    const fitting: { ID: string; Name: string }[] = [];
+    for (const allocation of live) {
+      const path = `/v1/allocation/${encodeURIComponent(allocation.ID)}${this.#query()}`;
+      const read = parsed(allocationSchema, await this.#ask({ method: 'GET', path }, signal), path);
+      if (hasPort(read, target)) fitting.push(allocation);
+    }
+    const [fit] = fitting;
+    if (fitting.length === 1 && fit !== undefined) return fit;
+    throw refusal(
+      `expected one of the ${live.length} running allocations of job ${job} to have ${target.address}, found ${fitting.length}`,
+    );
+  }
+
+  #query(): string {
+    return `?namespace=${encodeURIComponent(this.#options.namespace)}`;
+  }
+
+  async #ask(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
+    const { baseUrl, token } = this.#options;
+    const headers = token === '' ? {} : { 'x-nomad-token': token };
+    const answer = await httpExchange({ baseUrl }, { ...request, headers }, signal);
+    if (answer.status === 200) return answer;
+    const { method, path } = request;
+    // Nomad's errors are plain text.
+    const said = answer.text.trim().slice(0, 200) || 'no message';
+    throw new RestartError(
+      'restart-failed',
+      `Nomad answered ${method} ${path} with ${answer.status}, expected 200: ${said}`,
+    );
+  }
+}
+
+function hasPort(
+  { AllocatedResources: resources }: z.infer<typeof allocationSchema>,
+  { host, port }: RestartTarget,
+): boolean {
+  const networks = [
+    ...(resources?.Shared?.Networks ?? []),
+    ...Object.values(resources?.Tasks ?? {}).flatMap(({ Networks }) => Networks ?? []),
+  ];
+  const places = [
+    ...(resources?.Shared?.Ports ?? []).map(({ Value, HostIP }) => ({ ip: HostIP, value: Value })),
+    ...networks.flatMap(({ IP, ReservedPorts, DynamicPorts }) =>
+      [...(ReservedPorts ?? []), ...(DynamicPorts ?? [])].map(({ Value }) => ({ ip: IP, value: Value })),
+    ),
+  ];
+  // A host that is a name is not resolved here: then the port alone decides.
+  const isName = !/^[\d.]+$|:/.test(host);
+  return places.some(({ ip, value }) => String(value) === port && (isName || ip === '' || ip === host));
+}
+
+function refusal(message: string): RestartError {
+  return new RestartError('restart-refused', message);
+}
+
+function parsed<T>(schema: z.ZodType<T>, { text }: HttpAnswer, path: string): T {
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch {
+    throw new RestartError(
+      'restart-failed',
+      `the answer to GET ${path} is not what Nomad's API says: ${text.slice(0, 120)}`,
+    );
+  }
+}
