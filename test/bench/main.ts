@@ -4,6 +4,7 @@ import { runHistory } from '../history/run.ts';
 import { benchCopy, copyTable } from './copy.ts';
 import { historyOptions, historyTable } from './history.ts';
 import { benchLayouts, layoutTable } from './layout.ts';
+import { benchMany, manyOptions, manyTable } from './many.ts';
 import { benchMemory, memoryOptions, memoryTable } from './memory.ts';
 import { benchNbd, nbdTable } from './nbd.ts';
 import { benchSoak, soakOptions, soakTable } from './soak.ts';
@@ -18,6 +19,7 @@ const { values, positionals } = parseArgs({
     ...historyOptions,
     ...soakOptions,
     ...memoryOptions,
+    ...manyOptions,
   },
 });
 const [name] = positionals;
@@ -80,9 +82,20 @@ switch (name) {
     if (result.broken.length > 0) process.exitCode = 1;
     break;
   }
+  case 'many': {
+    const result = await benchMany({
+      pairs: positive('--pairs', values.pairs ?? '50'),
+      vdisks: positive('--vdisks', values.vdisks ?? '1000'),
+      mounted: positive('--mounted', values.mounted ?? '200'),
+      progress,
+    });
+    print(result, manyTable(result));
+    if (result.broken.length > 0) process.exitCode = 1;
+    break;
+  }
   default:
     process.stderr.write(
-      `bench: expected one of: copy, nbd, layout, soak, memory, history; found ${name ?? 'nothing'}\n`,
+      `bench: expected one of: copy, nbd, layout, soak, memory, history, many; found ${name ?? 'nothing'}\n`,
     );
     process.exitCode = 2;
 }

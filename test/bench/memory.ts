@@ -2,15 +2,9 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import {
-  formatVdiskNbd,
-  formatVdiskStatic,
-  openStore,
-  vdiskNbdKey,
-  vdiskStaticKey,
-} from '@salvor/config-store';
 import { NbdClient, runTool, type Stack, startStack } from '@salvor/testkit';
 import { cpuTimeUs } from './cpu-time.ts';
+import { addVdisks, eachOf } from './many-vdisks.ts';
 import { residentMb } from './resident-memory.ts';
 
 /** Options of `bench -- memory`, as given on the command line. */
@@ -21,8 +15,6 @@ export const memoryOptions = {
 
 const IDLE_MAX_MB = 300;
 const BUSY_MAX_MB = 600;
-/** Vdisks that are connected at the same time. */
-const AT_ONCE = 8;
 /** How long the exports stay idle before they are measured: long enough for what is dropped when idle to be dropped. */
 const IDLE_MS = 20_000;
 const SAMPLE_EVERY_MS = 200;
@@ -148,33 +140,6 @@ export function memoryTable(report: MemoryReport): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Straight into etcd: a thousand commands would take longer than all the rest. */
-async function addVdisks(stack: Stack, names: readonly string[]): Promise<void> {
-  const store = openStore({ endpoints: stack.etcdEndpoints });
-  const { primary, slave } = stack.clusters;
-  const shape = formatVdiskStatic({
-    blockSize: 4096,
-    size: 1,
-    type: 'db',
-    readOnly: false,
-    templateVdiskID: '',
-  });
-  const clusters = formatVdiskNbd({
-    storageClusterID: primary,
-    slaveStorageClusterID: slave,
-    templateStorageClusterID: '',
-    tlogServerClusterID: '',
-  });
-  for (const name of names) {
-    const puts = [
-      { key: vdiskStaticKey(name), value: shape },
-      { key: vdiskNbdKey(name), value: clusters },
-    ];
-    await store.transact({ compare: [], puts });
-  }
-  store.close();
-}
-
 function serverPid(stack: Stack): number {
   const pid = stack.nbdServer().identity()?.pid;
   if (pid === undefined) throw new Error('the NBD server does not run');
@@ -183,14 +148,6 @@ function serverPid(stack: Stack): number {
 
 function openSockets(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
-}
-
-async function eachOf(names: readonly string[], work: (name: string) => Promise<unknown>): Promise<void> {
-  const left = [...names];
-  const worker = async (): Promise<void> => {
-    for (let name = left.shift(); name !== undefined; name = left.shift()) await work(name);
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
 }
 
 /** The most that a figure has been since the last reset. */

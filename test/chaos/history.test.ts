@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { EngineLink, type Violation } from '@salvor/testkit';
 import { runHistory } from '../history/run.ts';
+import { brokenBy, runChaos } from './run.ts';
 
 const FAULTS = [
   'server-killed',
@@ -59,5 +60,18 @@ describe('the history of many clients', () => {
     ]);
     assert.ok(report.artifacts !== null);
     rmSync(report.artifacts, { recursive: true });
+  });
+
+  it('has an order over a plan of faults that overlap, partitions and full disks among them; nothing is stuck afterwards', async () => {
+    const report = await runChaos({ seed, minutes: 0.5, shards: 2, nbdServers: 2, devices: 3 });
+    assert.deepEqual(brokenBy(report), [], `seed ${seed}, ${report.artifacts}\n${tell(report.violations)}`);
+    const faults = Object.values(report.faults).reduce((sum, count) => sum + count, 0);
+    assert.ok(faults >= 5, `${faults} faults took place`);
+    assert.ok(report.readsJudged > 5_000, `${report.readsJudged} reads were judged`);
+    assert.ok(report.copiesCompared > 500, `${report.copiesCompared} blocks were compared`);
+    assert.ok(
+      Object.values(report.peakMb).every((mb) => mb !== null && mb < 400),
+      JSON.stringify(report.peakMb),
+    );
   });
 });

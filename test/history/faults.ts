@@ -295,7 +295,7 @@ export class FaultDriver {
 }
 
 /** A log that was rewritten a moment ago may be shorter than that: then it loses nothing. */
-function cutTail(engine: StackEngine, bytes: number): void {
+export function cutTail(engine: StackEngine, bytes: number): void {
   try {
     cutAofTail(engine.dataDir, { bytes });
   } catch (error) {

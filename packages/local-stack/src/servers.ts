@@ -76,6 +76,8 @@ export interface RedisOptions extends ServerOptions {
   appendfsync?: 'always' | 'everysec' | 'no';
   /** Where it listens beside its port: a path in which `{port}` stands for the port. */
   unixSockets?: string | undefined;
+  /** It goes on when it reaches the limit on the size of its files (setrlimit(2)), as on a full disk; default false. */
+  survivesFileLimit?: boolean | undefined;
   extraArgs?: readonly string[];
 }
 
@@ -84,18 +86,22 @@ export async function startRedis(options: RedisOptions): Promise<RedisHandle> {
   const name = options.name ?? 'redis';
   const dataDir = join(options.dir, 'data');
   mkdirSync(dataDir, { recursive: true });
-  const { process, ports } = await startOnPorts(options, name, ['client'], (ports) => ({
-    command: 'redis-server',
-    args: [
+  const { process, ports } = await startOnPorts(options, name, ['client'], (ports) => {
+    const args = [
       ...['--port', String(ports.client), '--bind', '127.0.0.1', '--daemonize', 'no', '--save', ''],
       ...['--dir', dataDir, '--appendonly', options.appendonly === false ? 'no' : 'yes'],
       ...['--appendfsync', options.appendfsync ?? 'everysec'],
       ...unixSocketArgs(options.unixSockets, ports.client),
       ...['--enable-debug-command', 'no', '--maxmemory-policy', 'noeviction'],
       ...(options.extraArgs ?? []),
-    ],
-    ready: (process) => isLoaded(ports.client, process.pid),
-  }));
+    ];
+    return {
+      ...(options.survivesFileLimit === true
+        ? { command: 'sh', args: ['-c', 'trap \'\' XFSZ; exec redis-server "$@"', 'redis-server', ...args] }
+        : { command: 'redis-server', args }),
+      ready: (process) => isLoaded(ports.client, process.pid),
+    };
+  });
   return { process, port: ports.client, address: `127.0.0.1:${ports.client}`, dataDir };
 }
 

@@ -40,9 +40,11 @@ export async function startEngines(options: StackOptions, state: StackState): Pr
       env: { ...process.env, SALVOR_STACK: state.id },
       appendonly: options.appendonly ?? true,
       unixSockets,
+      survivesFileLimit: options.enginesSurviveFileLimit,
       ...(options.appendfsync === undefined ? {} : { appendfsync: options.appendfsync }),
     });
-    return { ...engine, role, cluster, shard, name };
+    const port = (await options.via?.('all', name, engine.port)) ?? engine.port;
+    return { ...engine, address: `127.0.0.1:${port}`, role, cluster, shard, name };
   };
   const shards = (role: 'primary' | 'slave', cluster: string, count: number) =>
     Promise.all(
@@ -63,8 +65,12 @@ export async function startEngines(options: StackOptions, state: StackState): Pr
 // A socket address holds 107 bytes of path (unix(7)), and a port has at most five digits.
 const MAX_SOCKET_PATH_BYTES = 107;
 
-/** Where the engines of a stack listen beside TCP; undefined when the stack's folder is too deep for sockets. */
+/**
+ * Where the engines of a stack listen beside TCP; undefined when the stack's folder is too deep for sockets, and when
+ * engines are reached through lines.
+ */
 export function engineSockets(options: StackOptions): string | undefined {
+  if (options.via !== undefined) return undefined;
   const template = join(options.dir, 'engines', '{port}.sock');
   return Buffer.byteLength(template) <= MAX_SOCKET_PATH_BYTES ? template : undefined;
 }

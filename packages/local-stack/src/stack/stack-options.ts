@@ -25,12 +25,21 @@ export interface StackOptions {
   /** Whether engines keep their data over a restart; default true. */
   appendonly?: boolean;
   appendfsync?: 'always' | 'everysec' | 'no';
+  /** See `RedisOptions.survivesFileLimit`. */
+  enginesSurviveFileLimit?: boolean;
   /** For every service. */
   env?: Readonly<Record<string, string>>;
   /** Default { primary: 'p1', slave: 's1' }. */
   clusterNames?: { primary: string; slave: string };
   /** Default true; false leaves engines, bus manifest and clusters as they are. */
   createClusters?: boolean;
+  /**
+   * The port of this machine through which `from` reaches `to`, which listens on `port`; default: that port. For a line
+   * between them that can be disturbed. Engines have one address for all: there `from` is `all`.
+   */
+  via?: (from: string, to: string, port: number) => Promise<number>;
+  /** Where an NBD server finds the unix sockets of engines, with `{port}` for the port of their address. */
+  engineSocketsOf?: (nbdServer: string) => string;
   /** Default: the repository this file is in. */
   repoRoot?: string;
   /** For each part to become ready; default 20 s. */

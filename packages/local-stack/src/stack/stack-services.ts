@@ -19,8 +19,8 @@ export interface StackServices {
 }
 
 interface Surroundings {
-  natsUrl: string;
-  etcdEndpoint: string;
+  natsPort: number;
+  etcdPort: number;
 }
 
 interface NbdServerLaunch {
@@ -39,26 +39,28 @@ const SERVICE_STOP_TIMEOUT_MS = 25_000;
 export async function startServices(
   options: StackOptions,
   state: StackState,
-  { natsUrl, etcdEndpoint }: Surroundings,
+  surroundings: Surroundings,
 ): Promise<StackServices> {
   const common = {
     SALVOR_STACK: state.id,
-    SALVOR_NATS_SERVERS: natsUrl,
-    SALVOR_ETCD_ENDPOINTS: etcdEndpoint,
     SALVOR_HTTP_HOST: '127.0.0.1',
     ...options.env,
   };
+  const reach = (name: string) => reachFrom(name, options, surroundings);
   const sockets = socketFolder(options.dir);
   const processes = new Map<string, ManagedProcess>();
   const start = async (name: string, launch: ServiceLaunch) => {
-    const process = await startService(options, state, name, launch);
+    const env = { ...(await reach(name)), ...launch.env };
+    const process = await startService(options, state, name, { ...launch, env });
     processes.set(name, process);
     options.onProgress?.(`${name} is ready`);
   };
 
   const servers: { handle: NbdServerHandle; launch: NbdServerLaunch }[] = [];
   for (let index = 1; index <= (options.nbdServers ?? 1); index++) {
-    servers.push(await placeNbdServer(options, state, `nbd-${index}`, sockets.path, common));
+    const name = `nbd-${index}`;
+    const env = { ...common, ...(await reach(name)) };
+    servers.push(await placeNbdServer(options, state, name, sockets.path, env));
   }
   const launches = servers.map((server) => server.launch);
   const watcher = options.services?.['log-watcher'] ?? {};
@@ -100,6 +102,18 @@ export async function startServices(
     await state.endAll();
   });
   return { processes, nbdServers: servers.map((server) => server.handle), cleanUp: sockets.remove };
+}
+
+/** How a part of the stack reaches NATS and etcd. */
+async function reachFrom(
+  name: string,
+  { via = async (_from, _to, port) => port }: StackOptions,
+  { natsPort, etcdPort }: Surroundings,
+): Promise<Record<string, string>> {
+  return {
+    SALVOR_NATS_SERVERS: `nats://127.0.0.1:${await via(name, 'nats', natsPort)}`,
+    SALVOR_ETCD_ENDPOINTS: `127.0.0.1:${await via(name, 'etcd', etcdPort)}`,
+  };
 }
 
 interface ServiceLaunch {
@@ -150,7 +164,7 @@ async function placeNbdServer(
     SALVOR_SERVER_ID: name,
     SALVOR_NBD_LISTEN: `tcp:127.0.0.1:${port},unix:${socketPath}`,
     SALVOR_HTTP_PORT: String(httpPort),
-    SALVOR_ENGINE_SOCKETS: engineSockets(options) ?? '',
+    SALVOR_ENGINE_SOCKETS: options.engineSocketsOf?.(name) ?? engineSockets(options) ?? '',
     ...options.nbdServerEnv,
   };
   return {

@@ -154,7 +154,7 @@ async function build(options: StackOptions, state: StackState): Promise<Stack> {
     () => state.endAll(),
   );
   options.onProgress?.('NATS, etcd and engines are ready');
-  const services = await startServices(options, state, { natsUrl: natsUp.url, etcdEndpoint: etcd.endpoint });
+  const services = await startServices(options, state, { natsPort: natsUp.port, etcdPort: etcd.port });
   const stack = new Stack(options, state, { nats: natsUp, etcd, engines, services });
   const coordinated = [...services.processes.keys()].includes('repair-coordinator');
   if (options.createClusters !== false && coordinated) {

@@ -1,52 +1,71 @@
 import net from 'node:net';
 
-/** A TCP line between a process and a server that a test can cut while both stay up. */
+/**
+ * What becomes of bytes on a line. `cut`: connections are ended, and new ones at once. `silent`: nothing comes through in
+ * either direction, and nobody is told. `mute`: what is asked arrives, what is answered does not.
+ */
+export type LineState = 'open' | 'cut' | 'silent' | 'mute';
+
+/** A TCP line between a process and a server that a test can disturb while both stay up. */
 export class CuttableLine implements AsyncDisposable {
   readonly #server: net.Server;
-  readonly #sockets = new Set<net.Socket>();
-  #isCut = false;
+  readonly #connections = new Set<LineConnection>();
+  #state: LineState = 'open';
 
   private constructor(targetPort: number) {
-    this.#server = net.createServer((near) => {
-      this.#keep(near);
-      if (this.#isCut) {
+    this.#server = net.createServer({ allowHalfOpen: true }, (near) => {
+      near.on('error', ignore);
+      if (this.#state === 'cut') {
         near.destroy();
         return;
       }
-      const far = net.connect(targetPort, '127.0.0.1');
-      this.#keep(far);
-      near.pipe(far).pipe(near);
-      near.on('close', () => far.destroy());
-      far.on('close', () => near.destroy());
+      const connection = new LineConnection(near, targetPort, this.#state, () =>
+        this.#connections.delete(connection),
+      );
+      this.#connections.add(connection);
     });
   }
 
-  /** A line to a port of this machine. */
-  static async to(targetPort: number): Promise<CuttableLine> {
+  /** A line to a port of this machine. `listen`: path of a unix socket as its near end; default a free port. */
+  static async to(targetPort: number, listen?: string): Promise<CuttableLine> {
     const line = new CuttableLine(targetPort);
     await new Promise<void>((resolve, reject) => {
       line.#server.once('error', reject);
-      line.#server.listen(0, '127.0.0.1', resolve);
+      if (listen === undefined) line.#server.listen(0, '127.0.0.1', resolve);
+      else line.#server.listen(listen, resolve);
     });
     return line;
   }
 
+  /** Port of the near end. */
+  get port(): number {
+    const bound = this.#server.address();
+    if (bound === null || typeof bound === 'string') throw new Error('the line is closed, or a unix socket');
+    return bound.port;
+  }
+
   /** `127.0.0.1:<port>` of the near end. */
   get address(): string {
-    const bound = this.#server.address();
-    if (bound === null || typeof bound === 'string') throw new Error('the line is closed');
-    return `127.0.0.1:${bound.port}`;
+    return `127.0.0.1:${this.port}`;
+  }
+
+  get state(): LineState {
+    return this.#state;
   }
 
   /** Ends every connection, and every new one at once. */
   cut(): void {
-    this.#isCut = true;
-    for (const socket of this.#sockets) socket.destroy();
+    this.disturb('cut');
   }
 
-  /** Carries new connections again. */
+  /** Until {@link mend}. What a line that falls silent had taken before it still comes through then, however late. */
+  disturb(state: Exclude<LineState, 'open'>): void {
+    this.#become(state);
+  }
+
+  /** Carries everything again. */
   mend(): void {
-    this.#isCut = false;
+    this.#become('open');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -54,9 +73,74 @@ export class CuttableLine implements AsyncDisposable {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  #keep(socket: net.Socket): void {
-    this.#sockets.add(socket);
-    socket.on('error', () => undefined); // its other end sees it closed
-    socket.on('close', () => this.#sockets.delete(socket));
+  #become(state: LineState): void {
+    this.#state = state;
+    for (const connection of [...this.#connections]) connection.become(state);
   }
 }
+
+/** One connection through a line: two streams, each of which flows or is held. */
+class LineConnection {
+  readonly #near: net.Socket;
+  readonly #targetPort: number;
+  readonly #ended: () => void;
+  #far: net.Socket | null = null;
+  #state: LineState;
+  /** Both ends are closed as soon as nothing is held any more. */
+  #isClosing = false;
+
+  constructor(near: net.Socket, targetPort: number, state: LineState, ended: () => void) {
+    this.#near = near;
+    this.#targetPort = targetPort;
+    this.#ended = ended;
+    this.#state = 'silent';
+    near.on('close', () => this.#close());
+    this.become(state);
+  }
+
+  become(state: LineState): void {
+    const before = this.#state;
+    this.#state = state;
+    if (state === 'cut') return this.#destroy();
+    if (state !== 'silent' && this.#far === null) this.#connect();
+    const far = this.#far;
+    if (far === null) return;
+    if (state === 'open' || state === 'mute') this.#near.pipe(far);
+    else hold(this.#near, far);
+    if (state === 'open') far.pipe(this.#near);
+    else hold(far, this.#near);
+    if (this.#isClosing && before !== 'open' && state === 'open') this.#close();
+  }
+
+  #connect(): void {
+    const far = net.connect({
+      port: this.#targetPort,
+      host: '127.0.0.1',
+      noDelay: true,
+      allowHalfOpen: true,
+    });
+    far.on('error', ignore);
+    far.on('close', () => this.#close());
+    this.#far = far;
+  }
+
+  #close(): void {
+    this.#isClosing = true;
+    // Who is behind a line that is silent does not learn that the other one is gone.
+    if (this.#state === 'open' || this.#state === 'cut') this.#destroy();
+  }
+
+  #destroy(): void {
+    this.#near.destroy();
+    this.#far?.destroy();
+    this.#ended();
+  }
+}
+
+function hold(from: net.Socket, to: net.Socket): void {
+  from.unpipe(to);
+  from.pause();
+}
+
+/** Its other end sees it closed. */
+function ignore(): void {}

@@ -33,6 +33,8 @@ export class HistoryClient {
   readonly #left = new Set<Connection>();
   #server = 0;
   #awaySinceMs = 0;
+  /** Since when it waits for a good answer; null while it has nothing to ask. */
+  #waitsSinceMs: number | null = null;
   #closed = false;
   #pausing = false;
   #sweep: { todo: BlockRun[]; answered: number } | null = null;
@@ -65,6 +67,8 @@ export class HistoryClient {
     if (connection !== null) {
       const oldest = connection.pipe.oldestSentAtMs;
       if (oldest !== null && nowMs - oldest > impatientAfterMs) this.#leave(connection, nowMs);
+      // What was not due when the last answer came may be now.
+      else this.#pump(connection);
     }
     for (const left of this.#left) {
       if (nowMs - (left.leftAtMs ?? nowMs) > LATE_KEPT_MS) this.#end(left);
@@ -141,7 +145,7 @@ export class HistoryClient {
   /** False when there is nothing more to ask. */
   #fill(slot: RequestSlot): boolean {
     if (this.#sweep === null) {
-      if (!this.#load.mayRequest()) return false;
+      if (!this.#load.mayRequest() || !this.#load.isDue()) return false;
       this.#load.mix.fill(slot);
       this.#load.requested();
       return true;
@@ -176,7 +180,17 @@ export class HistoryClient {
         slot.write = recorder.writeSent(this.#device, this.#id, firstSector, sectors, true);
         break;
     }
+    if (connection.leftAtMs === null) this.#waitsSinceMs ??= nowMs;
     connection.pipe.send(slot, nowMs);
+  }
+
+  /** A stall begins with the first request without a good answer, and goes on from server to server. */
+  #heard(connection: Connection): void {
+    if (this.#waitsSinceMs === null) return;
+    const { progress } = this.#load;
+    const nowMs = performance.now();
+    progress.longestStallMs = Math.max(progress.longestStallMs, Math.round(nowMs - this.#waitsSinceMs));
+    this.#waitsSinceMs = connection.pipe.outstanding > 0 ? nowMs : null;
   }
 
   #answered(connection: Connection, slot: RequestSlot, errno: number, data: SectorBytes): void {
@@ -191,7 +205,10 @@ export class HistoryClient {
       this.#succeeded(connection, slot, data);
     }
     if (late) return;
-    if (errno === 0) return this.#count(slot);
+    if (errno === 0) {
+      this.#heard(connection);
+      return this.#count(slot);
+    }
     this.#again(slot);
     this.#pause();
   }

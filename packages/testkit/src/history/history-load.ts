@@ -22,6 +22,8 @@ export interface HistoryLoadOptions {
   readonly operations: number;
   /** More is sent all the same for as long as this says so. */
   readonly goesOn?: () => boolean;
+  /** Requests that all clients together send in a second; default: as many as are answered. */
+  readonly perSecondMax?: number;
   readonly seed: number;
   readonly regions: Regions;
   /** A client whose request is not answered for so long goes to another server; the old connection stays open. */
@@ -44,6 +46,8 @@ export interface HistoryProgress {
   abandoned: number;
   /** Answers on such connections. */
   lateAnswers: number;
+  /** The longest that a client which had something to ask was without an answer that is no error, in milliseconds. */
+  longestStallMs: number;
 }
 
 interface Orphan {
@@ -71,6 +75,7 @@ export class HistoryLoad {
     connectionsLost: 0,
     abandoned: 0,
     lateAnswers: 0,
+    longestStallMs: 0,
   };
   readonly #clients: HistoryClient[] = [];
   /** Writes whose answers are not waited for, by the server that may still carry them out. */
@@ -78,6 +83,7 @@ export class HistoryLoad {
   #orphans: Orphan[] = [];
   readonly #goneAt = new Map<string, number>();
   #sent = 0;
+  #startedAtMs = 0;
   #endsEarly = false;
   #finished: () => void = () => undefined;
   #failed: (error: Error) => void = () => undefined;
@@ -105,6 +111,7 @@ export class HistoryLoad {
       this.#finishWhenDone();
     }, WATCH_INTERVAL_MS);
     try {
+      this.#startedAtMs = performance.now();
       for (const client of this.#clients) client.start();
       await finished;
     } finally {
@@ -171,6 +178,13 @@ export class HistoryLoad {
   mayRequest(): boolean {
     if (this.#endsEarly) return false;
     return this.#sent < this.options.operations || this.options.goesOn?.() === true;
+  }
+
+  /** Whether the next request is due by now. */
+  isDue(): boolean {
+    const { perSecondMax } = this.options;
+    if (perSecondMax === undefined) return true;
+    return this.#sent < ((performance.now() - this.#startedAtMs) * perSecondMax) / 1_000;
   }
 
   requested(): void {
