@@ -254,11 +254,15 @@ async function withStack<T>(
     services: { 'repair-coordinator': { replicas: 2 }, 'health-analyzer': { replicas: 2 } },
   });
   const bus = await stack.connectBus('many');
+  let isGood = false;
   try {
-    return await use(stack, bus);
+    const result = await use(stack, bus);
+    isGood = true;
+    return result;
   } finally {
     await bus.close({ deadlineMs: 1_000 });
     await stack.destroy();
-    rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+    // The logs of what went wrong are in there.
+    if (isGood) rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   }
 }
