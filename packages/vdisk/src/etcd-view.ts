@@ -170,13 +170,15 @@ export class EtcdView {
     }
   }
 
-  /** Repairs of this vdisk that an earlier owner finished: their engines have every write since. */
+  /** Repairs of this vdisk that earlier owners finished in the outages that are open, in whichever attempt. */
   async #readCompleted(store: ConfigStore): Promise<Set<string>> {
     const completed = new Set<string>();
     const incidents = this.#clusterIds().flatMap((cluster) => this.#incidents(cluster));
-    for (const { id, attempt } of incidents.map(({ record }) => record)) {
-      const repair = await store.get(repairKey(id, attempt, this.#vdisk));
-      if (repair !== null) completed.add(`${id}/${attempt}`);
+    for (const { id, attempt: last } of incidents.map(({ record }) => record)) {
+      for (let attempt = 1; attempt <= last; attempt++) {
+        const repair = await store.get(repairKey(id, attempt, this.#vdisk));
+        if (repair !== null) completed.add(`${id}/${attempt}`);
+      }
     }
     return completed;
   }

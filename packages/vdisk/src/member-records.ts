@@ -8,7 +8,7 @@ export interface ClusterView {
   readonly storage: ClusterStorage;
   /** Open incidents by shard. */
   readonly incidents: ReadonlyMap<number, OpenIncident>;
-  /** Repairs of this vdisk that are on record as complete, as `incident/attempt`. */
+  /** Repairs of this vdisk that are on record as complete, as `incident/attempt`, whichever attempt of an open incident. */
   readonly completed: ReadonlySet<string>;
 }
 
@@ -40,14 +40,18 @@ function memberRecord(view: ClusterView, shard: number, entry: ServerEntry): Mem
 }
 
 /**
- * The order of outages is told by etcd's revisions, never by the clocks of those who recorded them. What came between the
- * beginning and the last change of an incident with several attempts has no revision any more: then the last change stands in.
+ * The order of outages is told by etcd's revisions, never by the clocks of those who recorded them. An engine that fails again
+ * during its repair became stale anew only if an earlier attempt had brought back this vdisk: when that was has no revision any
+ * more, so then the last change stands in. Else it has been stale since the outage began.
  */
 function staleness(view: ClusterView, shard: number, entry: ServerEntry): Staleness | null {
   const incident = entry.status === 'online' ? undefined : view.incidents.get(shard);
   if (incident === undefined) return null;
   const { record, openedIn, changedIn } = incident;
-  return { since: openedIn, latest: record.attempt === 1 ? openedIn : changedIn };
+  const wasBack = Array.from({ length: record.attempt - 1 }, (_, i) => `${record.id}/${i + 1}`).some(
+    (attempt) => view.completed.has(attempt),
+  );
+  return { since: openedIn, latest: wasBack ? changedIn : openedIn };
 }
 
 function repairDue(view: ClusterView, shard: number, entry: ServerEntry): RepairDue | null {

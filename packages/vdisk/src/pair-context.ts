@@ -30,7 +30,7 @@ export interface RepairDue {
 export interface Staleness {
   /** First, in the outage that is open. */
   readonly since: number;
-  /** Last: later than `since` when a repair of it was begun and failed. */
+  /** Last: later than `since` when an attempt to repair it had succeeded and it failed again. */
   readonly latest: number;
 }
 

@@ -24,8 +24,8 @@ export function decideRepairDue<M extends RepairableMember>(members: readonly M[
 
 /**
  * Without a survivor, only the member that served last can be whole. Writes were acknowledged without a member only after
- * etcd had recorded that one as stale: so it is the member whose record is the latest. Where an interrupted repair makes
- * that unclear, nobody vouches, and an operator decides.
+ * etcd had recorded that one as stale: so it is the member whose record is the latest. Where a member that had been repaired
+ * failed again and that makes it unclear, nobody vouches, and an operator decides.
  */
 function servedLast(member: RepairableMember, members: readonly RepairableMember[]): boolean {
   if (member.record.repair?.kind !== 'repair-tmp-outage') return false;

@@ -30,13 +30,13 @@ function incident(cluster: string, openedAt: number, attempt: number): IncidentR
   };
 }
 
-function staleOf(cluster: string, open: OpenIncident) {
+function staleOf(cluster: string, open: OpenIncident, completed: readonly string[] = []) {
   const view: ClusterView = {
     cluster,
     role: 'primary',
     storage: { servers: [{ address, db: 0, state: 'offline', status: 'offline', generation: 1 }] },
     incidents: new Map([[0, open]]),
-    completed: new Set(),
+    completed: new Set(completed),
   };
   return memberRecords(view)[0]?.stale ?? assert.fail('nothing is recorded');
 }
@@ -48,7 +48,14 @@ test('who went down last is told by the order of etcd, not by the clocks of thos
   assert.ok(last.latest > first.since);
 });
 
-test('an engine that failed again may have done so at any time up to the last change of its incident', () => {
-  const again = staleOf('p1', { record: incident('p1', 1_000, 2), openedIn: 20, changedIn: 41 });
+test('an engine that was repaired and failed again may have done so at any time up to the last change of its incident', () => {
+  const record = incident('p1', 1_000, 3);
+  const again = staleOf('p1', { record, openedIn: 20, changedIn: 41 }, [`${record.id}/1`]);
   assert.deepEqual(again, { since: 20, latest: 41 });
+});
+
+test('an engine whose repair never came to its end has been stale since its outage began, however often it failed', () => {
+  const record = incident('p1', 1_000, 3);
+  const never = staleOf('p1', { record, openedIn: 20, changedIn: 41 }, [`${record.id}/3`, 'p1-0-other/1']);
+  assert.deepEqual(never, { since: 20, latest: 20 });
 });
