@@ -23,6 +23,14 @@ export type ParsedKey =
   | { readonly kind: 'collection-settled'; readonly cluster: string; readonly vdisk: string }
   | { readonly kind: 'operation'; readonly operation: string }
   | { readonly kind: 'operation-worker'; readonly operation: string }
+  | { readonly kind: 'hook'; readonly hook: string }
+  | { readonly kind: 'hook-lane'; readonly lane: string }
+  | { readonly kind: 'hook-run'; readonly run: string }
+  | { readonly kind: 'hook-due'; readonly run: string }
+  | { readonly kind: 'alert'; readonly alert: string }
+  | { readonly kind: 'instance'; readonly instance: string }
+  | { readonly kind: 'repair-progress'; readonly server: string }
+  | { readonly kind: 'unavailable'; readonly cluster: string; readonly shard: number }
   | { readonly kind: 'repair'; readonly incident: string; readonly attempt: number; readonly vdisk: string };
 
 // 0-Disk's keys: the id comes first and may itself hold colons, so they are told apart by their suffix.
@@ -42,6 +50,15 @@ export const COLLECTIONS_PREFIX = `${SALVOR_PREFIX}collections/`;
 export const OPERATIONS_PREFIX = `${SALVOR_PREFIX}operations/`;
 export const OPERATION_WORKERS_PREFIX = `${SALVOR_PREFIX}operation-workers/`;
 export const REPAIRS_PREFIX = `${SALVOR_PREFIX}repairs/`;
+export const HOOKS_PREFIX = `${SALVOR_PREFIX}hooks/`;
+export const HOOK_LANES_PREFIX = `${SALVOR_PREFIX}hook-lanes/`;
+export const HOOKS_DUE_PREFIX = `${SALVOR_PREFIX}hooks-due/`;
+/** Who ran which hook, when, and what came of it. */
+export const AUDIT_PREFIX = `${SALVOR_PREFIX}audit/`;
+export const ALERTS_PREFIX = `${SALVOR_PREFIX}alerts/`;
+export const INSTANCES_PREFIX = `${SALVOR_PREFIX}instances/`;
+export const REPAIR_PROGRESS_PREFIX = `${SALVOR_PREFIX}repair-progress/`;
+export const UNAVAILABLE_PREFIX = `${SALVOR_PREFIX}unavailable/`;
 
 export const salvorClusterKey = (cluster: string): string => `${SALVOR_CLUSTERS_PREFIX}${segment(cluster)}`;
 export const incidentKey = (cluster: string, shard: number): string =>
@@ -71,6 +88,20 @@ export const repairKey = (incident: string, attempt: number, vdisk: string): str
 /** All repair records of one attempt of one incident. */
 export const repairsPrefix = (incident: string, attempt: number): string =>
   `${REPAIRS_PREFIX}${segment(incident)}/${count(attempt, 1)}/`;
+
+export const hookKey = (hook: string): string => `${HOOKS_PREFIX}${segment(hook)}`;
+/** Under a lease: who runs the hooks of this lane, one after the other. */
+export const hookLaneKey = (lane: string): string => `${HOOK_LANES_PREFIX}${segment(lane)}`;
+/** There while a run has not ended. */
+export const hookDueKey = (run: string): string => `${HOOKS_DUE_PREFIX}${segment(run)}`;
+export const hookRunKey = (run: string): string => `${AUDIT_PREFIX}${segment(run)}`;
+export const alertKey = (alert: string): string => `${ALERTS_PREFIX}${segment(alert)}`;
+export const instanceKey = (instance: string): string => `${INSTANCES_PREFIX}${segment(instance)}`;
+/** How far the repairs are that one NBD server carries out. */
+export const repairProgressKey = (server: string): string => `${REPAIR_PROGRESS_PREFIX}${segment(server)}`;
+/** What has no live copy while both members of a pair are down; `cluster` is the primary one. */
+export const unavailableKey = (cluster: string, shard: number): string =>
+  `${UNAVAILABLE_PREFIX}${segment(cluster)}/${count(shard, 0)}`;
 
 /** What a key is about, or null for a key that is neither 0-Disk's nor Salvor's. */
 export function parseKey(key: string): ParsedKey | null {
@@ -104,6 +135,13 @@ function parseSalvorKey(key: string): ParsedKey | null {
     if (room === 'collections') return { kind: 'collection', cluster: first };
     if (room === 'operations') return { kind: 'operation', operation: first };
     if (room === 'operation-workers') return { kind: 'operation-worker', operation: first };
+    if (room === 'hooks') return { kind: 'hook', hook: first };
+    if (room === 'hook-lanes') return { kind: 'hook-lane', lane: first };
+    if (room === 'hooks-due') return { kind: 'hook-due', run: first };
+    if (room === 'audit') return { kind: 'hook-run', run: first };
+    if (room === 'alerts') return { kind: 'alert', alert: first };
+    if (room === 'instances') return { kind: 'instance', instance: first };
+    if (room === 'repair-progress') return { kind: 'repair-progress', server: first };
   }
   if (second == null) return null;
   if (parts.length === 3) {
@@ -112,6 +150,7 @@ function parseSalvorKey(key: string): ParsedKey | null {
     if (room === 'vdisks' && second === 'lifecycle') return { kind: 'vdisk-lifecycle', vdisk: first };
     if (room === 'vdisks' && second === 'template') return { kind: 'vdisk-template', vdisk: first };
     const shard = parseCount(second, 0);
+    if (room === 'unavailable' && shard !== null) return { kind: 'unavailable', cluster: first, shard };
     if (room === 'incidents' && shard !== null) return { kind: 'incident', cluster: first, shard };
     if (room === 'restarts' && shard !== null) return { kind: 'restarts', cluster: first, shard };
   }

@@ -65,9 +65,32 @@ const operation = {
   updatedAt: at + 900,
 };
 
+const audited = {
+  run: '0loyw3v28-5f1c07a2be9d4430',
+  hook: 'page-operator',
+  point: 'cluster.unhealthy',
+  kind: 'webhook',
+  eventId: 'primary-1-1700000000000-repairing-unhealthy',
+  eventType: 'salvor.cluster.status-changed.v1',
+  subject: 'primary-1',
+  by: 'repair-coordinator',
+  status: 'succeeded',
+  reason: 'answered 200 at attempt 2 of 5',
+  createdAt: at,
+  endedAt: at + 1900,
+  attempts: [
+    { attempt: 1, by: 'coordinator-1', startedAt: at, durationMs: 700, outcome: 'failed', httpStatus: 503 },
+    {
+      ...{ attempt: 2, by: 'coordinator-1', startedAt: at + 1700, durationMs: 200 },
+      ...{ outcome: 'succeeded', httpStatus: 200 },
+    },
+  ],
+};
+
 export const commandExamples: Readonly<
   Record<CommandName, { readonly request: PlainJsonObject; readonly reply: PlainJsonObject }>
 > = {
+  'audit.list': { request: { hook: 'page-operator', limit: 20 }, reply: { entries: [audited] } },
   'cluster.add-spares': {
     request: { cluster: 'primary-1', spares: [{ address: '10.100.0.9:22006' }] },
     reply: { cluster: 'primary-1', ...applied, reason: 'cluster primary-1 has one spare more' },
@@ -150,6 +173,34 @@ export const commandExamples: Readonly<
       incident: 'inc-7f3a',
       ...applied,
       reason: 'the spare 10.100.0.9:22005 takes its place',
+    },
+  },
+  'hook.list': {
+    request: {},
+    reply: {
+      file: '/etc/salvor/hooks.yaml',
+      hooks: [
+        {
+          hook: 'page-operator',
+          points: ['cluster.unhealthy', 'cluster.healthy'],
+          kind: 'webhook',
+          target: 'https://pager.example.com/salvor',
+          timeoutMs: 10000,
+          attempts: 5,
+          since: at - 86400000,
+          pending: 0,
+          lastRun: audited,
+        },
+      ],
+    },
+  },
+  'hook.test': {
+    request: { hook: 'page-operator' },
+    reply: {
+      run: audited.run,
+      hook: 'page-operator',
+      ...applied,
+      reason: 'hook page-operator is to run with an example of cluster.unhealthy',
     },
   },
   'incident.get': { request: { incident: 'inc-7f3a' }, reply: { incident } },

@@ -27,6 +27,7 @@ export const tokenFields = {
 
 /** Who answers each command, and which of them change something. */
 export const commandServices: Readonly<Record<CommandName, { service: ServiceName; mutating: boolean }>> = {
+  'audit.list': { service: 'repair-coordinator', mutating: false },
   'cluster.add-spares': { service: 'repair-coordinator', mutating: true },
   'cluster.collect-garbage': { service: 'repair-coordinator', mutating: true },
   'cluster.create': { service: 'repair-coordinator', mutating: true },
@@ -37,6 +38,8 @@ export const commandServices: Readonly<Record<CommandName, { service: ServiceNam
   'engine.probe': { service: 'health-analyzer', mutating: false },
   'engine.report-failure': { service: 'repair-coordinator', mutating: true },
   'engine.set-verdict': { service: 'repair-coordinator', mutating: true },
+  'hook.list': { service: 'repair-coordinator', mutating: false },
+  'hook.test': { service: 'repair-coordinator', mutating: true },
   'incident.get': { service: 'repair-coordinator', mutating: false },
   'incident.list': { service: 'repair-coordinator', mutating: false },
   'nbdserver.status': { service: 'nbd-server', mutating: false },

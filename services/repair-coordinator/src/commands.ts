@@ -25,6 +25,8 @@ import {
   readCluster,
   readClusters,
 } from './descriptions.ts';
+import { hookCommandHandlers } from './hooks/hook-commands.ts';
+import type { Hooks } from './hooks/hooks.ts';
 import { rehearse } from './rehearsal.ts';
 import type { EngineAccess } from './vdisk-blocks.ts';
 import { vdiskCommandHandlers } from './vdisk-commands.ts';
@@ -37,6 +39,7 @@ export interface CommandsOptions {
   /** Tells the world; must not fail. */
   readonly announce: Announce;
   readonly askServer: AskServer;
+  readonly hooks: Pick<Hooks, 'book' | 'pendingOf'>;
 }
 
 export type Announce = <T extends EventType>(type: T, payload: EventInits[T], id: string) => void;
@@ -48,6 +51,7 @@ export function commandHandlers({
   log,
   announce,
   askServer,
+  hooks,
 }: CommandsOptions): CommandHandlers {
   return {
     'cluster.create': async ({ operationId: _, ...request }, { operationId: operation }) => {
@@ -109,6 +113,7 @@ export function commandHandlers({
       cluster: describeCluster(await readCluster(store, cluster), await openIncidents(store)),
     }),
     ...vdiskCommandHandlers({ store, access, announce, askServer }),
+    ...hookCommandHandlers({ store, ...hooks }),
     'engine.list': async ({ cluster }) => {
       const incidents = await openIncidents(store);
       const clusters =

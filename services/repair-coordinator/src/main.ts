@@ -5,6 +5,7 @@ import { messageOf, runService } from '@salvor/service-kit';
 import { Announcer } from './announcer.ts';
 import { commandHandlers } from './commands.ts';
 import { HealingLoop } from './healing-loop.ts';
+import { startHooks } from './hooks/hooks.ts';
 import { vdiskOperations } from './operations.ts';
 import { rehearse } from './rehearsal.ts';
 import { consumeReports } from './reports.ts';
@@ -26,6 +27,7 @@ await runService({
     const healing = new HealingLoop({ store, instance, log, engineTimeoutMs, enginePassword: password });
     starting('waits for etcd');
     await healing.start();
+    const hooks = await startHooks({ store, log, metrics, by: instance, file: config.hooksFile });
 
     starting('waits for NATS');
     const bus = await connectBus({ ...busOptions(config), name: 'repair-coordinator', log });
@@ -33,7 +35,13 @@ await runService({
     starting('waits for etcd');
     await announcer.start();
     const taken = metrics.counter('salvor_reports_total', 'Reports taken from the bus', ['type', 'outcome']);
-    const reports = consumeReports(bus, { store, log, taken, onRepair: () => healing.wake() });
+    const reports = consumeReports(bus, {
+      store,
+      log,
+      taken,
+      onRepair: () => healing.wake(),
+      onTold: hooks.take,
+    });
     const access = { timeoutMs: engineTimeoutMs, password };
     const operations = vdiskOperations({ store, access, log, instance });
     starting('waits for etcd');
@@ -43,9 +51,7 @@ await runService({
       version: '0.1.0',
       description: 'Keeps the status of engines and clusters, drives repairs, admits vdisks',
       handlers: commandHandlers({
-        store,
-        access,
-        log,
+        ...{ store, access, log, hooks },
         askServer: async (server) => {
           const options = { instance: server, timeoutMs: ASK_SERVER_TIMEOUT_MS };
           return (await bus.request('nbdserver.status', {}, options)).vdisks;
@@ -78,6 +84,7 @@ await runService({
         { name: 'commands', run: () => service.stop(3_000) },
         { name: 'operations', run: () => operations.stop() },
         { name: 'healing', run: () => healing.stop() },
+        { name: 'hooks', run: () => hooks.stop() },
         { name: 'announcements', run: () => announcer.stop() },
         { name: 'bus', run: () => bus.close({ deadlineMs: 2_000 }) },
         { name: 'etcd', run: () => store.close() },

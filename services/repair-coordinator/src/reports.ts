@@ -6,11 +6,13 @@ import {
   type EngineStatusResult,
   StoreError,
 } from '@salvor/config-store';
-import { type CounterMetric, type Logger, SalvorError } from '@salvor/service-kit';
+import { type CounterMetric, type Logger, messageOf, SalvorError } from '@salvor/service-kit';
+import { busOnlyTypes } from './hooks/hook-points.ts';
 
 /** The events that may change an engine's status. */
 export const reportTypes = ['engine.failure-reported', 'engine.verdict-given', 'repair.completed'] as const;
 type Report = BusEvent<(typeof reportTypes)[number]>;
+type Heard = BusEvent<(typeof reportTypes)[number] | (typeof busOnlyTypes)[number]>;
 
 export interface ReportsOptions {
   readonly store: ConfigStore;
@@ -18,6 +20,8 @@ export interface ReportsOptions {
   readonly taken: CounterMetric;
   /** Called when repairs may have completed. */
   readonly onRepair: () => void;
+  /** Called with what only the bus tells and hooks may be hung up at; the event comes again when it rejects. */
+  readonly onTold: (event: BusEvent<(typeof busOnlyTypes)[number]>) => Promise<void>;
 }
 
 /** Takes reports from the bus and applies them. Throws where the event should be tried again. */
@@ -30,8 +34,7 @@ export async function takeReport(
   const hint = cluster === undefined ? {} : { cluster };
   const result = await applyEngineStatus(store, inputOf(report), hint).catch((error: unknown) => {
     // Not the report's fault: it is kept until etcd is back, has a leader, or room again.
-    if (error instanceof StoreError && ['store-unavailable', 'store-refused'].includes(error.code))
-      throw new RetryLater(error.message);
+    if (isEtcdTrouble(error)) throw new RetryLater(messageOf(error));
     throw error;
   });
   logResult(log, report.type, report.payload.address, result);
@@ -69,7 +72,22 @@ export function logResult(log: Logger, what: string, engine: string, result: Eng
 export function consumeReports(bus: Bus, options: ReportsOptions): Consumption {
   return bus.consume({
     durable: 'repair-coordinator',
-    types: reportTypes,
-    handler: (report) => takeReport(report, options),
+    types: [...reportTypes, ...busOnlyTypes],
+    handler: (event) => (isReport(event) ? takeReport(event, options) : tell(event, options)),
   });
+}
+
+function isReport(event: Heard): event is Report {
+  return reportTypes.some((type) => type === event.type);
+}
+
+async function tell(event: Exclude<Heard, Report>, { onTold }: ReportsOptions): Promise<void> {
+  await onTold(event).catch((error: unknown) => {
+    if (isEtcdTrouble(error)) throw new RetryLater(messageOf(error));
+    throw error;
+  });
+}
+
+function isEtcdTrouble(error: unknown): boolean {
+  return error instanceof StoreError && ['store-unavailable', 'store-refused'].includes(error.code);
 }

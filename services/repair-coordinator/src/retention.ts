@@ -1,20 +1,27 @@
 import {
+  AUDIT_PREFIX,
   CLOSED_INCIDENTS_PREFIX,
   type ConfigStore,
   ConfigValueError,
   closedIncidentSchema,
+  hookRunSchema,
   OPERATIONS_PREFIX,
   operationSchema,
   parseRecord,
   REPAIRS_PREFIX,
 } from '@salvor/config-store';
 import type { z } from 'zod';
+import { HOOK_CATCH_UP_MS } from './hooks/hook-runs.ts';
 
 const DAY_MS = 86_400_000;
 /** How long the story of an incident can be read after its end. */
 export const INCIDENTS_KEPT_MS: number = 90 * DAY_MS;
 /** How long an operation id is known, so that a repeat is answered and not carried out. */
 export const OPERATIONS_KEPT_MS: number = 7 * DAY_MS;
+/** How long it can be read which hooks were run. Longer than an event may be told again. */
+export const HOOK_RUNS_KEPT_MS: number = 7 * DAY_MS;
+/** The latest so many, however short ago the others ended. */
+export const HOOK_RUNS_KEPT_MAX = 10_000;
 /** Deletes per transaction. */
 const DELETES_MAX = 100;
 
@@ -33,10 +40,29 @@ export async function dropOldRecords(store: ConfigStore, now: number): Promise<n
     if (work?.status === 'running') continue;
     if (now - (work?.endedAt ?? at) > OPERATIONS_KEPT_MS) old.push(key);
   }
+  old.push(...(await oldHookRuns(store, now)));
   for (let from = 0; from < old.length; from += DELETES_MAX) {
     await store.transact({ compare: [], deletes: old.slice(from, from + DELETES_MAX) });
   }
   return old.length;
+}
+
+/** In the order of their ids, which is that of their events. */
+async function oldHookRuns(store: ConfigStore, now: number): Promise<string[]> {
+  const { entries } = await store.list(AUDIT_PREFIX);
+  const tooMany = entries.length - HOOK_RUNS_KEPT_MAX;
+  return entries.flatMap(({ key, value }, index) => {
+    const run = readable(hookRunSchema, key, value);
+    if (run === null || run.endedAt === undefined) return [];
+    return now - run.endedAt > HOOK_RUNS_KEPT_MS || (index < tooMany && isForgotten(run.event.at, now))
+      ? [key]
+      : [];
+  });
+}
+
+/** An event that still runs hooks must find the run it had. */
+function isForgotten(at: number, now: number): boolean {
+  return now - at > HOOK_CATCH_UP_MS;
 }
 
 /** Null for a record of a version that this one does not know, or that somebody broke. */

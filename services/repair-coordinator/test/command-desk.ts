@@ -4,6 +4,7 @@ import type { OperationWorkers } from '@salvor/config-store';
 import { type CommandName, commandSubject, type EventType } from '@salvor/contracts';
 import { type NatsHandle, RawNats, startNats, tempDir, until } from '@salvor/testkit';
 import { commandHandlers } from '../src/commands.ts';
+import { HookBook } from '../src/hooks/hook-book.ts';
 import { vdiskOperations } from '../src/operations.ts';
 import { CoordinatedCluster } from './coordinated-cluster.ts';
 
@@ -55,6 +56,7 @@ export class CommandDesk implements AsyncDisposable {
         access: { timeoutMs: 500 },
         log,
         announce: (type, _payload, id) => void announced.push({ type, id }),
+        hooks: { book: HookBook.read(store, log, ''), pendingOf: () => 0 },
         askServer: async (server) => assert.fail(`server ${server} is asked, and there is none`),
       }),
     });

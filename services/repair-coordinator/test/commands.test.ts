@@ -13,6 +13,7 @@ import {
 } from '@salvor/testkit';
 import { EngineControl, removeVdisk } from '@salvor/vdisk';
 import { commandHandlers } from '../src/commands.ts';
+import { HookBook } from '../src/hooks/hook-book.ts';
 
 const access = { timeoutMs: 1_000 };
 const dir = tempDir('commands');
@@ -31,6 +32,7 @@ before(async () => {
     log: silentLogger,
     announce: () => {},
     askServer: async () => [],
+    hooks: { book: HookBook.read(store, silentLogger, ''), pendingOf: () => 0 },
   });
 });
 

@@ -15,7 +15,7 @@ class Desk {
 
   constructor({ store, log }: CoordinatedCluster) {
     const taken: CounterMetric = { add: (labels = {}) => void this.counted.push({ ...labels }) };
-    this.options = { store, log, taken, onRepair: () => void this.repairs++ };
+    this.options = { store, log, taken, onRepair: () => void this.repairs++, onTold: async () => {} };
   }
 
   take(type: Report['type'], id: string, payload: object): Promise<void> {

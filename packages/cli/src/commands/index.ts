@@ -5,6 +5,7 @@ import { clusterCommands } from './cluster.ts';
 import { decodeCommand } from './decode.ts';
 import { engineCommands } from './engine.ts';
 import { eventsCommand } from './events.ts';
+import { hookCommands } from './hook.ts';
 import { incidentCommands } from './incident.ts';
 import { operationCommands } from './operation.ts';
 import { serverCommands } from './server.ts';
@@ -22,6 +23,7 @@ export const allCommands: readonly Command[] = [
   ...incidentCommands,
   ...clusterCommands,
   ...operationCommands,
+  ...hookCommands,
   ...serverCommands,
   ...sourceCommands,
   ...busCommands,

@@ -20,7 +20,15 @@ export function paintFor({ env, isInteractive }: Pick<Terminal, 'env' | 'isInter
   return wanted ? paint : noPaint;
 }
 
-const good: ReadonlySet<string> = new Set(['online', 'healthy', 'mounted', 'completed', 'both', 'temporary']);
+const good: ReadonlySet<string> = new Set([
+  'online',
+  'healthy',
+  'mounted',
+  'completed',
+  'both',
+  'temporary',
+  'succeeded',
+]);
 const bad: ReadonlySet<string> = new Set([
   'offline',
   'unhealthy',
@@ -28,6 +36,7 @@ const bad: ReadonlySet<string> = new Set([
   'unreachable',
   'failed',
   'fenced',
+  'timed-out',
   'permanent',
 ]);
 

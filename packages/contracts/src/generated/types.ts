@@ -1,5 +1,35 @@
 // Generated from packages/contracts/schemas by scripts/generate.ts. Do not edit.
 
+/** Hook runs. */
+export interface AuditListReply {
+  /** The latest first. */
+  entries: AuditEntry[];
+}
+export interface AuditListReplyInit {
+  entries: readonly AuditEntryInit[];
+}
+
+/** Lists which hooks were run, for what, and what came of it. */
+export interface AuditListRequest {
+  /** Only those of this incident. */
+  incident?: string | undefined;
+  /** Only runs of this hook. */
+  hook?: string | undefined;
+  /** Only those that stop or start this instance. */
+  instance?: string | undefined;
+  /** Only this run. */
+  run?: string | undefined;
+  /** At most so many, the latest first. */
+  limit: number;
+}
+export interface AuditListRequestInit {
+  incident?: string | undefined;
+  hook?: string | undefined;
+  instance?: string | undefined;
+  run?: string | undefined;
+  limit?: number | undefined;
+}
+
 /** The cluster has the spares. */
 export interface ClusterAddSparesReply {
   /** Cluster id. */
@@ -251,6 +281,48 @@ export interface EngineSetVerdictRequest {
   operationId?: string | undefined;
 }
 export type EngineSetVerdictRequestInit = EngineSetVerdictRequest;
+
+/** Hooks. */
+export interface HookListReply {
+  /** File that they are configured in. */
+  file?: string | undefined;
+  /** As in the file. */
+  hooks: HookDescription[];
+}
+export interface HookListReplyInit {
+  file?: string | undefined;
+  hooks: readonly HookDescriptionInit[];
+}
+
+/** Lists the hooks that are configured. */
+export type HookListRequest = Record<string, never>;
+export type HookListRequestInit = HookListRequest;
+
+/** The hook is to run; ask audit.list for what came of it. */
+export interface HookTestReply {
+  /** Id of the run. */
+  run: string;
+  /** Name of the hook. */
+  hook: string;
+  /** Operation id. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type HookTestReplyInit = HookTestReply;
+
+/** Runs a hook with the example of an event. The event says that it is a test. */
+export interface HookTestRequest {
+  /** Name of the hook. */
+  hook: string;
+  /** One of its points; default: its first. */
+  point?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type HookTestRequestInit = HookTestRequest;
 
 /** One incident. */
 export interface IncidentGetReply {
@@ -1057,6 +1129,80 @@ export interface VdiskReleased {
 }
 export type VdiskReleasedInit = VdiskReleased;
 
+/** One attempt to run a hook. */
+export interface AuditAttempt {
+  /** From 1. */
+  attempt: number;
+  /** Coordinator that ran it. */
+  by: string;
+  /** When it began, milliseconds since 1970 UTC. */
+  startedAt: number;
+  /** How long it took, milliseconds; absent while it runs. */
+  durationMs?: number | undefined;
+  /** running, succeeded, failed, timed-out, or interrupted when whoever ran it died. */
+  outcome: string;
+  /** Exit code of a program. */
+  exitCode?: number | undefined;
+  /** Signal that ended a program. */
+  signal?: string | undefined;
+  /** Status of the answer of a webhook. */
+  httpStatus?: number | undefined;
+  /** End of what it wrote, beginning of the answer, or why it could not be run. */
+  detail?: string | undefined;
+}
+export type AuditAttemptInit = AuditAttempt;
+
+/** One hook that was run, or is to run, for one event. */
+export interface AuditEntry {
+  /** Id of the run; runs are ordered by the time of their events. */
+  run: string;
+  /** Name of the hook. */
+  hook: string;
+  /** Point that it is hung up at, such as cluster.unhealthy. */
+  point: string;
+  /** exec or webhook. */
+  kind: string;
+  /** Id of the event: the idempotency key of the hook. */
+  eventId: string;
+  /** CloudEvents type of the event. */
+  eventType: string;
+  /** What the event is about. */
+  subject: string;
+  /** Incident it belongs to. */
+  incident?: string | undefined;
+  /** Instance that is stopped or started. */
+  instance?: string | undefined;
+  /** Who wanted it. */
+  by: string;
+  /** pending, succeeded or failed. */
+  status: string;
+  /** What came of it, as a sentence. */
+  reason: string;
+  /** When it was recorded, milliseconds since 1970 UTC. */
+  createdAt: number;
+  /** When it ended; absent while it is pending. */
+  endedAt?: number | undefined;
+  /** Oldest first. */
+  attempts: AuditAttempt[];
+}
+export interface AuditEntryInit {
+  run: string;
+  hook: string;
+  point: string;
+  kind: string;
+  eventId: string;
+  eventType: string;
+  subject: string;
+  incident?: string | undefined;
+  instance?: string | undefined;
+  by: string;
+  status: string;
+  reason: string;
+  createdAt: number;
+  endedAt?: number | undefined;
+  attempts: readonly AuditAttemptInit[];
+}
+
 /** A storage cluster with all its engines. */
 export interface ClusterDescription {
   /** Cluster id. */
@@ -1188,6 +1334,39 @@ export interface EvidenceInit {
   detail: string;
   at: number;
   observer?: string | undefined;
+}
+
+/** A hook, as the coordinator that answers has it configured. */
+export interface HookDescription {
+  /** Name. */
+  hook: string;
+  /** Points that it is hung up at. */
+  points: string[];
+  /** exec or webhook. */
+  kind: string;
+  /** The program, or the URL without credentials and query. */
+  target: string;
+  /** Bound of one attempt, milliseconds. */
+  timeoutMs: number;
+  /** Attempts at most. */
+  attempts: number;
+  /** Events from before this time do not run it. */
+  since?: number | undefined;
+  /** Runs that have not ended. */
+  pending: number;
+  /** The latest run. */
+  lastRun?: AuditEntry | undefined;
+}
+export interface HookDescriptionInit {
+  hook: string;
+  points: readonly string[];
+  kind: string;
+  target: string;
+  timeoutMs: number;
+  attempts: number;
+  since?: number | undefined;
+  pending: number;
+  lastRun?: AuditEntryInit | undefined;
 }
 
 /** One outage of one engine, from the first report to its end: the audit trail. */
@@ -1685,6 +1864,8 @@ export type Verdict = 'temporary' | 'permanent' | 'false_alarm';
 
 /** What `decode` gives for each record: every field with a default is there. */
 export interface RecordTypes {
+  readonly AuditListReply: AuditListReply;
+  readonly AuditListRequest: AuditListRequest;
   readonly ClusterAddSparesReply: ClusterAddSparesReply;
   readonly ClusterAddSparesRequest: ClusterAddSparesRequest;
   readonly ClusterCollectGarbageReply: ClusterCollectGarbageReply;
@@ -1705,6 +1886,10 @@ export interface RecordTypes {
   readonly EngineReportFailureRequest: EngineReportFailureRequest;
   readonly EngineSetVerdictReply: EngineSetVerdictReply;
   readonly EngineSetVerdictRequest: EngineSetVerdictRequest;
+  readonly HookListReply: HookListReply;
+  readonly HookListRequest: HookListRequest;
+  readonly HookTestReply: HookTestReply;
+  readonly HookTestRequest: HookTestRequest;
   readonly IncidentGetReply: IncidentGetReply;
   readonly IncidentGetRequest: IncidentGetRequest;
   readonly IncidentListReply: IncidentListReply;
@@ -1762,12 +1947,15 @@ export interface RecordTypes {
   readonly VdiskDeleted: VdiskDeleted;
   readonly VdiskMounted: VdiskMounted;
   readonly VdiskReleased: VdiskReleased;
+  readonly AuditAttempt: AuditAttempt;
+  readonly AuditEntry: AuditEntry;
   readonly ClusterDescription: ClusterDescription;
   readonly ClusterSummary: ClusterSummary;
   readonly EngineAddress: EngineAddress;
   readonly EngineDescription: EngineDescription;
   readonly EngineReplacement: EngineReplacement;
   readonly Evidence: Evidence;
+  readonly HookDescription: HookDescription;
   readonly IncidentDescription: IncidentDescription;
   readonly IncidentReporter: IncidentReporter;
   readonly IncidentTransition: IncidentTransition;
@@ -1791,6 +1979,8 @@ export interface RecordTypes {
 
 /** What `encode` takes for each record: fields with a default may be left out. */
 export interface RecordInits {
+  readonly AuditListReply: AuditListReplyInit;
+  readonly AuditListRequest: AuditListRequestInit;
   readonly ClusterAddSparesReply: ClusterAddSparesReplyInit;
   readonly ClusterAddSparesRequest: ClusterAddSparesRequestInit;
   readonly ClusterCollectGarbageReply: ClusterCollectGarbageReplyInit;
@@ -1811,6 +2001,10 @@ export interface RecordInits {
   readonly EngineReportFailureRequest: EngineReportFailureRequestInit;
   readonly EngineSetVerdictReply: EngineSetVerdictReplyInit;
   readonly EngineSetVerdictRequest: EngineSetVerdictRequestInit;
+  readonly HookListReply: HookListReplyInit;
+  readonly HookListRequest: HookListRequestInit;
+  readonly HookTestReply: HookTestReplyInit;
+  readonly HookTestRequest: HookTestRequestInit;
   readonly IncidentGetReply: IncidentGetReplyInit;
   readonly IncidentGetRequest: IncidentGetRequestInit;
   readonly IncidentListReply: IncidentListReplyInit;
@@ -1868,12 +2062,15 @@ export interface RecordInits {
   readonly VdiskDeleted: VdiskDeletedInit;
   readonly VdiskMounted: VdiskMountedInit;
   readonly VdiskReleased: VdiskReleasedInit;
+  readonly AuditAttempt: AuditAttemptInit;
+  readonly AuditEntry: AuditEntryInit;
   readonly ClusterDescription: ClusterDescriptionInit;
   readonly ClusterSummary: ClusterSummaryInit;
   readonly EngineAddress: EngineAddressInit;
   readonly EngineDescription: EngineDescriptionInit;
   readonly EngineReplacement: EngineReplacementInit;
   readonly Evidence: EvidenceInit;
+  readonly HookDescription: HookDescriptionInit;
   readonly IncidentDescription: IncidentDescriptionInit;
   readonly IncidentReporter: IncidentReporterInit;
   readonly IncidentTransition: IncidentTransitionInit;
@@ -1920,6 +2117,7 @@ export interface EventRecords {
 
 /** The records of each command. */
 export interface CommandRecords {
+  readonly 'audit.list': { readonly request: 'AuditListRequest'; readonly reply: 'AuditListReply' };
   readonly 'cluster.add-spares': { readonly request: 'ClusterAddSparesRequest'; readonly reply: 'ClusterAddSparesReply' };
   readonly 'cluster.collect-garbage': { readonly request: 'ClusterCollectGarbageRequest'; readonly reply: 'ClusterCollectGarbageReply' };
   readonly 'cluster.create': { readonly request: 'ClusterCreateRequest'; readonly reply: 'ClusterCreateReply' };
@@ -1930,6 +2128,8 @@ export interface CommandRecords {
   readonly 'engine.probe': { readonly request: 'EngineProbeRequest'; readonly reply: 'EngineProbeReply' };
   readonly 'engine.report-failure': { readonly request: 'EngineReportFailureRequest'; readonly reply: 'EngineReportFailureReply' };
   readonly 'engine.set-verdict': { readonly request: 'EngineSetVerdictRequest'; readonly reply: 'EngineSetVerdictReply' };
+  readonly 'hook.list': { readonly request: 'HookListRequest'; readonly reply: 'HookListReply' };
+  readonly 'hook.test': { readonly request: 'HookTestRequest'; readonly reply: 'HookTestReply' };
   readonly 'incident.get': { readonly request: 'IncidentGetRequest'; readonly reply: 'IncidentGetReply' };
   readonly 'incident.list': { readonly request: 'IncidentListRequest'; readonly reply: 'IncidentListReply' };
   readonly 'nbdserver.status': { readonly request: 'NbdserverStatusRequest'; readonly reply: 'NbdserverStatusReply' };

@@ -1,0 +1,97 @@
+/** Where hooks can be hung up, and which of these points an event is. */
+import type { EventPayloads, EventType } from '@salvor/contracts';
+
+export const hookPoints = {
+  'cluster.healthy': 'every engine of a cluster is online or rip',
+  'cluster.repairing': 'an engine of a cluster is down or under repair, and its partner serves',
+  'cluster.unhealthy': 'a pair of a cluster has no live member',
+  'engine.offline': 'an engine went offline',
+  'engine.online': 'an engine, or the spare in its place, is online again',
+  'engine.repairing': 'the blocks of an engine are being brought back',
+  'engine.restart':
+    'an engine went offline and nothing says that its data is lost: to start it again may end the outage',
+  'incident.closed': 'the outage of an engine is over',
+  'incident.opened': 'the outage of an engine began',
+  'nbdserver.exited': 'an NBD server process ended',
+  'nbdserver.started': 'an NBD server process runs',
+  'operation.completed': 'long work is done',
+  'operation.failed': 'long work failed or was cancelled',
+  'vdisk.created': 'a vdisk was created',
+  'vdisk.deleted': 'a vdisk was deleted',
+  'vdisk.mounted': 'an NBD server owns a vdisk now',
+  'vdisk.released': 'an NBD server has given a vdisk back',
+} as const;
+
+export type HookPoint = keyof typeof hookPoints;
+
+export const hookPointNames: readonly HookPoint[] = Object.keys(hookPoints) as HookPoint[];
+
+/** The events that only the bus holds; all others follow from etcd. */
+export const busOnlyTypes = [
+  'nbdserver.exited',
+  'nbdserver.started',
+  'vdisk.created',
+  'vdisk.deleted',
+  'vdisk.mounted',
+  'vdisk.released',
+] as const satisfies readonly EventType[];
+
+/** What happened, as far as the choice of points needs it. */
+export type Occurred = {
+  [T in EventType]: {
+    readonly type: T;
+    readonly payload: { readonly [F in keyof EventPayloads[T]]?: unknown };
+  };
+}[EventType];
+
+export function pointsOf({ type, payload }: Occurred): HookPoint[] {
+  switch (type) {
+    case 'cluster.status-changed':
+      return named(`cluster.${String(payload.to)}`);
+    case 'engine.status-changed':
+      return enginePoints(payload.from, payload.to);
+    default:
+      return named(type);
+  }
+}
+
+/** The event that an example of the point is made of. */
+export function exampleOf(point: HookPoint): {
+  readonly type: EventType;
+  readonly fields: Readonly<Record<string, unknown>>;
+} {
+  switch (point) {
+    case 'cluster.healthy':
+    case 'cluster.repairing':
+    case 'cluster.unhealthy':
+      return { type: 'cluster.status-changed', fields: { to: point.slice('cluster.'.length) } };
+    case 'engine.offline':
+    case 'engine.restart':
+      return { type: 'engine.status-changed', fields: { from: 'online', to: 'offline' } };
+    case 'engine.online':
+      return { type: 'engine.status-changed', fields: { from: 'repair-tmp-outage', to: 'online' } };
+    case 'engine.repairing':
+      return { type: 'engine.status-changed', fields: { from: 'offline', to: 'repair-tmp-outage' } };
+    default:
+      return { type: point, fields: {} };
+  }
+}
+
+function enginePoints(from: unknown, to: unknown): HookPoint[] {
+  switch (to) {
+    case 'offline':
+      // A spare that failed while it was filled is not taken back.
+      return from === 'repair-final-outage' ? ['engine.offline'] : ['engine.offline', 'engine.restart'];
+    case 'online':
+      return ['engine.online'];
+    case 'repair-tmp-outage':
+    case 'repair-final-outage':
+      return ['engine.repairing'];
+    default:
+      return [];
+  }
+}
+
+function named(point: string): HookPoint[] {
+  return hookPointNames.filter((known) => known === point);
+}
