@@ -41,7 +41,7 @@ export const defaultNbdLimits: NbdLimits = {
   maxRequestsPerConnection: 512,
   maxBytesPerConnection: 2 * maxPayloadBytes,
   guaranteedBytesPerConnection: 256 * 1024,
-  maxBytesInFlight: 256 * 1024 * 1024,
+  maxBytesInFlight: 128 * 1024 * 1024,
   stallTimeoutMs: 30_000,
   drainTimeoutMs: 30_000,
   lingerTimeoutMs: 1_000,
