@@ -19,6 +19,8 @@ export type ParsedKey =
   | { readonly kind: 'vdisk-takeover'; readonly vdisk: string }
   | { readonly kind: 'vdisk-lifecycle'; readonly vdisk: string }
   | { readonly kind: 'vdisk-template'; readonly vdisk: string }
+  | { readonly kind: 'healing-everywhere' }
+  | { readonly kind: 'healing-cluster'; readonly cluster: string }
   | { readonly kind: 'collection'; readonly cluster: string }
   | { readonly kind: 'collection-settled'; readonly cluster: string; readonly vdisk: string }
   | { readonly kind: 'operation'; readonly operation: string }
@@ -46,6 +48,7 @@ export const SALVOR_CLUSTERS_PREFIX = `${SALVOR_PREFIX}clusters/`;
 export const INCIDENTS_PREFIX = `${SALVOR_PREFIX}incidents/`;
 export const CLOSED_INCIDENTS_PREFIX = `${SALVOR_PREFIX}incidents-closed/`;
 export const VDISK_OWNERS_PREFIX = `${SALVOR_PREFIX}vdisks/`;
+export const HEALING_PREFIX = `${SALVOR_PREFIX}healing/`;
 export const COLLECTIONS_PREFIX = `${SALVOR_PREFIX}collections/`;
 export const OPERATIONS_PREFIX = `${SALVOR_PREFIX}operations/`;
 export const OPERATION_WORKERS_PREFIX = `${SALVOR_PREFIX}operation-workers/`;
@@ -75,6 +78,10 @@ export const vdiskLifecycleKey = (vdisk: string): string =>
   `${VDISK_OWNERS_PREFIX}${segment(vdisk)}/lifecycle`;
 /** From which template a deduped vdisk still has to get its block map; gone once it has. */
 export const vdiskTemplateKey = (vdisk: string): string => `${VDISK_OWNERS_PREFIX}${segment(vdisk)}/template`;
+/** What operators hold back everywhere. */
+export const healingEverywhereKey = `${HEALING_PREFIX}everywhere`;
+/** What operators hold back on one cluster: a pause, and times of maintenance. */
+export const healingClusterKey = (cluster: string): string => `${HEALING_PREFIX}clusters/${segment(cluster)}`;
 /** The collection of garbage that is under way on a cluster. */
 export const collectionKey = (cluster: string): string => `${COLLECTIONS_PREFIX}${segment(cluster)}`;
 export const collectionSettledPrefix = (cluster: string): string => `${collectionKey(cluster)}/settled/`;
@@ -132,6 +139,7 @@ function parseSalvorKey(key: string): ParsedKey | null {
   if (parts.length === 2) {
     if (room === 'clusters') return { kind: 'salvor-cluster', cluster: first };
     if (room === 'incidents-closed') return { kind: 'closed-incident', incident: first };
+    if (room === 'healing' && first === 'everywhere') return { kind: 'healing-everywhere' };
     if (room === 'collections') return { kind: 'collection', cluster: first };
     if (room === 'operations') return { kind: 'operation', operation: first };
     if (room === 'operation-workers') return { kind: 'operation-worker', operation: first };
@@ -149,6 +157,7 @@ function parseSalvorKey(key: string): ParsedKey | null {
     if (room === 'vdisks' && second === 'takeover') return { kind: 'vdisk-takeover', vdisk: first };
     if (room === 'vdisks' && second === 'lifecycle') return { kind: 'vdisk-lifecycle', vdisk: first };
     if (room === 'vdisks' && second === 'template') return { kind: 'vdisk-template', vdisk: first };
+    if (room === 'healing' && first === 'clusters') return { kind: 'healing-cluster', cluster: second };
     const shard = parseCount(second, 0);
     if (room === 'unavailable' && shard !== null) return { kind: 'unavailable', cluster: first, shard };
     if (room === 'incidents' && shard !== null) return { kind: 'incident', cluster: first, shard };

@@ -37,6 +37,23 @@ export async function vdisksOfCluster(store: ConfigStore, cluster: string): Prom
   return { primary, slave, unreadable };
 }
 
+/** The vdisks with blocks on a cluster, told apart by whether its partner has them too. */
+export async function vdisksAt(
+  store: ConfigStore,
+  cluster: string,
+): Promise<{ single: string[]; mirrored: string[] }> {
+  const single: string[] = [];
+  const mirrored: string[] = [];
+  for (const { vdisk, nbd } of await vdiskStorages(store)) {
+    // What cannot be read may be the only copy of something.
+    if (nbd instanceof Error) single.push(vdisk);
+    else if (nbd.slaveStorageClusterID === cluster) mirrored.push(vdisk);
+    else if (nbd.storageClusterID === cluster)
+      (nbd.slaveStorageClusterID === '' ? single : mirrored).push(vdisk);
+  }
+  return { single, mirrored };
+}
+
 export interface StoredVdisk {
   readonly static: VdiskStatic;
   readonly staticRevision: string;

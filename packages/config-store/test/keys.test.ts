@@ -5,6 +5,8 @@ import {
   clusterStorageKey,
   clusterTlogKey,
   clusterZerostorKey,
+  healingClusterKey,
+  healingEverywhereKey,
   incidentKey,
   operationKey,
   ownerKey,
@@ -35,6 +37,8 @@ const pairs: readonly (readonly [key: string, parsed: ParsedKey])[] = [
   [incidentKey('c1', 0), { kind: 'incident', cluster: 'c1', shard: 0 }],
   [closedIncidentKey('i1'), { kind: 'closed-incident', incident: 'i1' }],
   [restartsKey('c1', 2), { kind: 'restarts', cluster: 'c1', shard: 2 }],
+  [healingEverywhereKey, { kind: 'healing-everywhere' }],
+  [healingClusterKey('c1'), { kind: 'healing-cluster', cluster: 'c1' }],
   [ownerKey('v1'), { kind: 'vdisk-owner', vdisk: 'v1' }],
   [operationKey('o1'), { kind: 'operation', operation: 'o1' }],
   [repairKey('i1', 2, 'v1'), { kind: 'repair', incident: 'i1', attempt: 2, vdisk: 'v1' }],
@@ -50,6 +54,8 @@ describe('a key', () => {
     assert.equal(salvorClusterKey('a'), '/salvor/clusters/a');
     assert.equal(incidentKey('a', 3), '/salvor/incidents/a/3');
     assert.equal(closedIncidentKey('a'), '/salvor/incidents-closed/a');
+    assert.equal(healingEverywhereKey, '/salvor/healing/everywhere');
+    assert.equal(healingClusterKey('a'), '/salvor/healing/clusters/a');
     assert.equal(ownerKey('a'), '/salvor/vdisks/a/owner');
     assert.equal(operationKey('a'), '/salvor/operations/a');
     assert.equal(repairKey('a', 1, 'b'), '/salvor/repairs/a/1/b');

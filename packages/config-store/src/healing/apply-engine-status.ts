@@ -1,14 +1,14 @@
 /** Loads a cluster, decides what an input does to an engine, and stores it in one transaction. */
 import { z } from 'zod';
 import { formatClusterStorage } from '../cluster-storage.ts';
-import { closedIncidentKey, clusterStorageKey, incidentKey, salvorClusterKey } from '../keys.ts';
+import { closedIncidentKey, clusterStorageKey, incidentKey, ownerKey, salvorClusterKey } from '../keys.ts';
 import type { ConfigStore, Put } from '../types.ts';
 import { ClusterIndex } from './cluster-index.ts';
 import { type ClusterSnapshot, readCluster, type SnapshotRequest, snapshotOf } from './cluster-snapshot.ts';
 import { type RetryOptions, untilNoConflict } from './compare-and-set.ts';
 import { parseIncidentId } from './engine-failure.ts';
 import { shardsWith } from './engine-place.ts';
-import { decideEngineStatus } from './engine-status.ts';
+import { decideEngineStatus, type HealingPolicy } from './engine-status.ts';
 import {
   type EngineStatusCode,
   type EngineStatusDecision,
@@ -26,12 +26,17 @@ import {
   salvorClusterSchema,
 } from './records.ts';
 
-export interface ApplyEngineStatusOptions extends RetryOptions {
+export interface ApplyEngineStatusOptions extends RetryOptions, HealingPolicy {
   /** Where the engine probably is: saves looking for it. */
   readonly cluster?: string;
+  /** Only while nobody owns these vdisks, at most {@link ownersComparedMax}; a conflict when somebody does. */
+  readonly unowned?: readonly string[];
   /** Unix milliseconds; default the clock of this process. */
   readonly now?: () => number;
 }
+
+/** Owner keys that one transaction compares, or deletes. */
+export const ownersComparedMax = 48;
 
 export interface EngineStatusResult {
   /** `conflict`: others changed the cluster faster than this could, every time; nothing was stored. */
@@ -103,10 +108,16 @@ async function applyIn(
     index.learn(cluster, { storage: snapshot.state.storage, record: snapshot.state.record });
     answer =
       repeated(snapshot.operation, input) ??
-      decideEngineStatus(snapshot.state, input, (options.now ?? Date.now)());
+      decideEngineStatus(snapshot.state, input, (options.now ?? Date.now)(), options);
     if (answer.next === undefined) return answer;
-    const { compare, guess: read } = snapshot;
-    const stored = await store.transact({ compare, ...writesOf(snapshot, answer, input, operation) });
+    const { guess: read } = snapshot;
+    const owners = (options.unowned ?? []).map((vdisk) => ({
+      key: ownerKey(vdisk),
+      revision: 'absent' as const,
+    }));
+    await endOwners(store, answer.remounted?.slice(ownersComparedMax) ?? []);
+    const writes = writesOf(snapshot, answer, input, operation);
+    const stored = await store.transact({ compare: [...snapshot.compare, ...owners], ...writes });
     if (stored.ok) return answer;
     snapshot = snapshotOf(request, read, stored.current);
     return 'conflict';
@@ -123,19 +134,39 @@ async function applyIn(
   return { outcome: 'conflict', code: 'conflict', reason, cluster, effects: [] };
 }
 
+/** Those that one transaction has no room for end before it: mounted anew, they find no member that serves yet. */
+async function endOwners(store: ConfigStore, vdisks: readonly string[]): Promise<void> {
+  for (let at = 0; at < vdisks.length; at += ownersComparedMax) {
+    const deletes = vdisks.slice(at, at + ownersComparedMax).map(ownerKey);
+    await store.transact({ compare: [], deletes });
+  }
+}
+
 /** What the mark of an operation says of its effect. */
 const answerSchema = z.object({ incident: z.string().optional(), status: z.string().optional() });
 
 function writesOf(
   { state }: ClusterSnapshot,
-  { next, closed, partnerClosed, shard, outcome, code, reason, incident, effects }: EngineStatusDecision,
+  {
+    next,
+    closed,
+    partnerClosed,
+    shard,
+    outcome,
+    code,
+    reason,
+    incident,
+    effects,
+    remounted,
+  }: EngineStatusDecision,
   input: EngineStatusInput,
   operation: string,
 ): { puts: Put[]; deletes: string[] } {
   const puts: Put[] = [];
   const deletes: string[] = [];
-  if (next === undefined || shard === undefined) return { puts, deletes };
+  if (next === undefined) return { puts, deletes };
   const { cluster } = next;
+  deletes.push(...(remounted ?? []).slice(0, ownersComparedMax).map(ownerKey));
   const put = (key: string, value: string): void => {
     puts.push({ key, value });
   };
@@ -143,10 +174,12 @@ function writesOf(
     put(salvorClusterKey(cluster), formatRecord(salvorClusterSchema, salvorClusterKey(cluster), next.record));
   }
   if (next.storage !== state.storage) put(clusterStorageKey(cluster), formatClusterStorage(next.storage));
-  const open = next.incidents.get(shard);
-  const key = incidentKey(cluster, shard);
-  if (open !== undefined) put(key, formatRecord(incidentSchema, key, open));
-  else if (state.incidents.has(shard)) deletes.push(key);
+  if (shard !== undefined) {
+    const open = next.incidents.get(shard);
+    const key = incidentKey(cluster, shard);
+    if (open !== undefined) put(key, formatRecord(incidentSchema, key, open));
+    else if (state.incidents.has(shard)) deletes.push(key);
+  }
   if (closed !== undefined) {
     const closedKey = closedIncidentKey(closed.id);
     put(closedKey, formatRecord(closedIncidentSchema, closedKey, closed));
@@ -154,7 +187,11 @@ function writesOf(
   const other = next.partner;
   if (other !== undefined && other.storage !== state.partner?.storage) {
     put(clusterStorageKey(other.cluster), formatClusterStorage(other.storage));
-    if (state.partner?.incidents?.has(shard) === true && other.incidents?.has(shard) !== true)
+    if (
+      shard !== undefined &&
+      state.partner?.incidents?.has(shard) === true &&
+      other.incidents?.has(shard) !== true
+    )
       deletes.push(incidentKey(other.cluster, shard));
   }
   if (partnerClosed !== undefined) {
@@ -209,6 +246,20 @@ function requestOf(input: EngineStatusInput): string {
     case 'spread':
     case 'repairs-complete':
       return canonicalRequest(input.kind, { incident: input.incident, attempt: input.attempt });
+    case 'take-offline':
+      return canonicalRequest(input.kind, { address: input.address });
+    case 'bring-online':
+      return canonicalRequest(input.kind, {
+        address: input.address,
+        accepts: input.accepts === undefined ? undefined : true,
+      });
+    case 'retire':
+      return canonicalRequest(input.kind, { address: input.address, onto: input.onto?.address });
+    case 'acknowledge':
+    case 'cancel-repair':
+      return canonicalRequest(input.kind, { incident: input.incident });
+    case 'retry-repair':
+      return canonicalRequest(input.kind, { incident: input.incident, vdisk: input.vdisk });
   }
 }
 

@@ -1,11 +1,21 @@
 /** A cluster's state as etcd holds it at one revision, with the conditions that it is still so. */
 import { type ClusterStorage, parseClusterStorage } from '../cluster-storage.ts';
-import { clusterStorageKey, incidentKey, operationKey, salvorClusterKey } from '../keys.ts';
+import { ConfigValueError } from '../errors.ts';
+import {
+  clusterStorageKey,
+  healingClusterKey,
+  healingEverywhereKey,
+  incidentKey,
+  operationKey,
+  salvorClusterKey,
+} from '../keys.ts';
 import type { Compare, ConfigStore, StoreEntry } from '../types.ts';
-import type { ClusterState, PartnerState } from './cluster-state.ts';
+import type { ClusterState, PartnerState, RecordedAt } from './cluster-state.ts';
 import { judgeCluster } from './cluster-status.ts';
 import { recordIn } from './record-text.ts';
 import {
+  type HealingControls,
+  healingControlsSchema,
   type IncidentRecord,
   incidentSchema,
   type OperationRecord,
@@ -93,6 +103,8 @@ function keysOf({ cluster, operation }: SnapshotRequest, { shards, partner }: Sn
     clusterStorageKey(cluster),
     salvorClusterKey(cluster),
     operationKey(operation),
+    healingEverywhereKey,
+    healingClusterKey(cluster),
     ...shards.map((shard) => incidentKey(cluster, shard)),
     ...(partner === undefined
       ? []
@@ -116,8 +128,10 @@ function assemble(request: SnapshotRequest, guess: SnapshotGuess, entries: Entri
   const storage = storageIn(entries, cluster);
   const revision = entries.get(clusterStorageKey(cluster))?.revision;
   if (storage === null || revision === undefined) return null;
-  const incidents = incidentsIn(entries, cluster, guess.shards, storage);
-  const partner = guess.partner === undefined ? null : partnerIn(entries, guess.partner, guess.shards);
+  const shards = guess.shards.filter((shard) => shard < storage.servers.length);
+  const partner = guess.partner === undefined ? null : partnerIn(entries, guess.partner, shards);
+  const everywhere = controlsIn(entries, healingEverywhereKey);
+  const own = controlsIn(entries, healingClusterKey(cluster));
   const keys = keysOf(request, guess);
   return {
     state: {
@@ -125,8 +139,12 @@ function assemble(request: SnapshotRequest, guess: SnapshotGuess, entries: Entri
       revision,
       storage,
       record: clusterRecordIn(entries, cluster) ?? unknownClusterRecord(storage),
-      incidents,
+      ...incidentsIn(entries, cluster, shards),
       ...(partner === null ? {} : { partner }),
+      controls: {
+        ...(everywhere === null ? {} : { everywhere }),
+        ...(own === null ? {} : { cluster: own }),
+      },
     },
     operation: recordIn(entries, operationKey(request.operation), operationSchema),
     compare: keys.map((key) => ({ key, revision: entries.get(key)?.revision ?? 'absent' })),
@@ -134,26 +152,58 @@ function assemble(request: SnapshotRequest, guess: SnapshotGuess, entries: Entri
   };
 }
 
-function partnerIn(entries: Entries, cluster: string, shards: readonly number[]): PartnerState | null {
-  const storage = storageIn(entries, cluster);
-  const record = clusterRecordIn(entries, cluster);
-  if (storage === null) return null;
-  const incidents = incidentsIn(entries, cluster, shards, storage);
-  return { cluster, storage, incidents, ...(record === null ? {} : { record }) };
-}
-
 function incidentsIn(
   entries: Entries,
   cluster: string,
   shards: readonly number[],
-  storage: ClusterStorage,
-): Map<number, IncidentRecord> {
+): { incidents: Map<number, IncidentRecord>; recorded: Map<number, RecordedAt> } {
   const incidents = new Map<number, IncidentRecord>();
+  const recorded = new Map<number, RecordedAt>();
   for (const shard of shards) {
+    const entry = entries.get(incidentKey(cluster, shard));
     const incident = recordIn(entries, incidentKey(cluster, shard), incidentSchema);
-    if (incident !== null && shard < storage.servers.length) incidents.set(shard, incident);
+    if (entry == null || incident === null) continue;
+    incidents.set(shard, incident);
+    recorded.set(shard, { openedIn: Number(entry.createRevision), changedIn: Number(entry.revision) });
   }
-  return incidents;
+  return { incidents, recorded };
+}
+
+function partnerIn(entries: Entries, cluster: string, shards: readonly number[]): PartnerState | null {
+  const storage = storageIn(entries, cluster);
+  const record = clusterRecordIn(entries, cluster);
+  if (storage === null) return null;
+  return {
+    cluster,
+    storage,
+    ...(record === null ? {} : { record }),
+    ...readableIncidents(entries, cluster, shards),
+  };
+}
+
+/** A bad record of the partner must not keep this cluster's failures from being recorded. */
+function readableIncidents(
+  entries: Entries,
+  cluster: string,
+  shards: readonly number[],
+): Pick<PartnerState, 'incidents' | 'recorded'> {
+  try {
+    return incidentsIn(entries, cluster, shards);
+  } catch (error) {
+    if (error instanceof ConfigValueError) return {};
+    throw error;
+  }
+}
+
+/** A record that cannot be read may be a pause: nothing is judged until it can, and failures are recorded as ever. */
+function controlsIn(entries: Entries, key: string): HealingControls | null {
+  try {
+    return recordIn(entries, key, healingControlsSchema);
+  } catch (error) {
+    if (!(error instanceof ConfigValueError)) throw error;
+    const pause = { by: 'nobody', at: 0, reason: error.message, operation: 'none' };
+    return { pause, downtimes: [], log: [] };
+  }
 }
 
 function storageIn(entries: Entries, cluster: string): ClusterStorage | null {

@@ -1,7 +1,7 @@
 /** Everything a decision about a cluster's engines looks at, and the rules it obeys before and after. */
 import { type ClusterStorage, type ServerEntry, stateOfStatus } from '../cluster-storage.ts';
 import { assertRule } from './invariant.ts';
-import type { IncidentRecord, SalvorClusterRecord } from './records.ts';
+import type { HealingControls, IncidentRecord, SalvorClusterRecord } from './records.ts';
 import { isIncidentStatus } from './status-words.ts';
 
 export interface ClusterState {
@@ -12,7 +12,17 @@ export interface ClusterState {
   readonly record: SalvorClusterRecord;
   /** Open incidents by shard. */
   readonly incidents: ReadonlyMap<number, IncidentRecord>;
+  /** When etcd recorded each open incident; without it nothing tells which of two engines served last. */
+  readonly recorded?: ReadonlyMap<number, RecordedAt>;
   readonly partner?: PartnerState;
+  /** What operators hold back. */
+  readonly controls?: { readonly everywhere?: HealingControls; readonly cluster?: HealingControls };
+}
+
+/** Revisions of etcd: they tell the order of outages, which clocks do not. */
+export interface RecordedAt {
+  readonly openedIn: number;
+  readonly changedIn: number;
 }
 
 /** The other side of the pairs. Without a record it is a cluster that Salvor has never touched. */
@@ -20,8 +30,9 @@ export interface PartnerState {
   readonly cluster: string;
   readonly storage: ClusterStorage;
   readonly record?: SalvorClusterRecord;
-  /** Its open incidents, of the shards that the decision is about. */
+  /** Open incidents of the shards that are decided on, and when etcd recorded them. */
   readonly incidents?: ReadonlyMap<number, IncidentRecord>;
+  readonly recorded?: ReadonlyMap<number, RecordedAt>;
 }
 
 /** @throws InvariantError when a status and a state disagree, or a shard number is out of range. */

@@ -10,7 +10,7 @@ import {
   refused,
 } from './engine-status-decision.ts';
 import { assertRule } from './invariant.ts';
-import { type IncidentRecord, incidentReportersMax } from './records.ts';
+import { failuresKeptMax, type IncidentRecord, incidentReportersMax } from './records.ts';
 import { isIncidentStatus } from './status-words.ts';
 
 export function decideFailureReport(
@@ -74,12 +74,22 @@ function goOffline(
   const incident =
     open === undefined ? openIncident(state, shard, report, cause.at) : nextAttempt(open, report);
   const { replacement, ...alone } = entry;
-  const left = replacement === undefined ? state : retire(state, replacement, incident.id, cause.at);
+  const left =
+    replacement === undefined
+      ? withFailure(state, shard, cause.at)
+      : retire(state, replacement, incident.id, cause.at);
   const step = moveEngine(
     { state: left, events: open === undefined ? [opened(incident, report)] : [] },
     { shard, to: 'offline', cause, incident, entry: alone },
   );
   return applied(step, shard, cause);
+}
+
+/** Remembered beyond the incident: an engine that fails again and again has a short incident each time. */
+function withFailure(state: ClusterState, shard: number, at: number): ClusterState {
+  const before = state.record.failures?.[shard] ?? [];
+  const failures = { ...state.record.failures, [shard]: [...before, at].slice(-failuresKeptMax) };
+  return { ...state, record: { ...state.record, failures } };
 }
 
 /** An engine that other tools have put offline gets an incident, so that it is healed like any other. */
@@ -118,7 +128,7 @@ function nextAttempt(open: IncidentRecord, report: FailureReported): IncidentRec
   return { ...rest, attempt: open.attempt + 1 };
 }
 
-function openIncident(
+export function openIncident(
   state: ClusterState,
   shard: number,
   report: FailureReported,
@@ -163,7 +173,7 @@ function reporterOf(report: FailureReported): IncidentRecord['reporters'][number
   };
 }
 
-function retire(
+export function retire(
   state: ClusterState,
   { address, db }: { readonly address: string; readonly db: number },
   incident: string,
@@ -193,7 +203,7 @@ function causeOf(report: FailureReported, nowMs: number, since: number | undefin
   };
 }
 
-function opened(incident: IncidentRecord, report: FailureReported): Step['events'][number] {
+export function opened(incident: IncidentRecord, report: FailureReported): Step['events'][number] {
   const { id, cluster, shard, address, openedAt } = incident;
   return {
     type: 'incident.opened',

@@ -64,7 +64,9 @@ function replace(state: ClusterState, incident: IncidentRecord, cause: Cause): E
   const { shard } = incident;
   const { replacement, ...old } = entryAt(state, shard);
   const entry: ServerEntry = { ...old, ...replacement };
-  const record = { ...state.record };
+  // The failures of an engine are not those of the one that takes its place.
+  const { [shard]: _forgotten, ...failures } = state.record.failures ?? {};
+  const record = { ...state.record, failures };
   if (entry.address !== old.address) {
     const left = { address: old.address, db: old.db, incident: incident.id, at: cause.at };
     record.retired = [...record.retired, left].slice(-retiredEnginesMax);

@@ -12,6 +12,7 @@ import {
 } from './engine-status-decision.ts';
 import { freeSpare } from './engine-verdict.ts';
 import type { HealingEvent } from './healing-events.ts';
+import { heldBack } from './held-back.ts';
 import type { ClosedIncident, IncidentRecord } from './records.ts';
 
 export function decideSpread(state: ClusterState, input: SpreadWanted, nowMs: number): EngineStatusDecision {
@@ -22,6 +23,8 @@ export function decideSpread(state: ClusterState, input: SpreadWanted, nowMs: nu
     return already(`the blocks of ${address} are being rebuilt in incident ${incident.id}`, incident);
   if (incident.status !== 'offline' || verdict?.verdict !== 'permanent')
     return refused('not-lost', `incident ${incident.id} is not judged permanent`, shard);
+  const held = heldBack(state, incident, 'permanent', nowMs);
+  if (held !== undefined) return held;
   const spare = freeSpare(state, shard);
   if (spare !== undefined) {
     const reason = `${spare.address} is a spare of ${state.cluster}: ${address} is rebuilt on it`;

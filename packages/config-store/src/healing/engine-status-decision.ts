@@ -2,9 +2,15 @@
 import type { ClusterState } from './cluster-state.ts';
 import { type Cause, type Step, settle } from './engine-move.ts';
 import type { HealingEvent } from './healing-events.ts';
+import type { OperatorOrder } from './operator-order.ts';
 import type { ClosedIncident, Evidence, IncidentRecord, Verdict } from './records.ts';
 
-export type EngineStatusInput = FailureReported | VerdictGiven | SpreadWanted | RepairsComplete;
+export type EngineStatusInput =
+  | FailureReported
+  | VerdictGiven
+  | SpreadWanted
+  | RepairsComplete
+  | OperatorOrder;
 
 export interface FailureReported {
   readonly kind: 'failure-reported';
@@ -95,6 +101,20 @@ export type EngineStatusCode =
   | 'not-under-repair'
   | 'repairs-missing'
   | 'last-engine'
+  /** The order is recorded; the engine does not move. */
+  | 'noted'
+  /** An operator holds the engine offline, or it flaps. */
+  | 'held'
+  | 'healing-paused'
+  | 'downtime'
+  | 'data-unavailable'
+  | 'only-copy'
+  | 'stale-engine'
+  | 'under-rebuild'
+  | 'no-spare'
+  | 'not-a-spare'
+  | 'no-repair'
+  | 'spare-retired'
   | 'state-disagrees';
 
 export interface EngineStatusDecision {
@@ -112,6 +132,8 @@ export interface EngineStatusDecision {
   readonly closed?: ClosedIncident;
   /** The incident of the partner that ended with it. */
   readonly partnerClosed?: ClosedIncident;
+  /** Vdisks whose owners must begin anew: what they know of the engine is no longer so. */
+  readonly remounted?: readonly string[];
   /** To announce once `next` is stored. */
   readonly effects: readonly HealingEvent[];
 }

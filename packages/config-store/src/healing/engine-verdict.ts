@@ -9,10 +9,17 @@ import {
   refused,
   type VerdictGiven,
 } from './engine-status-decision.ts';
+import { type FlappingPolicy, flappingHold, heldBack, holdSentence } from './held-back.ts';
+import { released } from './operator-action.ts';
 import { type EngineRef, type IncidentRecord, verdictEvidenceMax } from './records.ts';
 import type { IncidentStatus } from './status-words.ts';
 
-export function decideVerdict(state: ClusterState, input: VerdictGiven, nowMs: number): EngineStatusDecision {
+export function decideVerdict(
+  state: ClusterState,
+  input: VerdictGiven,
+  nowMs: number,
+  flapping?: FlappingPolicy,
+): EngineStatusDecision {
   const incident = incidentJudged(state, input);
   if (isDecision(incident)) return incident;
   const { shard, verdict: before } = incident;
@@ -34,6 +41,12 @@ export function decideVerdict(state: ClusterState, input: VerdictGiven, nowMs: n
     return refused('operator-decided', reason, shard);
   }
   const since = lastMovedAt(state, shard) ?? incident.openedAt;
+  if (input.operator !== true) {
+    const at = Math.max(nowMs, since);
+    const kept =
+      heldBack(state, incident, input.verdict, nowMs) ?? keptOffline(state, incident, input, flapping, at);
+    if (kept !== undefined) return kept;
+  }
   const cause: Cause = {
     reason: `${input.by} judged incident ${incident.id} ${wordOf(input)}: ${input.reason}${plan.remark}`,
     by: input.by,
@@ -42,7 +55,7 @@ export function decideVerdict(state: ClusterState, input: VerdictGiven, nowMs: n
   };
   const offline = incident.status === 'offline' ? { state, events: [] } : takeBack(state, incident, cause);
   const current = offline.state.incidents.get(shard) ?? incident;
-  const judged = withVerdict(current, input, cause.at);
+  const judged = withVerdict(input.operator === true ? released(current) : current, input, cause.at);
   switch (plan.to) {
     case 'online':
       return applied(
@@ -55,6 +68,24 @@ export function decideVerdict(state: ClusterState, input: VerdictGiven, nowMs: n
     case 'repair-final-outage':
       return rebuild(offline, judged, before, cause);
   }
+}
+
+/** An engine that keeps failing is not brought back again and again: somebody is to look at it. */
+function keptOffline(
+  state: ClusterState,
+  incident: IncidentRecord,
+  input: VerdictGiven,
+  policy: FlappingPolicy | undefined,
+  at: number,
+): EngineStatusDecision | undefined {
+  if (input.verdict === 'permanent') return undefined;
+  const { operation, by } = input;
+  const hold = flappingHold(state, incident, policy, { operation, at });
+  if (hold === undefined) return undefined;
+  const held = { ...incident, hold };
+  const incidents = new Map(state.incidents).set(incident.shard, held);
+  const cause = { reason: holdSentence(incident, hold), by, operation, at };
+  return applied({ state: { ...state, incidents }, events: [] }, incident.shard, cause, 'held');
 }
 
 interface Plan {
@@ -100,7 +131,8 @@ function takeBack(state: ClusterState, incident: IncidentRecord, cause: Cause): 
   );
 }
 
-function rebuild(
+/** Fills the first spare that is free, or records that there is none. */
+export function rebuild(
   step: Step,
   incident: IncidentRecord,
   before: IncidentRecord['verdict'],

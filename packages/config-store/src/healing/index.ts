@@ -1,6 +1,7 @@
 export type { AdmissionOptions, VdiskAdmissionResult } from './admit-vdisk.ts';
 export * from './apply-cluster-admission.ts';
 export * from './apply-engine-status.ts';
+export * from './apply-healing-control.ts';
 export { spreadHindrance } from './apply-spread-hindrance.ts';
 export { createVdisk, deleteVdisk } from './apply-vdisk-admission.ts';
 export type {
@@ -11,7 +12,7 @@ export type {
 export type { ClusterState, PartnerState } from './cluster-state.ts';
 export { judgeCluster } from './cluster-status.ts';
 export { incidentId, parseIncidentId } from './engine-failure.ts';
-export { decideEngineStatus } from './engine-status.ts';
+export { decideEngineStatus, type HealingPolicy } from './engine-status.ts';
 export type {
   EngineStatusCode,
   EngineStatusDecision,
@@ -21,9 +22,12 @@ export type {
   SpreadWanted,
   VerdictGiven,
 } from './engine-status-decision.ts';
+export { downtimeMsMax, type HealingControlInput } from './healing-control.ts';
 export type * from './healing-events.ts';
+export { downtimeOf, type FlappingPolicy, holdSentence } from './held-back.ts';
 export { InvariantError } from './invariant.ts';
 export { canonicalRequest, markOf, repeatOf, reusedReason } from './operation-mark.ts';
+export type * from './operator-order.ts';
 export { formatRecord, parseRecord, recordIn } from './record-text.ts';
 export * from './records.ts';
 export * from './repair-records.ts';

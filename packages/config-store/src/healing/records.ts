@@ -20,6 +20,11 @@ export const sentenceCharsMax = 1024;
 const millis = z.number().int().min(0);
 const text = z.string().min(1);
 
+/** How many actions of operators an incident remembers; the latest are kept. */
+export const incidentActionsMax = 64;
+/** How many failures of an engine are remembered to tell whether it flaps. */
+export const failuresKeptMax = 32;
+
 export const verdictSchema = z.enum(['temporary', 'permanent', 'false_alarm']);
 export type Verdict = z.infer<typeof verdictSchema>;
 
@@ -40,6 +45,49 @@ const replacementSchema = z.looseObject({
   db: z.number().int().min(0),
   generation: z.number().int().min(1),
 });
+
+export const holdKinds = ['planned', 'flapping', 'cancelled'] as const;
+export type HoldKind = (typeof holdKinds)[number];
+
+/** Why an engine stays offline until an operator says otherwise, whatever the analyzer finds. */
+export const holdSchema = z.looseObject({
+  kind: z.enum(holdKinds),
+  by: text,
+  at: millis,
+  reason: z.string(),
+  operation: text,
+  /** Of a cancelled repair: the verdict that is applied when it is resumed. */
+  verdict: z.enum(['temporary', 'permanent']).optional(),
+});
+export type Hold = z.infer<typeof holdSchema>;
+
+/** One thing that somebody did by hand about an incident. `action` is a word of the commands: `engine.take-offline`. */
+export const operatorActionSchema = z.looseObject({
+  at: millis,
+  by: text,
+  action: text,
+  reason: z.string(),
+  operation: text,
+});
+export type OperatorAction = z.infer<typeof operatorActionSchema>;
+
+/** What an operator gave up to have a stale engine back, as far as it was known then. */
+export const dataLossSchema = z.looseObject({
+  by: text,
+  at: millis,
+  reason: z.string(),
+  vdisks: z.array(
+    z.looseObject({
+      vdisk: text,
+      /** Blocks that the engine lacks, where its partner could be asked. */
+      blocks: z.number().int().min(0).optional(),
+      /** Blocks that the shard has: no more can be lost. */
+      atMost: z.number().int().min(0).optional(),
+      detail: z.string(),
+    }),
+  ),
+});
+export type DataLoss = z.infer<typeof dataLossSchema>;
 
 /** `/salvor/incidents/<cluster>/<shard>`: the one open outage of an engine. Times are Unix milliseconds. */
 export const incidentSchema = z.looseObject({
@@ -77,6 +125,10 @@ export const incidentSchema = z.looseObject({
   survivor: engineRefSchema.extend({ cluster: text }).optional(),
   /** Why a lost engine is not rebuilt yet, as a sentence. */
   waitsFor: z.string().optional(),
+  hold: holdSchema.optional(),
+  acknowledged: z.looseObject({ by: text, at: millis, reason: z.string() }).optional(),
+  actions: z.array(operatorActionSchema).max(incidentActionsMax).optional(),
+  lost: dataLossSchema.optional(),
   /** A rebuild was begun: the dirty map no longer tells what the old engine missed. */
   rebuildBegun: z.boolean().default(false),
   history: z
@@ -95,7 +147,13 @@ export const incidentSchema = z.looseObject({
 });
 export type IncidentRecord = z.infer<typeof incidentSchema>;
 
-export const incidentOutcomes = ['repaired', 'replaced', 'spread', 'false-alarm'] as const;
+export const incidentOutcomes = [
+  'repaired',
+  'replaced',
+  'spread',
+  'false-alarm',
+  'data-loss-accepted',
+] as const;
 export type IncidentOutcome = (typeof incidentOutcomes)[number];
 
 /** `/salvor/incidents-closed/<id>`: what an incident was when it ended. */
@@ -124,10 +182,39 @@ export const salvorClusterSchema = z.looseObject({
   retired: z.array(z.looseObject({ address: text, db: z.number().int().min(0), incident: text, at: millis })),
   /** By shard number: when the engine last went online; a report of an earlier failure is stale. */
   lastOnlineAt: z.record(z.string().regex(/^\d+$/), millis).default({}),
+  /** By shard number: when the engine failed lately, the latest last; what was acknowledged is forgotten. */
+  failures: z.record(z.string().regex(/^\d+$/), z.array(millis).max(failuresKeptMax)).optional(),
   updatedAt: millis,
   operation: text,
 });
 export type SalvorClusterRecord = z.infer<typeof salvorClusterSchema>;
+
+/** How many times of maintenance a cluster has at once, those that ended included until the next one begins. */
+export const downtimesMax = 64;
+/** How many changes of the controls are remembered. */
+export const controlsLogMax = 64;
+
+export const downtimeSchema = z.looseObject({
+  id: text,
+  /** Only of this engine; without it, of the whole cluster. */
+  address: text.optional(),
+  begunAt: millis,
+  until: millis,
+  by: text,
+  reason: z.string(),
+  operation: text,
+});
+export type Downtime = z.infer<typeof downtimeSchema>;
+
+/** `/salvor/healing/everywhere` and `/salvor/healing/clusters/<cluster>`: what operators hold back. */
+export const healingControlsSchema = z.looseObject({
+  /** Nothing is judged or repaired; failures are recorded as ever. */
+  pause: z.looseObject({ by: text, at: millis, reason: z.string(), operation: text }).optional(),
+  /** Nothing is judged; only of clusters. */
+  downtimes: z.array(downtimeSchema).max(downtimesMax).default([]),
+  log: z.array(operatorActionSchema).max(controlsLogMax).default([]),
+});
+export type HealingControls = z.infer<typeof healingControlsSchema>;
 
 /** `/salvor/repairs/<incident>/<attempt>/<vdisk>`: the owner of a vdisk says that its blocks are back. */
 export const repairSchema = z.looseObject({

@@ -21,6 +21,8 @@ import { decideVdiskCreate, decideVdiskDelete } from '../../src/healing/vdisk-ad
 import { pairOfClusters } from './cluster-fixture.ts';
 
 const shards = 3;
+/** So that some lives have an engine that flaps. */
+const policy = { flapping: { failures: 2, windowMs: 2_000 } };
 const vdisks = ['v0', 'v1', 'v2'];
 
 type Command =
@@ -33,7 +35,10 @@ type Command =
   | { do: 'repeat'; pick: number }
   | { do: 'spread'; pick: number; attemptsBack: number; hindered: boolean; isDue: boolean }
   | { do: 'partner'; shard: number }
-  | { do: 'add-spare' };
+  | { do: 'add-spare' }
+  | { do: 'take-offline' | 'retire' | 'acknowledge' | 'cancel' | 'retry'; shard: number }
+  | { do: 'bring-online'; shard: number; missedWrites: boolean | undefined }
+  | { do: 'pause' | 'resume' };
 
 const pick = fc.nat({ max: 1_000 });
 const shard = fc.nat({ max: shards - 1 });
@@ -89,6 +94,22 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('partner' as const), shard }) },
   { weight: 1, arbitrary: fc.constant({ do: 'add-spare' as const }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constantFrom('take-offline', 'retire', 'acknowledge', 'cancel', 'retry'),
+      shard,
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('bring-online' as const),
+      shard,
+      missedWrites: fc.constantFrom(false, undefined),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('pause', 'resume', 'resume') }) },
 );
 
 class World {
@@ -101,6 +122,7 @@ class World {
   readonly seen: IncidentRecord[] = [];
   readonly closed = new Set<string>();
   readonly outcomes = new Set<string>();
+  readonly holds = new Set<string>();
   /** Repair records, by incident and attempt, as their owners wrote them. */
   readonly repaired = new Map<string, Set<string>>();
   failures = 0;
@@ -199,11 +221,53 @@ class World {
         const input = this.inputs[command.pick % Math.max(1, this.inputs.length)];
         return input === undefined ? undefined : this.decide(input);
       }
+      case 'take-offline':
+      case 'retire':
+      case 'bring-online':
+      case 'acknowledge':
+      case 'cancel':
+      case 'retry':
+        return this.order(command);
+      case 'pause':
+      case 'resume': {
+        const by = { by: 'ops', at: this.now, reason: 'work', operation: this.operation() };
+        const cluster = { downtimes: [], log: [], ...(command.do === 'pause' ? { pause: by } : {}) };
+        this.state = { ...this.state, controls: { cluster } };
+        return;
+      }
       case 'add-spare': {
         const address = `spare${this.spares++}:1`;
         const { record } = this.state;
         this.state = { ...this.state, record: { ...record, spares: [...record.spares, { address, db: 0 }] } };
       }
+    }
+  }
+
+  order(command: Extract<Command, { shard: number }>): void {
+    const entry = this.state.storage.servers[command.shard];
+    const incident = this.state.incidents.get(command.shard);
+    const about = { by: 'ops', reason: 'I want it so', operation: this.operation() };
+    const engine = { ...about, address: entry?.address ?? '' };
+    const named = { ...about, incident: incident?.id ?? 'none' };
+    const at = { single: [], mirrored: vdisks };
+    switch (command.do) {
+      case 'take-offline':
+        return this.decide({ ...engine, kind: 'take-offline', vdisks: at, force: false });
+      case 'retire':
+        return this.decide({ ...engine, kind: 'retire', vdisks: at });
+      case 'bring-online': {
+        const known = command.missedWrites === undefined ? {} : { missedWrites: command.missedWrites };
+        return this.decide({ ...engine, kind: 'bring-online', ...known });
+      }
+      case 'acknowledge':
+        return this.decide({ ...named, kind: 'acknowledge' });
+      case 'cancel':
+        return this.decide({ ...named, kind: 'cancel-repair' });
+      case 'retry': {
+        const repaired = new Set(this.repairsOf(named.incident, incident?.attempt ?? 1));
+        return this.decide({ ...named, kind: 'retry-repair', repaired });
+      }
+      default:
     }
   }
 
@@ -244,7 +308,7 @@ class World {
 
   decide(input: EngineStatusInput): void {
     const before = this.state;
-    const decision = decideEngineStatus(before, input, this.now);
+    const decision = decideEngineStatus(before, input, this.now, policy);
     this.inputs.push(input);
     this.check(before, input, decision);
     if (decision.next === undefined) return;
@@ -257,7 +321,7 @@ class World {
       assert.ok(!this.closed.has(decision.incident.id), 'an incident id is never used again');
       this.seen.push(decision.incident);
     }
-    const repeat = decideEngineStatus(this.state, input, this.now);
+    const repeat = decideEngineStatus(this.state, input, this.now, policy);
     assert.notEqual(repeat.outcome, 'applied', `the same input again changes nothing: ${repeat.reason}`);
   }
 
@@ -274,6 +338,7 @@ class World {
     checkAddresses(before, after);
     this.checkOnline(before, after, input);
     this.checkSpread(before, after, input);
+    this.checkHeld(before, input, decision);
     this.fallsOffline += decision.effects.filter(
       (event) =>
         event.type === 'engine.status-changed' &&
@@ -283,12 +348,25 @@ class World {
     assert.ok(this.fallsOffline <= this.failures, 'reports of one failure make one move');
   }
 
+  /** What an operator, or the rule about flapping, holds back is not moved by what an analyzer finds. */
+  checkHeld(before: ClusterState, input: EngineStatusInput, decision: EngineStatusDecision): void {
+    if (decision.incident?.hold !== undefined) this.holds.add(decision.incident.hold.kind);
+    if (input.kind !== 'verdict' || input.operator === true || decision.outcome !== 'applied') return;
+    const hold = decision.shard === undefined ? undefined : before.incidents.get(decision.shard)?.hold;
+    assert.ok(hold === undefined || (hold.kind === 'flapping' && input.verdict === 'permanent'));
+    assert.equal(before.controls?.cluster?.pause, undefined);
+  }
+
   /** Invariant 4. */
   checkOnline(before: ClusterState, after: ClusterState, input: EngineStatusInput): void {
     for (const [shard, entry] of after.storage.servers.entries()) {
       const from = before.storage.servers[shard]?.status;
       if (entry.status !== 'online' || from === 'online') continue;
       const incident = before.incidents.get(shard) ?? assert.fail('an engine comes back from an incident');
+      if (input.kind === 'bring-online') {
+        assert.deepEqual([input.missedWrites, incident.attempt, from], [false, 1, 'offline']);
+        continue;
+      }
       if (input.kind === 'verdict') {
         assert.deepEqual([input.verdict, input.missedWrites, incident.attempt], ['false_alarm', false, 1]);
         assert.equal(from, 'offline');
@@ -386,14 +464,16 @@ function checkMoves(before: ClusterState, after: ClusterState, decision: EngineS
   const steps = decision.effects.flatMap((event) =>
     event.type === 'engine.status-changed' && event.payload.cluster === after.cluster ? [event.payload] : [],
   );
-  if (moved[0] === undefined) return assert.equal(steps.length, 0);
-  let at = before.storage.servers[moved[0]]?.status;
+  // A repair that is begun anew goes offline and back.
+  const mover = moved[0] ?? steps[0]?.shard;
+  if (mover === undefined) return;
+  let at = before.storage.servers[mover]?.status;
   for (const { from, to, shard } of steps) {
-    assert.deepEqual([from, shard], [at, moved[0]]);
+    assert.deepEqual([from, shard], [at, mover]);
     assert.ok(engineMoves[from].includes(to), `${from} to ${to}`);
     at = to;
   }
-  assert.equal(at, after.storage.servers[moved[0]]?.status);
+  assert.equal(at, after.storage.servers[mover]?.status);
 }
 
 function checkStatus({ storage, record, partner }: ClusterState): void {
@@ -444,6 +524,7 @@ const lives = (reached: Set<string>) =>
       const world = new World(spares);
       for (const one of commands) world.run(one);
       for (const outcome of world.outcomes) reached.add(outcome);
+      for (const hold of world.holds) reached.add(`held: ${hold}`);
     },
   );
 
@@ -456,6 +537,9 @@ it('lives lives that are rich enough to mean something', () => {
   fc.assert(lives(reached), { numRuns: 2_000, seed: RICH_SEED });
   assert.deepEqual([...reached].sort(), [
     'false-alarm at once',
+    'held: cancelled',
+    'held: flapping',
+    'held: planned',
     'repaired at last',
     'repaired at once',
     'replaced at last',
