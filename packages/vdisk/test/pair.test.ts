@@ -115,7 +115,7 @@ test('an engine that lost its tail is never served from, and gets exactly the lo
   cutBack();
   await a.start();
   await until(() => h.failures.length === 1, 'the lost tail is noticed');
-  assert.match(h.failures[0]?.fault ?? '', /tail-lost|unreachable/);
+  assert.match(h.failures[0]?.fault ?? '', /tail-lost|unreachable|loading/);
   assert.equal(await h.read(45), 0x22);
   h.record(a.address, 'offline');
   await h.write(70, 0x33);
