@@ -12,7 +12,7 @@ import {
   vdiskRemovalSchema,
 } from '@salvor/config-store';
 import { codeOf, type Logger, messageOf } from '@salvor/service-kit';
-import { fillClone, type MountSettings } from '@salvor/vdisk';
+import { type Bandwidth, fillClone, type MountSettings } from '@salvor/vdisk';
 import { freeVdisk, idIsFree } from './removal-executor.ts';
 import type { EngineAccess } from './vdisk-blocks.ts';
 import { clustersIn } from './vdisk-places.ts';
@@ -20,6 +20,7 @@ import { clustersIn } from './vdisk-places.ts';
 export interface CloneExecutorOptions {
   readonly store: ConfigStore;
   readonly access: EngineAccess;
+  readonly bandwidth: Bandwidth;
   readonly log: Logger;
 }
 
@@ -47,7 +48,7 @@ export function cloneExecutor(options: CloneExecutorOptions): Executor {
   };
 }
 
-function fill({ store, access, log }: CloneExecutorOptions, run: OperationRun, from: VdiskClone) {
+function fill({ store, access, bandwidth, log }: CloneExecutorOptions, run: OperationRun, from: VdiskClone) {
   const { operation } = run.record;
   const { timeoutMs, password } = access;
   const settings: MountSettings = {
@@ -60,7 +61,7 @@ function fill({ store, access, log }: CloneExecutorOptions, run: OperationRun, f
   };
   return fillClone(
     {
-      ...{ store, operation, settings, log, instance: randomUUID(), signal: run.signal },
+      ...{ store, operation, settings, bandwidth, log, instance: randomUUID(), signal: run.signal },
       access: { timeoutMs, password },
       report: (state, total) => {
         const isCopy = state.phase === 'copy';

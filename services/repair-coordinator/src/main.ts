@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { busOptions, connectBus } from '@salvor/bus';
 import { openStore } from '@salvor/config-store';
 import { messageOf, runService } from '@salvor/service-kit';
+import { Bandwidth } from '@salvor/vdisk';
 import { Announcer } from './announcer.ts';
 import { commandHandlers } from './commands.ts';
 import { HealingLoop } from './healing-loop.ts';
@@ -43,7 +44,8 @@ await runService({
       onTold: hooks.take,
     });
     const access = { timeoutMs: engineTimeoutMs, password };
-    const operations = vdiskOperations({ store, access, log, instance });
+    const cloneBandwidth = new Bandwidth(config.cloneBandwidthMib);
+    const operations = vdiskOperations({ store, access, cloneBandwidth, log, instance });
     starting('waits for etcd');
     await operations.start();
     const service = await bus.serve({

@@ -1,5 +1,6 @@
 import { type ConfigStore, OperationWorkers } from '@salvor/config-store';
 import type { Logger } from '@salvor/service-kit';
+import type { Bandwidth } from '@salvor/vdisk';
 import { cloneExecutor } from './clone-executor.ts';
 import { garbageExecutor } from './garbage-executor.ts';
 import { removalExecutor } from './removal-executor.ts';
@@ -9,16 +10,18 @@ import type { EngineAccess } from './vdisk-blocks.ts';
 export function vdiskOperations(options: {
   readonly store: ConfigStore;
   readonly access: EngineAccess;
+  /** What all clones together may read. */
+  readonly cloneBandwidth: Bandwidth;
   readonly log: Logger;
   /** One run of this process. */
   readonly instance: string;
 }): OperationWorkers {
-  const { store, access, log, instance } = options;
+  const { store, access, cloneBandwidth: bandwidth, log, instance } = options;
   return new OperationWorkers({
     ...{ store, log, worker: `repair-coordinator ${instance}` },
     executors: {
       'cluster.collect-garbage': garbageExecutor({ store, access, log }, instance),
-      'vdisk.clone': cloneExecutor({ store, access, log }),
+      'vdisk.clone': cloneExecutor({ store, access, bandwidth, log }),
       'vdisk.delete': removalExecutor(store, access),
       'vdisk.delete-orphan': removalExecutor(store, access),
     },

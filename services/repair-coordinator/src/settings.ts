@@ -4,6 +4,7 @@ import { z } from 'zod';
 /** What a repair-coordinator is configured with, beside what every service has. */
 export const coordinatorSettings: {
   engineTimeoutMs: Setting<number>;
+  cloneBandwidthMib: Setting<number>;
   enginePassword: Setting<string>;
   hooksFile: Setting<string>;
 } = {
@@ -11,6 +12,11 @@ export const coordinatorSettings: {
     schema: orElse(integer(50, 60_000), 2_000),
     help: 'bound of a call to a storage engine',
     example: '2000',
+  },
+  cloneBandwidthMib: {
+    schema: orElse(integer(0, 1_000_000), 128),
+    help: 'MiB a second that all clones of this service together may read; 0 = no limit',
+    example: '128',
   },
   enginePassword: {
     schema: orElse(z.string(), ''),

@@ -3,6 +3,7 @@ import { type Bus, connectBus, type RunningService } from '@salvor/bus';
 import type { OperationWorkers } from '@salvor/config-store';
 import { type CommandName, commandSubject, type EventType } from '@salvor/contracts';
 import { type NatsHandle, RawNats, startNats, tempDir, until } from '@salvor/testkit';
+import { Bandwidth } from '@salvor/vdisk';
 import { commandHandlers } from '../src/commands.ts';
 import { HookBook } from '../src/hooks/hook-book.ts';
 import { vdiskOperations } from '../src/operations.ts';
@@ -60,7 +61,10 @@ export class CommandDesk implements AsyncDisposable {
         askServer: async (server) => assert.fail(`server ${server} is asked, and there is none`),
       }),
     });
-    const operations = vdiskOperations({ store, access: { timeoutMs: 500 }, log, instance: 'test' });
+    const operations = vdiskOperations({
+      ...{ store, access: { timeoutMs: 500 }, log, instance: 'test' },
+      cloneBandwidth: new Bandwidth(0),
+    });
     await operations.start();
     const client = await RawNats.connect(nats.url);
     return new CommandDesk(cluster, nats, bus, service, client, operations, announced, dir);

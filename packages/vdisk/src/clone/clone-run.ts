@@ -1,5 +1,6 @@
 import type { VdiskClone } from '@salvor/config-store';
 import { EngineReader } from '../census/engine-reader.ts';
+import type { Bandwidth } from '../copy/bandwidth.ts';
 import type { VdiskDevice } from '../device.ts';
 import { CorruptBlocksError, EngineError } from '../errors.ts';
 import { type BlockLayout, SCAN_START } from '../layout/block-layout.ts';
@@ -12,6 +13,8 @@ export interface CloneRunOptions {
   /** The target as its owner writes it: to every copy that must have it. */
   readonly device: VdiskDevice;
   readonly access: CopyAccess;
+  /** What is read of the source may take. */
+  readonly bandwidth: Bandwidth;
   /** Stores how far it is. Everything before that is on the target. */
   readonly report: (state: VdiskClone) => Promise<void>;
   readonly signal: AbortSignal;
@@ -197,12 +200,13 @@ async function readPage(
   shard: number,
   cursor: string,
 ): Promise<Page> {
-  const { source } = options;
+  const { source, bandwidth } = options;
   const { layout, blocks: end, bits } = source;
   const page = await layout.scanStored(reader.ask, cursor, stepBlocks(source), bits);
   // What an engine keeps of blocks that are placed elsewhere by now, or beyond the end, is not read by anybody.
   const blocks = [...new Set(page.blocks)].filter((block) => block < end && source.shardOf(block) === shard);
   const content: (Buffer | null)[] = [];
+  await bandwidth.take(blocks.length * source.static.blockSize);
   for (let at = 0; at < blocks.length; at += STEP_BLOCKS_MAX) {
     const part = blocks.slice(at, at + STEP_BLOCKS_MAX);
     const read = await readIntact(reader, layout, part);

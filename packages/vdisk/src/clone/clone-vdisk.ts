@@ -1,5 +1,6 @@
 import type { ConfigStore, VdiskClone } from '@salvor/config-store';
 import { type Logger, SalvorError } from '@salvor/service-kit';
+import type { Bandwidth } from '../copy/bandwidth.ts';
 import { mountVdisk } from '../mount.ts';
 import type { MountSettings } from '../mount-options.ts';
 import { type CloneRunOptions, compareBlocks, copyBlocks, countBlocks } from './clone-run.ts';
@@ -13,6 +14,8 @@ export interface CloneOptions {
   readonly instance: string;
   readonly settings: MountSettings;
   readonly access: CopyAccess;
+  /** One for all clones of a process. */
+  readonly bandwidth: Bandwidth;
   readonly log: Logger;
   readonly report: (state: VdiskClone, total: number) => Promise<void>;
   readonly signal: AbortSignal;
@@ -35,7 +38,7 @@ const PASSES_MAX = 3;
  * @throws SalvorError `clone-differs` when the copies differ however often they are written
  */
 export async function fillClone(options: CloneOptions, from: VdiskClone): Promise<FilledClone> {
-  const { store, operation, instance, settings, access, log, signal } = options;
+  const { store, operation, instance, settings, access, bandwidth, log, signal } = options;
   const source = await readVdiskMap(store, from.source);
   const note = (fields: object, msg: string): void => log.info({ operation, ...fields }, msg);
   const mounted = await mountVdisk({
@@ -58,7 +61,7 @@ export async function fillClone(options: CloneOptions, from: VdiskClone): Promis
     let total = 0;
     // Read anew for each pass: the engines of the target may have changed since.
     const run = async (): Promise<CloneRunOptions> => ({
-      ...{ source, access, signal, device: mounted.device },
+      ...{ source, access, bandwidth, signal, device: mounted.device },
       target: await readVdiskMap(store, from.vdisk),
       report: (state) => options.report(state, total),
     });
