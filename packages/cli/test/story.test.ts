@@ -27,6 +27,7 @@ const open: IncidentDescription = {
   ],
   reportedTimes: 5,
   history: [step('online', 'offline', at, 'reported by nbd-1: connection refused')],
+  unavailable: [],
   repairs: [],
 };
 

@@ -10,6 +10,7 @@ export * from './operations/index.ts';
 export { openStore } from './store.ts';
 export * from './tlog-clusters.ts';
 export * from './types.ts';
+export * from './unavailable/index.ts';
 export * from './vdisk-config.ts';
 export * from './vdisk-directory.ts';
 export { whenAvailable } from './when-available.ts';

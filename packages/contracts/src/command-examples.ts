@@ -41,6 +41,26 @@ const incident = {
   ],
 };
 
+const unavailable = {
+  cluster: 'primary-1',
+  slaveCluster: 'slave-1',
+  shard: 0,
+  since: at,
+  blocks: 1200,
+  counted: true,
+  reason:
+    'shard 0 has no live member: 10.100.0.1:22005 is offline and 10.100.0.2:22005 is offline; 10.100.0.2:22005 served last',
+  vdisks: [
+    {
+      vdisk: 'v1',
+      blocks: 1200,
+      counted: true,
+      detail:
+        '10.100.0.2:22005 served last, answers and holds 1200 blocks; 40 were written while it served alone',
+    },
+  ],
+};
+
 const vdisk = {
   vdisk: 'v1',
   type: 'db',
@@ -203,7 +223,10 @@ export const commandExamples: Readonly<
       reason: 'hook page-operator is to run with an example of cluster.unhealthy',
     },
   },
-  'incident.get': { request: { incident: 'inc-7f3a' }, reply: { incident } },
+  'incident.get': {
+    request: { incident: 'inc-7f3a' },
+    reply: { incident: { ...incident, unavailable: [unavailable] } },
+  },
   'incident.list': { request: { all: true }, reply: { incidents: [incident] } },
   'nbdserver.status': {
     request: {},

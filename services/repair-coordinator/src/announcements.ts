@@ -13,6 +13,9 @@ import {
   SALVOR_CLUSTERS_PREFIX,
   type SalvorClusterRecord,
   salvorClusterSchema,
+  UNAVAILABLE_PREFIX,
+  type UnavailableShard,
+  unavailableShardSchema,
 } from '@salvor/config-store';
 import type { EventInits, EventType } from '@salvor/contracts';
 
@@ -27,6 +30,7 @@ export const announcedPrefixes = [
   CLOSED_INCIDENTS_PREFIX,
   SALVOR_CLUSTERS_PREFIX,
   OPERATIONS_PREFIX,
+  UNAVAILABLE_PREFIX,
 ] as const;
 
 /** Incidents remembered, open and ended, so that nothing is told twice by one announcer. */
@@ -66,6 +70,8 @@ export class Announcements {
         return clusterAnnouncements(about.cluster, { key, entry, previous });
       case 'operation':
         return operationAnnouncements(key, entry.value);
+      case 'unavailable':
+        return unavailableAnnouncements({ key, entry, previous });
       default:
         return [];
     }
@@ -122,6 +128,39 @@ function operationAnnouncements(key: string, value: string): Announcement[] {
   }
   const payload = { ...basics, code: status === 'cancelled' ? 'cancelled' : (work.code ?? 'failed') };
   return [{ id: `${operation}-failed`, type: 'operation.failed', payload }];
+}
+
+/** One for each vdisk and outage: a statement that is made again, with other counts, is not told again. */
+function unavailableAnnouncements({
+  key,
+  entry,
+  previous,
+}: Pick<Change, 'key' | 'entry' | 'previous'>): Announcement[] {
+  if (entry === null) return [];
+  const now = parseRecord(unavailableShardSchema, key, entry.value);
+  const before = previous === null ? null : readableStatement(key, previous.value);
+  const told = new Set(before?.since === now.since ? before.vdisks.map(({ vdisk }) => vdisk) : []);
+  const { cluster, shard, reason, since: at, incidents } = now;
+  const [incident] = incidents;
+  return now.vdisks
+    .filter(({ vdisk }) => !told.has(vdisk))
+    .map(({ vdisk, blocks, counted, detail }) => ({
+      id: `${cluster}-${shard}-${at}-${vdisk}-unavailable`,
+      type: 'vdisk.data-unavailable' as const,
+      payload: {
+        ...{ vdisk, cluster, shard, reason, server: 'repair-coordinator', blocks, counted, detail },
+        ...(incident === undefined ? {} : { incident }),
+        at,
+      },
+    }));
+}
+
+function readableStatement(key: string, value: string): UnavailableShard | null {
+  try {
+    return parseRecord(unavailableShardSchema, key, value);
+  } catch {
+    return null; // replaced by one that can be read
+  }
 }
 
 /** What was seen before; null when that told nothing. A bad record must not hide the good one that follows it. */

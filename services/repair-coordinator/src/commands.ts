@@ -28,6 +28,7 @@ import {
 import { hookCommandHandlers } from './hooks/hook-commands.ts';
 import type { Hooks } from './hooks/hooks.ts';
 import { rehearse } from './rehearsal.ts';
+import { describeUnavailable } from './unavailable/unavailable-description.ts';
 import type { EngineAccess } from './vdisk-blocks.ts';
 import { vdiskCommandHandlers } from './vdisk-commands.ts';
 import type { AskServer } from './vdisk-description.ts';
@@ -98,17 +99,23 @@ export function commandHandlers({
       });
       return accepted(begun, { cluster });
     },
-    'cluster.list': async () => ({
-      clusters: (await readClusters(store)).map(({ cluster, record, storage }) => ({
-        cluster,
-        role: record.role,
-        status: record.status,
-        ...(record.partner === undefined ? {} : { partner: record.partner }),
-        engines: storage.servers.length,
-        enginesOnline: storage.servers.filter(({ status }) => status === 'online').length,
-        spares: record.spares.length,
-      })),
-    }),
+    'cluster.list': async () => {
+      const unavailable = await describeUnavailable(store);
+      return {
+        clusters: (await readClusters(store)).map(({ cluster, record, storage }) => ({
+          cluster,
+          role: record.role,
+          status: record.status,
+          ...(record.partner === undefined ? {} : { partner: record.partner }),
+          engines: storage.servers.length,
+          enginesOnline: storage.servers.filter(({ status }) => status === 'online').length,
+          spares: record.spares.length,
+          unavailable: unavailable.flatMap(({ incidents: _, ...shard }) =>
+            shard.cluster === cluster ? [shard] : [],
+          ),
+        })),
+      };
+    },
     'cluster.get': async ({ cluster }) => ({
       cluster: describeCluster(await readCluster(store, cluster), await openIncidents(store)),
     }),

@@ -27,9 +27,11 @@ import type {
   EngineDescriptionInit,
   IncidentDescriptionInit,
   OperationDescriptionInit,
+  UnavailableShardInit,
   VdiskRepairInit,
 } from '@salvor/contracts';
 import { SalvorError } from '@salvor/service-kit';
+import { describeUnavailable } from './unavailable/unavailable-description.ts';
 
 /** Reads what etcd holds and says it in the words of the contracts. */
 
@@ -183,7 +185,14 @@ async function incidentDescription(
       operation,
     })),
     repairs: await repairsOf(store, id, attempt),
+    unavailable: incident.closedAt === undefined ? await unavailableIn(store, id) : [],
   };
+}
+
+/** The shards without a live copy that an open incident is part of. */
+async function unavailableIn(store: ConfigStore, incident: string): Promise<UnavailableShardInit[]> {
+  const shards = await describeUnavailable(store);
+  return shards.flatMap(({ incidents, ...shard }) => (incidents.includes(incident) ? [shard] : []));
 }
 
 export async function repairsOf(

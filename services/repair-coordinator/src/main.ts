@@ -12,6 +12,7 @@ import { rehearse } from './rehearsal.ts';
 import { consumeReports } from './reports.ts';
 import { dropOldRecords } from './retention.ts';
 import { coordinatorSettings } from './settings.ts';
+import { UnavailableWatch } from './unavailable/unavailable-watch.ts';
 
 const RETENTION_INTERVAL_MS = 3_600_000;
 /** A server that does not say what it serves keeps nobody waiting for the rest. */
@@ -28,6 +29,9 @@ await runService({
     const healing = new HealingLoop({ store, instance, log, engineTimeoutMs, enginePassword: password });
     starting('waits for etcd');
     await healing.start();
+    const access = { timeoutMs: engineTimeoutMs, password };
+    const unavailable = new UnavailableWatch({ store, access, log });
+    await unavailable.start();
     const hooks = await startHooks({ store, log, metrics, by: instance, file: config.hooksFile });
 
     starting('waits for NATS');
@@ -43,7 +47,6 @@ await runService({
       onRepair: () => healing.wake(),
       onTold: hooks.take,
     });
-    const access = { timeoutMs: engineTimeoutMs, password };
     const cloneBandwidth = new Bandwidth(config.cloneBandwidthMib);
     const operations = vdiskOperations({ store, access, cloneBandwidth, log, instance });
     starting('waits for etcd');
@@ -86,6 +89,7 @@ await runService({
         { name: 'commands', run: () => service.stop(3_000) },
         { name: 'operations', run: () => operations.stop() },
         { name: 'healing', run: () => healing.stop() },
+        { name: 'unavailable data', run: () => unavailable.stop() },
         { name: 'hooks', run: () => hooks.stop() },
         { name: 'announcements', run: () => announcer.stop() },
         { name: 'bus', run: () => bus.close({ deadlineMs: 2_000 }) },

@@ -115,7 +115,7 @@ async function stateOf(store: ConfigStore, vdisk: string): Promise<VdiskState> {
   return { status: lifecycle.state, operation: lifecycle.operations.join(', '), ...owner };
 }
 
-async function onEngine(
+export async function onEngine(
   place: VdiskPlace,
   vdisk: string,
   stored: StoredVdisk,
@@ -142,7 +142,7 @@ async function onEngine(
   }
 }
 
-function shardsIn(places: readonly VdiskPlace[]): number {
+export function shardsIn(places: readonly VdiskPlace[]): number {
   return places.filter(({ role }) => role === 'primary').length;
 }
 

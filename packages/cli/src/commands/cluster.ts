@@ -4,6 +4,7 @@ import { usageError } from '../failure.ts';
 import { paintStatus } from '../rendering/paint.ts';
 import { printable, properties, table } from '../rendering/text.ts';
 import { dateTimeText } from '../rendering/time.ts';
+import { unavailableText } from '../rendering/unavailable-text.ts';
 import { engineHeaders, engineRow } from './engine.ts';
 import { outcomeText } from './outcome.ts';
 import { operationIdOption } from './vdisk.ts';
@@ -106,7 +107,11 @@ export const clusterCommands: readonly Command[] = [
         cluster.partner ?? '-',
       ]);
       const headers = ['cluster', 'role', 'status', 'online', 'spares', 'partner'];
-      print(json, () => table(paint, headers, rows, 'no clusters'));
+      const dark = unavailableText(
+        paint,
+        reply.clusters.flatMap(({ unavailable }) => unavailable),
+      );
+      print(json, () => `${table(paint, headers, rows, 'no clusters')}${dark === '' ? '' : `\n${dark}`}`);
     },
   },
   {

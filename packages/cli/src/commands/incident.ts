@@ -3,6 +3,7 @@ import type { Command } from '../command.ts';
 import { type Paint, paintStatus } from '../rendering/paint.ts';
 import { counted, printable, properties, table } from '../rendering/text.ts';
 import { dateTimeText, durationText } from '../rendering/time.ts';
+import { unavailableText } from '../rendering/unavailable-text.ts';
 import { tellIncident } from '../story/incident-story.ts';
 import { askWhatItWaitsFor } from '../story/what-it-waits-for.ts';
 import { evidenceText } from './engine.ts';
@@ -118,5 +119,11 @@ function incidentText(paint: Paint, incident: IncidentDescription, now: number):
     ]),
     'no steps yet',
   );
-  return [facts, ...(evidence === '' ? [] : [`Evidence\n${evidence}`]), history].join('\n');
+  const dark = unavailableText(paint, incident.unavailable);
+  return [
+    facts,
+    ...(dark === '' ? [] : [dark]),
+    ...(evidence === '' ? [] : [`Evidence\n${evidence}`]),
+    history,
+  ].join('\n');
 }

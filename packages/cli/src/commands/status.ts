@@ -12,6 +12,7 @@ import { failureOf } from '../failure.ts';
 import { type Paint, paintStatus } from '../rendering/paint.ts';
 import { counted, indented, printable, table, title } from '../rendering/text.ts';
 import { dateTimeText } from '../rendering/time.ts';
+import { unavailableText } from '../rendering/unavailable-text.ts';
 import { ownerText } from '../rendering/vdisk-text.ts';
 import { incidentHeaders, incidentRow } from './incident.ts';
 
@@ -77,6 +78,7 @@ export function statusText(
     vdisk.slaveCluster ?? '-',
     ownerText(vdisk.owner),
   ]);
+  const dark = clusters.flatMap(({ unavailable }) => unavailable);
   const sections = [
     [
       'Clusters',
@@ -87,6 +89,7 @@ export function statusText(
       'Vdisks',
       table(paint, ['vdisk', 'type', 'size', 'cluster', 'slave cluster', 'owner'], vdiskRows, 'no vdisks'),
     ],
+    ...(dark.length === 0 ? [] : [['Without a live copy', unavailableText(paint, dark)] as const]),
     [
       incidents.length === 0 ? 'Incidents' : counted(incidents.length, 'open incident'),
       table(

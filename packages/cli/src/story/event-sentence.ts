@@ -52,8 +52,8 @@ const sentences: Sentences = {
       slaveCluster === undefined ? `${cluster}, without a slave` : `${cluster} and ${slaveCluster}`;
     return `vdisk ${vdisk} (${type}, ${sizeGiB} GiB) was created on ${where} by ${by}`;
   },
-  'vdisk.data-unavailable': ({ vdisk, cluster, shard, reason, server }) =>
-    `part of vdisk ${vdisk} is unavailable, says ${server}: ${cluster} shard ${shard}: ${reason}`,
+  'vdisk.data-unavailable': ({ vdisk, cluster, shard, reason, server, detail }) =>
+    `part of vdisk ${vdisk} is unavailable, says ${server}: ${cluster} shard ${shard}: ${reason}${detail === undefined ? '' : `; ${detail}`}`,
   'vdisk.deleted': ({ vdisk, by }) => `vdisk ${vdisk} was deleted by ${by}`,
   'vdisk.mounted': ({ vdisk, server, epoch }) => `${server} owns vdisk ${vdisk} now, epoch ${epoch}`,
   'vdisk.released': ({ vdisk, server, epoch }) => `${server} has given vdisk ${vdisk} back, epoch ${epoch}`,

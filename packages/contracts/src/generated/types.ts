@@ -1083,6 +1083,14 @@ export interface VdiskDataUnavailable {
   server: string;
   /** When this happened, milliseconds since 1970 UTC. */
   at: number;
+  /** Blocks without a live copy; absent where the reporter does not know. */
+  blocks?: number | undefined;
+  /** Whether they were counted on an engine; else it is an upper bound from the size of the vdisk. */
+  counted?: boolean | undefined;
+  /** Incident of the member that failed last. */
+  incident?: string | undefined;
+  /** What is known of these blocks, as a sentence. */
+  detail?: string | undefined;
 }
 export type VdiskDataUnavailableInit = VdiskDataUnavailable;
 
@@ -1252,8 +1260,19 @@ export interface ClusterSummary {
   enginesOnline: number;
   /** Spare engines left. */
   spares: number;
+  /** Its shards without a live copy; for a slave cluster, see its primary. */
+  unavailable: UnavailableShard[];
 }
-export type ClusterSummaryInit = ClusterSummary;
+export interface ClusterSummaryInit {
+  cluster: string;
+  role: ClusterRole;
+  status: string;
+  partner?: string | undefined;
+  engines: number;
+  enginesOnline: number;
+  spares: number;
+  unavailable?: readonly UnavailableShardInit[] | undefined;
+}
 
 /** Where one storage engine listens. */
 export interface EngineAddress {
@@ -1403,6 +1422,8 @@ export interface IncidentDescription {
   history: IncidentTransition[];
   /** Vdisks repaired in the current attempt. */
   repairs: VdiskRepair[];
+  /** Shards without a live copy that this open incident is part of. */
+  unavailable: UnavailableShard[];
 }
 export interface IncidentDescriptionInit {
   incident: string;
@@ -1421,6 +1442,7 @@ export interface IncidentDescriptionInit {
   replacement?: EngineReplacementInit | undefined;
   history: readonly IncidentTransitionInit[];
   repairs?: readonly VdiskRepairInit[] | undefined;
+  unavailable?: readonly UnavailableShardInit[] | undefined;
 }
 
 /** Who reported an outage, and when. */
@@ -1617,6 +1639,49 @@ export interface SourceDescriptionInit {
   linesRejected: number;
   child?: SourceChildInit | undefined;
 }
+
+/** A shard of which no member is live: its blocks cannot be read or written. */
+export interface UnavailableShard {
+  /** Primary cluster. */
+  cluster: string;
+  /** Slave cluster; absent when the shard has one member. */
+  slaveCluster?: string | undefined;
+  /** Shard. */
+  shard: number;
+  /** Since when, milliseconds since 1970 UTC. */
+  since: number;
+  /** Blocks without a live copy, of all vdisks. */
+  blocks: number;
+  /** Whether all of them were counted on an engine; else it is an upper bound. */
+  counted: boolean;
+  /** Which engines are down, and which of them served last, as a sentence. */
+  reason: string;
+  /** By vdisk id. */
+  vdisks: UnavailableVdisk[];
+}
+export interface UnavailableShardInit {
+  cluster: string;
+  slaveCluster?: string | undefined;
+  shard: number;
+  since: number;
+  blocks: number;
+  counted: boolean;
+  reason: string;
+  vdisks: readonly UnavailableVdiskInit[];
+}
+
+/** How much of a vdisk has no live copy on one shard. */
+export interface UnavailableVdisk {
+  /** Vdisk. */
+  vdisk: string;
+  /** Blocks without a live copy. */
+  blocks: number;
+  /** Whether they were counted on an engine; else it is an upper bound from the size of the vdisk. */
+  counted: boolean;
+  /** What is known, as a sentence. */
+  detail: string;
+}
+export type UnavailableVdiskInit = UnavailableVdisk;
 
 /** The copies of one shard of a vdisk. */
 export interface VdiskCopies {
@@ -1967,6 +2032,8 @@ export interface RecordTypes {
   readonly ServedVdisk: ServedVdisk;
   readonly SourceChild: SourceChild;
   readonly SourceDescription: SourceDescription;
+  readonly UnavailableShard: UnavailableShard;
+  readonly UnavailableVdisk: UnavailableVdisk;
   readonly VdiskCopies: VdiskCopies;
   readonly VdiskDescription: VdiskDescription;
   readonly VdiskOnEngine: VdiskOnEngine;
@@ -2082,6 +2149,8 @@ export interface RecordInits {
   readonly ServedVdisk: ServedVdiskInit;
   readonly SourceChild: SourceChildInit;
   readonly SourceDescription: SourceDescriptionInit;
+  readonly UnavailableShard: UnavailableShardInit;
+  readonly UnavailableVdisk: UnavailableVdiskInit;
   readonly VdiskCopies: VdiskCopiesInit;
   readonly VdiskDescription: VdiskDescriptionInit;
   readonly VdiskOnEngine: VdiskOnEngineInit;

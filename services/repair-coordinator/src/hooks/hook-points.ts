@@ -17,6 +17,7 @@ export const hookPoints = {
   'operation.completed': 'long work is done',
   'operation.failed': 'long work failed or was cancelled',
   'vdisk.created': 'a vdisk was created',
+  'vdisk.data-unavailable': 'blocks of a vdisk have no live copy; told for each vdisk',
   'vdisk.deleted': 'a vdisk was deleted',
   'vdisk.mounted': 'an NBD server owns a vdisk now',
   'vdisk.released': 'an NBD server has given a vdisk back',

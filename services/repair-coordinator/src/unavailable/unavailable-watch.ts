@@ -1,0 +1,258 @@
+import {
+  type ConfigStore,
+  formatRecord,
+  INCIDENTS_PREFIX,
+  incidentSchema,
+  listVdisks,
+  parseRecord,
+  readVdisk,
+  type StoreEntry,
+  UNAVAILABLE_PREFIX,
+  type UnavailableShard,
+  type UnavailableVdisk,
+  unavailableKey,
+  unavailableShardSchema,
+  unavailableVdisksMax,
+  vdiskSizeBytes,
+  type Watch,
+  whenAvailable,
+} from '@salvor/config-store';
+import { type Logger, messageOf } from '@salvor/service-kit';
+import { type KnownCluster, readClusters } from '../descriptions.ts';
+import type { EngineAccess } from '../vdisk-blocks.ts';
+import { onEngine } from '../vdisk-description.ts';
+import {
+  type DarkMember,
+  type DarkShard,
+  decideDarkShards,
+  type KnownVdisk,
+  type OpenIncident,
+  servedLast,
+} from './dark-shards.ts';
+import { decideUnavailableBlocks, type EngineAnswer } from './unavailable-blocks.ts';
+
+export interface UnavailableWatchOptions {
+  readonly store: ConfigStore;
+  readonly access: EngineAccess;
+  readonly log: Logger;
+}
+
+/** Everything is looked at again after so long, whatever was or was not heard. */
+const SAFETY_INTERVAL_MS = 2_000;
+/** A statement is made again after so long: an engine that was silent may answer by now. */
+const REFRESH_INTERVAL_MS = 15_000;
+
+/**
+ * Keeps a statement in etcd for every shard without a live member: which vdisks, how many blocks. It is announced from there,
+ * and gone when a member serves again. Several coordinators may do this: each statement is a compared transaction.
+ */
+export class UnavailableWatch {
+  readonly #options: UnavailableWatchOptions;
+  #watch: Watch | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #running: Promise<void> | null = null;
+  #again = false;
+  #stopped = false;
+
+  constructor(options: UnavailableWatchOptions) {
+    this.#options = options;
+  }
+
+  /** Waits for etcd as long as that takes. */
+  async start(): Promise<void> {
+    const { store, log } = this.#options;
+    const prefixes = [INCIDENTS_PREFIX, UNAVAILABLE_PREFIX];
+    this.#watch = await whenAvailable(() => store.watch({ prefixes }, () => this.#wake()), log);
+    this.#timer = setInterval(() => this.#wake(), SAFETY_INTERVAL_MS);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#watch?.close();
+    if (this.#timer !== null) clearInterval(this.#timer);
+    await this.#running;
+  }
+
+  #wake(): void {
+    if (this.#stopped) return;
+    if (this.#running !== null) {
+      this.#again = true;
+      return;
+    }
+    this.#again = false;
+    this.#running = this.#look()
+      .catch((error: unknown) =>
+        this.#options.log.warn(
+          { error: messageOf(error) },
+          'could not say what is unavailable, trying again',
+        ),
+      )
+      .finally(() => {
+        this.#running = null;
+        if (this.#again) this.#wake();
+      });
+  }
+
+  /** Without an open incident every engine serves: then there is nothing to read. */
+  async #look(): Promise<void> {
+    if (this.#watch === null || this.#watch.entries().size === 0) return;
+    const { store } = this.#options;
+    const vdisks = await readVdisks(store);
+    const clusters = await readClusters(store);
+    // Last: an engine that was found down has its incident among these.
+    const incidents = await openIncidents(store);
+    const dark = groupedByShard(decideDarkShards(clusters, vdisks, incidents));
+    for (const [key, shards] of dark) if (!this.#stopped) await this.#state(key, shards, clusters, vdisks);
+    for (const [key, entry] of this.#watch.entries())
+      if (key.startsWith(UNAVAILABLE_PREFIX) && !dark.has(key)) await this.#end(entry);
+  }
+
+  async #state(
+    key: string,
+    dark: readonly DarkShard[],
+    clusters: readonly KnownCluster[],
+    vdisks: readonly KnownVdisk[],
+  ): Promise<void> {
+    const { store, log } = this.#options;
+    const entry = await store.get(key);
+    const before = entry === null ? null : readable(entry);
+    const now = Date.now();
+    if (before !== null && isSame(before, dark) && now - before.updatedAt < REFRESH_INTERVAL_MS) return;
+    const found = (await Promise.all(dark.map((shard) => this.#count(shard, clusters, vdisks)))).flat();
+    const statement = statementOf(dark, found, before, now);
+    const put = { key, value: formatRecord(unavailableShardSchema, key, statement) };
+    const compare = [{ key, revision: entry?.revision ?? ('absent' as const) }];
+    const stored = await store.transact({ compare, puts: [put] });
+    if (!stored.ok || before !== null) return;
+    const { cluster, shard, blocks, counted, reason } = statement;
+    log.error({ cluster, shard, blocks, counted, vdisks: found.length, reason }, 'data unavailable');
+  }
+
+  async #end({ key, revision, value }: StoreEntry): Promise<void> {
+    const { store, log } = this.#options;
+    const ended = await store.transact({ compare: [{ key, revision }], deletes: [key] });
+    if (ended.ok) log.info({ key, was: value.length }, 'data available again');
+  }
+
+  /** Asks the members of the shard, dead ones once: nobody waits for a thousand timeouts. */
+  async #count(
+    dark: DarkShard,
+    clusters: readonly KnownCluster[],
+    vdisks: readonly KnownVdisk[],
+  ): Promise<UnavailableVdisk[]> {
+    const servers = clusters.find(({ cluster }) => cluster === dark.cluster)?.storage.servers ?? [];
+    const rip = servers.flatMap(({ status }, shard) => (status === 'rip' ? [shard] : []));
+    const silent = new Map<string, string>();
+    const statements: UnavailableVdisk[] = [];
+    for (const { vdisk, stored } of vdisks) {
+      if (!dark.vdisks.includes(vdisk)) continue;
+      const { type, blockSize } = stored.static;
+      const blocks = Math.floor(vdiskSizeBytes(stored.static) / blockSize);
+      const answers = await Promise.all(
+        dark.members.map((member) => this.#ask(member, dark, { vdisk, stored }, servers.length, silent)),
+      );
+      const size = { vdisk, type, blocks, shard: dark.shard, shards: servers.length, rip };
+      statements.push(decideUnavailableBlocks(size, answers));
+    }
+    return statements;
+  }
+
+  async #ask(
+    member: DarkMember,
+    { shard, members }: DarkShard,
+    { vdisk, stored }: KnownVdisk,
+    shards: number,
+    silent: Map<string, string>,
+  ): Promise<EngineAnswer> {
+    const { address, staleSince } = member;
+    const about = { address, staleSince, servedLast: servedLast(members) === member };
+    const known = silent.get(address);
+    if (known !== undefined) return { ...about, found: { problem: known } };
+    const { blocks, estimated, dirtyBlocks, problem } = await onEngine(
+      { ...member, shard },
+      vdisk,
+      stored,
+      shards,
+      this.#options.access,
+    );
+    if (problem != null) silent.set(address, problem);
+    if (blocks == null) return { ...about, found: { problem: problem ?? 'it does not say' } };
+    return { ...about, found: { blocks, exact: estimated !== true, dirtyBlocks: dirtyBlocks ?? 0 } };
+  }
+}
+
+async function openIncidents(store: ConfigStore): Promise<OpenIncident[]> {
+  const { entries } = await store.list(INCIDENTS_PREFIX);
+  return entries.map(({ key, value, createRevision }) => ({
+    incident: parseRecord(incidentSchema, key, value),
+    openedRevision: BigInt(createRevision),
+  }));
+}
+
+async function readVdisks(store: ConfigStore): Promise<KnownVdisk[]> {
+  const known: KnownVdisk[] = [];
+  for (const vdisk of await listVdisks(store)) {
+    // One that cannot be read may use any cluster: the healing loop complains of it.
+    const stored = await readVdisk(store, vdisk).catch(() => null);
+    if (stored !== null) known.push({ vdisk, stored });
+  }
+  return known;
+}
+
+/** By the key of its statement: vdisks with and without a slave share one. */
+function groupedByShard(dark: readonly DarkShard[]): Map<string, DarkShard[]> {
+  const grouped = new Map<string, DarkShard[]>();
+  for (const shard of dark) {
+    const key = unavailableKey(shard.cluster, shard.shard);
+    grouped.set(key, [...(grouped.get(key) ?? []), shard]);
+  }
+  return grouped;
+}
+
+function statementOf(
+  dark: readonly DarkShard[],
+  found: readonly UnavailableVdisk[],
+  before: UnavailableShard | null,
+  now: number,
+): UnavailableShard {
+  const [first] = dark;
+  if (first === undefined) throw new Error('a statement is about a shard');
+  const { slaveCluster } = dark.find((one) => one.slaveCluster !== null) ?? first;
+  return {
+    cluster: first.cluster,
+    ...(slaveCluster === null ? {} : { slaveCluster }),
+    shard: first.shard,
+    since: before?.since ?? (Math.max(...dark.map(({ since }) => since)) || now),
+    incidents: incidentsOf(dark),
+    reason: dark.map(({ reason }) => reason).join('. '),
+    blocks: found.reduce((sum, { blocks }) => sum + blocks, 0),
+    counted: found.every(({ counted }) => counted),
+    vdisks: found.toSorted((a, b) => (a.vdisk < b.vdisk ? -1 : 1)).slice(0, unavailableVdisksMax),
+    updatedAt: now,
+  };
+}
+
+/** The latest first: that of the member that failed last. */
+function incidentsOf(dark: readonly DarkShard[]): string[] {
+  const members = dark.flatMap((shard) => shard.members);
+  const latest = members.toSorted((a, b) => (b.staleSince ?? 0) - (a.staleSince ?? 0));
+  return [...new Set(latest.flatMap(({ incident }) => incident ?? []))].slice(0, 2);
+}
+
+function isSame(before: UnavailableShard, dark: readonly DarkShard[]): boolean {
+  const named = before.vdisks.map(({ vdisk }) => vdisk);
+  const now = dark.flatMap(({ vdisks }) => vdisks).sort();
+  return (
+    before.reason === dark.map(({ reason }) => reason).join('. ') &&
+    JSON.stringify(before.incidents) === JSON.stringify(incidentsOf(dark)) &&
+    JSON.stringify(named) === JSON.stringify(now.slice(0, unavailableVdisksMax))
+  );
+}
+
+function readable({ key, value }: StoreEntry): UnavailableShard | null {
+  try {
+    return parseRecord(unavailableShardSchema, key, value);
+  } catch {
+    return null; // replaced by one that can be read
+  }
+}
