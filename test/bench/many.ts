@@ -77,7 +77,11 @@ async function manyEngines(
 ): Promise<ManyReport['engines']> {
   const pairs = stack.engines.primary.length;
   const place = { cluster: stack.clusters.primary, slaveCluster: stack.clusters.slave };
-  await bus.request('vdisk.create', { vdisk: 'wide', type: 'db', sizeGiB: 1, ...place });
+  await bus.request(
+    'vdisk.create',
+    { vdisk: 'wide', type: 'db', sizeGiB: 1, ...place },
+    { timeoutMs: REQUEST_TIMEOUT_MS },
+  );
   await using client = await NbdClient.connect(stack.nbdServer().unixUri('wide'), {
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
   });
