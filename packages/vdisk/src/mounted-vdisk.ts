@@ -1,4 +1,4 @@
-import { applyEngineStatus, type Lease, parseVdiskStatic, vdiskSizeBytes } from '@salvor/config-store';
+import { type Lease, parseVdiskStatic, reportEngineFailure, vdiskSizeBytes } from '@salvor/config-store';
 import { CollectionSettler } from './deduped/collection-settler.ts';
 import type { ContentRepairTask } from './deduped/content-repair.ts';
 import { DedupedVdisk } from './deduped/deduped-vdisk.ts';
@@ -319,7 +319,7 @@ export class MountedVdisk {
     const at = Date.now();
     const operation = `${owner.instance}-${identity.cluster}-${identity.shard}-${at.toString(36)}`;
     try {
-      const { outcome, reason: why } = await applyEngineStatus(
+      const { outcome, reason: why } = await reportEngineFailure(
         store,
         { kind: 'failure-reported', address, reporter: owner.server, reason, operation, detectedAt: at },
         { cluster: identity.cluster },

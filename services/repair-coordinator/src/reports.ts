@@ -4,6 +4,7 @@ import {
   type ConfigStore,
   type EngineStatusInput,
   type EngineStatusResult,
+  reportEngineFailure,
   StoreError,
 } from '@salvor/config-store';
 import { type CounterMetric, type Logger, messageOf, SalvorError } from '@salvor/service-kit';
@@ -24,6 +25,9 @@ export interface ReportsOptions {
   readonly onTold: (event: BusEvent<(typeof busOnlyTypes)[number]>) => Promise<void>;
 }
 
+/** When many engines fail at once, their reports are stored together. */
+const REPORTS_AT_ONCE = 16;
+
 /** Takes reports from the bus and applies them. Throws where the event should be tried again. */
 export async function takeReport(
   report: Report,
@@ -32,7 +36,12 @@ export async function takeReport(
   if (report.type === 'repair.completed') return onRepair();
   const cluster = report.payload.cluster;
   const hint = cluster === undefined ? {} : { cluster };
-  const result = await applyEngineStatus(store, inputOf(report), hint).catch((error: unknown) => {
+  const input = inputOf(report);
+  const applied =
+    input.kind === 'failure-reported'
+      ? reportEngineFailure(store, input, hint)
+      : applyEngineStatus(store, input, hint);
+  const result = await applied.catch((error: unknown) => {
     // Not the report's fault: it is kept until etcd is back, has a leader, or room again.
     if (isEtcdTrouble(error)) throw new RetryLater(messageOf(error));
     throw error;
@@ -72,6 +81,7 @@ export function logResult(log: Logger, what: string, engine: string, result: Eng
 export function consumeReports(bus: Bus, options: ReportsOptions): Consumption {
   return bus.consume({
     durable: 'repair-coordinator',
+    concurrency: REPORTS_AT_ONCE,
     types: [...reportTypes, ...busOnlyTypes],
     handler: (event) => (isReport(event) ? takeReport(event, options) : tell(event, options)),
   });

@@ -95,7 +95,7 @@ async function applyIn(
   const guess = index.guess(cluster, shardsOf);
   const request: SnapshotRequest = {
     cluster,
-    operation,
+    operations: [operation],
     shardsOf,
     ...(guess === undefined ? {} : { guess }),
   };
@@ -107,7 +107,7 @@ async function applyIn(
     if (snapshot === null) return refused('unknown-cluster', `there is no storage cluster ${cluster}`);
     index.learn(cluster, { storage: snapshot.state.storage, record: snapshot.state.record });
     answer =
-      repeated(snapshot.operation, input) ??
+      repeated(snapshot.operations.get(operation), input) ??
       decideEngineStatus(snapshot.state, input, (options.now ?? Date.now)(), options);
     if (answer.next === undefined) return answer;
     const { guess: read } = snapshot;
@@ -124,7 +124,7 @@ async function applyIn(
   };
   const decision = await untilNoConflict(attempt, options);
   if (decision !== 'conflict') {
-    const { success, data } = answerSchema.safeParse(snapshot?.operation?.answer);
+    const { success, data } = answerSchema.safeParse(snapshot?.operations.get(operation)?.answer);
     const isRepeat = decision.code === 'same-operation' && success;
     return { ...resultOf(cluster, decision), ...(isRepeat ? { before: data } : {}) };
   }
@@ -145,8 +145,8 @@ async function endOwners(store: ConfigStore, vdisks: readonly string[]): Promise
 /** What the mark of an operation says of its effect. */
 const answerSchema = z.object({ incident: z.string().optional(), status: z.string().optional() });
 
-function writesOf(
-  { state }: ClusterSnapshot,
+export function writesOf(
+  { state }: Pick<ClusterSnapshot, 'state'>,
   {
     next,
     closed,
@@ -219,9 +219,12 @@ function writesOf(
   return { puts, deletes };
 }
 
-function repeated(mark: OperationRecord | null, input: EngineStatusInput): EngineStatusDecision | undefined {
-  const repeat = repeatOf(mark, requestOf(input));
-  if (mark === null || repeat === 'first') return undefined;
+export function repeated(
+  mark: OperationRecord | undefined,
+  input: EngineStatusInput,
+): EngineStatusDecision | undefined {
+  const repeat = repeatOf(mark ?? null, requestOf(input));
+  if (mark === undefined || repeat === 'first') return undefined;
   if (repeat === 'reused') return refused('operation-reused', reusedReason(mark));
   return {
     outcome: 'already',
@@ -277,7 +280,7 @@ function addressOf(input: EngineStatusInput): string {
   return 'address' in input ? input.address : '';
 }
 
-function isElsewhere(code: EngineStatusResult['code']): boolean {
+export function isElsewhere(code: EngineStatusResult['code']): boolean {
   return code === 'unknown-address' || code === 'unknown-cluster' || code === 'incident-not-open';
 }
 
@@ -293,7 +296,7 @@ function nowhere(input: EngineStatusInput): EngineStatusResult {
   return { outcome: 'refused', code, reason: `${named} is in no storage cluster`, effects: [] };
 }
 
-function resultOf(cluster: string, decision: EngineStatusDecision): EngineStatusResult {
+export function resultOf(cluster: string, decision: EngineStatusDecision): EngineStatusResult {
   const { outcome, code, reason, shard, incident, effects } = decision;
   const transition = lastTransition(effects);
   return {

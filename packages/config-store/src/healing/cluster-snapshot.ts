@@ -32,7 +32,8 @@ export interface SnapshotGuess {
 
 export interface SnapshotRequest {
   readonly cluster: string;
-  readonly operation: string;
+  /** Whose marks are read too. */
+  readonly operations: readonly string[];
   /** The shards whose incidents the decision looks at. */
   readonly shardsOf: (storage: ClusterStorage) => readonly number[];
   readonly guess?: SnapshotGuess;
@@ -40,8 +41,8 @@ export interface SnapshotRequest {
 
 export interface ClusterSnapshot {
   readonly state: ClusterState;
-  /** What the operation did, if it was applied before. */
-  readonly operation: OperationRecord | null;
+  /** What the operations did that were applied before. */
+  readonly operations: ReadonlyMap<string, OperationRecord>;
   /** Every key read, at the revision it was read at. */
   readonly compare: readonly Compare[];
   readonly guess: SnapshotGuess;
@@ -98,11 +99,11 @@ export function unknownClusterRecord(storage: ClusterStorage): SalvorClusterReco
   };
 }
 
-function keysOf({ cluster, operation }: SnapshotRequest, { shards, partner }: SnapshotGuess): string[] {
+function keysOf({ cluster, operations }: SnapshotRequest, { shards, partner }: SnapshotGuess): string[] {
   return [
     clusterStorageKey(cluster),
     salvorClusterKey(cluster),
-    operationKey(operation),
+    ...operations.map(operationKey),
     healingEverywhereKey,
     healingClusterKey(cluster),
     ...shards.map((shard) => incidentKey(cluster, shard)),
@@ -146,7 +147,7 @@ function assemble(request: SnapshotRequest, guess: SnapshotGuess, entries: Entri
         ...(own === null ? {} : { cluster: own }),
       },
     },
-    operation: recordIn(entries, operationKey(request.operation), operationSchema),
+    operations: marksIn(entries, request.operations),
     compare: keys.map((key) => ({ key, revision: entries.get(key)?.revision ?? 'absent' })),
     guess,
   };
@@ -209,6 +210,14 @@ function controlsIn(entries: Entries, key: string): HealingControls | null {
 function storageIn(entries: Entries, cluster: string): ClusterStorage | null {
   const entry = entries.get(clusterStorageKey(cluster));
   return entry == null ? null : parseClusterStorage(entry.value);
+}
+
+function marksIn(entries: Entries, operations: readonly string[]): Map<string, OperationRecord> {
+  const marks = operations.flatMap((operation): [string, OperationRecord][] => {
+    const mark = recordIn(entries, operationKey(operation), operationSchema);
+    return mark === null ? [] : [[operation, mark]];
+  });
+  return new Map(marks);
 }
 
 function clusterRecordIn(entries: Entries, cluster: string): SalvorClusterRecord | null {

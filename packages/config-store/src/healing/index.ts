@@ -1,6 +1,10 @@
 export type { AdmissionOptions, VdiskAdmissionResult } from './admit-vdisk.ts';
 export * from './apply-cluster-admission.ts';
-export * from './apply-engine-status.ts';
+export {
+  type ApplyEngineStatusOptions,
+  applyEngineStatus,
+  type EngineStatusResult,
+} from './apply-engine-status.ts';
 export * from './apply-healing-control.ts';
 export { spreadHindrance } from './apply-spread-hindrance.ts';
 export { createVdisk, deleteVdisk } from './apply-vdisk-admission.ts';
@@ -22,6 +26,7 @@ export type {
   SpreadWanted,
   VerdictGiven,
 } from './engine-status-decision.ts';
+export { reportEngineFailure } from './failure-burst.ts';
 export { downtimeMsMax, type HealingControlInput } from './healing-control.ts';
 export type * from './healing-events.ts';
 export { downtimeOf, type FlappingPolicy, holdSentence } from './held-back.ts';

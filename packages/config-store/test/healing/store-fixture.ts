@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { parseClusterStorage, type ServerEntry } from '../../src/cluster-storage.ts';
 import { createCluster } from '../../src/healing/apply-cluster-admission.ts';
-import type { EngineStatusInput } from '../../src/healing/engine-status-decision.ts';
+import type { FailureReported } from '../../src/healing/engine-status-decision.ts';
 import { parseRecord } from '../../src/healing/record-text.ts';
 import { type SalvorClusterRecord, salvorClusterSchema } from '../../src/healing/records.ts';
 import { clusterStorageKey, salvorClusterKey } from '../../src/keys.ts';
@@ -17,7 +17,7 @@ export interface Pair {
   address(of: 'primary' | 'slave' | 'spare', shard: number): string;
 }
 
-export async function createPair(store: ConfigStore, spares = 1): Promise<Pair> {
+export async function createPair(store: ConfigStore, spares = 1, engines = 3): Promise<Pair> {
   const number = ++pairs;
   const hosts = { primary: 1, slave: 2, spare: 3 };
   const address: Pair['address'] = (of, shard) => `10.${number}.0.${hosts[of]}:${22_000 + shard}`;
@@ -31,7 +31,7 @@ export async function createPair(store: ConfigStore, spares = 1): Promise<Pair> 
     {
       cluster: primary,
       role: 'primary',
-      engines: refs('primary', 3),
+      engines: refs('primary', engines),
       spares: refs('spare', spares),
       partner: slave,
     },
@@ -40,14 +40,14 @@ export async function createPair(store: ConfigStore, spares = 1): Promise<Pair> 
   assert.equal(first.outcome, 'applied', first.reason);
   const second = await createCluster(
     store,
-    { cluster: slave, role: 'slave', engines: refs('slave', 3), spares: [], partner: primary },
+    { cluster: slave, role: 'slave', engines: refs('slave', engines), spares: [], partner: primary },
     options('create-slave'),
   );
   assert.equal(second.outcome, 'applied', second.reason);
   return { primary, slave, address };
 }
 
-export function failure(address: string, changes: object = {}): EngineStatusInput {
+export function failure(address: string, changes: object = {}): FailureReported {
   return {
     kind: 'failure-reported',
     address,
@@ -56,7 +56,7 @@ export function failure(address: string, changes: object = {}): EngineStatusInpu
     operation: `report-${address}`,
     detectedAt: Date.now() + 60_000,
     ...changes,
-  } as EngineStatusInput;
+  };
 }
 
 export async function serversOf(store: ConfigStore, cluster: string): Promise<readonly ServerEntry[]> {
