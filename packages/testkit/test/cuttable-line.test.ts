@@ -74,6 +74,25 @@ describe('a line', () => {
     assert.equal(await answered, 'OK');
   });
 
+  it('carries each byte once, whatever it goes through', async () => {
+    await using line = await CuttableLine.to(engine.port);
+    using link = await EngineLink.open(line.port);
+    const counts: Promise<unknown>[] = [];
+    for (const state of ['mute', 'silent', 'mute', 'silent'] as const) {
+      counts.push(link.send('INCR', 'count'));
+      line.disturb(state);
+      counts.push(link.send('INCR', 'count'));
+      line.mend();
+      line.mend();
+      counts.push(link.send('INCR', 'count'));
+    }
+    assert.deepEqual(
+      await Promise.all(counts),
+      Array.from({ length: 12 }, (_, i) => i + 1),
+    );
+    assert.equal(await stored('count'), '12');
+  });
+
   it('may begin at a unix socket', async () => {
     const path = join(dir.path, 'line.sock');
     await using line = await CuttableLine.to(engine.port, path);

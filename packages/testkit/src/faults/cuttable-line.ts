@@ -85,6 +85,8 @@ class LineConnection {
   readonly #targetPort: number;
   readonly #ended: () => void;
   #far: net.Socket | null = null;
+  #asked: Flow | null = null;
+  #answered: Flow | null = null;
   #state: LineState;
   /** Both ends are closed as soon as nothing is held any more. */
   #isClosing = false;
@@ -93,23 +95,18 @@ class LineConnection {
     this.#near = near;
     this.#targetPort = targetPort;
     this.#ended = ended;
-    this.#state = 'silent';
+    this.#state = state;
     near.on('close', () => this.#close());
     this.become(state);
   }
 
   become(state: LineState): void {
-    const before = this.#state;
     this.#state = state;
     if (state === 'cut') return this.#destroy();
     if (state !== 'silent' && this.#far === null) this.#connect();
-    const far = this.#far;
-    if (far === null) return;
-    if (state === 'open' || state === 'mute') this.#near.pipe(far);
-    else hold(this.#near, far);
-    if (state === 'open') far.pipe(this.#near);
-    else hold(far, this.#near);
-    if (this.#isClosing && before !== 'open' && state === 'open') this.#close();
+    this.#asked?.set(state === 'open' || state === 'mute');
+    this.#answered?.set(state === 'open');
+    if (this.#isClosing) this.#close();
   }
 
   #connect(): void {
@@ -122,6 +119,8 @@ class LineConnection {
     far.on('error', ignore);
     far.on('close', () => this.#close());
     this.#far = far;
+    this.#asked = new Flow(this.#near, far);
+    this.#answered = new Flow(far, this.#near);
   }
 
   #close(): void {
@@ -137,9 +136,28 @@ class LineConnection {
   }
 }
 
-function hold(from: net.Socket, to: net.Socket): void {
-  from.unpipe(to);
-  from.pause();
+/** One direction of a connection: each byte comes through once, however often it is held. */
+class Flow {
+  readonly #from: net.Socket;
+  readonly #to: net.Socket;
+  #flows = false;
+
+  constructor(from: net.Socket, to: net.Socket) {
+    this.#from = from;
+    this.#to = to;
+    from.pause();
+  }
+
+  set(flows: boolean): void {
+    if (flows === this.#flows) return;
+    this.#flows = flows;
+    if (flows) {
+      this.#from.pipe(this.#to);
+      return;
+    }
+    this.#from.unpipe(this.#to);
+    this.#from.pause();
+  }
 }
 
 /** Its other end sees it closed. */
