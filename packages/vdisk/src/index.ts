@@ -10,6 +10,7 @@ export { type VdiskUsage, vdiskUsage } from './census/vdisk-usage.ts';
 export { type CloneOptions, type FilledClone, fillClone } from './clone/clone-vdisk.ts';
 export { Bandwidth } from './copy/bandwidth.ts';
 export { warmCopier } from './copy/copier.ts';
+export { RepairTurns } from './copy/repair-turns.ts';
 export type { VdiskDevice } from './device.ts';
 export { EngineControl, identityFault } from './engine-control.ts';
 export { type EngineIdentity, identityText, vdiskKeys } from './engine-keys.ts';

@@ -1,5 +1,6 @@
 import type { EngineStatus } from '@salvor/config-store';
 import type { Bandwidth } from './copy/bandwidth.ts';
+import type { RepairTurns } from './copy/repair-turns.ts';
 import type { ContentRepairTask } from './deduped/content-repair.ts';
 import type { EngineIdentity } from './engine-keys.ts';
 import type { EngineError, FencedError } from './errors.ts';
@@ -62,6 +63,8 @@ export interface PairSettings extends IdleLinkSettings {
   readonly password?: string | undefined;
   /** What repairs may take; unlimited when absent. */
   readonly repairBandwidth?: Bandwidth | undefined;
+  /** How many repairs go on at once; all that are due when absent. */
+  readonly repairTurns?: RepairTurns | undefined;
   /** Where engines on this host listen beside TCP: a path in which `{port}` stands for the port. */
   readonly engineSockets?: string | undefined;
 }

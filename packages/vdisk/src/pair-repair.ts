@@ -59,16 +59,21 @@ export class PairRepair {
 
   async #run(): Promise<void> {
     for (;;) {
+      if (this.#due() === null || this.#pair.closed) return;
+      const endTurn = await this.#pair.context.settings.repairTurns?.take();
       const work = this.#due();
-      if (work === null || this.#pair.closed) return;
+      if (work === null || this.#pair.closed) return endTurn?.();
       try {
         if (work.source === null) await this.#resume(work.target, work.due);
         else await this.#repair(work.target, work.source, work.due);
       } catch (error) {
         if (error instanceof FencedError) return this.#pair.context.fenced(error);
+        endTurn?.();
         // Those of the member under repair are told already: this one is the survivor's, who sees to broken links itself.
         if (error instanceof EngineError && error.fault !== 'unreachable') work.source?.fail(error);
         await this.#pair.nextChange(RETRY_MS);
+      } finally {
+        endTurn?.();
       }
     }
   }

@@ -7,38 +7,51 @@ import {
   ownerSchema,
   parseRecord,
   repairKey,
+  repairsPrefix,
   vdisksOfCluster,
   type Watch,
 } from '@salvor/config-store';
 import { type Logger, pause } from '@salvor/service-kit';
 import { OwnedElsewhereError } from '@salvor/vdisk';
+import { type RepairWanted, repairsWanted } from './repairs-wanted.ts';
 import type { VdiskExports } from './vdisk-exports.ts';
 
 /** How often vdisks that nobody serves are looked for while a repair is under way, in milliseconds. */
 const LOOK_INTERVAL_MS = 1_000;
-/** Vdisks repaired at once without a client. */
-const AT_ONCE_MAX = 4;
+/** How often it is looked whether the repair of a vdisk that was taken is on record, unless it was heard. */
+const RECORD_INTERVAL_MS = 500;
+/** A vdisk whose repair does not end is given back after so long, so that others get their turn. */
+const HELD_MAX_MS = 600_000;
+const AT_ONCE_MAX = 8;
+
+export interface IdleRepairsOptions {
+  readonly store: ConfigStore;
+  readonly server: string;
+  readonly exports: VdiskExports;
+  readonly log: Logger;
+  /** Vdisks repaired at once without a client. */
+  readonly atOnceMax?: number;
+}
 
 /**
  * Repairs vdisks that nobody has mounted: takes such a vdisk while an engine of its clusters is under repair, and gives it
  * back when its repair is on record. The owner key decides between servers that try at once.
  */
 export class IdleRepairs {
-  readonly #store: ConfigStore;
-  readonly #server: string;
-  readonly #exports: VdiskExports;
-  readonly #log: Logger;
+  readonly #options: IdleRepairsOptions;
   readonly #held = new Map<string, () => void>();
+  /** Vdisks that are held, by what wakes who waits for their repair. */
+  readonly #repaired = new Map<string, () => void>();
   #watch: Watch | null = null;
   #timer: NodeJS.Timeout | null = null;
-  #looking = false;
+  #queue: RepairWanted[] = [];
+  /** The repairs that the queue was listed for. */
+  #listedFor = '';
+  readonly #underWay = new Set<string>();
   #stopped = false;
 
-  constructor(store: ConfigStore, server: string, exports: VdiskExports, log: Logger) {
-    this.#store = store;
-    this.#server = server;
-    this.#exports = exports;
-    this.#log = log;
+  constructor(options: IdleRepairsOptions) {
+    this.#options = options;
   }
 
   /** Follows the incidents in the background, from when etcd can be reached. */
@@ -51,18 +64,9 @@ export class IdleRepairs {
     return this.#watch === null ? 'etcd has not answered yet' : null;
   }
 
-  async #follow(): Promise<void> {
-    while (!this.#stopped && this.#watch === null) {
-      try {
-        const watch = await this.#store.watch({ prefixes: [INCIDENTS_PREFIX] }, () => this.#schedule());
-        if (this.#stopped) return watch.close();
-        this.#watch = watch;
-      } catch (error) {
-        this.#log.warn({ error: String(error) }, 'cannot follow incidents yet');
-        await pause(LOOK_INTERVAL_MS);
-      }
-    }
-    this.#schedule();
+  /** A repair of the vdisk was put on record by this process. */
+  noteRepaired(vdisk: string): void {
+    this.#repaired.get(vdisk)?.();
   }
 
   stop(): void {
@@ -71,6 +75,22 @@ export class IdleRepairs {
     if (this.#timer !== null) clearTimeout(this.#timer);
     for (const release of this.#held.values()) release();
     this.#held.clear();
+    for (const wake of this.#repaired.values()) wake();
+  }
+
+  async #follow(): Promise<void> {
+    const { store, log } = this.#options;
+    while (!this.#stopped && this.#watch === null) {
+      try {
+        const watch = await store.watch({ prefixes: [INCIDENTS_PREFIX] }, () => this.#schedule());
+        if (this.#stopped) return watch.close();
+        this.#watch = watch;
+      } catch (error) {
+        log.warn({ error: String(error) }, 'cannot follow incidents yet');
+        await pause(LOOK_INTERVAL_MS);
+      }
+    }
+    this.#schedule();
   }
 
   #due(): IncidentRecord[] {
@@ -80,64 +100,119 @@ export class IdleRepairs {
         const incident = parseRecord(incidentSchema, key, value);
         if (incident.status !== 'offline') incidents.push(incident);
       } catch (error) {
-        this.#log.error({ key, error: String(error) }, 'ignored a bad incident record');
+        this.#options.log.error({ key, error: String(error) }, 'ignored a bad incident record');
       }
     }
     return incidents;
   }
 
   #schedule(): void {
-    if (this.#stopped || this.#timer !== null || (this.#due().length === 0 && this.#held.size === 0)) return;
+    if (this.#stopped || this.#timer !== null || this.#due().length === 0) return;
     this.#timer = setTimeout(() => {
-      this.#timer = null;
-      void this.#look();
+      this.#look()
+        .catch((error: unknown) => {
+          this.#options.log.warn(
+            { error: String(error) },
+            'could not look for vdisks to repair, trying again',
+          );
+        })
+        .finally(() => {
+          this.#timer = null;
+          this.#schedule();
+        });
     }, LOOK_INTERVAL_MS);
   }
 
+  /** Lists what is to be repaired, unless that which was listed before is still being worked off. */
   async #look(): Promise<void> {
-    if (this.#looking || this.#stopped) return;
-    this.#looking = true;
-    try {
-      const wanted = await this.#unrepaired();
-      for (const [vdisk, release] of this.#held) {
-        if (wanted.has(vdisk)) continue;
-        this.#held.delete(vdisk);
-        release();
-      }
-      for (const vdisk of wanted) if (this.#held.size < AT_ONCE_MAX) await this.#take(vdisk);
-    } catch (error) {
-      this.#log.warn({ error: String(error) }, 'could not look for vdisks to repair, trying again');
-    } finally {
-      this.#looking = false;
-      this.#schedule();
+    const listedFor = attemptsOf(this.#due()).join(' ');
+    if (this.#queue.length > 0 && listedFor === this.#listedFor) return;
+    this.#queue = await this.#wanted();
+    this.#listedFor = listedFor;
+    this.#takeNext();
+  }
+
+  #takeNext(): void {
+    const { atOnceMax = AT_ONCE_MAX } = this.#options;
+    while (!this.#stopped && this.#underWay.size < atOnceMax) {
+      const next = this.#queue.shift();
+      if (next === undefined) return;
+      if (this.#underWay.has(next.vdisk)) continue;
+      this.#underWay.add(next.vdisk);
+      void this.#repair(next).finally(() => {
+        this.#underWay.delete(next.vdisk);
+        this.#takeNext();
+      });
     }
   }
 
-  async #unrepaired(): Promise<Set<string>> {
-    const wanted = new Set<string>();
-    for (const { id, attempt, cluster } of this.#due()) {
-      const { primary, slave } = await vdisksOfCluster(this.#store, cluster);
-      for (const vdisk of [...primary, ...slave]) {
-        if ((await this.#store.get(repairKey(id, attempt, vdisk))) === null) wanted.add(vdisk);
+  async #wanted(): Promise<RepairWanted[]> {
+    const { store, server } = this.#options;
+    const due = this.#due();
+    const vdisks = new Map<string, readonly string[]>();
+    const recorded = new Set<string>();
+    for (const { id, attempt, cluster } of due) {
+      if (!vdisks.has(cluster)) {
+        const { primary, slave } = await vdisksOfCluster(store, cluster);
+        vdisks.set(cluster, [...primary, ...slave]);
       }
+      for (const { key } of (await store.list(repairsPrefix(id, attempt))).entries) recorded.add(key);
     }
-    return wanted;
+    return repairsWanted({ due, vdisks, recorded, server });
   }
 
-  async #take(vdisk: string): Promise<void> {
-    if (this.#held.has(vdisk) || this.#exports.isMounted(vdisk)) return;
-    const key = ownerKey(vdisk);
-    const held = await this.#store.get(key);
-    // What an earlier run of this very server held, nobody else will take before its lease expires.
-    if (held !== null && parseRecord(ownerSchema, key, held.value).server !== this.#server) return;
+  async #repair({ vdisk, records }: RepairWanted): Promise<void> {
+    const { store, server, exports, log } = this.#options;
+    if (exports.isMounted(vdisk)) return;
     try {
-      const { release } = await this.#exports.use(vdisk, 'repair');
+      const key = ownerKey(vdisk);
+      const held = await store.get(key);
+      // What an earlier run of this very server held, nobody else will take before its lease expires.
+      if (held !== null && parseRecord(ownerSchema, key, held.value).server !== server) return;
+      if (await this.#isOver(records)) return;
+      const { release } = await exports.use(vdisk, 'repair');
       if (this.#stopped) return release();
       this.#held.set(vdisk, release);
-      this.#log.info({ vdisk }, 'took a vdisk without a client to repair it');
+      log.info({ vdisk }, 'took a vdisk without a client to repair it');
+      await this.#untilOver(vdisk, records);
     } catch (error) {
       if (error instanceof OwnedElsewhereError) return;
-      this.#log.warn({ vdisk, error: String(error) }, 'could not take a vdisk to repair it');
+      log.warn({ vdisk, error: String(error) }, 'could not take a vdisk to repair it');
+    } finally {
+      this.#held.get(vdisk)?.();
+      this.#held.delete(vdisk);
     }
   }
+
+  async #untilOver(vdisk: string, records: RepairWanted['records']): Promise<void> {
+    const endsAt = performance.now() + HELD_MAX_MS;
+    while (!this.#stopped && performance.now() < endsAt) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, RECORD_INTERVAL_MS);
+        this.#repaired.set(vdisk, () => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+      this.#repaired.delete(vdisk);
+      try {
+        if (this.#stopped || (await this.#isOver(records))) return;
+      } catch (error) {
+        this.#options.log.warn({ vdisk, error: String(error) }, 'cannot look whether a repair is on record');
+      }
+    }
+  }
+
+  /** Whether each of the repairs is on record, or wanted no more. */
+  async #isOver(records: RepairWanted['records']): Promise<boolean> {
+    const due = new Set(attemptsOf(this.#due()));
+    const left = records.filter(({ incident, attempt }) => due.has(`${incident}/${attempt}`));
+    for (const { incident, attempt, vdisk } of left)
+      if ((await this.#options.store.get(repairKey(incident, attempt, vdisk))) === null) return false;
+    return true;
+  }
+}
+
+function attemptsOf(due: readonly IncidentRecord[]): string[] {
+  return due.map(({ id, attempt }) => `${id}/${attempt}`);
 }

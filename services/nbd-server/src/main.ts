@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { OperationWorkers, openStore } from '@salvor/config-store';
 import { messageOf, runService } from '@salvor/service-kit';
-import { Bandwidth, warmCopier } from '@salvor/vdisk';
+import { Bandwidth, RepairTurns, warmCopier } from '@salvor/vdisk';
 import { BusPresence } from './bus-presence.ts';
 import { IdleRepairs } from './idle-repairs.ts';
 import { type NbdServer, startNbdServer } from './nbd/server.ts';
@@ -32,6 +32,7 @@ await runService({
       'salvor_scrub_mismatches_total',
       'Blocks whose two copies differed when they were scrubbed',
     );
+    const repairTurns = new RepairTurns(config.repairsAtOnce);
     const exports: VdiskExports = new VdiskExports({
       store,
       owner,
@@ -45,6 +46,7 @@ await runService({
         holdMaxMs: config.holdMaxMs,
         password: config.enginePassword === '' ? undefined : config.enginePassword,
         repairBandwidth: new Bandwidth(config.repairBandwidthMib),
+        repairTurns,
         engineSockets: config.engineSockets === '' ? undefined : config.engineSockets,
       },
       events: stderrEvents({
@@ -57,6 +59,7 @@ await runService({
           nbd.cutExport(vdisk, reason);
         },
         takeoverAsked: (vdisk) => void takeovers.letGo(vdisk, nbd),
+        repaired: (vdisk) => repairs.noteRepaired(vdisk),
       }),
       onMounted: (vdisk, epoch) => presence.announceMounted(vdisk, epoch),
       onReleased: (vdisk, epoch) => presence.announceReleased(vdisk, epoch),
@@ -75,7 +78,10 @@ await runService({
       log,
     });
     const takeovers: Takeovers = new Takeovers({ store, owner, exports, log, config });
-    const repairs = new IdleRepairs(store, owner.server, exports, log);
+    const repairs: IdleRepairs = new IdleRepairs({
+      ...{ store, exports, log, server: owner.server },
+      atOnceMax: config.repairsAtOnce,
+    });
     if (config.repairIdle) repairs.start();
     const scrubs = {
       ...{ store, server: owner.server, exports, log },

@@ -23,6 +23,7 @@ export const nbdServerSettings: {
   engineSockets: Setting<string>;
   repairIdle: Setting<boolean>;
   repairBandwidthMib: Setting<number>;
+  repairsAtOnce: Setting<number>;
   scrubBandwidthMib: Setting<number>;
 } = {
   serverId: {
@@ -133,5 +134,10 @@ export const nbdServerSettings: {
     schema: orElse(integer(0, 1_000_000), 0),
     help: 'MiB a second that all repairs together may copy; 0 = no limit. They give way to clients in any case',
     example: '200',
+  },
+  repairsAtOnce: {
+    schema: orElse(integer(1, 1_024), 8),
+    help: 'shards that are repaired at once, over all vdisks of this server; the others wait, and are served meanwhile',
+    example: '8',
   },
 };

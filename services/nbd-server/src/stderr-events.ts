@@ -8,6 +8,7 @@ export interface StderrEventsOptions {
   readonly corrupt: VdiskEvents['blocksCorrupt'];
   readonly lost: VdiskEvents['ownershipLost'];
   readonly takeoverAsked: VdiskEvents['takeoverAsked'];
+  readonly repaired: (vdisk: string) => void;
 }
 
 /** Says on stderr what a supervisor must know, and passes on the rest. */
@@ -18,6 +19,7 @@ export function stderrEvents({
   corrupt,
   lost,
   takeoverAsked,
+  repaired,
 }: StderrEventsOptions): VdiskEvents {
   return {
     engineFailed: ({ address, vdisk, cluster, reason }) =>
@@ -32,7 +34,7 @@ export function stderrEvents({
       copiedBlocks,
       storedBlocks,
       repairMs,
-    }) =>
+    }) => {
       write(
         repairCompleteLine({
           kind,
@@ -47,7 +49,9 @@ export function stderrEvents({
           repairMs: Math.round(repairMs),
           at: Date.now(),
         }),
-      ),
+      );
+      repaired(vdisk);
+    },
     dataUnavailable: unavailable,
     blocksCorrupt: corrupt,
     ownershipLost: lost,

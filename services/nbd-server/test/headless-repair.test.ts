@@ -8,7 +8,9 @@ import { ServedVdisks, type Server } from './served-vdisks.ts';
 
 function startRepairs(served: ServedVdisks, name: string): Server & Disposable {
   const server = served.server(name);
-  const repairs = new IdleRepairs(served.store, name, server.exports, silentLogger);
+  const repairs = new IdleRepairs({
+    ...{ store: served.store, server: name, exports: server.exports, log: silentLogger },
+  });
   repairs.start();
   return { ...server, [Symbol.dispose]: () => repairs.stop() };
 }

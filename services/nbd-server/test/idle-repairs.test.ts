@@ -24,7 +24,7 @@ it('an incident record that cannot be read does not keep the vdisks of other inc
       return { release: () => {} };
     },
   } as unknown as VdiskExports;
-  const repairs = new IdleRepairs(store, 'nbd-1', exports, silentLogger);
+  const repairs = new IdleRepairs({ store, server: 'nbd-1', exports, log: silentLogger });
   try {
     const options = (operation: string) => ({ operation, by: 'test' });
     const address = '10.0.0.1:22005';

@@ -92,6 +92,7 @@ export class ServedVdisks implements AsyncDisposable {
         unavailable: () => {},
         corrupt: () => {},
         takeoverAsked: () => {},
+        repaired: () => {},
         lost: (vdisk) => {
           said.push(`lost ${vdisk}`);
           exports.forget(vdisk);

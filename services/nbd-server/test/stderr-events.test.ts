@@ -5,6 +5,7 @@ import { stderrEvents } from '../src/stderr-events.ts';
 function speak() {
   const lines: string[] = [];
   const passedOn: unknown[][] = [];
+  const repaired: string[] = [];
   const events = stderrEvents({
     server: 'nbd-1',
     write: (line) => void lines.push(line),
@@ -12,8 +13,9 @@ function speak() {
     corrupt: (...told) => void passedOn.push(['corrupt', ...told]),
     lost: (...told) => void passedOn.push(['lost', ...told]),
     takeoverAsked: (...told) => void passedOn.push(['takeoverAsked', ...told]),
+    repaired: (...told) => void repaired.push(...told),
   });
-  return { events, lines, passedOn };
+  return { events, lines, passedOn, repaired };
 }
 
 /** The one line that was written, read as a supervisor reads it. */
@@ -60,8 +62,9 @@ describe('a line on stderr', () => {
 
   for (const kind of ['repair-tmp-outage', 'repair-final-outage'] as const) {
     it(`of type ${kind}-complete names engine and vdisk in data, and counts`, () => {
-      const { events, lines } = speak();
+      const { events, lines, repaired } = speak();
       events.repairCompleted({ ...outcome, kind });
+      assert.deepEqual(repaired, ['23']);
       const { type, data } = only(lines);
       const { at: _, ...counted } = data as Record<string, unknown>;
       assert.equal(type, `${kind}-complete`);
