@@ -8,6 +8,7 @@ import {
   REPAIRS_PREFIX,
   repairKey,
   SALVOR_CLUSTERS_PREFIX,
+  type StoreEntry,
   salvorClusterKey,
   salvorClusterSchema,
   vdisksOfCluster,
@@ -35,6 +36,8 @@ const SAFETY_INTERVAL_MS = 2_000;
  */
 export class HealingLoop {
   readonly #options: HealingLoopOptions;
+  /** The vdisks of each cluster as last read, and when. */
+  readonly #known = new Map<string, { readonly vdisks: ReadonlySet<string>; readonly readAtMs: number }>();
   #watch: Watch | null = null;
   #timer: NodeJS.Timeout | null = null;
   #running: Promise<void> | null = null;
@@ -77,21 +80,27 @@ export class HealingLoop {
 
   async #look(): Promise<void> {
     const { log } = this.#options;
-    for (const [key, { value }] of this.#watch?.entries() ?? []) {
+    const entries = this.#watch?.entries() ?? new Map<string, StoreEntry>();
+    for (const [key, { value }] of entries) {
       if (!key.startsWith(INCIDENTS_PREFIX) || this.#stopped) continue;
       try {
         const incident = parseRecord(incidentSchema, key, value);
         if (incident.status === 'offline') await this.#retryForSpare(incident);
-        else await this.#completeIfRepaired(incident);
+        else await this.#completeIfRepaired(incident, entries);
       } catch (error) {
         log.warn({ key, error: messageOf(error) }, 'could not look at an incident, trying again');
       }
     }
   }
 
-  async #completeIfRepaired(incident: IncidentRecord): Promise<void> {
+  async #completeIfRepaired(
+    incident: IncidentRecord,
+    entries: ReadonlyMap<string, StoreEntry>,
+  ): Promise<void> {
     const { store, instance, log } = this.#options;
     const { id, attempt, cluster, address } = incident;
+    const isRepaired = (vdisk: string): boolean => entries.has(repairKey(id, attempt, vdisk));
+    if (this.#isKnownToLack(cluster, isRepaired)) return;
     const on = await vdisksOfCluster(store, cluster);
     if (on.unreadable.length > 0) {
       const [first] = on.unreadable;
@@ -102,8 +111,8 @@ export class HealingLoop {
       return;
     }
     const vdisks = new Set([...on.primary, ...on.slave]);
-    const entries = this.#watch?.entries();
-    const repaired = new Set([...vdisks].filter((vdisk) => entries?.has(repairKey(id, attempt, vdisk))));
+    this.#known.set(cluster, { vdisks, readAtMs: performance.now() });
+    const repaired = new Set([...vdisks].filter(isRepaired));
     if (repaired.size < vdisks.size) return;
     if (vdisks.size === 0) await this.#claimSpare(incident);
     const result = await applyEngineStatus(
@@ -120,6 +129,16 @@ export class HealingLoop {
       { cluster },
     );
     logResult(log, 'repairs complete', address, result);
+  }
+
+  /**
+   * Whether a vdisk that was on the cluster a moment ago is not repaired yet: then all of them need not be listed again for
+   * each of a thousand records that come in. What says that a repair is complete is always read anew.
+   */
+  #isKnownToLack(cluster: string, isRepaired: (vdisk: string) => boolean): boolean {
+    const known = this.#known.get(cluster);
+    if (known === undefined || performance.now() - known.readAtMs > SAFETY_INTERVAL_MS) return false;
+    return [...known.vdisks].some((vdisk) => !isRepaired(vdisk));
   }
 
   /** A cluster without vdisks has nobody who would make the spare a member. */
