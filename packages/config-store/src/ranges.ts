@@ -1,5 +1,5 @@
 /** Ranges of keys as etcd wants them, and reading them whole at one revision. */
-import type { IKeyValue } from 'etcd3';
+import type { IKeyValue, IResponseOp } from 'etcd3';
 import type { EtcdCalls } from './etcd-calls.ts';
 import type { KeyRange, Listing, StoreEntry, WatchSelection } from './types.ts';
 
@@ -10,6 +10,8 @@ export interface ByteRange {
 }
 
 const PAGE_ENTRIES = 500;
+/** etcd takes 128 operations in a transaction unless it is told otherwise. */
+const RANGES_PER_CALL = 128;
 /** To etcd, an end of one zero byte means: no end, and a start of one zero byte: from the first key. */
 const OPEN = Buffer.from([0]);
 
@@ -71,6 +73,38 @@ export async function readRange(
     if (!page.more || last === undefined) return { revision, entries };
     key = Buffer.concat([last.key, OPEN]); // the first possible key after the last one
   }
+}
+
+/** Reads ranges, all at one revision: in few calls, but for what does not fit into the first page of its range. */
+export async function readRanges(
+  etcd: EtcdCalls,
+  what: string,
+  ranges: readonly ByteRange[],
+  timeoutMs?: number,
+): Promise<Listing[]> {
+  const listings: Listing[] = [];
+  let revision: string | undefined;
+  for (let from = 0; from < ranges.length; from += RANGES_PER_CALL) {
+    const part = ranges.slice(from, from + RANGES_PER_CALL);
+    const at = revision === undefined ? {} : { revision };
+    const success = part.map(({ start, end }) => ({
+      request_range: { key: start, ...(end === null ? {} : { range_end: end }), limit: PAGE_ENTRIES, ...at },
+    }));
+    const answer = await etcd.call(what, (attempt) => etcd.kv.txn({ success }, attempt), timeoutMs);
+    const responses: readonly IResponseOp[] = answer.responses;
+    revision ??= answer.header.revision;
+    for (const [i, range] of part.entries()) {
+      const page = responses[i]?.response_range;
+      if (!page) throw new Error(`etcd answered ${responses.length} of ${part.length} questions`);
+      const options = { revision, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+      listings.push(
+        page.more
+          ? await readRange(etcd, what, range, options)
+          : { revision, entries: page.kvs.map(entryOf) },
+      );
+    }
+  }
+  return listings;
 }
 
 export function entryOf(kv: IKeyValue): StoreEntry {

@@ -53,10 +53,15 @@ export async function followChanges(
     const scheduleAudit = () => {
       timer = setTimeout(() => {
         const askedAtMs = performance.now();
+        const heardBefore = stream.heard;
         auditViews(etcd, views, signal)
           .then((missed) => {
             if (over) return;
-            if (missed !== null) return stream.end(missed);
+            if (missed !== null) {
+              // Where others still hear something it is slow, or this watcher is gone; else it is dead for all of them.
+              if (stream.heard === heardBefore) stream.end(missed);
+              return finish(missed);
+            }
             sink.onConfirmed(askedAtMs);
             scheduleAudit();
           })

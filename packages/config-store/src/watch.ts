@@ -7,7 +7,7 @@ import { messageOf } from '@salvor/service-kit';
 import { StoreError } from './errors.ts';
 import type { EtcdCalls } from './etcd-calls.ts';
 import { type RangeEvent, RangeView } from './range-view.ts';
-import { type ByteRange, readRange, selectedRanges } from './ranges.ts';
+import { type ByteRange, readRanges, selectedRanges } from './ranges.ts';
 import type { Change, ChangeBatch, Listing, StoreEntry, StoreLog, Watch, WatchSelection } from './types.ts';
 import { followChanges } from './watch-session.ts';
 
@@ -103,20 +103,12 @@ class LastingWatch implements Watch {
   async #session(): Promise<string> {
     const { signal } = this.#closing;
     const askedAtMs = performance.now();
-    const listings: Listing[] = [];
-    let revision: string | undefined;
-    for (const { range } of this.#views) {
-      const listing = await readRange(this.#etcd, 'list of a watch', range, {
-        ...(revision === undefined ? {} : { revision }),
-        timeoutMs: LIST_TIMEOUT_MS,
-      });
-      revision ??= listing.revision;
-      listings.push(listing);
-    }
+    const ranges = this.#views.map(({ range }) => range);
+    const listings = await readRanges(this.#etcd, 'list of a watch', ranges, LIST_TIMEOUT_MS);
     if (signal.aborted) return 'closed';
     const changes = this.#views.flatMap((view, index) => view.reconcile(listings[index] ?? noListing));
     this.#confirmedAtMs = askedAtMs;
-    this.#deliver(this.#onFirstList === null ? 'change' : 'initial', changes, revision ?? '0');
+    this.#deliver(this.#onFirstList === null ? 'change' : 'initial', changes, listings[0]?.revision ?? '0');
     this.#onFirstList?.();
     this.#onFirstList = null;
     return await followChanges(

@@ -108,6 +108,25 @@ describe('a watch', () => {
     watch.close();
   });
 
+  it('follows more keys and longer lists than fit into one call', async () => {
+    const keys = Array.from({ length: 300 }, (_, i) => `wide/${i}`);
+    const long = Array.from({ length: 1_200 }, (_, i) => `long/${String(i).padStart(5, '0')}`);
+    const all = [...keys, ...long].map((key) => ({ key, value: key }));
+    for (let from = 0; from < all.length; from += 100)
+      await direct.transact({ compare: [], puts: all.slice(from, from + 100) });
+    const recorder = new Recorder();
+    const watch = await direct.watch({ keys, prefixes: ['long/'] }, recorder.listener);
+    assert.equal(recorder.values.size, all.length);
+    assert.deepEqual([...watch.entries().keys()].sort(), all.map(({ key }) => key).sort());
+    await direct.transact({ compare: [], puts: [{ key: 'wide/299', value: 'new' }], deletes: ['long/01199'] });
+    await until(
+      'both changes arrive',
+      () => recorder.values.get('wide/299') === 'new' && !recorder.values.has('long/01199'),
+    );
+    assert.deepEqual(recorder.faults, []);
+    watch.close();
+  });
+
   it('delivers nothing after it was closed', async () => {
     await watching('closed/', async ({ recorder, watch }) => {
       watch.close();
