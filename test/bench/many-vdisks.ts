@@ -45,5 +45,7 @@ export async function eachOf(
   const worker = async (): Promise<void> => {
     for (let name = left.shift(); name !== undefined; name = left.shift()) await work(name);
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  // All of them, whatever the first one meets: nothing is under way when the stack is taken down.
+  const ended = await Promise.allSettled(Array.from({ length: AT_ONCE }, worker));
+  for (const result of ended) if (result.status === 'rejected') throw result.reason;
 }

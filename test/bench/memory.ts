@@ -81,14 +81,17 @@ async function measure(
     idleCpuPercent: Math.round(((cpuTimeUs([pid]) - cpuBefore) / (IDLE_MS * 1_000)) * 1_000) / 10,
   };
   progress(`idle: ${JSON.stringify(idle)}`);
-  const lost = clients.filter((client) => client.lost !== null).length;
+  const lost = clients.flatMap(({ lost: reason }) => (reason === null ? [] : [reason.message]));
   for (const client of clients) client.destroy();
   const busyPeakMb = await busy(stack, connections, peak, progress);
   peak.stop();
   const figures = { emptyMb, exports, ...idle, connections, busyPeakMb };
   return {
     ...figures,
-    broken: [...brokenLimits(figures), ...(lost > 0 ? [`${lost} connections lost`] : [])],
+    broken: [
+      ...brokenLimits(figures),
+      ...(lost.length > 0 ? [`${lost.length} connections lost: ${lost[0]}`] : []),
+    ],
   };
 }
 

@@ -1,7 +1,7 @@
 /** Buffers kept for reuse, of each length. */
 const FREE_MAX = 64;
 /** Bytes kept for reuse over all lengths. */
-const FREE_BYTES_MAX = 64 << 20;
+const FREE_BYTES_MAX = 32 << 20;
 
 /** Kept by all vdisks of the thread together: what one has read, another may read into. */
 const free = new Map<number, Buffer[]>();
