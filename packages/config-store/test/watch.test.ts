@@ -118,7 +118,11 @@ describe('a watch', () => {
     const watch = await direct.watch({ keys, prefixes: ['long/'] }, recorder.listener);
     assert.equal(recorder.values.size, all.length);
     assert.deepEqual([...watch.entries().keys()].sort(), all.map(({ key }) => key).sort());
-    await direct.transact({ compare: [], puts: [{ key: 'wide/299', value: 'new' }], deletes: ['long/01199'] });
+    await direct.transact({
+      compare: [],
+      puts: [{ key: 'wide/299', value: 'new' }],
+      deletes: ['long/01199'],
+    });
     await until(
       'both changes arrive',
       () => recorder.values.get('wide/299') === 'new' && !recorder.values.has('long/01199'),
