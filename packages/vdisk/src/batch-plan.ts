@@ -55,6 +55,7 @@ export function decideBatchParts(
     }
     case 'holding':
     case 'unavailable':
+    case 'rip':
       return [];
   }
 }

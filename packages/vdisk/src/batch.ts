@@ -1,3 +1,5 @@
+import { UNREADABLE } from './layout/block-layout.ts';
+
 /** A change to one block: whole when `at` is absent, else `data` goes to byte `at` of the block. Null data means zeros. */
 export interface BlockChange {
   readonly block: number;
@@ -170,9 +172,9 @@ export function mergeChanges(
 
 let zeros: Buffer = Buffer.alloc(4096);
 
-/** Tells whether a block is all zeros; most data is told by its first or middle bytes. */
+/** Tells whether a block is all zeros, which one that nobody holds intact is not; most data is told by its first or middle bytes. */
 export function isZero(data: Buffer): boolean {
-  if (data.length === 0) return true;
+  if (data.length === 0) return data !== UNREADABLE;
   if (data[0] !== 0 || data[data.length >> 1] !== 0 || data[data.length - 1] !== 0) return false;
   if (zeros.length < data.length) zeros = Buffer.alloc(data.length);
   return data.compare(zeros, 0, data.length) === 0;

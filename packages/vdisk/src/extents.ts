@@ -14,6 +14,8 @@ export interface ExtentsQuery {
   readonly shards: readonly ShardContents[];
   /** Place in `shards` of the shard that holds a block. */
   shardOf(block: number): number;
+  /** Whether the shard at that place holds the block, or may: one that is being moved is on two. Default: by `shardOf`. */
+  mayHold?(place: number, block: number): boolean;
 }
 
 /** What a shard tells of the blocks it stores. */
@@ -51,16 +53,19 @@ interface Run {
 }
 
 /** All that is stored, when listing it is less work than asking for each block. */
-async function listStored({ shards, shardOf }: ExtentsQuery, blocks: number): Promise<number[] | null> {
+async function listStored(query: ExtentsQuery, blocks: number): Promise<number[] | null> {
+  const { shards } = query;
+  const mayHold = (place: number, block: number): boolean =>
+    query.mayHold?.(place, block) ?? query.shardOf(block) === place;
   const most = Math.min(LISTED_BLOCKS_MAX, Math.ceil(blocks / shards.length));
   const lists = await Promise.all(shards.map((shard) => shard.storedAtMost(most)));
   const all: number[] = [];
   for (const [place, list] of lists.entries()) {
     if (list === null) return null;
     // What a shard keeps of blocks that are now placed elsewhere is not read, so it does not count.
-    for (const block of list) if (shardOf(block) === place) all.push(block);
+    for (const block of list) if (mayHold(place, block)) all.push(block);
   }
-  return all.sort((a, b) => a - b);
+  return [...new Set(all)].sort((a, b) => a - b);
 }
 
 function listedRuns(stored: readonly number[], first: number, end: number): Run[] {

@@ -1,5 +1,5 @@
 import type { ClusterStorage, IncidentRecord, ServerEntry } from '@salvor/config-store';
-import type { MemberRecord, RepairDue, Staleness } from './pair-context.ts';
+import type { MemberRecord, RepairDue, SpreadDue, Staleness } from './pair-context.ts';
 
 /** What etcd says about one cluster of a vdisk. */
 export interface ClusterView {
@@ -35,6 +35,8 @@ function memberRecord(view: ClusterView, shard: number, entry: ServerEntry): Mem
     db: engine.db,
     status: entry.status,
     repair,
+    isSpread: isSpread(entry),
+    spread: spreadDue(view, shard, entry),
     stale: staleness(view, shard, entry),
   };
 }
@@ -63,4 +65,23 @@ function repairDue(view: ClusterView, shard: number, entry: ServerEntry): Repair
   if (incident === undefined || incident.status !== status) return null;
   const { id, attempt } = incident;
   return { incident: id, attempt, kind: status, completed: view.completed.has(`${id}/${attempt}`) };
+}
+
+function isSpread({ status, replacement }: ServerEntry): boolean {
+  return status === 'rip' || (status === 'repair-final-outage' && replacement === undefined);
+}
+
+function spreadDue(view: ClusterView, shard: number, entry: ServerEntry): SpreadDue | null {
+  if (entry.status === 'rip' || !isSpread(entry)) return null;
+  const incident = view.incidents.get(shard)?.record;
+  // As above; and what another tool calls respread is nothing that this owner was asked to do.
+  if (incident?.repairKind !== 'spread' || incident.status !== entry.status) return null;
+  const { id, attempt } = incident;
+  return {
+    cluster: view.cluster,
+    address: entry.address,
+    incident: id,
+    attempt,
+    completed: view.completed.has(`${id}/${attempt}`),
+  };
 }

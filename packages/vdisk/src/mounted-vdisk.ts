@@ -17,7 +17,8 @@ import { mountPair } from './pair-mount.ts';
 import { recordRepair } from './repair-record.ts';
 import { type ScrubOptions, type ScrubState, scrubVdisk } from './scrub/vdisk-scrub.ts';
 import type { Serving } from './serving.ts';
-import { placeBlock } from './sharding.ts';
+import { Placement } from './spread/placement.ts';
+import { VdiskSpreads } from './spread/vdisk-spreads.ts';
 import { type Geometry, Vdisk } from './vdisk.ts';
 import type { Clusters, TemplateUse } from './vdisk-description.ts';
 
@@ -38,7 +39,8 @@ export class MountedVdisk {
   #device: VdiskDevice | null = null;
   #ended: string | null = null;
   #isAskedToLeave = false;
-  #rip: readonly boolean[] = [];
+  readonly #placement: Placement;
+  #spreads: VdiskSpreads | null = null;
 
   constructor(
     options: MountOptions,
@@ -49,6 +51,7 @@ export class MountedVdisk {
     const { clusters, template, ...geometry } = description;
     this.#options = options;
     this.#geometry = geometry;
+    this.#placement = new Placement(geometry.vdisk, geometry.layout, geometry.shards);
     this.#clusters = clusters;
     this.#templateUse = template;
     this.epoch = epoch;
@@ -97,7 +100,7 @@ export class MountedVdisk {
     await this.#openTemplate();
     this.#assertNotEnded();
     const { primary, slave, rip } = view.records();
-    this.#rip = rip;
+    this.#placement.setRip(rip);
     this.#pairs = primary.map(
       (record, shard) => new Pair(this.#context(shard), record, slave?.[shard] ?? null),
     );
@@ -108,6 +111,7 @@ export class MountedVdisk {
       this.#pairs.filter((pair) => pair.members.some(({ record }) => record.status !== 'rip')).map(mountPair),
     );
     this.#assertNotEnded();
+    this.#spreads?.mounted();
     const device = this.#device;
     if (!(device instanceof DedupedVdisk)) return;
     this.#filling?.start(device);
@@ -150,13 +154,20 @@ export class MountedVdisk {
   }
 
   #newDevice(): VdiskDevice {
-    const isRip = (shard: number): boolean => this.#rip[shard] === true;
-    return this.#geometry.isDeduped
-      ? new DedupedVdisk(this.#geometry, this.#pairs, this.#guard, isRip, {
-          template: this.#template,
-          gate: this.#filling,
-        })
-      : new Vdisk(this.#geometry, this.#pairs, this.#guard, isRip);
+    const placement = this.#placement;
+    if (this.#geometry.isDeduped) {
+      const isRip = (shard: number): boolean => placement.isRip(shard);
+      const options = { template: this.#template, gate: this.#filling };
+      return new DedupedVdisk(this.#geometry, this.#pairs, this.#guard, isRip, options);
+    }
+    const device = new Vdisk(this.#geometry, this.#pairs, this.#guard, placement);
+    this.#spreads = new VdiskSpreads({
+      ...{ vdisk: this.#geometry.vdisk, pairs: this.#pairs, placement },
+      blocks: () => this.#blocks,
+      resubmit: (write) => device.resubmit(write),
+      completed: (outcome) => void this.#recordRepair(outcome),
+    });
+    return device;
   }
 
   /** Stops serving and gives the ownership back. */
@@ -196,7 +207,7 @@ export class MountedVdisk {
   /** Asks the engines of every shard whether it may be served although the lease is not valid. */
   async #confirmShards(): Promise<Serving> {
     if (this.#device === null) return { kind: 'stop', reason: 'it is not mounted yet' };
-    const served = this.#pairs.filter((_, shard) => this.#rip[shard] !== true);
+    const served = this.#pairs.filter((_, shard) => this.#placement.holdsBlocks(shard));
     const answers = await Promise.all(served.map((pair) => pair.confirm()));
     const reason = 'every shard confirmed that nobody else took over';
     return answers.find(({ kind }) => kind === 'stop') ?? { kind: 'serve', reason };
@@ -215,11 +226,12 @@ export class MountedVdisk {
       const { primary, slave, rip } = view.records();
       if (primary.length !== this.#pairs.length)
         throw new Error(`the cluster now lists ${primary.length} servers`);
-      this.#rip = rip;
+      this.#placement.setRip(rip);
       for (const [shard, pair] of this.#pairs.entries()) {
         const record = primary[shard];
         if (record !== undefined) pair.applyRecords(record, slave?.[shard] ?? null);
       }
+      this.#spreads?.follow({ primary, slave });
     } catch (error) {
       // As 0-Disk does: a bad value leaves the configuration in force that was there before.
       this.#options.log.error(
@@ -270,7 +282,7 @@ export class MountedVdisk {
       settings,
       repairContent: this.geometry.isDeduped ? (task) => this.#repairContent(task) : undefined,
       lease: this.#guard,
-      blocksOfBit: (bit) => this.#blocksOfBit(bit, shard),
+      blocksOfBit: (bit) => this.#placement.blocksOfBit(bit, shard, this.#blocks),
       engineFailed: ({ identity, address }, { fault, message }) => {
         log.warn({ vdisk, engine: address, fault, reason: message }, 'storage engine failed');
         events.engineFailed({ vdisk, cluster: identity.cluster, shard, address, fault, reason: message });
@@ -278,6 +290,7 @@ export class MountedVdisk {
       proposeOffline: (record, error) => this.#proposeOffline(record, error.message),
       repairCompleted: (outcome) => void this.#recordRepair(outcome),
       dataUnavailable: (at, reason) => {
+        if (!this.#placement.holdsBlocks(at)) return;
         log.error({ vdisk, shard: at, reason }, 'data unavailable');
         events.dataUnavailable({ vdisk, cluster: this.#clusters.primary, shard: at, reason });
       },
@@ -303,15 +316,6 @@ export class MountedVdisk {
   get #blocks(): number {
     const { sizeBytes, blockSizeBytes, isDeduped } = this.#geometry;
     return isDeduped ? sectorsOf(sizeBytes, blockSizeBytes) : Math.floor(sizeBytes / blockSizeBytes);
-  }
-
-  #blocksOfBit(bit: number, shard: number): number[] {
-    const { shards, layout } = this.geometry;
-    const blocks = this.#blocks;
-    const isUsable = (s: number): boolean => this.#rip[s] !== true;
-    return layout
-      .blocksOfBit(bit, shards)
-      .filter((block) => block < blocks && placeBlock(layout.placedBy(block), shards, isUsable) === shard);
   }
 
   async #proposeOffline({ identity, address }: MemberRecord, reason: string): Promise<void> {

@@ -15,8 +15,22 @@ export interface MemberRecord {
   readonly status: EngineStatus;
   /** The repair that is due while the status is one of repair. */
   readonly repair: RepairDue | null;
+  /** Its pair is being given up, or is already: its blocks go to the other pairs. */
+  readonly isSpread?: boolean;
+  readonly spread?: SpreadDue | null;
   /** Null while it is online, or where nothing is recorded about it. */
   readonly stale: Staleness | null;
+}
+
+/** The repair that is due where the blocks of a lost engine's pair go to the other pairs. */
+export interface SpreadDue {
+  readonly cluster: string;
+  /** The lost engine. */
+  readonly address: string;
+  readonly incident: string;
+  readonly attempt: number;
+  /** A completion of this very attempt by an earlier owner is on record. */
+  readonly completed: boolean;
 }
 
 export interface RepairDue {

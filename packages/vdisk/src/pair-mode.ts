@@ -33,7 +33,9 @@ export type PairMode =
       readonly failed: MemberName;
       readonly reason: string;
     }
-  | { readonly kind: 'unavailable'; readonly reason: string };
+  | { readonly kind: 'unavailable'; readonly reason: string }
+  /** Given up: its blocks are on the other pairs. */
+  | { readonly kind: 'rip'; readonly reason: string };
 
 /**
  * Decides how a pair serves: fence before ack. A member that etcd does not record as stale must take every write, so when
@@ -42,6 +44,8 @@ export type PairMode =
 export function decidePairMode(primary: MemberView, slave: MemberView | null): PairMode {
   const members: { name: MemberName; view: MemberView }[] = [{ name: 'primary', view: primary }];
   if (slave !== null) members.push({ name: 'slave', view: slave });
+  if (members.every(({ view }) => view.status === 'rip'))
+    return { kind: 'rip', reason: 'it is gone for good; its blocks are on the other pairs' };
   const required = members.filter(({ view }) => isRequired(view));
   const live = required.filter(({ view }) => !view.failed);
   const [first] = live;

@@ -1,4 +1,4 @@
-import { type BlockChange, type Pending, type StoredObject, takeBatch } from './batch.ts';
+import { type BlockChange, type Pending, type PendingWrite, type StoredObject, takeBatch } from './batch.ts';
 import { type Batch, BatchApplication } from './batch-application.ts';
 import { clientActivity } from './copy/client-activity.ts';
 import { CorruptBlocks } from './corrupt-blocks.ts';
@@ -273,6 +273,7 @@ export class Pair implements TurnEnd {
       case 'repairing':
         return this.member(mode.from);
       case 'unavailable':
+      case 'rip':
         throw this.#ioError(mode.reason);
     }
   }
@@ -337,6 +338,25 @@ export class Pair implements TurnEnd {
     return new Promise((resolve, reject) =>
       this.#enqueue({ kind: 'write', passesLocks: true, changes, resolve, reject }),
     );
+  }
+
+  /**
+   * Takes out the writes that wait and touch a block that is elsewhere by now. Called while such blocks are locked, so that
+   * none of them is under way.
+   */
+  takeWaiting(isElsewhere: (block: number) => boolean): PendingWrite[] {
+    const taken: PendingWrite[] = [];
+    const waiting = this.#queue.splice(0);
+    for (const entry of waiting) {
+      if (entry.kind === 'write' && entry.changes.some(({ block }) => isElsewhere(block))) taken.push(entry);
+      else this.#queue.push(entry);
+    }
+    return taken;
+  }
+
+  /** Like {@link write}, for what comes from another pair and not from a client. */
+  bring(changes: readonly BlockChange[]): Promise<void> {
+    return new Promise((resolve, reject) => this.#enqueue({ kind: 'write', changes, resolve, reject }));
   }
 
   /** Records blocks that the copy worker brought to the member under repair, with their bits, under a batch of their own. */
@@ -478,7 +498,7 @@ export class Pair implements TurnEnd {
     for (;;) {
       if (this.#closed !== null) throw this.#closed;
       const mode = this.mode;
-      if (mode.kind === 'unavailable') throw this.#ioError(mode.reason);
+      if (mode.kind === 'unavailable' || mode.kind === 'rip') throw this.#ioError(mode.reason);
       if (mode.kind !== 'holding') {
         if (servesWithoutLease(mode.kind) || this.context.lease.isOwner()) return mode;
         await this.#leaseHeld();

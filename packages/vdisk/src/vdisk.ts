@@ -1,14 +1,15 @@
-import { BATCH_MAX_BLOCKS, type BlockChange } from './batch.ts';
+import { BATCH_MAX_BLOCKS, type BlockChange, type PendingWrite } from './batch.ts';
 import type { VdiskDevice } from './device.ts';
 import { errno, VdiskIoError } from './errors.ts';
 import { type Extent, findExtents } from './extents.ts';
+import type { PartRead } from './gathered-reads.ts';
 import type { BlockLayout } from './layout/block-layout.ts';
 import type { OwnerGuard } from './lease-guard.ts';
 import type { Pair } from './pair.ts';
 import type { PairMode } from './pair-mode.ts';
 import { ReadMemory } from './read-memory.ts';
 import { ReadPart } from './read-part.ts';
-import { placeBlock } from './sharding.ts';
+import type { Placement } from './spread/placement.ts';
 
 export interface Geometry {
   readonly vdisk: string;
@@ -40,21 +41,16 @@ export class Vdisk implements VdiskDevice {
   #geometry: Geometry;
   readonly #pairs: readonly Pair[];
   readonly #guard: OwnerGuard;
-  readonly #usable: (shard: number) => boolean;
+  readonly #placement: Placement;
   readonly #memory: ReadMemory;
   /** Questions about extents take turns: each may ask the engines for thousands of blocks. */
   #extentsAnswered: Promise<unknown> = Promise.resolve();
 
-  constructor(
-    geometry: Geometry,
-    pairs: readonly Pair[],
-    guard: OwnerGuard,
-    isRip: (shard: number) => boolean,
-  ) {
+  constructor(geometry: Geometry, pairs: readonly Pair[], guard: OwnerGuard, placement: Placement) {
     this.#geometry = geometry;
     this.#pairs = pairs;
     this.#guard = guard;
-    this.#usable = (shard) => !isRip(shard);
+    this.#placement = placement;
     this.#memory = new ReadMemory(geometry.blockSizeBytes);
   }
 
@@ -95,7 +91,7 @@ export class Vdisk implements VdiskDevice {
         // The commonest request.
         const part = new ReadPart([first], into, blockSizeBytes);
         const shard = this.#shardOf(first);
-        this.#pair(shard).readPart(part, (error) => {
+        this.#readPart(shard, part, (error) => {
           if (error !== null) reject(error);
           else this.#whenOwner([shard], () => answer(part.storedCount === 0), reject);
         });
@@ -105,7 +101,7 @@ export class Vdisk implements VdiskDevice {
       let left = parts.length;
       let failure: unknown = null;
       for (const { shard, part } of parts) {
-        this.#pair(shard).readPart(part, (error) => {
+        this.#readPart(shard, part, (error) => {
           failure ??= error;
           if (--left > 0) return;
           if (failure !== null) reject(failure);
@@ -118,6 +114,40 @@ export class Vdisk implements VdiskDevice {
         });
       }
     });
+  }
+
+  #readPart(shard: number, part: ReadPart, told: PartRead): void {
+    this.#pair(shard).readPart(part, (error) => {
+      if (error === null) return told(null);
+      this.#readElsewhere(shard, part, error).then(() => told(null), told);
+    });
+  }
+
+  /** A read of a pair that was given up meanwhile is repeated where the blocks are now. Rejects with `error` when it was not. */
+  async #readElsewhere(shard: number, part: ReadPart, error: unknown): Promise<void> {
+    const { blocks } = part;
+    const places = blocks.map((block) => this.#shardOf(block));
+    if (places.every((place) => place === shard)) throw error;
+    const content = await Promise.all(blocks.map((block, i) => this.#pair(places[i] ?? shard).read([block])));
+    part.reset();
+    for (const [i, [data]] of content.entries()) part.put(i, data ?? null);
+  }
+
+  /** Puts a write that waited for its blocks to be moved where they are now. */
+  resubmit({ changes, resolve, reject }: PendingWrite): void {
+    try {
+      const parts = new Map<number, BlockChange[]>();
+      for (const change of changes) {
+        const shard = this.#shardOf(change.block);
+        const part = parts.get(shard);
+        if (part === undefined) parts.set(shard, [change]);
+        else part.push(change);
+      }
+      const writes = [...parts].map(([shard, part]) => this.#pair(shard).write(part));
+      allOrFirstError(writes).then(resolve, reject);
+    } catch (error) {
+      reject(error instanceof Error ? error : new Error(String(error)));
+    }
   }
 
   /** Takes back a buffer of {@link readStored} that nobody looks at any more. */
@@ -187,6 +217,7 @@ export class Vdisk implements VdiskDevice {
       blockSizeBytes,
       shards: usable.map((shard) => this.#pair(shard)),
       shardOf: (block) => usable.indexOf(this.#shardOf(block)),
+      mayHold: (place, block) => this.#placement.mayHold(usable[place] ?? -1, block),
     });
     if (!this.#guard.isOwner()) await this.#guard.assertOwner(this.#usablePairs());
     return extents;
@@ -238,7 +269,7 @@ export class Vdisk implements VdiskDevice {
   }
 
   #usablePairs(): Pair[] {
-    return this.#pairs.filter(({ context }) => this.#usable(context.shard));
+    return this.#pairs.filter(({ context }) => this.#placement.holdsBlocks(context.shard));
   }
 
   #byShard(offsetBytes: number, lengthBytes: number): Map<number, Piece[]> {
@@ -260,8 +291,7 @@ export class Vdisk implements VdiskDevice {
   }
 
   #shardOf(block: number): number {
-    const { layout, shards } = this.geometry;
-    return placeBlock(layout.placedBy(block), shards, this.#usable);
+    return this.#placement.shardOf(block);
   }
 
   #pair(shard: number): Pair {

@@ -15,6 +15,7 @@ import type { Frame, RespValue } from './resp.ts';
  * | `fork` | set while this member serves alone: the last batch that was meant for both |
  * | `ringFloor` | ring entries up to this number are not valid |
  * | `gapFloor` | a partner whose `seq` lies in [gapFloor, ringFloor) lacks only dirty blocks and batches above ringFloor |
+ * | `moved` | this pair is being given up: blocks whose bit is below have gone to the other pairs |
  * | `r<slot>` | ring entry of batch n, slot = n mod {@link RING_SLOTS}: which blocks the batch touched |
  */
 export interface WriteHead {
@@ -24,12 +25,14 @@ export interface WriteHead {
   readonly fork: number | null;
   readonly ringFloor: number;
   readonly gapFloor: number;
+  /** Only of a member whose pair is being given up. */
+  readonly moved?: number;
 }
 
 /** How many batches an engine remembers. At the rates one shard reaches, seconds of writes: more than a lazy log can lose. */
 export const RING_SLOTS = 8192;
 
-const FIELDS = ['seq', 'fork', 'ringFloor', 'gapFloor'] as const;
+const FIELDS = ['seq', 'fork', 'ringFloor', 'gapFloor', 'moved'] as const;
 
 /** Adds the command that reads the head; its one reply goes to {@link parseHead}. */
 export function addReadHead(frame: Frame, vdisk: string): Frame {
@@ -39,7 +42,7 @@ export function addReadHead(frame: Frame, vdisk: string): Frame {
 /** A vdisk that was never written on this engine has the head of zeros. */
 export function parseHead(reply: RespValue | undefined): WriteHead {
   const values = Array.isArray(reply) ? reply : [];
-  const [seq, fork, ringFloor, gapFloor] = values.map((v) =>
+  const [seq, fork, ringFloor, gapFloor, moved] = values.map((v) =>
     Buffer.isBuffer(v) ? v.toString('latin1') : '',
   );
   return {
@@ -48,6 +51,7 @@ export function parseHead(reply: RespValue | undefined): WriteHead {
     fork: fork === undefined || fork === '' ? null : count(fork),
     ringFloor: count(ringFloor),
     gapFloor: count(gapFloor),
+    ...(moved === undefined || moved === '' ? {} : { moved: count(moved) }),
   };
 }
 
@@ -88,6 +92,11 @@ export function addSetHead(frame: Frame, vdisk: string, head: WriteHead): void {
     'gapFloor',
     gapFloor,
   );
+}
+
+/** Adds the command that records how far the blocks of this pair have gone to the others. */
+export function addSetMoved(frame: Frame, vdisk: string, bits: number): void {
+  frame.command('HSET', writesKey(vdisk), 'moved', bits);
 }
 
 /** Adds the command that reads the ring entries of batches `after` + 1 to `upTo`. */

@@ -204,6 +204,23 @@ export class DataPlane implements AsyncDisposable {
     return result;
   }
 
+  /** Gives an engine up for lost, and has the blocks of its pair spread over the others. */
+  async spread(address: string): Promise<EngineStatusResult> {
+    if ((await this.statusOf(address)) === 'online') await this.reportFailure(address);
+    const { incident } = await this.judge(address, 'permanent');
+    const { id, attempt } = incident ?? assert.fail('no incident');
+    const begun = await this.apply({
+      kind: 'spread',
+      incident: id,
+      attempt,
+      afterMs: 0,
+      hindrance: null,
+      by: 'test',
+    });
+    assert.equal(begun.outcome, 'applied', begun.reason);
+    return begun;
+  }
+
   /** Waits for the repair records of `vdisks` in etcd, then brings the engine online as the coordinator would. */
   async complete({ incident }: EngineStatusResult, vdisks: readonly string[]): Promise<EngineStatusResult> {
     const { id, attempt } = incident ?? assert.fail('no incident');

@@ -32,6 +32,9 @@ export interface BlockLayout {
    */
   addStore(frame: Frame, blocks: ReadonlyMap<number, Buffer | null>, isCopy?: boolean): void;
 
+  /** What was remembered of the blocks was so of another engine: they are stored on a new one from now on. */
+  forget?(blocks: readonly number[]): void;
+
   /** Adds the commands that ask whether blocks are stored; their replies go to {@link areStored}. */
   addAskStored(frame: Frame, blocks: readonly number[]): void;
   areStored(replies: readonly RespValue[], blocks: readonly number[]): boolean[];

@@ -107,6 +107,10 @@ export class VolumeLayout implements BlockLayout {
     if (zeroed.length > 0) this.#zero(frame, ascending(zeroed));
   }
 
+  forget(blocks: readonly number[]): void {
+    for (const { chunk } of recordRuns(this.shape, blocks)) this.#reserved.delete(chunk);
+  }
+
   addAskStored(frame: Frame, blocks: readonly number[]): void {
     for (const { place, count } of sumRuns(this.shape, this.#shards, blocks)) {
       const from = place.at * CHECKSUM_BYTES;

@@ -6,6 +6,7 @@ import type { BlockLayout } from '../../src/layout/block-layout.ts';
 import { Pair } from '../../src/pair.ts';
 import { mountPair } from '../../src/pair-mount.ts';
 import { Frame } from '../../src/resp.ts';
+import { Placement } from '../../src/spread/placement.ts';
 import { Vdisk } from '../../src/vdisk.ts';
 import { TestEngine } from '../pair-harness.ts';
 
@@ -67,6 +68,8 @@ export class Shards {
     await Promise.all(pairs.filter((_, shard) => !rip.includes(shard)).map(mountPair));
     this.#opened.push(...pairs.map((pair) => ({ close: () => pair.close(new Error('the test is over')) })));
     const { blockSizeBytes } = layout;
+    const placement = new Placement(vdisk, layout, shards);
+    placement.setRip(pairs.map((_, shard) => rip.includes(shard)));
     return new Vdisk(
       {
         vdisk,
@@ -79,7 +82,7 @@ export class Shards {
       },
       pairs,
       { isOwner: () => true, assertOwner: async () => {} },
-      (shard) => rip.includes(shard),
+      placement,
     );
   }
 
