@@ -117,6 +117,20 @@ export class Arguments {
     );
   }
 
+  /** A time such as `90s`, `30m`, `2h`, `1h30m` or `3d`, in seconds. */
+  duration(name: string, maxSeconds: number): number {
+    const text = this.required(name);
+    const match = /^(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?(?:(\d{1,8})s)?$/.exec(text);
+    const [days = 0, hours = 0, minutes = 0, rest = 0] = (match ?? [])
+      .slice(1)
+      .map((part) => Number(part ?? 0));
+    const seconds = days * 86_400 + hours * 3_600 + minutes * 60 + rest;
+    if (seconds > 0 && seconds <= maxSeconds) return seconds;
+    throw usageError(
+      `${this.#command}: expected --${name} to be a time such as 90s, 30m, 2h or 1h30m, at most ${maxSeconds / 86_400}d, found '${text}'`,
+    );
+  }
+
   /** A number of seconds, as milliseconds. */
   secondsAsMs(name: string, defaultMs: number, maxSeconds: number): number {
     const text = this.text(name);

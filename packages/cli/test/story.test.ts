@@ -29,6 +29,9 @@ const open: IncidentDescription = {
   history: [step('online', 'offline', at, 'reported by nbd-1: connection refused')],
   unavailable: [],
   repairs: [],
+  earlierRepairs: [],
+  actions: [],
+  lost: [],
 };
 
 const repaired: IncidentDescription = {

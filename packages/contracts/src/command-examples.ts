@@ -1,5 +1,6 @@
 /** One request and reply of each command as plain JSON: shown by `salvor` and by service metadata, and tested. */
 import type { CommandName } from './generated/types.ts';
+import { operatorCommandExamples } from './operator-command-examples.ts';
 import type { PlainJsonObject } from './types.ts';
 
 const at = 1700000000000;
@@ -110,6 +111,7 @@ const audited = {
 export const commandExamples: Readonly<
   Record<CommandName, { readonly request: PlainJsonObject; readonly reply: PlainJsonObject }>
 > = {
+  ...operatorCommandExamples,
   'audit.list': { request: { hook: 'page-operator', limit: 20 }, reply: { entries: [audited] } },
   'cluster.add-spares': {
     request: { cluster: 'primary-1', spares: [{ address: '10.100.0.9:22006' }] },
@@ -171,7 +173,7 @@ export const commandExamples: Readonly<
       address: '10.100.0.1:22005',
       status: 'healthy',
       reason: 'it answers, takes a write and has its identity',
-      evidence: [{ kind: 'ping', detail: 'PONG after 1 ms', at }],
+      evidence: [{ kind: 'ping', detail: 'PONG after 1 ms', at, observer: '' }],
       at,
     },
   },

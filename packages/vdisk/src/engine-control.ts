@@ -2,6 +2,7 @@ import { Redis } from 'ioredis';
 import { sectorsKey } from './deduped/sector.ts';
 import {
   blocksKey,
+  dirtyKey,
   type EngineIdentity,
   epochKey,
   identityKey,
@@ -103,6 +104,12 @@ export class EngineControl {
     return this.#call(() => this.#redis.get(identityKey));
   }
 
+  /** @throws EngineError `identity-lost` or `identity-mismatch` when it is not `identity` */
+  async assertIdentity(identity: EngineIdentity): Promise<void> {
+    const [wanted, found] = [identityText(identity), await this.identity()];
+    if (found !== wanted) throw identityFault(this.address, wanted, found);
+  }
+
   /** Makes the engine `identity`. With `mustBeEmpty` an unclaimed engine that holds data is refused. */
   async claim(
     identity: EngineIdentity,
@@ -190,6 +197,13 @@ export class EngineControl {
       'identity-mismatch',
       `engine ${this.address}: expected an empty engine, found one that holds ${keys} keys`,
     );
+  }
+
+  /** Where a vdisk's write history stands here, and how many blocks this engine took alone: what its partner misses. */
+  async writesAlone(vdisk: string): Promise<{ batch: number; isForked: boolean; dirtyBlocks: number }> {
+    const [batch, fork] = await this.#call(() => this.#redis.hmget(writesKey(vdisk), 'seq', 'fork'));
+    const dirtyBlocks = await this.#call(() => this.#redis.bitcount(dirtyKey(vdisk)));
+    return { batch: Number(batch ?? 0), isForked: (fork ?? '') !== '', dirtyBlocks };
   }
 
   /** Number of blocks, or of chunks of blocks, of a vdisk that this engine stores. */

@@ -3,6 +3,8 @@ import {
   clusterIncidentsPrefix,
   clusterStorageKey,
   collectionKey,
+  healingPause,
+  healingPauseKeys,
   type IncidentRecord,
   incidentSchema,
   ownerKey,
@@ -58,6 +60,7 @@ export class EtcdView {
         vdiskStaticKey(about.vdisk),
         collectionKey(about.clusters.primary),
         takeoverKey(about.vdisk),
+        ...new Set(clusters.flatMap(healingPauseKeys)),
         ...clusters.map(clusterStorageKey),
       ],
       prefixes: clusters.map(clusterIncidentsPrefix),
@@ -139,7 +142,13 @@ export class EtcdView {
       storage: parseClusterStorage(storage.value),
       incidents: new Map(this.#incidents(cluster).map((incident) => [incident.record.shard, incident])),
       completed: this.#completed,
+      ...this.#pauseOf(cluster),
     };
+  }
+
+  #pauseOf(cluster: string): Pick<ClusterView, 'paused'> {
+    const paused = healingPause(this.#entries(), cluster);
+    return paused === undefined ? {} : { paused };
   }
 
   #incidents(cluster: string): OpenIncident[] {

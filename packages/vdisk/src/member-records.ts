@@ -10,6 +10,8 @@ export interface ClusterView {
   readonly incidents: ReadonlyMap<number, OpenIncident>;
   /** Repairs of this vdisk that are on record as complete, as `incident/attempt`, whichever attempt of an open incident. */
   readonly completed: ReadonlySet<string>;
+  /** Why nothing is repaired now, as a sentence. */
+  readonly paused?: string;
 }
 
 export interface OpenIncident {
@@ -64,7 +66,8 @@ function repairDue(view: ClusterView, shard: number, entry: ServerEntry): Repair
   // The cluster and the incident change in one transaction but may be seen one after the other.
   if (incident === undefined || incident.status !== status) return null;
   const { id, attempt } = incident;
-  return { incident: id, attempt, kind: status, completed: view.completed.has(`${id}/${attempt}`) };
+  const held = view.paused === undefined ? {} : { paused: view.paused };
+  return { incident: id, attempt, kind: status, completed: view.completed.has(`${id}/${attempt}`), ...held };
 }
 
 function isSpread({ status, replacement }: ServerEntry): boolean {

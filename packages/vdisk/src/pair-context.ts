@@ -39,6 +39,8 @@ export interface RepairDue {
   readonly kind: 'repair-tmp-outage' | 'repair-final-outage';
   /** A completion of this very attempt by an earlier owner is on record. */
   readonly completed: boolean;
+  /** Why it is not to go on now: an operator paused healing. */
+  readonly paused?: string;
 }
 
 /** When etcd recorded that an engine no longer takes every write; in revisions of etcd. */

@@ -21,6 +21,8 @@ const POLITE_STEP_BLOCKS = 32;
 const POLITE_REST = 2;
 /** So many blocks go before any of that: a short outage is over sooner than clients would notice the copy. */
 const HASTY_BLOCKS = 1024;
+/** A copy that rests looks so often whether it is still wanted, beside every change of its pair. */
+const PAUSE_LOOK_MS = 1_000;
 /** A step of which less than one block in so many was stored was cheap: the next may be a large one, at once. */
 const SPARSE_BELOW = 8;
 
@@ -30,6 +32,8 @@ export interface PairCopyOptions {
   readonly source: PairMember;
   readonly how: CopyHow;
   readonly preparation: string;
+  /** Whether the copy is to rest until the pair changes. */
+  readonly isPaused: () => boolean;
   /** Called before the blocks of a step that failed are let go. */
   readonly abandon: () => void;
 }
@@ -84,6 +88,8 @@ export class PairCopy {
     const bandwidth = settings.repairBandwidth;
     const most = Math.max(1, Math.min(STEP_MAX_BLOCKS, Math.floor(STEP_MAX_BYTES / blockSizeBytes)));
     for (let i = 0; i < bits.length && this.#failure === null; ) {
+      await this.#rest();
+      if (this.#failure !== null) return;
       const isPolite = this.#copied >= HASTY_BLOCKS && clientActivity.isBusy();
       const count = isPolite && !this.#isSparse ? Math.min(most, POLITE_STEP_BLOCKS) : most;
       await bandwidth?.take(count * blockSizeBytes);
@@ -99,6 +105,12 @@ export class PairCopy {
         if (!this.#isSparse) await pause((performance.now() - beganAt) * POLITE_REST);
       } else if (this.#inFlight.size >= STEPS_IN_FLIGHT) await Promise.race(this.#inFlight);
     }
+  }
+
+  /** Writes go to both members meanwhile: nothing is missed while it rests. */
+  async #rest(): Promise<void> {
+    const { isPaused, pair } = this.#options;
+    while (this.#failure === null && isPaused()) await pair.nextChange(PAUSE_LOOK_MS);
   }
 
   async #step(bits: readonly number[]): Promise<void> {

@@ -287,6 +287,7 @@ export class PairRepair {
       source,
       how,
       preparation,
+      isPaused: () => target.record.repair?.paused !== undefined,
       abandon: () => this.#abandon(target, preparation),
     });
     this.#copy = { copy, target, attempt };

@@ -15,7 +15,8 @@ export interface RepairPlan<M extends RepairableMember> {
 /** Which member of a pair is to be repaired now, null when none is, or when nobody can vouch for any. */
 export function decideRepairDue<M extends RepairableMember>(members: readonly M[]): RepairPlan<M> | null {
   const repairable = members.filter(
-    ({ record, view }) => isUnderRepair(record) && !view.repaired && !view.failed,
+    ({ record, view }) =>
+      isUnderRepair(record) && !view.repaired && !view.failed && record.repair?.paused === undefined,
   );
   const source = members.find(({ view }) => isRequired(view) && !view.failed) ?? null;
   const target = source === null ? repairable.find((member) => servedLast(member, members)) : repairable[0];

@@ -1,5 +1,7 @@
 import {
   type ConfigStore,
+  HEALING_PREFIX,
+  healingPause,
   INCIDENTS_PREFIX,
   type IncidentRecord,
   incidentSchema,
@@ -8,6 +10,7 @@ import {
   parseRecord,
   repairKey,
   repairsPrefix,
+  type StoreEntry,
   vdisksOfCluster,
   type Watch,
 } from '@salvor/config-store';
@@ -82,7 +85,8 @@ export class IdleRepairs {
     const { store, log } = this.#options;
     while (!this.#stopped && this.#watch === null) {
       try {
-        const watch = await store.watch({ prefixes: [INCIDENTS_PREFIX] }, () => this.#schedule());
+        const prefixes = [INCIDENTS_PREFIX, HEALING_PREFIX];
+        const watch = await store.watch({ prefixes }, () => this.#schedule());
         if (this.#stopped) return watch.close();
         this.#watch = watch;
       } catch (error) {
@@ -95,10 +99,13 @@ export class IdleRepairs {
 
   #due(): IncidentRecord[] {
     const incidents: IncidentRecord[] = [];
-    for (const [key, { value }] of this.#watch?.entries() ?? []) {
+    const entries = this.#watch?.entries() ?? new Map<string, StoreEntry>();
+    for (const [key, { value }] of entries) {
+      if (!key.startsWith(INCIDENTS_PREFIX)) continue;
       try {
         const incident = parseRecord(incidentSchema, key, value);
-        if (incident.status !== 'offline') incidents.push(incident);
+        if (incident.status !== 'offline' && healingPause(entries, incident.cluster) === undefined)
+          incidents.push(incident);
       } catch (error) {
         this.#options.log.error({ key, error: String(error) }, 'ignored a bad incident record');
       }

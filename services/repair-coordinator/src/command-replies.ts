@@ -1,4 +1,4 @@
-import { type ConfigStore, operationKey } from '@salvor/config-store';
+import { type ConfigStore, type EngineStatusResult, operationKey } from '@salvor/config-store';
 import { SalvorError } from '@salvor/service-kit';
 
 export interface Decided {
@@ -21,4 +21,21 @@ export function accepted<D extends Decided, M extends object>(
   const { outcome, code, ...rest } = decided;
   if (outcome === 'refused' || outcome === 'conflict') throw new SalvorError(code, decided.reason);
   return { ...rest, ...more, outcome };
+}
+
+/** What came of an order, and in which incident. */
+export function statusReply(
+  { outcome, code, reason, incident, transition, before }: EngineStatusResult,
+  operation: string,
+): Decided & { status: string; incident?: string } {
+  const status = transition?.to ?? before?.status ?? incident?.status ?? 'online';
+  const id = incident?.id ?? before?.incident;
+  return {
+    outcome,
+    code,
+    reason,
+    operation,
+    status,
+    ...(id === undefined ? {} : { incident: id }),
+  };
 }

@@ -6,14 +6,13 @@ import {
   type ConfigStore,
   cancelOperation,
   createCluster,
-  type EngineStatusResult,
   pauseOperation,
   previewCluster,
 } from '@salvor/config-store';
 import type { EventInits, EventType } from '@salvor/contracts';
 import { type Logger, SalvorError } from '@salvor/service-kit';
 import { EngineControl } from '@salvor/vdisk';
-import { accepted, type Decided, isRepeat } from './command-replies.ts';
+import { accepted, isRepeat, statusReply } from './command-replies.ts';
 import {
   describeCluster,
   describeEngines,
@@ -25,8 +24,10 @@ import {
   readCluster,
   readClusters,
 } from './descriptions.ts';
+import { healingCommandHandlers } from './healing-commands.ts';
 import { hookCommandHandlers } from './hooks/hook-commands.ts';
 import type { Hooks } from './hooks/hooks.ts';
+import { operatorCommandHandlers } from './operator-commands.ts';
 import { rehearse } from './rehearsal.ts';
 import { describeUnavailable } from './unavailable/unavailable-description.ts';
 import type { EngineAccess } from './vdisk-blocks.ts';
@@ -119,6 +120,8 @@ export function commandHandlers({
     'cluster.get': async ({ cluster }) => ({
       cluster: describeCluster(await readCluster(store, cluster), await openIncidents(store)),
     }),
+    ...operatorCommandHandlers({ store, access }),
+    ...healingCommandHandlers(store),
     ...vdiskCommandHandlers({ store, access, announce, askServer }),
     ...hookCommandHandlers({ store, ...hooks }),
     'engine.list': async ({ cluster }) => {
@@ -192,21 +195,5 @@ export function commandHandlers({
       return accepted({ outcome, code, reason, operation }, {});
     },
     'operation.get': async ({ operation }) => ({ operation: await describeOperation(store, operation) }),
-  };
-}
-
-function statusReply(
-  { outcome, code, reason, incident, transition, before }: EngineStatusResult,
-  operation: string,
-): Decided & { status: string; incident?: string } {
-  const status = transition?.to ?? before?.status ?? incident?.status ?? 'online';
-  const id = incident?.id ?? before?.incident;
-  return {
-    outcome,
-    code,
-    reason,
-    operation,
-    status,
-    ...(id === undefined ? {} : { incident: id }),
   };
 }

@@ -11,7 +11,6 @@ import {
   isPaused,
   listClusters,
   listOperations,
-  listRepairRecords,
   type OperationRecord,
   parseClusterStorage,
   parseIncidentId,
@@ -28,9 +27,9 @@ import type {
   IncidentDescriptionInit,
   OperationDescriptionInit,
   UnavailableShardInit,
-  VdiskRepairInit,
 } from '@salvor/contracts';
 import { SalvorError } from '@salvor/service-kit';
+import { handsOn } from './incident-hands.ts';
 import { describeUnavailable } from './unavailable/unavailable-description.ts';
 
 /** Reads what etcd holds and says it in the words of the contracts. */
@@ -184,7 +183,7 @@ async function incidentDescription(
       by,
       operation,
     })),
-    repairs: await repairsOf(store, id, attempt),
+    ...(await handsOn(store, incident)),
     unavailable: incident.closedAt === undefined ? await unavailableIn(store, id) : [],
   };
 }
@@ -193,23 +192,6 @@ async function incidentDescription(
 async function unavailableIn(store: ConfigStore, incident: string): Promise<UnavailableShardInit[]> {
   const shards = await describeUnavailable(store);
   return shards.flatMap(({ incidents, ...shard }) => (incidents.includes(incident) ? [shard] : []));
-}
-
-export async function repairsOf(
-  store: ConfigStore,
-  incident: string,
-  attempt: number,
-): Promise<VdiskRepairInit[]> {
-  return (await listRepairRecords(store, incident, attempt)).map((record) => ({
-    vdisk: record.vdisk,
-    incident: record.incident,
-    attempt: record.attempt,
-    server: record.server,
-    dirtyBlocks: record.dirtyBlocks,
-    copiedBlocks: record.copiedBlocks,
-    repairMs: record.repairMs,
-    at: record.at,
-  }));
 }
 
 export async function describeOperation(

@@ -44,6 +44,7 @@ await runService({
       store,
       log,
       taken,
+      flapping: { failures: config.flappingFailures, windowMs: config.flappingWindowMs },
       onRepair: () => healing.wake(),
       onTold: hooks.take,
     });

@@ -4,6 +4,7 @@ import {
   type ConfigStore,
   type EngineStatusInput,
   type EngineStatusResult,
+  type FlappingPolicy,
   reportEngineFailure,
   StoreError,
 } from '@salvor/config-store';
@@ -19,6 +20,8 @@ export interface ReportsOptions {
   readonly store: ConfigStore;
   readonly log: Logger;
   readonly taken: CounterMetric;
+  /** When an engine that comes back is held offline all the same. */
+  readonly flapping?: FlappingPolicy;
   /** Called when repairs may have completed. */
   readonly onRepair: () => void;
   /** Called with what only the bus tells and hooks may be hung up at; the event comes again when it rejects. */
@@ -31,7 +34,7 @@ const REPORTS_AT_ONCE = 16;
 /** Takes reports from the bus and applies them. Throws where the event should be tried again. */
 export async function takeReport(
   report: Report,
-  { store, log, taken, onRepair }: ReportsOptions,
+  { store, log, taken, flapping, onRepair }: ReportsOptions,
 ): Promise<void> {
   if (report.type === 'repair.completed') return onRepair();
   const cluster = report.payload.cluster;
@@ -40,7 +43,7 @@ export async function takeReport(
   const applied =
     input.kind === 'failure-reported'
       ? reportEngineFailure(store, input, hint)
-      : applyEngineStatus(store, input, hint);
+      : applyEngineStatus(store, input, { ...hint, flapping });
   const result = await applied.catch((error: unknown) => {
     // Not the report's fault: it is kept until etcd is back, has a leader, or room again.
     if (isEtcdTrouble(error)) throw new RetryLater(messageOf(error));

@@ -7,6 +7,8 @@ export const coordinatorSettings: {
   cloneBandwidthMib: Setting<number>;
   enginePassword: Setting<string>;
   hooksFile: Setting<string>;
+  flappingFailures: Setting<number>;
+  flappingWindowMs: Setting<number>;
 } = {
   engineTimeoutMs: {
     schema: orElse(integer(50, 60_000), 2_000),
@@ -23,6 +25,16 @@ export const coordinatorSettings: {
     help: 'password of the storage engines',
     secret: true,
     example: 'from SALVOR_ENGINE_PASSWORD_FILE',
+  },
+  flappingFailures: {
+    schema: orElse(integer(0, 32), 6),
+    help: 'failures of an engine within the window after which it is held offline until somebody acknowledges; 0 = never',
+    example: '6',
+  },
+  flappingWindowMs: {
+    schema: orElse(integer(1_000, 86_400_000), 600_000),
+    help: 'window in which the failures of an engine are counted',
+    example: '600000',
   },
   hooksFile: {
     schema: orElse(z.string(), ''),

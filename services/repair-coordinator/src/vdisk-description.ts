@@ -24,7 +24,8 @@ import type {
 } from '@salvor/contracts';
 import { messageOf, SalvorError } from '@salvor/service-kit';
 import { layoutOf, vdiskUsage } from '@salvor/vdisk';
-import { openIncidents, operationDescription, repairsOf } from './descriptions.ts';
+import { openIncidents, operationDescription } from './descriptions.ts';
+import { repairsOf } from './incident-hands.ts';
 import type { EngineAccess } from './vdisk-blocks.ts';
 import { clustersIn, placesOf, readerOf, type VdiskPlace } from './vdisk-places.ts';
 

@@ -1,11 +1,12 @@
-import type { EngineAddressInit, EngineDescription } from '@salvor/contracts';
+import type { EngineDescription } from '@salvor/contracts';
 import type { Command } from '../command.ts';
-import { usageError } from '../failure.ts';
 import { paintStatus } from '../rendering/paint.ts';
 import { printable, properties, table } from '../rendering/text.ts';
 import { dateTimeText } from '../rendering/time.ts';
 import { unavailableText } from '../rendering/unavailable-text.ts';
+import { byHand, byHandOptions } from './by-hand.ts';
 import { engineHeaders, engineRow } from './engine.ts';
+import { engineAddress } from './engine-address.ts';
 import { outcomeText } from './outcome.ts';
 import { operationIdOption } from './vdisk.ts';
 
@@ -67,6 +68,22 @@ export const clusterCommands: readonly Command[] = [
         operationId: args.text('operation-id'),
       };
       const { reply, json } = await withBus((session) => session.ask('cluster.add-spares', request));
+      print(json, () => outcomeText(paint, reply));
+    },
+  },
+  {
+    name: 'cluster remove-spare',
+    sends: 'cluster.remove-spare',
+    positionals: [id, { name: 'address', help: 'host:port of the spare' }],
+    options: byHandOptions,
+    examples: ["salvor cluster remove-spare primary-1 10.100.0.9:22005 --reason 'needed elsewhere'"],
+    async run({ args, paint, print, withBus }) {
+      const request = {
+        cluster: args.positional('cluster'),
+        address: args.positional('address'),
+        ...byHand(args),
+      };
+      const { reply, json } = await withBus((session) => session.ask('cluster.remove-spare', request));
       print(json, () => outcomeText(paint, reply));
     },
   },
@@ -162,12 +179,4 @@ export const clusterCommands: readonly Command[] = [
 /** `host:port`, and `/db` when it is not 0. */
 export function addressText({ address, db }: { address: string; db: number }): string {
   return db === 0 ? printable(address) : `${printable(address)}/${db}`;
-}
-
-function engineAddress(text: string): EngineAddressInit {
-  const match = /^(.+:\d{1,5})(?:\/(\d{1,5}))?$/.exec(text);
-  if (match?.[1] === undefined) {
-    throw usageError(`expected an engine as host:port or host:port/db, found '${text}'`);
-  }
-  return { address: match[1], db: Number(match[2] ?? 0) };
 }

@@ -6,7 +6,9 @@ import { dateTimeText, durationText } from '../rendering/time.ts';
 import { unavailableText } from '../rendering/unavailable-text.ts';
 import { tellIncident } from '../story/incident-story.ts';
 import { askWhatItWaitsFor } from '../story/what-it-waits-for.ts';
+import { byHand, byHandOptions } from './by-hand.ts';
 import { evidenceText } from './engine.ts';
+import { outcomeText } from './outcome.ts';
 
 const id = { name: 'incident', help: 'the id of the incident' };
 
@@ -45,6 +47,18 @@ export const incidentCommands: readonly Command[] = [
       const request = { incident: args.positional('incident') };
       const { reply, json } = await withBus((session) => session.ask('incident.get', request));
       print(json, () => incidentText(paint, reply.incident, Date.now()));
+    },
+  },
+  {
+    name: 'incident acknowledge',
+    sends: 'incident.acknowledge',
+    positionals: [id],
+    options: byHandOptions,
+    examples: ["salvor incident acknowledge inc-7f3a --reason 'the cable is changed' --by alice"],
+    async run({ args, paint, print, withBus }) {
+      const request = { incident: args.positional('incident'), ...byHand(args) };
+      const { reply, json } = await withBus((session) => session.ask('incident.acknowledge', request));
+      print(json, () => outcomeText(paint, reply));
     },
   },
   {

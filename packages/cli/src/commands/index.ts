@@ -4,10 +4,13 @@ import { busCommands } from './bus.ts';
 import { clusterCommands } from './cluster.ts';
 import { decodeCommand } from './decode.ts';
 import { engineCommands } from './engine.ts';
+import { engineOrderCommands } from './engine-orders.ts';
 import { eventsCommand } from './events.ts';
+import { downtimeCommands, healingCommands } from './healing.ts';
 import { hookCommands } from './hook.ts';
 import { incidentCommands } from './incident.ts';
 import { operationCommands } from './operation.ts';
+import { repairCommands } from './repair.ts';
 import { serverCommands } from './server.ts';
 import { sourceCommands } from './source.ts';
 import { statusCommand } from './status.ts';
@@ -20,7 +23,11 @@ export const allCommands: readonly Command[] = [
   eventsCommand,
   ...vdiskCommands,
   ...engineCommands,
+  ...engineOrderCommands,
   ...incidentCommands,
+  ...repairCommands,
+  ...healingCommands,
+  ...downtimeCommands,
   ...clusterCommands,
   ...operationCommands,
   ...hookCommands,

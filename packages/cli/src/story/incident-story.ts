@@ -1,5 +1,5 @@
 /** An incident told in sentences: who saw it, who decided what on which evidence, how long each step took. */
-import type { IncidentDescription, IncidentTransition } from '@salvor/contracts';
+import type { IncidentDescription, IncidentTransition, VdiskRepair } from '@salvor/contracts';
 import { counted, printable } from '../rendering/text.ts';
 import { clockText, dateTimeText, durationText } from '../rendering/time.ts';
 
@@ -15,6 +15,7 @@ export function tellIncident(incident: IncidentDescription, now: number): string
     ...verdict(incident),
     ...incident.history.map((step, index) => transition(step, incident, index)),
     ...repairs(incident),
+    ...byHand(incident),
   ].sort((a, b) => a.at - b.at);
   const told = happenings.flatMap(({ at, lines: [first = '', ...rest] }) => [
     `${clockText(at)}Z  ${sinceStart(incident, at)}  ${first}`,
@@ -96,13 +97,40 @@ function transition(
   };
 }
 
-function repairs({ repairs: done }: IncidentDescription): Happening[] {
-  return done.map(({ vdisk, server, copiedBlocks, dirtyBlocks, repairMs, at }) => ({
-    at,
-    lines: [
-      `${printable(server)} repaired vdisk ${printable(vdisk)}: ${copiedBlocks} of ${counted(dirtyBlocks, 'block')} copied in ${durationText(repairMs)}.`,
-    ],
-  }));
+function repairs({ repairs: done, earlierRepairs }: IncidentDescription): Happening[] {
+  const told = (
+    { vdisk, server, copiedBlocks, dirtyBlocks, repairMs, attempt }: VdiskRepair,
+    isLast: boolean,
+  ) => {
+    const which = isLast ? '' : `, in attempt ${attempt}, which did not end`;
+    return `${printable(server)} repaired vdisk ${printable(vdisk)}: ${copiedBlocks} of ${counted(dirtyBlocks, 'block')} copied in ${durationText(repairMs)}${which}.`;
+  };
+  return [
+    ...earlierRepairs.map((repair) => ({ at: repair.at, lines: [told(repair, false)] })),
+    ...done.map((repair) => ({ at: repair.at, lines: [told(repair, true)] })),
+  ];
+}
+
+/** What moved the engine is told with its move, in the same words. */
+function byHand({ actions, history, lost, outcome }: IncidentDescription): Happening[] {
+  const moves = new Set(history.map(({ operation }) => operation));
+  const orders = actions
+    .filter(({ operation }) => !moves.has(operation))
+    .map(({ at, by, action, reason, operation }) => ({
+      at,
+      lines: [
+        `${printable(by)} gave the command ${printable(action)}: ${sentence(reason)}`,
+        `by ${printable(by)}, operation ${printable(operation)}`,
+      ],
+    }));
+  const end = history.at(-1)?.at;
+  if (lost.length === 0 || outcome === undefined || end === undefined) return orders;
+  const each = lost.map(({ vdisk, blocks, atMost, detail }) => {
+    const bound = atMost === undefined ? 'not known how much' : `at most ${counted(atMost, 'block')}`;
+    const what = blocks === undefined ? bound : counted(blocks, 'block');
+    return `- vdisk ${printable(vdisk)}: ${what} (${printable(detail)})`;
+  });
+  return [...orders, { at: end, lines: ['What the engine missed was given up:', ...each] }];
 }
 
 function ending(incident: IncidentDescription, now: number): string {
@@ -112,12 +140,13 @@ function ending(incident: IncidentDescription, now: number): string {
     return `The incident is over: ${printable(outcome ?? 'closed')} after ${durationText(closedAt - openedAt)}${by}.`;
   }
   const last = incident.history.at(-1)?.at ?? openedAt;
-  return `Now (${durationText(now - last)} later): ${waitsFor(incident, done.length)}`;
+  const waits = incident.waitsFor === undefined ? '' : ` It waits for: ${sentence(incident.waitsFor)}`;
+  return `Now (${durationText(now - last)} later): ${waitsFor(incident, done.length)}${waits}`;
 }
 
 /** What has to happen next. Statuses of DESIGN section "Healing". */
 function waitsFor(
-  { status, verdict: given, replacement }: IncidentDescription,
+  { status, verdict: given, replacement, hold }: IncidentDescription,
   repairedVdisks: number,
 ): string {
   const far = `${counted(repairedVdisks, 'vdisk')} repaired in this attempt`;
@@ -129,6 +158,7 @@ function waitsFor(
       return `its blocks are being rebuilt ${where}; the incident ends when every vdisk of the cluster is repaired (${far}).`;
     }
     case 'offline':
+      if (hold !== undefined) return 'it is held offline and its partner serves.';
       if (given === undefined) return "it waits for a verdict; 'salvor engine verdict' gives one by hand.";
       return given.verdict === 'permanent' && replacement === undefined
         ? 'it waits for a spare: the engine is lost and the cluster has none left.'

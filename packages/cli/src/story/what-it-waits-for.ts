@@ -11,8 +11,9 @@ export async function askWhatItWaitsFor(
   { ask }: Pick<Session, 'ask'>,
   incident: IncidentDescription,
 ): Promise<string[]> {
-  const { address, db, status, verdict, closedAt } = incident;
-  if (closedAt !== undefined) return [];
+  const { address, db, status, verdict, closedAt, hold } = incident;
+  // What is held back is said by the incident itself.
+  if (closedAt !== undefined || hold !== undefined) return [];
   if (status !== 'offline') {
     return ask('vdisk.list', {}).then(
       ({ reply }) => missingRepairs(incident, reply.vdisks),

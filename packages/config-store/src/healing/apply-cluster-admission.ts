@@ -10,7 +10,9 @@ import {
   type ClusterAdmissionState,
   type ClusterCreateRequest,
   decideClusterCreate,
+  decideSpareRemove,
   decideSparesAdd,
+  type SpareRemoveRequest,
   type SparesAddRequest,
 } from './cluster-admission.ts';
 import { ClusterIndex, readClusterShapes } from './cluster-index.ts';
@@ -67,6 +69,19 @@ export async function addSpares(
   const canonical = canonicalRequest('cluster.add-spares', { ...request });
   return admit(store, request.cluster, 'cluster.add-spares', canonical, options, (state, cause) =>
     decideSparesAdd(state, request, canonical, cause),
+  );
+}
+
+/** Takes an idle spare out of a cluster. Throws as createCluster. */
+export async function removeSpare(
+  store: ConfigStore,
+  request: SpareRemoveRequest,
+  options: AdmissionOptions,
+): Promise<ClusterAdmissionResult> {
+  const { cluster, address } = request;
+  const canonical = canonicalRequest('cluster.remove-spare', { cluster, address });
+  return admit(store, cluster, 'cluster.remove-spare', canonical, options, (state, cause) =>
+    decideSpareRemove(state, request, canonical, cause),
   );
 }
 

@@ -50,7 +50,11 @@ export interface EngineStatusResult {
   /** The engine's last change of status, when there was one. */
   readonly transition?: EngineStatusChangedPayload;
   /** Of an operation that was applied before: what came of it then, whatever has happened since. */
-  readonly before?: { readonly incident?: string | undefined; readonly status?: string | undefined };
+  readonly before?: {
+    readonly incident?: string | undefined;
+    readonly status?: string | undefined;
+    readonly replacement?: string | undefined;
+  };
   /** To publish now: what they tell is stored. */
   readonly effects: readonly HealingEvent[];
 }
@@ -78,6 +82,16 @@ export async function applyEngineStatus(
     results.push(await applyIn(store, cluster, input, operation, options));
   }
   return weightiest(results) ?? nowhere(input);
+}
+
+/** What {@link applyEngineStatus} would answer now; changes nothing. Throws as applyEngineStatus. */
+export async function previewEngineStatus(
+  store: ConfigStore,
+  input: EngineStatusInput,
+  options: ApplyEngineStatusOptions = {},
+): Promise<EngineStatusResult> {
+  const readOnly: ConfigStore = { ...store, transact: async () => ({ ok: true, revision: '0' }) };
+  return applyEngineStatus(readOnly, input, options);
 }
 
 async function applyIn(
@@ -143,7 +157,11 @@ async function endOwners(store: ConfigStore, vdisks: readonly string[]): Promise
 }
 
 /** What the mark of an operation says of its effect. */
-const answerSchema = z.object({ incident: z.string().optional(), status: z.string().optional() });
+const answerSchema = z.object({
+  incident: z.string().optional(),
+  status: z.string().optional(),
+  replacement: z.string().optional(),
+});
 
 export function writesOf(
   { state }: Pick<ClusterSnapshot, 'state'>,
@@ -204,14 +222,21 @@ export function writesOf(
   }
   // What waits has not had its effect: the same operation may finish it.
   if (outcome === 'applied' && code !== 'waiting-for-spare' && code !== 'spread-hindered') {
-    const status = lastTransition(effects)?.to ?? incident?.status;
+    const status = code === 'spare-retired' ? 'retired' : (lastTransition(effects)?.to ?? incident?.status);
     const mark = markOf({
       operation,
       kind: `engine-status.${input.kind}`,
       request: requestOf(input),
       outcome: 'applied',
       reason,
-      answer: { cluster, shard, incident: incident?.id, attempt: incident?.attempt, status },
+      answer: {
+        cluster,
+        shard,
+        incident: incident?.id,
+        attempt: incident?.attempt,
+        status,
+        replacement: incident?.replacement?.address,
+      },
       at: next.record.updatedAt,
     });
     puts.push(mark);
@@ -262,7 +287,10 @@ function requestOf(input: EngineStatusInput): string {
     case 'cancel-repair':
       return canonicalRequest(input.kind, { incident: input.incident });
     case 'retry-repair':
-      return canonicalRequest(input.kind, { incident: input.incident, vdisk: input.vdisk });
+      return canonicalRequest(input.kind, {
+        ...{ incident: input.incident, vdisk: input.vdisk },
+        resumes: input.resumes === true ? true : undefined,
+      });
   }
 }
 

@@ -21,6 +21,12 @@ export interface SparesAddRequest {
   readonly spares: readonly EngineRef[];
 }
 
+export interface SpareRemoveRequest {
+  readonly cluster: string;
+  readonly address: string;
+  readonly reason: string;
+}
+
 export interface KnownCluster {
   readonly cluster: string;
   readonly storage: ClusterStorage;
@@ -44,7 +50,8 @@ export type ClusterAdmissionCode =
   | 'address-in-use'
   | 'cluster-exists'
   | 'unknown-cluster'
-  | 'partner-refused';
+  | 'partner-refused'
+  | 'not-a-spare';
 
 export interface ClusterAdmission {
   readonly outcome: 'applied' | 'already' | 'refused';
@@ -162,6 +169,26 @@ export function decideSparesAdd(
   };
   const reason = `${[...added].join(', ')} ${added.size === 1 ? 'is a spare' : 'are spares'} of ${cluster} now`;
   return { outcome: 'applied', code: 'admitted', reason, records: new Map([[cluster, record]]) };
+}
+
+export function decideSpareRemove(
+  state: ClusterAdmissionState,
+  { cluster, address, reason }: SpareRemoveRequest,
+  canonical: string,
+  cause: AdmissionCause,
+): ClusterAdmission {
+  const repeat = repeated(state.mark, canonical);
+  if (repeat !== null) return repeat;
+  const record = state.clusters.find((other) => other.cluster === cluster)?.record;
+  if (record === undefined) return refuse('unknown-cluster', `there is no cluster ${cluster} of Salvor`);
+  const spares = record.spares.filter((spare) => spare.address !== address);
+  if (spares.length === record.spares.length) {
+    const named = record.spares.map((spare) => spare.address).join(', ') || 'none';
+    return refuse('not-a-spare', `${address} is no idle spare of ${cluster}; its spares: ${named}`);
+  }
+  const next = { ...record, spares, updatedAt: cause.at, operation: cause.operation };
+  const what = `${address} is no spare of ${cluster} any more: ${reason}`;
+  return { outcome: 'applied', code: 'admitted', reason: what, records: new Map([[cluster, next]]) };
 }
 
 function unfitEngine(

@@ -37,7 +37,7 @@ export function decideTakeOffline(
       const dark = order.force ? undefined : darkened(state, shard, order.vdisks);
       if (dark === undefined) return goOffline(state, shard, order, nowMs);
       const advice = 'bring its partner back first, or give --force';
-      return refused('data-unavailable', `without ${order.address} ${dark}; ${advice}`, shard);
+      return refused('last-member', `without ${order.address} ${dark}; ${advice}`, shard);
     }
   }
 }

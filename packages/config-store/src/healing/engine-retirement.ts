@@ -36,7 +36,7 @@ export function decideRetirement(
   if (dark !== undefined) {
     const advice = 'its data can be moved only from a second copy that is online';
     return refused(
-      order.vdisks.single.length > 0 ? 'only-copy' : 'data-unavailable',
+      order.vdisks.single.length > 0 ? 'only-copy' : 'last-member',
       `${address} cannot be retired: ${dark}; ${advice}`,
       shard,
     );

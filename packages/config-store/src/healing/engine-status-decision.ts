@@ -107,7 +107,7 @@ export type EngineStatusCode =
   | 'held'
   | 'healing-paused'
   | 'downtime'
-  | 'data-unavailable'
+  | 'last-member'
   | 'only-copy'
   | 'stale-engine'
   | 'under-rebuild'

@@ -104,7 +104,9 @@ function beginDowntime(
   const running = state.controls.downtimes.filter((one) => one.until > nowMs);
   const before = running.find((one) => one.address === address);
   if (before !== undefined && before.until >= until) {
-    return same(`${what} has a downtime of ${before.by} that ends no earlier, at ${before.until}`);
+    return same(
+      `${what} has a downtime of ${before.by} that ends no earlier, at ${new Date(before.until).toISOString()}`,
+    );
   }
   const others = running.filter((one) => one !== before);
   if (others.length >= downtimesMax) {

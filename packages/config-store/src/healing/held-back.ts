@@ -31,7 +31,7 @@ export function heldBack(
   }
   const downtime = downtimeOf(cluster?.downtimes ?? [], address, nowMs);
   if (downtime === undefined) return undefined;
-  const reason = `${downtime.by} announced a downtime of ${downtime.address ?? state.cluster} (${downtime.reason}): the verdict on ${address} is applied after it, at ${downtime.until}`;
+  const reason = `${downtime.by} announced a downtime of ${downtime.address ?? state.cluster} (${downtime.reason}): the verdict on ${address} is applied after it, at ${new Date(downtime.until).toISOString()}`;
   return refused('downtime', reason, shard);
 }
 

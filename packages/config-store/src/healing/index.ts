@@ -4,6 +4,8 @@ export {
   type ApplyEngineStatusOptions,
   applyEngineStatus,
   type EngineStatusResult,
+  ownersComparedMax,
+  previewEngineStatus,
 } from './apply-engine-status.ts';
 export * from './apply-healing-control.ts';
 export { spreadHindrance } from './apply-spread-hindrance.ts';
@@ -29,6 +31,7 @@ export type {
 export { reportEngineFailure } from './failure-burst.ts';
 export { downtimeMsMax, type HealingControlInput } from './healing-control.ts';
 export type * from './healing-events.ts';
+export { healingPause, healingPauseKeys } from './healing-pause.ts';
 export { downtimeOf, type FlappingPolicy, holdSentence } from './held-back.ts';
 export { InvariantError } from './invariant.ts';
 export { canonicalRequest, markOf, repeatOf, reusedReason } from './operation-mark.ts';

@@ -60,6 +60,8 @@ export interface RetryRepair extends Order {
   readonly incident: string;
   /** Only of this vdisk, whose owner is to try again at once. */
   readonly vdisk?: string;
+  /** Only of a repair that was cancelled. */
+  readonly resumes?: boolean;
   /** Vdisks with a repair on record in the attempt that is open. */
   readonly repaired: ReadonlySet<string>;
 }

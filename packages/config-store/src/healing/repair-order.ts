@@ -82,6 +82,7 @@ export function decideRepairRetry(
     const noted = withAction(released(incident), 'repair.resume', { ...cause, reason });
     return judgedAgain({ state, events: [] }, noted, hold.verdict ?? 'temporary', cause);
   }
+  if (order.resumes === true) return already(`the repair of ${address} is under way in ${id}`, incident);
   if (vdisk !== undefined) {
     if (order.repaired.has(vdisk))
       return already(`${vdisk} is repaired in attempt ${incident.attempt} of ${id}`, incident);

@@ -118,7 +118,7 @@ describe('an engine taken offline', () => {
 
   it('is refused while its partner is not online, unless forced', () => {
     const state = withPartnerDown(pairOfClusters(), 'partner');
-    assert.equal(refusal(state, order('take-offline')), 'data-unavailable');
+    assert.equal(refusal(state, order('take-offline')), 'last-member');
     assert.equal(status(apply(state, order('take-offline', { force: true }))), 'offline');
     assert.equal(
       status(apply(state, order('take-offline', { vdisks: { single: [], mirrored: [] } }))),
@@ -129,7 +129,7 @@ describe('an engine taken offline', () => {
 
   it('is refused while it has the only copy of something', () => {
     const single = { vdisks: { single: ['v9'], mirrored: [] } };
-    assert.equal(refusal(pairOfClusters(), order('take-offline', single)), 'data-unavailable');
+    assert.equal(refusal(pairOfClusters(), order('take-offline', single)), 'last-member');
   });
 
   it('comes back through a repair, or as it is when it missed nothing', () => {
@@ -226,7 +226,7 @@ describe('an engine that is retired', () => {
       refusal(pairOfClusters(), order('retire', { vdisks: { single: ['v9'], mirrored: [] } })),
       'only-copy',
     );
-    assert.equal(refusal(withPartnerDown(pairOfClusters(), 'partner'), order('retire')), 'data-unavailable');
+    assert.equal(refusal(withPartnerDown(pairOfClusters(), 'partner'), order('retire')), 'last-member');
   });
 
   it('as an idle spare just goes', () => {

@@ -152,6 +152,166 @@ export interface ClusterListReplyInit {
 export type ClusterListRequest = Record<string, never>;
 export type ClusterListRequestInit = ClusterListRequest;
 
+/** The cluster no longer has the spare. */
+export interface ClusterRemoveSpareReply {
+  /** Cluster id. */
+  cluster: string;
+  /** host:port of the engine. */
+  address: string;
+  /** Id of the operation that made the change. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type ClusterRemoveSpareReplyInit = ClusterRemoveSpareReply;
+
+/** Takes an idle spare out of a cluster. */
+export interface ClusterRemoveSpareRequest {
+  /** Cluster id. */
+  cluster: string;
+  /** host:port of the spare. */
+  address: string;
+  /** Why; kept in the audit trail. */
+  reason: string;
+  /** Who decides; default operator. */
+  by?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type ClusterRemoveSpareRequestInit = ClusterRemoveSpareRequest;
+
+/** The downtime has begun. */
+export interface DowntimeBeginReply {
+  /** Id of a cluster, or host:port of an engine. */
+  target: string;
+  /** The cluster, or that of the engine. */
+  cluster: string;
+  /** When it ends by itself, milliseconds since 1970 UTC. */
+  until?: number | undefined;
+  /** Id of the operation that made the change. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type DowntimeBeginReplyInit = DowntimeBeginReply;
+
+/** Announces maintenance: failures are recorded, and nothing is judged or repaired because of them until it ends, by itself after its time. */
+export interface DowntimeBeginRequest {
+  /** Id of a cluster, or host:port of an engine. */
+  target: string;
+  /** How long; at most 30 days. */
+  seconds: number;
+  /** Why; kept in the audit trail. */
+  reason: string;
+  /** Who decides; default operator. */
+  by?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type DowntimeBeginRequestInit = DowntimeBeginRequest;
+
+/** The downtime is over. */
+export interface DowntimeEndReply {
+  /** Id of a cluster, or host:port of an engine. */
+  target: string;
+  /** The cluster, or that of the engine. */
+  cluster: string;
+  /** Id of the operation that made the change. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type DowntimeEndReplyInit = DowntimeEndReply;
+
+/** Ends a downtime before its time: what is due goes on. */
+export interface DowntimeEndRequest {
+  /** Id of a cluster, or host:port of an engine. */
+  target: string;
+  /** Why; kept in the audit trail. */
+  reason: string;
+  /** Who decides; default operator. */
+  by?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type DowntimeEndRequestInit = DowntimeEndRequest;
+
+/** The downtimes. */
+export interface DowntimeListReply {
+  /** The one that ends first comes first. */
+  downtimes: Downtime[];
+}
+export interface DowntimeListReplyInit {
+  downtimes: readonly DowntimeInit[];
+}
+
+/** Lists the downtimes that have not ended. */
+export interface DowntimeListRequest {
+  /** Only those of this cluster. */
+  cluster?: string | undefined;
+}
+export type DowntimeListRequestInit = DowntimeListRequest;
+
+/** What was done, or would be. */
+export interface EngineBringOnlineReply {
+  /** host:port of the engine. */
+  address: string;
+  /** Engine status after the change. */
+  status: string;
+  /** The incident it is written in; absent when there is none. */
+  incident?: string | undefined;
+  /** What is given up, as far as it is known; empty when nothing is. */
+  lost: LostData[];
+  /** Nothing was changed. */
+  dryRun: boolean;
+  /** Id of the operation that made the change. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export interface EngineBringOnlineReplyInit {
+  address: string;
+  status: string;
+  incident?: string | undefined;
+  lost?: readonly LostDataInit[] | undefined;
+  dryRun?: boolean | undefined;
+  operation: string;
+  outcome: Outcome;
+  reason: string;
+}
+
+/** Brings an engine back that is offline: through a repair of what it missed, or as it is when it missed nothing. Refused when it is stale and nobody has what it missed. */
+export interface EngineBringOnlineRequest {
+  /** host:port of the engine. */
+  address: string;
+  /** Why; kept in the audit trail. */
+  reason: string;
+  /** Brings back a stale engine as it is, and gives up what it missed. */
+  acceptDataLoss: boolean;
+  /** Only says what would be done, and what would be lost. */
+  dryRun: boolean;
+  /** Who decides; default operator. */
+  by?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface EngineBringOnlineRequestInit {
+  address: string;
+  reason: string;
+  acceptDataLoss?: boolean | undefined;
+  dryRun?: boolean | undefined;
+  by?: string | undefined;
+  operationId?: string | undefined;
+}
+
 /** One storage engine. */
 export interface EngineGetReply {
   /** The engine. */
@@ -220,6 +380,46 @@ export interface EngineProbeRequestInit {
   db?: number | undefined;
 }
 
+/** The engine is on its way out. */
+export interface EngineReplaceReply {
+  /** host:port of the engine. */
+  address: string;
+  /** Engine status after the change. */
+  status: string;
+  /** The incident it is written in; absent when there is none. */
+  incident?: string | undefined;
+  /** host:port of the engine that takes its place. */
+  replacement?: string | undefined;
+  /** Id of the operation that made the change. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type EngineReplaceReplyInit = EngineReplaceReply;
+
+/** Replaces an engine by a given one: that is made a spare, if it is none, and is filled from the partner. */
+export interface EngineReplaceRequest {
+  /** host:port of the engine. */
+  address: string;
+  /** The engine that takes the place: empty, and in no cluster, or an idle spare of this one. */
+  with: EngineAddress;
+  /** Why; kept in the audit trail. */
+  reason: string;
+  /** Who decides; default operator. */
+  by?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface EngineReplaceRequestInit {
+  address: string;
+  with: EngineAddressInit;
+  reason: string;
+  by?: string | undefined;
+  operationId?: string | undefined;
+}
+
 /** The report was taken. */
 export interface EngineReportFailureReply {
   /** host:port of the engine. */
@@ -249,6 +449,38 @@ export interface EngineReportFailureRequest {
   operationId?: string | undefined;
 }
 export type EngineReportFailureRequestInit = EngineReportFailureRequest;
+
+/** The engine is on its way out. */
+export interface EngineRetireReply {
+  /** host:port of the engine. */
+  address: string;
+  /** Engine status after the change. */
+  status: string;
+  /** The incident it is written in; absent when there is none. */
+  incident?: string | undefined;
+  /** host:port of the spare that takes its place; absent for an idle spare. */
+  replacement?: string | undefined;
+  /** Id of the operation that made the change. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type EngineRetireReplyInit = EngineRetireReply;
+
+/** Removes an engine as planned: a spare is filled from its partner and takes its place, then it is out of the cluster. An idle spare just goes. */
+export interface EngineRetireRequest {
+  /** host:port of the engine. */
+  address: string;
+  /** Why; kept in the audit trail. */
+  reason: string;
+  /** Who decides; default operator. */
+  by?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type EngineRetireRequestInit = EngineRetireRequest;
 
 /** The verdict was given. */
 export interface EngineSetVerdictReply {
@@ -281,6 +513,112 @@ export interface EngineSetVerdictRequest {
   operationId?: string | undefined;
 }
 export type EngineSetVerdictRequestInit = EngineSetVerdictRequest;
+
+/** The engine is offline. */
+export interface EngineTakeOfflineReply {
+  /** host:port of the engine. */
+  address: string;
+  /** Engine status after the change. */
+  status: string;
+  /** The incident it is written in; absent when there is none. */
+  incident?: string | undefined;
+  /** Id of the operation that made the change. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type EngineTakeOfflineReplyInit = EngineTakeOfflineReply;
+
+/** Takes an engine out of service; its partner serves. It stays offline, whatever is found, until engine.bring-online. Refused when data would become unavailable. */
+export interface EngineTakeOfflineRequest {
+  /** host:port of the engine. */
+  address: string;
+  /** Why; kept in the audit trail. */
+  reason: string;
+  /** Although data becomes unavailable. */
+  force: boolean;
+  /** Who decides; default operator. */
+  by?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface EngineTakeOfflineRequestInit {
+  address: string;
+  reason: string;
+  force?: boolean | undefined;
+  by?: string | undefined;
+  operationId?: string | undefined;
+}
+
+/** Healing is paused. */
+export interface HealingPauseReply {
+  /** Only of this cluster; default all. */
+  cluster?: string | undefined;
+  /** Id of the operation that made the change. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type HealingPauseReplyInit = HealingPauseReply;
+
+/** Pauses healing: no verdict of an analyzer is applied, and repairs stop copying. Failures are recorded as ever, and partners serve. */
+export interface HealingPauseRequest {
+  /** Only of this cluster; default all. */
+  cluster?: string | undefined;
+  /** Why; kept in the audit trail. */
+  reason: string;
+  /** Who decides; default operator. */
+  by?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type HealingPauseRequestInit = HealingPauseRequest;
+
+/** Healing goes on. */
+export interface HealingResumeReply {
+  /** Only of this cluster; default all. */
+  cluster?: string | undefined;
+  /** Id of the operation that made the change. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type HealingResumeReplyInit = HealingResumeReply;
+
+/** Ends a pause: what is due goes on. */
+export interface HealingResumeRequest {
+  /** Only of this cluster; default all. */
+  cluster?: string | undefined;
+  /** Why; kept in the audit trail. */
+  reason: string;
+  /** Who decides; default operator. */
+  by?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type HealingResumeRequestInit = HealingResumeRequest;
+
+/** What is held back. */
+export interface HealingStatusReply {
+  /** The pause of all healing. */
+  everywhere?: HealingPause | undefined;
+  /** Every cluster. */
+  clusters: HealingOfCluster[];
+}
+export interface HealingStatusReplyInit {
+  everywhere?: HealingPauseInit | undefined;
+  clusters: readonly HealingOfClusterInit[];
+}
+
+/** What is held back: pauses, downtimes, and engines that are held offline. */
+export type HealingStatusRequest = Record<string, never>;
+export type HealingStatusRequestInit = HealingStatusRequest;
 
 /** Hooks. */
 export interface HookListReply {
@@ -323,6 +661,34 @@ export interface HookTestRequest {
   operationId?: string | undefined;
 }
 export type HookTestRequestInit = HookTestRequest;
+
+/** The incident is acknowledged. */
+export interface IncidentAcknowledgeReply {
+  /** Incident id. */
+  incident: string;
+  /** Engine status after the change. */
+  status: string;
+  /** Id of the operation that made the change. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type IncidentAcknowledgeReplyInit = IncidentAcknowledgeReply;
+
+/** Says that somebody has seen an incident. An engine that is held offline because it keeps failing is judged again. */
+export interface IncidentAcknowledgeRequest {
+  /** Incident id. */
+  incident: string;
+  /** Why; kept in the audit trail. */
+  reason: string;
+  /** Who decides; default operator. */
+  by?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type IncidentAcknowledgeRequestInit = IncidentAcknowledgeRequest;
 
 /** One incident. */
 export interface IncidentGetReply {
@@ -479,6 +845,108 @@ export interface OperationResumeRequest {
   operationId?: string | undefined;
 }
 export type OperationResumeRequestInit = OperationResumeRequest;
+
+/** The repair is stopped. */
+export interface RepairCancelReply {
+  /** Incident id. */
+  incident: string;
+  /** Engine status after the change. */
+  status: string;
+  /** Id of the operation that made the change. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type RepairCancelReplyInit = RepairCancelReply;
+
+/** Stops a repair: the engine is offline again, and what it misses stays marked on its partner. It goes on with repair.resume. A spare that was being filled is given up. */
+export interface RepairCancelRequest {
+  /** Incident id. */
+  incident: string;
+  /** Why; kept in the audit trail. */
+  reason: string;
+  /** Who decides; default operator. */
+  by?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type RepairCancelRequestInit = RepairCancelRequest;
+
+/** The repairs. */
+export interface RepairListReply {
+  /** In the order of incidents and vdisks. */
+  repairs: RepairState[];
+}
+export interface RepairListReplyInit {
+  repairs: readonly RepairStateInit[];
+}
+
+/** Lists the repairs that open incidents wait for, one for each vdisk. */
+export interface RepairListRequest {
+  /** Only those of this cluster. */
+  cluster?: string | undefined;
+}
+export type RepairListRequestInit = RepairListRequest;
+
+/** The repair goes on. */
+export interface RepairResumeReply {
+  /** Incident id. */
+  incident: string;
+  /** Engine status after the change. */
+  status: string;
+  /** Id of the operation that made the change. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type RepairResumeReplyInit = RepairResumeReply;
+
+/** Goes on with a cancelled repair. */
+export interface RepairResumeRequest {
+  /** Incident id. */
+  incident: string;
+  /** Why; kept in the audit trail. */
+  reason: string;
+  /** Who decides; default operator. */
+  by?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type RepairResumeRequestInit = RepairResumeRequest;
+
+/** The repair goes on. */
+export interface RepairRetryReply {
+  /** Incident id. */
+  incident: string;
+  /** Engine status after the change. */
+  status: string;
+  /** Id of the operation that made the change. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type RepairRetryReplyInit = RepairRetryReply;
+
+/** Begins a repair that is under way anew, or goes on with a cancelled one. */
+export interface RepairRetryRequest {
+  /** Incident id. */
+  incident: string;
+  /** Only of this vdisk: its owner tries again at once. */
+  vdisk?: string | undefined;
+  /** Why; kept in the audit trail. */
+  reason: string;
+  /** Who decides; default operator. */
+  by?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type RepairRetryRequestInit = RepairRetryRequest;
 
 /** Log sources. */
 export interface SourceListReply {
@@ -1274,6 +1742,23 @@ export interface ClusterSummaryInit {
   unavailable?: readonly UnavailableShardInit[] | undefined;
 }
 
+/** Announced maintenance of a cluster or an engine. */
+export interface Downtime {
+  /** Cluster id. */
+  cluster: string;
+  /** host:port of the engine; absent when it is of the whole cluster. */
+  address?: string | undefined;
+  /** Begin, milliseconds since 1970 UTC. */
+  begunAt: number;
+  /** When it ends by itself, milliseconds since 1970 UTC. */
+  until: number;
+  /** Who announced it. */
+  by: string;
+  /** Why. */
+  reason: string;
+}
+export type DowntimeInit = Downtime;
+
 /** Where one storage engine listens. */
 export interface EngineAddress {
   /** host:port of the Redis-protocol server. */
@@ -1355,6 +1840,50 @@ export interface EvidenceInit {
   observer?: string | undefined;
 }
 
+/** What is held back on a cluster. */
+export interface HealingOfCluster {
+  /** Cluster id. */
+  cluster: string;
+  /** Absent when it is not paused. */
+  pause?: HealingPause | undefined;
+  /** Those that have not ended. */
+  downtimes: Downtime[];
+  /** Engines that are held offline. */
+  held: HeldEngine[];
+}
+export interface HealingOfClusterInit {
+  cluster: string;
+  pause?: HealingPauseInit | undefined;
+  downtimes?: readonly DowntimeInit[] | undefined;
+  held?: readonly HeldEngineInit[] | undefined;
+}
+
+/** Healing that somebody paused. */
+export interface HealingPause {
+  /** Who paused it. */
+  by: string;
+  /** Why. */
+  reason: string;
+  /** When, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type HealingPauseInit = HealingPause;
+
+/** An engine that stays offline until somebody says otherwise. */
+export interface HeldEngine {
+  /** host:port of the engine. */
+  address: string;
+  /** Its incident. */
+  incident: string;
+  /** Why. */
+  hold: IncidentHold;
+}
+export interface HeldEngineInit {
+  address: string;
+  incident: string;
+  hold: IncidentHoldInit;
+}
+
 /** A hook, as the coordinator that answers has it configured. */
 export interface HookDescription {
   /** Name. */
@@ -1424,6 +1953,16 @@ export interface IncidentDescription {
   repairs: VdiskRepair[];
   /** Shards without a live copy that this open incident is part of. */
   unavailable: UnavailableShard[];
+  /** Vdisks repaired in attempts before this one. */
+  earlierRepairs: VdiskRepair[];
+  /** Why it stays offline; absent when nobody holds it. */
+  hold?: IncidentHold | undefined;
+  /** What was done by hand, oldest first; bounded. */
+  actions: OperatorAction[];
+  /** What was given up to have it back. */
+  lost: LostData[];
+  /** What it waits for now, as a sentence; absent once it is closed. */
+  waitsFor?: string | undefined;
 }
 export interface IncidentDescriptionInit {
   incident: string;
@@ -1443,7 +1982,25 @@ export interface IncidentDescriptionInit {
   history: readonly IncidentTransitionInit[];
   repairs?: readonly VdiskRepairInit[] | undefined;
   unavailable?: readonly UnavailableShardInit[] | undefined;
+  earlierRepairs?: readonly VdiskRepairInit[] | undefined;
+  hold?: IncidentHoldInit | undefined;
+  actions?: readonly OperatorActionInit[] | undefined;
+  lost?: readonly LostDataInit[] | undefined;
+  waitsFor?: string | undefined;
 }
+
+/** Why an engine stays offline until somebody says otherwise. */
+export interface IncidentHold {
+  /** planned, flapping or cancelled. */
+  kind: string;
+  /** Who holds it; salvor for an engine that flaps. */
+  by: string;
+  /** Why. */
+  reason: string;
+  /** Since when, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type IncidentHoldInit = IncidentHold;
 
 /** Who reported an outage, and when. */
 export interface IncidentReporter {
@@ -1496,6 +2053,19 @@ export interface IncidentVerdictInit {
   at: number;
 }
 
+/** What a vdisk loses when a stale engine is brought back as it is. */
+export interface LostData {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Blocks that the engine misses; absent when nobody could be asked. */
+  blocks?: number | undefined;
+  /** Blocks that the shard has: no more can be lost. */
+  atMost?: number | undefined;
+  /** How that is known, as a sentence. */
+  detail: string;
+}
+export type LostDataInit = LostData;
+
 /** A command that was accepted, and what became of it. */
 export interface OperationDescription {
   /** Operation id. */
@@ -1541,8 +2111,56 @@ export interface OperationDescriptionInit {
   paused?: boolean | undefined;
 }
 
+/** Something that was done by hand. */
+export interface OperatorAction {
+  /** The command. */
+  action: string;
+  /** Who did it. */
+  by: string;
+  /** Why. */
+  reason: string;
+  /** Operation id. */
+  operation: string;
+  /** When, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type OperatorActionInit = OperatorAction;
+
 /** applied: this call made the change. already: the same operation, or another one, had made it before. */
 export type Outcome = 'applied' | 'already';
+
+/** The repair of one vdisk that an open incident waits for. */
+export interface RepairState {
+  /** Incident id. */
+  incident: string;
+  /** Attempt of the incident. */
+  attempt: number;
+  /** Cluster of the engine. */
+  cluster: string;
+  /** Its shard. */
+  shard: number;
+  /** host:port of the engine. */
+  address: string;
+  /** repair-tmp-outage or repair-final-outage; offline for a cancelled one. */
+  kind: string;
+  /** host:port of the spare that is filled. */
+  replacement?: string | undefined;
+  /** Vdisk id. */
+  vdisk: string;
+  /** repaired, repairing, waiting, paused or cancelled. */
+  state: string;
+  /** The NBD server that repairs, or repaired it; absent when nobody does. */
+  server?: string | undefined;
+  /** Blocks that were to be copied; absent until it is repaired. */
+  dirtyBlocks?: number | undefined;
+  /** Blocks that were copied; absent until it is repaired. */
+  copiedBlocks?: number | undefined;
+  /** How long it took, in milliseconds; absent until it is repaired. */
+  repairMs?: number | undefined;
+  /** What it waits for, as a sentence; empty when it is repaired. */
+  waitsFor: string;
+}
+export type RepairStateInit = RepairState;
 
 /** An engine that was replaced and serves no more. */
 export interface RetiredEngine {
@@ -1941,20 +2559,44 @@ export interface RecordTypes {
   readonly ClusterGetRequest: ClusterGetRequest;
   readonly ClusterListReply: ClusterListReply;
   readonly ClusterListRequest: ClusterListRequest;
+  readonly ClusterRemoveSpareReply: ClusterRemoveSpareReply;
+  readonly ClusterRemoveSpareRequest: ClusterRemoveSpareRequest;
+  readonly DowntimeBeginReply: DowntimeBeginReply;
+  readonly DowntimeBeginRequest: DowntimeBeginRequest;
+  readonly DowntimeEndReply: DowntimeEndReply;
+  readonly DowntimeEndRequest: DowntimeEndRequest;
+  readonly DowntimeListReply: DowntimeListReply;
+  readonly DowntimeListRequest: DowntimeListRequest;
+  readonly EngineBringOnlineReply: EngineBringOnlineReply;
+  readonly EngineBringOnlineRequest: EngineBringOnlineRequest;
   readonly EngineGetReply: EngineGetReply;
   readonly EngineGetRequest: EngineGetRequest;
   readonly EngineListReply: EngineListReply;
   readonly EngineListRequest: EngineListRequest;
   readonly EngineProbeReply: EngineProbeReply;
   readonly EngineProbeRequest: EngineProbeRequest;
+  readonly EngineReplaceReply: EngineReplaceReply;
+  readonly EngineReplaceRequest: EngineReplaceRequest;
   readonly EngineReportFailureReply: EngineReportFailureReply;
   readonly EngineReportFailureRequest: EngineReportFailureRequest;
+  readonly EngineRetireReply: EngineRetireReply;
+  readonly EngineRetireRequest: EngineRetireRequest;
   readonly EngineSetVerdictReply: EngineSetVerdictReply;
   readonly EngineSetVerdictRequest: EngineSetVerdictRequest;
+  readonly EngineTakeOfflineReply: EngineTakeOfflineReply;
+  readonly EngineTakeOfflineRequest: EngineTakeOfflineRequest;
+  readonly HealingPauseReply: HealingPauseReply;
+  readonly HealingPauseRequest: HealingPauseRequest;
+  readonly HealingResumeReply: HealingResumeReply;
+  readonly HealingResumeRequest: HealingResumeRequest;
+  readonly HealingStatusReply: HealingStatusReply;
+  readonly HealingStatusRequest: HealingStatusRequest;
   readonly HookListReply: HookListReply;
   readonly HookListRequest: HookListRequest;
   readonly HookTestReply: HookTestReply;
   readonly HookTestRequest: HookTestRequest;
+  readonly IncidentAcknowledgeReply: IncidentAcknowledgeReply;
+  readonly IncidentAcknowledgeRequest: IncidentAcknowledgeRequest;
   readonly IncidentGetReply: IncidentGetReply;
   readonly IncidentGetRequest: IncidentGetRequest;
   readonly IncidentListReply: IncidentListReply;
@@ -1971,6 +2613,14 @@ export interface RecordTypes {
   readonly OperationPauseRequest: OperationPauseRequest;
   readonly OperationResumeReply: OperationResumeReply;
   readonly OperationResumeRequest: OperationResumeRequest;
+  readonly RepairCancelReply: RepairCancelReply;
+  readonly RepairCancelRequest: RepairCancelRequest;
+  readonly RepairListReply: RepairListReply;
+  readonly RepairListRequest: RepairListRequest;
+  readonly RepairResumeReply: RepairResumeReply;
+  readonly RepairResumeRequest: RepairResumeRequest;
+  readonly RepairRetryReply: RepairRetryReply;
+  readonly RepairRetryRequest: RepairRetryRequest;
   readonly SourceListReply: SourceListReply;
   readonly SourceListRequest: SourceListRequest;
   readonly VdiskCloneReply: VdiskCloneReply;
@@ -2016,16 +2666,24 @@ export interface RecordTypes {
   readonly AuditEntry: AuditEntry;
   readonly ClusterDescription: ClusterDescription;
   readonly ClusterSummary: ClusterSummary;
+  readonly Downtime: Downtime;
   readonly EngineAddress: EngineAddress;
   readonly EngineDescription: EngineDescription;
   readonly EngineReplacement: EngineReplacement;
   readonly Evidence: Evidence;
+  readonly HealingOfCluster: HealingOfCluster;
+  readonly HealingPause: HealingPause;
+  readonly HeldEngine: HeldEngine;
   readonly HookDescription: HookDescription;
   readonly IncidentDescription: IncidentDescription;
+  readonly IncidentHold: IncidentHold;
   readonly IncidentReporter: IncidentReporter;
   readonly IncidentTransition: IncidentTransition;
   readonly IncidentVerdict: IncidentVerdict;
+  readonly LostData: LostData;
   readonly OperationDescription: OperationDescription;
+  readonly OperatorAction: OperatorAction;
+  readonly RepairState: RepairState;
   readonly RetiredEngine: RetiredEngine;
   readonly ScannedEngine: ScannedEngine;
   readonly ServedPair: ServedPair;
@@ -2058,20 +2716,44 @@ export interface RecordInits {
   readonly ClusterGetRequest: ClusterGetRequestInit;
   readonly ClusterListReply: ClusterListReplyInit;
   readonly ClusterListRequest: ClusterListRequestInit;
+  readonly ClusterRemoveSpareReply: ClusterRemoveSpareReplyInit;
+  readonly ClusterRemoveSpareRequest: ClusterRemoveSpareRequestInit;
+  readonly DowntimeBeginReply: DowntimeBeginReplyInit;
+  readonly DowntimeBeginRequest: DowntimeBeginRequestInit;
+  readonly DowntimeEndReply: DowntimeEndReplyInit;
+  readonly DowntimeEndRequest: DowntimeEndRequestInit;
+  readonly DowntimeListReply: DowntimeListReplyInit;
+  readonly DowntimeListRequest: DowntimeListRequestInit;
+  readonly EngineBringOnlineReply: EngineBringOnlineReplyInit;
+  readonly EngineBringOnlineRequest: EngineBringOnlineRequestInit;
   readonly EngineGetReply: EngineGetReplyInit;
   readonly EngineGetRequest: EngineGetRequestInit;
   readonly EngineListReply: EngineListReplyInit;
   readonly EngineListRequest: EngineListRequestInit;
   readonly EngineProbeReply: EngineProbeReplyInit;
   readonly EngineProbeRequest: EngineProbeRequestInit;
+  readonly EngineReplaceReply: EngineReplaceReplyInit;
+  readonly EngineReplaceRequest: EngineReplaceRequestInit;
   readonly EngineReportFailureReply: EngineReportFailureReplyInit;
   readonly EngineReportFailureRequest: EngineReportFailureRequestInit;
+  readonly EngineRetireReply: EngineRetireReplyInit;
+  readonly EngineRetireRequest: EngineRetireRequestInit;
   readonly EngineSetVerdictReply: EngineSetVerdictReplyInit;
   readonly EngineSetVerdictRequest: EngineSetVerdictRequestInit;
+  readonly EngineTakeOfflineReply: EngineTakeOfflineReplyInit;
+  readonly EngineTakeOfflineRequest: EngineTakeOfflineRequestInit;
+  readonly HealingPauseReply: HealingPauseReplyInit;
+  readonly HealingPauseRequest: HealingPauseRequestInit;
+  readonly HealingResumeReply: HealingResumeReplyInit;
+  readonly HealingResumeRequest: HealingResumeRequestInit;
+  readonly HealingStatusReply: HealingStatusReplyInit;
+  readonly HealingStatusRequest: HealingStatusRequestInit;
   readonly HookListReply: HookListReplyInit;
   readonly HookListRequest: HookListRequestInit;
   readonly HookTestReply: HookTestReplyInit;
   readonly HookTestRequest: HookTestRequestInit;
+  readonly IncidentAcknowledgeReply: IncidentAcknowledgeReplyInit;
+  readonly IncidentAcknowledgeRequest: IncidentAcknowledgeRequestInit;
   readonly IncidentGetReply: IncidentGetReplyInit;
   readonly IncidentGetRequest: IncidentGetRequestInit;
   readonly IncidentListReply: IncidentListReplyInit;
@@ -2088,6 +2770,14 @@ export interface RecordInits {
   readonly OperationPauseRequest: OperationPauseRequestInit;
   readonly OperationResumeReply: OperationResumeReplyInit;
   readonly OperationResumeRequest: OperationResumeRequestInit;
+  readonly RepairCancelReply: RepairCancelReplyInit;
+  readonly RepairCancelRequest: RepairCancelRequestInit;
+  readonly RepairListReply: RepairListReplyInit;
+  readonly RepairListRequest: RepairListRequestInit;
+  readonly RepairResumeReply: RepairResumeReplyInit;
+  readonly RepairResumeRequest: RepairResumeRequestInit;
+  readonly RepairRetryReply: RepairRetryReplyInit;
+  readonly RepairRetryRequest: RepairRetryRequestInit;
   readonly SourceListReply: SourceListReplyInit;
   readonly SourceListRequest: SourceListRequestInit;
   readonly VdiskCloneReply: VdiskCloneReplyInit;
@@ -2133,16 +2823,24 @@ export interface RecordInits {
   readonly AuditEntry: AuditEntryInit;
   readonly ClusterDescription: ClusterDescriptionInit;
   readonly ClusterSummary: ClusterSummaryInit;
+  readonly Downtime: DowntimeInit;
   readonly EngineAddress: EngineAddressInit;
   readonly EngineDescription: EngineDescriptionInit;
   readonly EngineReplacement: EngineReplacementInit;
   readonly Evidence: EvidenceInit;
+  readonly HealingOfCluster: HealingOfClusterInit;
+  readonly HealingPause: HealingPauseInit;
+  readonly HeldEngine: HeldEngineInit;
   readonly HookDescription: HookDescriptionInit;
   readonly IncidentDescription: IncidentDescriptionInit;
+  readonly IncidentHold: IncidentHoldInit;
   readonly IncidentReporter: IncidentReporterInit;
   readonly IncidentTransition: IncidentTransitionInit;
   readonly IncidentVerdict: IncidentVerdictInit;
+  readonly LostData: LostDataInit;
   readonly OperationDescription: OperationDescriptionInit;
+  readonly OperatorAction: OperatorActionInit;
+  readonly RepairState: RepairStateInit;
   readonly RetiredEngine: RetiredEngineInit;
   readonly ScannedEngine: ScannedEngineInit;
   readonly ServedPair: ServedPairInit;
@@ -2192,13 +2890,25 @@ export interface CommandRecords {
   readonly 'cluster.create': { readonly request: 'ClusterCreateRequest'; readonly reply: 'ClusterCreateReply' };
   readonly 'cluster.get': { readonly request: 'ClusterGetRequest'; readonly reply: 'ClusterGetReply' };
   readonly 'cluster.list': { readonly request: 'ClusterListRequest'; readonly reply: 'ClusterListReply' };
+  readonly 'cluster.remove-spare': { readonly request: 'ClusterRemoveSpareRequest'; readonly reply: 'ClusterRemoveSpareReply' };
+  readonly 'downtime.begin': { readonly request: 'DowntimeBeginRequest'; readonly reply: 'DowntimeBeginReply' };
+  readonly 'downtime.end': { readonly request: 'DowntimeEndRequest'; readonly reply: 'DowntimeEndReply' };
+  readonly 'downtime.list': { readonly request: 'DowntimeListRequest'; readonly reply: 'DowntimeListReply' };
+  readonly 'engine.bring-online': { readonly request: 'EngineBringOnlineRequest'; readonly reply: 'EngineBringOnlineReply' };
   readonly 'engine.get': { readonly request: 'EngineGetRequest'; readonly reply: 'EngineGetReply' };
   readonly 'engine.list': { readonly request: 'EngineListRequest'; readonly reply: 'EngineListReply' };
   readonly 'engine.probe': { readonly request: 'EngineProbeRequest'; readonly reply: 'EngineProbeReply' };
+  readonly 'engine.replace': { readonly request: 'EngineReplaceRequest'; readonly reply: 'EngineReplaceReply' };
   readonly 'engine.report-failure': { readonly request: 'EngineReportFailureRequest'; readonly reply: 'EngineReportFailureReply' };
+  readonly 'engine.retire': { readonly request: 'EngineRetireRequest'; readonly reply: 'EngineRetireReply' };
   readonly 'engine.set-verdict': { readonly request: 'EngineSetVerdictRequest'; readonly reply: 'EngineSetVerdictReply' };
+  readonly 'engine.take-offline': { readonly request: 'EngineTakeOfflineRequest'; readonly reply: 'EngineTakeOfflineReply' };
+  readonly 'healing.pause': { readonly request: 'HealingPauseRequest'; readonly reply: 'HealingPauseReply' };
+  readonly 'healing.resume': { readonly request: 'HealingResumeRequest'; readonly reply: 'HealingResumeReply' };
+  readonly 'healing.status': { readonly request: 'HealingStatusRequest'; readonly reply: 'HealingStatusReply' };
   readonly 'hook.list': { readonly request: 'HookListRequest'; readonly reply: 'HookListReply' };
   readonly 'hook.test': { readonly request: 'HookTestRequest'; readonly reply: 'HookTestReply' };
+  readonly 'incident.acknowledge': { readonly request: 'IncidentAcknowledgeRequest'; readonly reply: 'IncidentAcknowledgeReply' };
   readonly 'incident.get': { readonly request: 'IncidentGetRequest'; readonly reply: 'IncidentGetReply' };
   readonly 'incident.list': { readonly request: 'IncidentListRequest'; readonly reply: 'IncidentListReply' };
   readonly 'nbdserver.status': { readonly request: 'NbdserverStatusRequest'; readonly reply: 'NbdserverStatusReply' };
@@ -2207,6 +2917,10 @@ export interface CommandRecords {
   readonly 'operation.list': { readonly request: 'OperationListRequest'; readonly reply: 'OperationListReply' };
   readonly 'operation.pause': { readonly request: 'OperationPauseRequest'; readonly reply: 'OperationPauseReply' };
   readonly 'operation.resume': { readonly request: 'OperationResumeRequest'; readonly reply: 'OperationResumeReply' };
+  readonly 'repair.cancel': { readonly request: 'RepairCancelRequest'; readonly reply: 'RepairCancelReply' };
+  readonly 'repair.list': { readonly request: 'RepairListRequest'; readonly reply: 'RepairListReply' };
+  readonly 'repair.resume': { readonly request: 'RepairResumeRequest'; readonly reply: 'RepairResumeReply' };
+  readonly 'repair.retry': { readonly request: 'RepairRetryRequest'; readonly reply: 'RepairRetryReply' };
   readonly 'source.list': { readonly request: 'SourceListRequest'; readonly reply: 'SourceListReply' };
   readonly 'vdisk.clone': { readonly request: 'VdiskCloneRequest'; readonly reply: 'VdiskCloneReply' };
   readonly 'vdisk.create': { readonly request: 'VdiskCreateRequest'; readonly reply: 'VdiskCreateReply' };
