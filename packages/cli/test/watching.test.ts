@@ -40,6 +40,7 @@ describe('watching a real bus', () => {
   test('status --json has everything under its name', async () => {
     const { stdout } = await runInProcess(['status', '--json', '-s', services.url]);
     assert.deepEqual(Object.keys(JSON.parse(stdout) as object).sort(), [
+      'alerts',
       'clusters',
       'engines',
       'incidents',

@@ -1,3 +1,4 @@
+export * from './alerts/index.ts';
 export * from './cluster-directory.ts';
 export * from './cluster-storage.ts';
 export * from './collections/index.ts';

@@ -112,6 +112,23 @@ export const commandExamples: Readonly<
   Record<CommandName, { readonly request: PlainJsonObject; readonly reply: PlainJsonObject }>
 > = {
   ...operatorCommandExamples,
+  'alert.list': {
+    request: {},
+    reply: {
+      alerts: [
+        {
+          alert: 'repair-stuck:primary-1-4-loyw3v28',
+          kind: 'repair-stuck',
+          subject: 'primary-1-4-loyw3v28',
+          message: 'the repair of 10.100.0.1:22005 waits for vdisk v1, which nobody owns',
+          since: at - 60000,
+          raisedAt: at,
+          incident: 'primary-1-4-loyw3v28',
+          cluster: 'primary-1',
+        },
+      ],
+    },
+  },
   'audit.list': { request: { hook: 'page-operator', limit: 20 }, reply: { entries: [audited] } },
   'cluster.add-spares': {
     request: { cluster: 'primary-1', spares: [{ address: '10.100.0.9:22006' }] },
@@ -158,6 +175,7 @@ export const commandExamples: Readonly<
           engines: 2,
           enginesOnline: 2,
           spares: 1,
+          unavailable: [],
         },
       ],
     },

@@ -4,7 +4,18 @@ import type { PlainJsonObject } from './types.ts';
 
 const at = 1700000000000;
 
+const alert = {
+  alert: 'repair-stuck:primary-1-4-loyw3v28',
+  kind: 'repair-stuck',
+  subject: 'primary-1-4-loyw3v28',
+  message: 'the repair of 10.100.0.1:22005 waits for vdisk v1, which nobody owns',
+  incident: 'primary-1-4-loyw3v28',
+  cluster: 'primary-1',
+};
+
 export const eventExamples: Readonly<Record<EventType, PlainJsonObject>> = {
+  'alert.cleared': { ...alert, durationMs: 90_000, at },
+  'alert.raised': { ...alert, since: at - 60_000, at },
   'cluster.status-changed': {
     cluster: 'primary-1',
     from: 'healthy',

@@ -4,6 +4,8 @@ import type { EventPayloads, ServiceName } from './types.ts';
 
 /** The field of each event that is the last token of its subject, so that watchers can filter by it. */
 export const tokenFields = {
+  'alert.cleared': 'alert',
+  'alert.raised': 'alert',
   'cluster.status-changed': 'cluster',
   'engine.failure-reported': 'address',
   'engine.status-changed': 'address',
@@ -27,6 +29,7 @@ export const tokenFields = {
 
 /** Who answers each command, and which of them change something. */
 export const commandServices: Readonly<Record<CommandName, { service: ServiceName; mutating: boolean }>> = {
+  'alert.list': { service: 'repair-coordinator', mutating: false },
   'audit.list': { service: 'repair-coordinator', mutating: false },
   'cluster.add-spares': { service: 'repair-coordinator', mutating: true },
   'cluster.collect-garbage': { service: 'repair-coordinator', mutating: true },

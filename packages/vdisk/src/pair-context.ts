@@ -69,6 +69,19 @@ export interface RepairOutcome {
   readonly reason: string;
 }
 
+/** How far a repair that is under way has come. */
+export interface RepairState {
+  readonly incident: string;
+  readonly attempt: number;
+  readonly address: string;
+  /** Blocks in the dirty map when this try began; of a later try those that are left. */
+  readonly total: number;
+  /** Of these, how many were gone through. */
+  readonly done: number;
+  /** Steps of bringing content back that no block map has, in this try. */
+  readonly contentSteps: number;
+}
+
 export interface PairSettings extends IdleLinkSettings {
   readonly connectTimeoutMs: number;
   readonly commandTimeoutMs: number;

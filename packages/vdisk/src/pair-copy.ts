@@ -54,6 +54,11 @@ export class PairCopy {
     this.#options = options;
   }
 
+  /** Bits gone through so far. */
+  get copied(): number {
+    return this.#copied;
+  }
+
   /** Ends the copy: steps under way fail, and {@link run} rejects once all of them have ended. */
   stop(why: string): void {
     this.#fail(new Error(`the copy was stopped: ${why}`));

@@ -9,7 +9,7 @@ import { unixSocketOf } from './engine-socket.ts';
 import { EngineError, FencedError } from './errors.ts';
 import { attemptOf } from './member-record.ts';
 import type { Pair } from './pair.ts';
-import type { RepairDue, RepairOutcome } from './pair-context.ts';
+import type { RepairDue, RepairOutcome, RepairState } from './pair-context.ts';
 import { PairCopy } from './pair-copy.ts';
 import type { PairMember } from './pair-member.ts';
 import { decideRepairDue } from './repair-due.ts';
@@ -30,8 +30,26 @@ export class PairRepair {
   /** The copy that is under way, and the attempt it is for. */
   #copy: { copy: PairCopy; target: PairMember; attempt: string | null } | null = null;
 
+  /** Of the try that is under way. */
+  #current: {
+    target: PairMember;
+    due: RepairDue;
+    total: number;
+    copied: number;
+    contentSteps: number;
+  } | null = null;
+
   constructor(pair: Pair) {
     this.#pair = pair;
+  }
+
+  /** Null while nothing is being copied. */
+  get state(): RepairState | null {
+    if (this.#current === null) return null;
+    const { target, due, total, copied, contentSteps } = this.#current;
+    const { incident, attempt } = due;
+    const done = this.#copy?.copy.copied ?? copied;
+    return { incident, attempt, address: target.record.address, total, done, contentSteps };
   }
 
   /** Ends a copy that is no longer wanted, at once: until it has ended nothing else is done with its target. */
@@ -90,13 +108,16 @@ export class PairRepair {
     try {
       await this.#raiseEpoch(target);
       prepared = await this.#pair.exclusive(() => this.#prepare(target, source, attempt, preparation));
+      this.#current = { target, due, total: prepared.dirtyBlocks, copied: 0, contentSteps: 0 };
       counts = await this.#copyMarked({ job, target, source, attempt, preparation, how: prepared.how });
+      this.#current.copied = counts.copied;
       contents = await this.#repairContent(target, source, attempt);
       await this.#pair.exclusive(() => this.#finish(target, source, attempt));
     } catch (error) {
       this.#abandon(target, preparation);
       throw error;
     } finally {
+      this.#current = null;
       job.close();
     }
     this.#pair.changed();
@@ -115,7 +136,10 @@ export class PairRepair {
       pair: this.#pair,
       source,
       target,
-      assertWanted: () => this.#assertSame(target, attempt),
+      assertWanted: () => {
+        if (this.#current !== null) this.#current.contentSteps++;
+        this.#assertSame(target, attempt);
+      },
       onTarget: (work) => this.#blame(target, attempt, work),
     });
     return done === undefined ? '' : `; ${done}`;

@@ -8,7 +8,7 @@ import type { PartRead } from './gathered-reads.ts';
 import { IdleLinks } from './idle-links.ts';
 import { decideHistoryFit, decideLeftBehind, type HistoryFit } from './member-history.ts';
 import { confirmPair } from './pair-confirmation.ts';
-import type { MemberRecord, PairContext } from './pair-context.ts';
+import type { MemberRecord, PairContext, RepairState } from './pair-context.ts';
 import { PairMember } from './pair-member.ts';
 import { decidePairMode, isRequired, type MemberName, type PairMode } from './pair-mode.ts';
 import { PairRepair } from './pair-repair.ts';
@@ -77,6 +77,11 @@ export class Pair implements TurnEnd {
 
   get members(): PairMember[] {
     return [this.#members.primary, this.#members.slave].filter((m) => m !== null);
+  }
+
+  /** How far the repair of a member is; null while none is under way. */
+  get repairState(): RepairState | null {
+    return this.#repair.state;
   }
 
   get seq(): number {

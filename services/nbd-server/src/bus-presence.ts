@@ -75,6 +75,11 @@ export class BusPresence {
     this.#announce('vdisk.data-unavailable', { ...trouble, server: this.#owner.server, at: Date.now() });
   }
 
+  announceProgress(progress: EventInits['repair.progress']): void {
+    // Of what nobody hears now the next one says more.
+    if (this.#bus?.connected() === true) this.#announce('repair.progress', progress);
+  }
+
   async close(): Promise<void> {
     this.#abort.abort();
     await this.#bus?.close({ deadlineMs: 2_000 });

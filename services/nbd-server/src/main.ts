@@ -6,6 +6,7 @@ import { Bandwidth, RepairTurns, warmCopier } from '@salvor/vdisk';
 import { BusPresence } from './bus-presence.ts';
 import { IdleRepairs } from './idle-repairs.ts';
 import { type NbdServer, startNbdServer } from './nbd/server.ts';
+import { RepairReports } from './repair-reports.ts';
 import { mayScrub, scrubExecutor } from './scrub-executor.ts';
 import { registerMetrics } from './server-metrics.ts';
 import { nbdServerSettings } from './settings.ts';
@@ -83,6 +84,12 @@ await runService({
       atOnceMax: config.repairsAtOnce,
     });
     if (config.repairIdle) repairs.start();
+    const progress = new RepairReports({
+      ...{ store, server: owner.server, log },
+      states: () => exports.states(),
+      announce: (repair) => presence.announceProgress(repair),
+    });
+    progress.start();
     const scrubs = {
       ...{ store, server: owner.server, exports, log },
       bandwidthMib: config.scrubBandwidthMib,
@@ -105,6 +112,7 @@ await runService({
         { name: 'nbd clients', run: () => nbd.close({ deadlineMs: 5_000 }) },
         { name: 'operations', run: () => operations.stop() },
         { name: 'repairs', run: () => repairs.stop() },
+        { name: 'progress of repairs', run: () => progress.stop() },
         { name: 'takeovers', run: () => takeovers.stop() },
         { name: 'vdisks', run: () => exports.close() },
         { name: 'bus', run: () => presence.close() },

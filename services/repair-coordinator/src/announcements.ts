@@ -1,4 +1,7 @@
 import {
+  ALERTS_PREFIX,
+  type AlertRecord,
+  alertSchema,
   type Change,
   CLOSED_INCIDENTS_PREFIX,
   type ClosedIncident,
@@ -31,6 +34,7 @@ export const announcedPrefixes = [
   SALVOR_CLUSTERS_PREFIX,
   OPERATIONS_PREFIX,
   UNAVAILABLE_PREFIX,
+  ALERTS_PREFIX,
 ] as const;
 
 /** Incidents remembered, open and ended, so that nothing is told twice by one announcer. */
@@ -70,6 +74,8 @@ export class Announcements {
         return clusterAnnouncements(about.cluster, { key, entry, previous });
       case 'operation':
         return operationAnnouncements(key, entry.value);
+      case 'alert':
+        return alertAnnouncements({ key, entry, previous });
       case 'unavailable':
         return unavailableAnnouncements({ key, entry, previous });
       default:
@@ -128,6 +134,46 @@ function operationAnnouncements(key: string, value: string): Announcement[] {
   }
   const payload = { ...basics, code: status === 'cancelled' ? 'cancelled' : (work.code ?? 'failed') };
   return [{ id: `${operation}-failed`, type: 'operation.failed', payload }];
+}
+
+/** That it was raised, also when it is seen cleared already; and that it was cleared. */
+function alertAnnouncements({
+  key,
+  entry,
+  previous,
+}: Pick<Change, 'key' | 'entry' | 'previous'>): Announcement[] {
+  if (entry === null) return [];
+  const { raisedAt, clearedAt, since, ...record } = parseRecord(alertSchema, key, entry.value);
+  const { alert, kind, subject, message, incident, cluster, vdisk } = record;
+  const about = {
+    ...{ alert, kind, subject, message },
+    ...(incident === undefined ? {} : { incident }),
+    ...(cluster === undefined ? {} : { cluster }),
+    ...(vdisk === undefined ? {} : { vdisk }),
+  };
+  const before = previous === null ? null : readableAlert(key, previous.value);
+  const told: Announcement[] = [];
+  if (before?.raisedAt !== raisedAt)
+    told.push({
+      id: `${alert}-${raisedAt}-raised`,
+      type: 'alert.raised',
+      payload: { ...about, since, at: raisedAt },
+    });
+  if (clearedAt !== undefined && (before?.raisedAt !== raisedAt || before.clearedAt === undefined))
+    told.push({
+      id: `${alert}-${raisedAt}-cleared`,
+      type: 'alert.cleared',
+      payload: { ...about, durationMs: clearedAt - raisedAt, at: clearedAt },
+    });
+  return told;
+}
+
+function readableAlert(key: string, value: string): AlertRecord | null {
+  try {
+    return parseRecord(alertSchema, key, value);
+  } catch {
+    return null; // replaced by one that can be read
+  }
 }
 
 /** One for each vdisk and outage: a statement that is made again, with other counts, is not told again. */

@@ -33,6 +33,7 @@ import { describeUnavailable } from './unavailable/unavailable-description.ts';
 import type { EngineAccess } from './vdisk-blocks.ts';
 import { vdiskCommandHandlers } from './vdisk-commands.ts';
 import type { AskServer } from './vdisk-description.ts';
+import { alertCommandHandlers } from './watchdog/alert-commands.ts';
 
 export interface CommandsOptions {
   readonly store: ConfigStore;
@@ -124,6 +125,7 @@ export function commandHandlers({
     ...healingCommandHandlers(store),
     ...vdiskCommandHandlers({ store, access, announce, askServer }),
     ...hookCommandHandlers({ store, ...hooks }),
+    ...alertCommandHandlers(store),
     'engine.list': async ({ cluster }) => {
       const incidents = await openIncidents(store);
       const clusters =

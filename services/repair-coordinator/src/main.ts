@@ -13,6 +13,7 @@ import { consumeReports } from './reports.ts';
 import { dropOldRecords } from './retention.ts';
 import { coordinatorSettings } from './settings.ts';
 import { UnavailableWatch } from './unavailable/unavailable-watch.ts';
+import { Watchdog } from './watchdog/watchdog.ts';
 
 const RETENTION_INTERVAL_MS = 3_600_000;
 /** A server that does not say what it serves keeps nobody waiting for the rest. */
@@ -32,6 +33,18 @@ await runService({
     const access = { timeoutMs: engineTimeoutMs, password };
     const unavailable = new UnavailableWatch({ store, access, log });
     await unavailable.start();
+    const watchdog = new Watchdog({
+      ...{ store, log },
+      bounds: {
+        repairMs: config.stuckRepairMs,
+        verdictMs: config.stuckVerdictMs,
+        operationMs: config.stuckOperationMs,
+        takeoverMs: config.stuckTakeoverMs,
+        unhealthyMs: config.stuckUnhealthyMs,
+      },
+      raised: metrics.gauge('salvor_alerts', 'Alerts that are raised', ['kind']),
+    });
+    await watchdog.start();
     const hooks = await startHooks({ store, log, metrics, by: instance, file: config.hooksFile });
 
     starting('waits for NATS');
@@ -90,6 +103,7 @@ await runService({
         { name: 'commands', run: () => service.stop(3_000) },
         { name: 'operations', run: () => operations.stop() },
         { name: 'healing', run: () => healing.stop() },
+        { name: 'watchdog', run: () => watchdog.stop() },
         { name: 'unavailable data', run: () => unavailable.stop() },
         { name: 'hooks', run: () => hooks.stop() },
         { name: 'announcements', run: () => announcer.stop() },

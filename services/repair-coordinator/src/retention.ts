@@ -1,5 +1,7 @@
 import {
+  ALERTS_PREFIX,
   AUDIT_PREFIX,
+  alertSchema,
   CLOSED_INCIDENTS_PREFIX,
   type ConfigStore,
   ConfigValueError,
@@ -8,7 +10,9 @@ import {
   OPERATIONS_PREFIX,
   operationSchema,
   parseRecord,
+  REPAIR_PROGRESS_PREFIX,
   REPAIRS_PREFIX,
+  repairProgressSchema,
 } from '@salvor/config-store';
 import type { z } from 'zod';
 import { HOOK_CATCH_UP_MS } from './hooks/hook-runs.ts';
@@ -22,6 +26,10 @@ export const OPERATIONS_KEPT_MS: number = 7 * DAY_MS;
 export const HOOK_RUNS_KEPT_MS: number = 7 * DAY_MS;
 /** The latest so many, however short ago the others ended. */
 export const HOOK_RUNS_KEPT_MAX = 10_000;
+/** How long an alert can be read after it was cleared. */
+export const ALERTS_KEPT_MS: number = 7 * DAY_MS;
+/** A server that has not spoken of its repairs for so long died in the middle of them. */
+const REPAIR_PROGRESS_KEPT_MS = DAY_MS;
 /** Deletes per transaction. */
 const DELETES_MAX = 100;
 
@@ -39,6 +47,13 @@ export async function dropOldRecords(store: ConfigStore, now: number): Promise<n
     // What is under way is needed by whoever carries it out, however long that takes.
     if (work?.status === 'running') continue;
     if (now - (work?.endedAt ?? at) > OPERATIONS_KEPT_MS) old.push(key);
+  }
+  for (const { key, value } of (await store.list(ALERTS_PREFIX)).entries) {
+    if (now - (readable(alertSchema, key, value)?.clearedAt ?? now) > ALERTS_KEPT_MS) old.push(key);
+  }
+  for (const { key, value } of (await store.list(REPAIR_PROGRESS_PREFIX)).entries) {
+    if (now - (readable(repairProgressSchema, key, value)?.at ?? now) > REPAIR_PROGRESS_KEPT_MS)
+      old.push(key);
   }
   old.push(...(await oldHookRuns(store, now)));
   for (let from = 0; from < old.length; from += DELETES_MAX) {

@@ -9,6 +9,11 @@ export const coordinatorSettings: {
   hooksFile: Setting<string>;
   flappingFailures: Setting<number>;
   flappingWindowMs: Setting<number>;
+  stuckRepairMs: Setting<number>;
+  stuckVerdictMs: Setting<number>;
+  stuckOperationMs: Setting<number>;
+  stuckTakeoverMs: Setting<number>;
+  stuckUnhealthyMs: Setting<number>;
 } = {
   engineTimeoutMs: {
     schema: orElse(integer(50, 60_000), 2_000),
@@ -41,4 +46,17 @@ export const coordinatorSettings: {
     help: 'YAML or JSON file of the hooks; the same for every coordinator. Read again on SIGHUP',
     example: '/etc/salvor/hooks.yaml',
   },
+  stuckRepairMs: stuckAfter(60_000, 'a repair that has made no progress, or waits for a spare'),
+  stuckVerdictMs: stuckAfter(1_200_000, 'an outage that has no verdict'),
+  stuckOperationMs: stuckAfter(300_000, 'an operation that has made no progress'),
+  stuckTakeoverMs: stuckAfter(30_000, 'a takeover that has neither ended nor failed'),
+  stuckUnhealthyMs: stuckAfter(60_000, 'a cluster that is unhealthy'),
 };
+
+function stuckAfter(valueMs: number, what: string): Setting<number> {
+  return {
+    schema: orElse(integer(100, 86_400_000), valueMs),
+    help: `${what} for so long raises an alert`,
+    example: String(valueMs),
+  };
+}

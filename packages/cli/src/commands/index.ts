@@ -1,5 +1,6 @@
 /** Every command, in the order help shows them. */
 import type { Command } from '../command.ts';
+import { alertCommands } from './alert.ts';
 import { busCommands } from './bus.ts';
 import { clusterCommands } from './cluster.ts';
 import { decodeCommand } from './decode.ts';
@@ -30,6 +31,7 @@ export const allCommands: readonly Command[] = [
   ...downtimeCommands,
   ...clusterCommands,
   ...operationCommands,
+  ...alertCommands,
   ...hookCommands,
   ...serverCommands,
   ...sourceCommands,

@@ -1,5 +1,6 @@
 import type { Bus } from '@salvor/bus';
 import type {
+  AlertListReply,
   ClusterListReply,
   EngineDescription,
   EngineListReply,
@@ -14,6 +15,7 @@ import { counted, indented, printable, table, title } from '../rendering/text.ts
 import { dateTimeText } from '../rendering/time.ts';
 import { unavailableText } from '../rendering/unavailable-text.ts';
 import { ownerText } from '../rendering/vdisk-text.ts';
+import { alertsText } from './alert.ts';
 import { incidentHeaders, incidentRow } from './incident.ts';
 
 const REDRAW_INTERVAL_MS = 1_000;
@@ -23,7 +25,8 @@ const CLEAR_SCREEN = '\u001b[H\u001b[2J\u001b[3J';
 
 export const statusCommand: Command = {
   name: 'status',
-  description: 'Shows clusters, their engines in pairs, vdisks with their owners, and open incidents.',
+  description:
+    'Shows clusters, their engines in pairs, vdisks with their owners, alerts, and open incidents.',
   options: {
     watch: { type: 'boolean', short: 'w', help: 'show it again on events and each second, until Ctrl-C' },
   },
@@ -43,23 +46,31 @@ export interface Status {
   readonly engines: EngineListReply['engines'];
   readonly vdisks: VdiskListReply['vdisks'];
   readonly incidents: IncidentListReply['incidents'];
+  readonly alerts: AlertListReply['alerts'];
 }
 
 async function askStatus({ ask }: Session): Promise<{ status: Status; json: unknown }> {
-  const [clusters, engines, vdisks, incidents] = await Promise.all([
+  const [clusters, engines, vdisks, incidents, alerts] = await Promise.all([
     ask('cluster.list', {}),
     ask('engine.list', {}),
     ask('vdisk.list', {}),
     ask('incident.list', { all: false }),
+    ask('alert.list', { all: false }),
   ]);
-  const status = { ...clusters.reply, ...engines.reply, ...vdisks.reply, ...incidents.reply };
-  const json = Object.assign({}, clusters.json, engines.json, vdisks.json, incidents.json);
+  const status = {
+    ...clusters.reply,
+    ...engines.reply,
+    ...vdisks.reply,
+    ...incidents.reply,
+    ...alerts.reply,
+  };
+  const json = Object.assign({}, clusters.json, engines.json, vdisks.json, incidents.json, alerts.json);
   return { status, json };
 }
 
 export function statusText(
   paint: Paint,
-  { clusters, engines, vdisks, incidents }: Status,
+  { clusters, engines, vdisks, incidents, alerts }: Status,
   now: number,
 ): string {
   const clusterRows = clusters.map((cluster) => [
@@ -89,6 +100,9 @@ export function statusText(
       'Vdisks',
       table(paint, ['vdisk', 'type', 'size', 'cluster', 'slave cluster', 'owner'], vdiskRows, 'no vdisks'),
     ],
+    ...(alerts.length === 0
+      ? []
+      : [[counted(alerts.length, 'alert'), alertsText(paint, alerts, now)] as const]),
     ...(dark.length === 0 ? [] : [['Without a live copy', unavailableText(paint, dark)] as const]),
     [
       incidents.length === 0 ? 'Incidents' : counted(incidents.length, 'open incident'),

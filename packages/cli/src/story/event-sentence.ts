@@ -6,6 +6,9 @@ import { durationText } from '../rendering/time.ts';
 type Sentences = { readonly [T in EventType]: (payload: EventPayloads[T]) => string };
 
 const sentences: Sentences = {
+  'alert.cleared': ({ kind, message, durationMs }) =>
+    `alert ${kind} is cleared after ${durationText(durationMs)}; it was: ${message}`,
+  'alert.raised': ({ kind, message }) => `alert ${kind}: ${message}`,
   'cluster.status-changed': ({ cluster, from, to, reason }) =>
     `cluster ${cluster} went from ${from} to ${to}: ${reason}`,
   'engine.failure-reported': ({ address, reporter, vdisk, reason }) =>
@@ -67,6 +70,7 @@ export function eventSentence<T extends EventType>(type: T, payload: EventPayloa
 }
 
 const alarming: ReadonlySet<EventType> = new Set<EventType>([
+  'alert.raised',
   'engine.failure-reported',
   'incident.opened',
   'log.line-rejected',

@@ -9,6 +9,14 @@ export interface GeneratedSchema {
 }
 
 export const generatedSchemas: Readonly<Record<RecordName, GeneratedSchema>> = {
+  AlertListReply: {
+    fingerprint: '5ff001b25c8ea8b6',
+    schema: {"type":"record","name":"AlertListReply","namespace":"salvor.v1","doc":"Alerts.","fields":[{"name":"alerts","type":{"type":"array","items":{"type":"record","name":"AlertDescription","namespace":"salvor.v1","doc":"Something that neither progresses nor ends, or did so for a while.","fields":[{"name":"alert","type":"string","doc":"Alert id."},{"name":"kind","type":"string","doc":"Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck."},{"name":"subject","type":"string","doc":"The id of what neither progresses nor ends."},{"name":"message","type":"string","doc":"What it waits for, as a sentence."},{"name":"since","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it last made progress, milliseconds since 1970 UTC."},{"name":"raisedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the alert was raised, milliseconds since 1970 UTC."},{"name":"clearedAt","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"default":null,"doc":"When it was cleared; absent while it is raised."},{"name":"incident","type":["null","string"],"default":null,"doc":"Incident it belongs to."},{"name":"cluster","type":["null","string"],"default":null,"doc":"Cluster it is about."},{"name":"vdisk","type":["null","string"],"default":null,"doc":"Vdisk it is about."}]}},"doc":"The latest first."}]},
+  },
+  AlertListRequest: {
+    fingerprint: '3a6e7ee72d1505c1',
+    schema: {"type":"record","name":"AlertListRequest","namespace":"salvor.v1","doc":"Lists what neither progresses nor ends.","fields":[{"name":"all","type":"boolean","default":false,"doc":"Also alerts that were cleared; they are remembered for 7 days."}]},
+  },
   AuditListReply: {
     fingerprint: '955c60cc80babd85',
     schema: {"type":"record","name":"AuditListReply","namespace":"salvor.v1","doc":"Hook runs.","fields":[{"name":"entries","type":{"type":"array","items":{"type":"record","name":"AuditEntry","namespace":"salvor.v1","doc":"One hook that was run, or is to run, for one event.","fields":[{"name":"run","type":"string","doc":"Id of the run; runs are ordered by the time of their events."},{"name":"hook","type":"string","doc":"Name of the hook."},{"name":"point","type":"string","doc":"Point that it is hung up at, such as cluster.unhealthy."},{"name":"kind","type":"string","doc":"exec or webhook."},{"name":"eventId","type":"string","doc":"Id of the event: the idempotency key of the hook."},{"name":"eventType","type":"string","doc":"CloudEvents type of the event."},{"name":"subject","type":"string","doc":"What the event is about."},{"name":"incident","type":["null","string"],"default":null,"doc":"Incident it belongs to."},{"name":"instance","type":["null","string"],"default":null,"doc":"Instance that is stopped or started."},{"name":"by","type":"string","doc":"Who wanted it."},{"name":"status","type":"string","doc":"pending, succeeded or failed."},{"name":"reason","type":"string","doc":"What came of it, as a sentence."},{"name":"createdAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was recorded, milliseconds since 1970 UTC."},{"name":"endedAt","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"default":null,"doc":"When it ended; absent while it is pending."},{"name":"attempts","type":{"type":"array","items":{"type":"record","name":"AuditAttempt","namespace":"salvor.v1","doc":"One attempt to run a hook.","fields":[{"name":"attempt","type":"int","doc":"From 1."},{"name":"by","type":"string","doc":"Coordinator that ran it."},{"name":"startedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it began, milliseconds since 1970 UTC."},{"name":"durationMs","type":["null","long"],"default":null,"doc":"How long it took, milliseconds; absent while it runs."},{"name":"outcome","type":"string","doc":"running, succeeded, failed, timed-out, or interrupted when whoever ran it died."},{"name":"exitCode","type":["null","int"],"default":null,"doc":"Exit code of a program."},{"name":"signal","type":["null","string"],"default":null,"doc":"Signal that ended a program."},{"name":"httpStatus","type":["null","int"],"default":null,"doc":"Status of the answer of a webhook."},{"name":"detail","type":["null","string"],"default":null,"doc":"End of what it wrote, beginning of the answer, or why it could not be run."}]}},"doc":"Oldest first."}]}},"doc":"The latest first."}]},
@@ -393,6 +401,14 @@ export const generatedSchemas: Readonly<Record<RecordName, GeneratedSchema>> = {
     fingerprint: '27f9e813d998031e',
     schema: {"type":"record","name":"VdiskTakeoverRequest","namespace":"salvor.v1","doc":"Moves a vdisk from the NBD server that owns it to another one. The owner answers what is under way and lets go; with force one that does not answer is replaced, and the engines refuse it from then on.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."},{"name":"server","type":"string","doc":"Id of the NBD server that takes it."},{"name":"force","type":"boolean","default":false,"doc":"Replace an owner that does not answer, and take it though an engine cannot be reached from that server."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
   },
+  AlertCleared: {
+    fingerprint: 'aa2459a6a64527b6',
+    schema: {"type":"record","name":"AlertCleared","namespace":"salvor.v1","doc":"What an alert was about goes on again, or is over.","fields":[{"name":"alert","type":"string","doc":"Alert id."},{"name":"kind","type":"string","doc":"Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck."},{"name":"subject","type":"string","doc":"The id of what neither progresses nor ends."},{"name":"message","type":"string","doc":"What it waited for, as a sentence."},{"name":"durationMs","type":"long","doc":"How long the alert was raised, milliseconds."},{"name":"incident","type":["null","string"],"default":null,"doc":"Incident it belongs to."},{"name":"cluster","type":["null","string"],"default":null,"doc":"Cluster it is about."},{"name":"vdisk","type":["null","string"],"default":null,"doc":"Vdisk it is about."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When this happened, milliseconds since 1970 UTC."}]},
+  },
+  AlertRaised: {
+    fingerprint: '3e61014c38e3d2a2',
+    schema: {"type":"record","name":"AlertRaised","namespace":"salvor.v1","doc":"Something neither progresses nor ends: somebody should look.","fields":[{"name":"alert","type":"string","doc":"Alert id."},{"name":"kind","type":"string","doc":"Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck."},{"name":"subject","type":"string","doc":"The id of what neither progresses nor ends."},{"name":"message","type":"string","doc":"What it waits for, as a sentence."},{"name":"since","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it last made progress, milliseconds since 1970 UTC."},{"name":"incident","type":["null","string"],"default":null,"doc":"Incident it belongs to."},{"name":"cluster","type":["null","string"],"default":null,"doc":"Cluster it is about."},{"name":"vdisk","type":["null","string"],"default":null,"doc":"Vdisk it is about."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When this happened, milliseconds since 1970 UTC."}]},
+  },
   ClusterStatusChanged: {
     fingerprint: 'e693dc9737ad1161',
     schema: {"type":"record","name":"ClusterStatusChanged","namespace":"salvor.v1","doc":"A storage cluster has another status.","fields":[{"name":"cluster","type":"string","doc":"Cluster."},{"name":"from","type":"string","doc":"Status before: healthy, repairing or unhealthy."},{"name":"to","type":"string","doc":"Status now."},{"name":"reason","type":"string","doc":"Why, as a sentence."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When this happened, milliseconds since 1970 UTC."}]},
@@ -468,6 +484,10 @@ export const generatedSchemas: Readonly<Record<RecordName, GeneratedSchema>> = {
   VdiskReleased: {
     fingerprint: 'a2b75d147d9c906e',
     schema: {"type":"record","name":"VdiskReleased","namespace":"salvor.v1","doc":"An NBD server has given a vdisk back.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk."},{"name":"server","type":"string","doc":"NBD server."},{"name":"epoch","type":"long","doc":"Fencing token it had."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When this happened, milliseconds since 1970 UTC."}]},
+  },
+  AlertDescription: {
+    fingerprint: '17499e13d76feddd',
+    schema: {"type":"record","name":"AlertDescription","namespace":"salvor.v1","doc":"Something that neither progresses nor ends, or did so for a while.","fields":[{"name":"alert","type":"string","doc":"Alert id."},{"name":"kind","type":"string","doc":"Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck."},{"name":"subject","type":"string","doc":"The id of what neither progresses nor ends."},{"name":"message","type":"string","doc":"What it waits for, as a sentence."},{"name":"since","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it last made progress, milliseconds since 1970 UTC."},{"name":"raisedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the alert was raised, milliseconds since 1970 UTC."},{"name":"clearedAt","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"default":null,"doc":"When it was cleared; absent while it is raised."},{"name":"incident","type":["null","string"],"default":null,"doc":"Incident it belongs to."},{"name":"cluster","type":["null","string"],"default":null,"doc":"Cluster it is about."},{"name":"vdisk","type":["null","string"],"default":null,"doc":"Vdisk it is about."}]},
   },
   AuditAttempt: {
     fingerprint: 'cbfd10e69d295b62',
@@ -624,6 +644,8 @@ export const generatedSchemas: Readonly<Record<RecordName, GeneratedSchema>> = {
 };
 
 export const eventRecords: EventRecords = {
+  'alert.cleared': 'AlertCleared',
+  'alert.raised': 'AlertRaised',
   'cluster.status-changed': 'ClusterStatusChanged',
   'engine.failure-reported': 'EngineFailureReported',
   'engine.status-changed': 'EngineStatusChanged',
@@ -646,6 +668,7 @@ export const eventRecords: EventRecords = {
 };
 
 export const commandRecords: CommandRecords = {
+  'alert.list': { request: 'AlertListRequest', reply: 'AlertListReply' },
   'audit.list': { request: 'AuditListRequest', reply: 'AuditListReply' },
   'cluster.add-spares': { request: 'ClusterAddSparesRequest', reply: 'ClusterAddSparesReply' },
   'cluster.collect-garbage': { request: 'ClusterCollectGarbageRequest', reply: 'ClusterCollectGarbageReply' },

@@ -1,5 +1,23 @@
 // Generated from packages/contracts/schemas by scripts/generate.ts. Do not edit.
 
+/** Alerts. */
+export interface AlertListReply {
+  /** The latest first. */
+  alerts: AlertDescription[];
+}
+export interface AlertListReplyInit {
+  alerts: readonly AlertDescriptionInit[];
+}
+
+/** Lists what neither progresses nor ends. */
+export interface AlertListRequest {
+  /** Also alerts that were cleared; they are remembered for 7 days. */
+  all: boolean;
+}
+export interface AlertListRequestInit {
+  all?: boolean | undefined;
+}
+
 /** Hook runs. */
 export interface AuditListReply {
   /** The latest first. */
@@ -1239,6 +1257,52 @@ export interface VdiskTakeoverRequestInit {
   operationId?: string | undefined;
 }
 
+/** What an alert was about goes on again, or is over. */
+export interface AlertCleared {
+  /** Alert id. */
+  alert: string;
+  /** Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck. */
+  kind: string;
+  /** The id of what neither progresses nor ends. */
+  subject: string;
+  /** What it waited for, as a sentence. */
+  message: string;
+  /** How long the alert was raised, milliseconds. */
+  durationMs: number;
+  /** Incident it belongs to. */
+  incident?: string | undefined;
+  /** Cluster it is about. */
+  cluster?: string | undefined;
+  /** Vdisk it is about. */
+  vdisk?: string | undefined;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type AlertClearedInit = AlertCleared;
+
+/** Something neither progresses nor ends: somebody should look. */
+export interface AlertRaised {
+  /** Alert id. */
+  alert: string;
+  /** Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck. */
+  kind: string;
+  /** The id of what neither progresses nor ends. */
+  subject: string;
+  /** What it waits for, as a sentence. */
+  message: string;
+  /** When it last made progress, milliseconds since 1970 UTC. */
+  since: number;
+  /** Incident it belongs to. */
+  incident?: string | undefined;
+  /** Cluster it is about. */
+  cluster?: string | undefined;
+  /** Vdisk it is about. */
+  vdisk?: string | undefined;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type AlertRaisedInit = AlertRaised;
+
 /** A storage cluster has another status. */
 export interface ClusterStatusChanged {
   /** Cluster. */
@@ -1604,6 +1668,31 @@ export interface VdiskReleased {
   at: number;
 }
 export type VdiskReleasedInit = VdiskReleased;
+
+/** Something that neither progresses nor ends, or did so for a while. */
+export interface AlertDescription {
+  /** Alert id. */
+  alert: string;
+  /** Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck. */
+  kind: string;
+  /** The id of what neither progresses nor ends. */
+  subject: string;
+  /** What it waits for, as a sentence. */
+  message: string;
+  /** When it last made progress, milliseconds since 1970 UTC. */
+  since: number;
+  /** When the alert was raised, milliseconds since 1970 UTC. */
+  raisedAt: number;
+  /** When it was cleared; absent while it is raised. */
+  clearedAt?: number | undefined;
+  /** Incident it belongs to. */
+  incident?: string | undefined;
+  /** Cluster it is about. */
+  cluster?: string | undefined;
+  /** Vdisk it is about. */
+  vdisk?: string | undefined;
+}
+export type AlertDescriptionInit = AlertDescription;
 
 /** One attempt to run a hook. */
 export interface AuditAttempt {
@@ -2547,6 +2636,8 @@ export type Verdict = 'temporary' | 'permanent' | 'false_alarm';
 
 /** What `decode` gives for each record: every field with a default is there. */
 export interface RecordTypes {
+  readonly AlertListReply: AlertListReply;
+  readonly AlertListRequest: AlertListRequest;
   readonly AuditListReply: AuditListReply;
   readonly AuditListRequest: AuditListRequest;
   readonly ClusterAddSparesReply: ClusterAddSparesReply;
@@ -2643,6 +2734,8 @@ export interface RecordTypes {
   readonly VdiskScrubRequest: VdiskScrubRequest;
   readonly VdiskTakeoverReply: VdiskTakeoverReply;
   readonly VdiskTakeoverRequest: VdiskTakeoverRequest;
+  readonly AlertCleared: AlertCleared;
+  readonly AlertRaised: AlertRaised;
   readonly ClusterStatusChanged: ClusterStatusChanged;
   readonly EngineFailureReported: EngineFailureReported;
   readonly EngineStatusChanged: EngineStatusChanged;
@@ -2662,6 +2755,7 @@ export interface RecordTypes {
   readonly VdiskDeleted: VdiskDeleted;
   readonly VdiskMounted: VdiskMounted;
   readonly VdiskReleased: VdiskReleased;
+  readonly AlertDescription: AlertDescription;
   readonly AuditAttempt: AuditAttempt;
   readonly AuditEntry: AuditEntry;
   readonly ClusterDescription: ClusterDescription;
@@ -2704,6 +2798,8 @@ export interface RecordTypes {
 
 /** What `encode` takes for each record: fields with a default may be left out. */
 export interface RecordInits {
+  readonly AlertListReply: AlertListReplyInit;
+  readonly AlertListRequest: AlertListRequestInit;
   readonly AuditListReply: AuditListReplyInit;
   readonly AuditListRequest: AuditListRequestInit;
   readonly ClusterAddSparesReply: ClusterAddSparesReplyInit;
@@ -2800,6 +2896,8 @@ export interface RecordInits {
   readonly VdiskScrubRequest: VdiskScrubRequestInit;
   readonly VdiskTakeoverReply: VdiskTakeoverReplyInit;
   readonly VdiskTakeoverRequest: VdiskTakeoverRequestInit;
+  readonly AlertCleared: AlertClearedInit;
+  readonly AlertRaised: AlertRaisedInit;
   readonly ClusterStatusChanged: ClusterStatusChangedInit;
   readonly EngineFailureReported: EngineFailureReportedInit;
   readonly EngineStatusChanged: EngineStatusChangedInit;
@@ -2819,6 +2917,7 @@ export interface RecordInits {
   readonly VdiskDeleted: VdiskDeletedInit;
   readonly VdiskMounted: VdiskMountedInit;
   readonly VdiskReleased: VdiskReleasedInit;
+  readonly AlertDescription: AlertDescriptionInit;
   readonly AuditAttempt: AuditAttemptInit;
   readonly AuditEntry: AuditEntryInit;
   readonly ClusterDescription: ClusterDescriptionInit;
@@ -2861,6 +2960,8 @@ export interface RecordInits {
 
 /** The record that carries each event. */
 export interface EventRecords {
+  readonly 'alert.cleared': 'AlertCleared';
+  readonly 'alert.raised': 'AlertRaised';
   readonly 'cluster.status-changed': 'ClusterStatusChanged';
   readonly 'engine.failure-reported': 'EngineFailureReported';
   readonly 'engine.status-changed': 'EngineStatusChanged';
@@ -2884,6 +2985,7 @@ export interface EventRecords {
 
 /** The records of each command. */
 export interface CommandRecords {
+  readonly 'alert.list': { readonly request: 'AlertListRequest'; readonly reply: 'AlertListReply' };
   readonly 'audit.list': { readonly request: 'AuditListRequest'; readonly reply: 'AuditListReply' };
   readonly 'cluster.add-spares': { readonly request: 'ClusterAddSparesRequest'; readonly reply: 'ClusterAddSparesReply' };
   readonly 'cluster.collect-garbage': { readonly request: 'ClusterCollectGarbageRequest'; readonly reply: 'ClusterCollectGarbageReply' };

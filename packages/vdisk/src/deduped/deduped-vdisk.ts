@@ -147,10 +147,11 @@ export class DedupedVdisk implements VdiskDevice {
   }
 
   shardStates(): ShardState[] {
-    return this.#pairs.map(({ context, mode }) => ({
+    return this.#pairs.map(({ context, mode, repairState: repair }) => ({
       shard: context.shard,
       mode: mode.kind,
       reason: mode.reason,
+      repair,
     }));
   }
 

@@ -2,6 +2,8 @@
 import type { EventPayloads, EventType } from '@salvor/contracts';
 
 export const hookPoints = {
+  'alert.cleared': 'what an alert was about goes on again, or is over',
+  'alert.raised': 'something neither progresses nor ends',
   'cluster.healthy': 'every engine of a cluster is online or rip',
   'cluster.repairing': 'an engine of a cluster is down or under repair, and its partner serves',
   'cluster.unhealthy': 'a pair of a cluster has no live member',
@@ -16,6 +18,7 @@ export const hookPoints = {
   'nbdserver.started': 'an NBD server process runs',
   'operation.completed': 'long work is done',
   'operation.failed': 'long work failed or was cancelled',
+  'repair.stuck': 'the repair of an engine makes no progress: an alert of that kind was raised',
   'vdisk.created': 'a vdisk was created',
   'vdisk.data-unavailable': 'blocks of a vdisk have no live copy; told for each vdisk',
   'vdisk.deleted': 'a vdisk was deleted',
@@ -49,6 +52,8 @@ export function pointsOf({ type, payload }: Occurred): HookPoint[] {
   switch (type) {
     case 'cluster.status-changed':
       return named(`cluster.${String(payload.to)}`);
+    case 'alert.raised':
+      return payload.kind === 'repair-stuck' ? ['repair.stuck', 'alert.raised'] : ['alert.raised'];
     case 'engine.status-changed':
       return enginePoints(payload.from, payload.to);
     default:
@@ -73,6 +78,8 @@ export function exampleOf(point: HookPoint): {
       return { type: 'engine.status-changed', fields: { from: 'repair-tmp-outage', to: 'online' } };
     case 'engine.repairing':
       return { type: 'engine.status-changed', fields: { from: 'offline', to: 'repair-tmp-outage' } };
+    case 'repair.stuck':
+      return { type: 'alert.raised', fields: {} };
     default:
       return { type: point, fields: {} };
   }

@@ -1,0 +1,130 @@
+import {
+  type ConfigStore,
+  ConfigValueError,
+  type HealingControls,
+  healingClusterKey,
+  healingControlsSchema,
+  healingEverywhereKey,
+  INCIDENTS_PREFIX,
+  type IncidentRecord,
+  incidentSchema,
+  isPaused,
+  OPERATIONS_PREFIX,
+  operationSchema,
+  operationWorkerKey,
+  operationWorkerSchema,
+  ownerKey,
+  ownerSchema,
+  parseKey,
+  parseRecord,
+  REPAIR_PROGRESS_PREFIX,
+  type RepairUnderWay,
+  repairProgressSchema,
+  repairSchema,
+  repairsPrefix,
+  SALVOR_CLUSTERS_PREFIX,
+  type StoreEntry,
+  salvorClusterSchema,
+  takeoverSchema,
+  VDISK_OWNERS_PREFIX,
+  vdisksOfCluster,
+} from '@salvor/config-store';
+import type { z } from 'zod';
+import type { IncidentView, StuckView } from './stuck-decision.ts';
+
+type Entries = ReadonlyMap<string, StoreEntry>;
+
+const nothingHeld: HealingControls = { downtimes: [], log: [] };
+
+/** What the watchdog looks at, from entries as they were watched. What cannot be read is complained of elsewhere. */
+export async function stuckView(store: ConfigStore, entries: Entries): Promise<StuckView> {
+  const incidents = recordsIn(entries, INCIDENTS_PREFIX, incidentSchema);
+  const underWay = recordsIn(entries, REPAIR_PROGRESS_PREFIX, repairProgressSchema).flatMap(
+    ({ record }) => record.repairs,
+  );
+  const clusters = recordsIn(entries, SALVOR_CLUSTERS_PREFIX, salvorClusterSchema);
+  return {
+    incidents: await Promise.all(
+      incidents.map(({ record }) => incidentView(store, entries, record, underWay)),
+    ),
+    clusters: clusters.flatMap(({ key, record: { status, reason = '', changed, updatedAt } }) => {
+      const about = parseKey(key);
+      if (about?.kind !== 'salvor-cluster' || status !== 'unhealthy') return [];
+      return [{ cluster: about.cluster, reason, unhealthySince: changed?.at ?? updatedAt }];
+    }),
+    operations: recordsIn(entries, OPERATIONS_PREFIX, operationSchema).flatMap(({ record }) => {
+      const { operation, kind, subject = '', work } = record;
+      if (work?.status !== 'running' || isPaused(work)) return [];
+      const worker = recordAt(entries, operationWorkerKey(operation), operationWorkerSchema)?.worker ?? null;
+      return [{ operation, kind, subject, message: work.message, updatedAt: work.updatedAt, worker }];
+    }),
+    takeovers: [...entries.values()].flatMap(({ key }) => {
+      const about = parseKey(key);
+      if (about?.kind !== 'vdisk-takeover') return [];
+      const record = recordAt(entries, key, takeoverSchema);
+      return record === null ? [] : [{ vdisk: about.vdisk, server: record.server, since: record.since }];
+    }),
+    everywhere: recordAt(entries, healingEverywhereKey, healingControlsSchema) ?? nothingHeld,
+    controls: new Map(
+      incidents.map(({ record: { cluster } }) => [
+        cluster,
+        recordAt(entries, healingClusterKey(cluster), healingControlsSchema) ?? nothingHeld,
+      ]),
+    ),
+  };
+}
+
+/** The keys that {@link stuckView} looks at, and those of no other kind below them. */
+export const stuckPrefixes = [
+  INCIDENTS_PREFIX,
+  REPAIR_PROGRESS_PREFIX,
+  SALVOR_CLUSTERS_PREFIX,
+  VDISK_OWNERS_PREFIX,
+];
+
+async function incidentView(
+  store: ConfigStore,
+  entries: Entries,
+  incident: IncidentRecord,
+  all: readonly RepairUnderWay[],
+): Promise<IncidentView> {
+  const { id, attempt, cluster, status } = incident;
+  if (status === 'offline') return { incident, unrepaired: [], repairedAt: null, underWay: [] };
+  const repairs = recordsIn(entries, repairsPrefix(id, attempt), repairSchema).map(({ record }) => record);
+  const repaired = new Set(repairs.map(({ vdisk }) => vdisk));
+  const { primary, slave } = await vdisksOfCluster(store, cluster);
+  const missing = [...new Set([...primary, ...slave])].filter((vdisk) => !repaired.has(vdisk));
+  return {
+    incident,
+    unrepaired: missing.map((vdisk) => ({
+      vdisk,
+      owner: recordAt(entries, ownerKey(vdisk), ownerSchema)?.server ?? null,
+    })),
+    repairedAt: repairs.length === 0 ? null : Math.max(...repairs.map(({ at }) => at)),
+    // What a server that died had said of what others have repaired since is of no interest.
+    underWay: all.filter((one) => one.incident === id && one.attempt === attempt && !repaired.has(one.vdisk)),
+  };
+}
+
+function recordsIn<S extends z.ZodType>(
+  entries: Entries,
+  prefix: string,
+  schema: S,
+): { readonly key: string; readonly record: z.output<S> }[] {
+  return [...entries.values()].flatMap(({ key }) => {
+    if (!key.startsWith(prefix)) return [];
+    const record = recordAt(entries, key, schema);
+    return record === null ? [] : [{ key, record }];
+  });
+}
+
+function recordAt<S extends z.ZodType>(entries: Entries, key: string, schema: S): z.output<S> | null {
+  const entry = entries.get(key);
+  if (entry === undefined) return null;
+  try {
+    return parseRecord(schema, key, entry.value);
+  } catch (error) {
+    if (error instanceof ConfigValueError) return null;
+    throw error;
+  }
+}
