@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Bus } from '@salvor/bus';
@@ -249,7 +249,7 @@ async function withStack<T>(
   options: { primaries: number; spares: number },
   use: (stack: Stack, bus: Bus) => Promise<T>,
 ): Promise<T> {
-  const dir = mkdtempSync(join(tmpdir(), 'salvor-many-'));
+  const dir = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'salvor-many-'));
   const stack = await startStack({
     ...options,
     dir,
@@ -257,6 +257,9 @@ async function withStack<T>(
     readyTimeoutMs: 120_000,
     services: { 'repair-coordinator': { replicas: 2 }, 'health-analyzer': { replicas: 2 } },
   });
+  // NBD servers outlive the log-watcher that started them: they may not be left behind.
+  const end = (): void => void stack.destroy().finally(() => process.exit(130));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end);
   const bus = await stack.connectBus('many');
   let isGood = false;
   try {
@@ -264,6 +267,7 @@ async function withStack<T>(
     isGood = true;
     return result;
   } finally {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.removeListener(signal, end);
     await bus.close({ deadlineMs: 1_000 });
     await stack.destroy();
     // The logs of what went wrong are in there.

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Bus } from '@salvor/bus';
@@ -63,7 +63,7 @@ const LOST: readonly Violation['kind'][] = ['lost-write', 'copies-differ'];
 
 /** A whole stack under a load that is judged, while a plan that follows from the seed breaks one part after the other. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
-  const dir = mkdtempSync(join(tmpdir(), 'salvor-chaos-'));
+  const dir = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'salvor-chaos-'));
   const { shards = 4, nbdServers = 3 } = options;
   await using lines = new ChaosLines(dir);
   const stack = await startStack({

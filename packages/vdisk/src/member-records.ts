@@ -1,4 +1,9 @@
-import type { ClusterStorage, IncidentRecord, ServerEntry } from '@salvor/config-store';
+import {
+  attemptBegunIn,
+  type ClusterStorage,
+  type IncidentRecord,
+  type ServerEntry,
+} from '@salvor/config-store';
 import type { MemberRecord, RepairDue, SpreadDue, Staleness } from './pair-context.ts';
 
 /** What etcd says about one cluster of a vdisk. */
@@ -45,17 +50,20 @@ function memberRecord(view: ClusterView, shard: number, entry: ServerEntry): Mem
 
 /**
  * The order of outages is told by etcd's revisions, never by the clocks of those who recorded them. An engine that fails again
- * during its repair became stale anew only if an earlier attempt had brought back this vdisk: when that was has no revision any
- * more, so then the last change stands in. Else it has been stale since the outage began.
+ * during its repair became stale anew only if an earlier attempt had brought back this vdisk. Where the revision of that is not
+ * known any more, it was at some time until the last change of the incident.
  */
 function staleness(view: ClusterView, shard: number, entry: ServerEntry): Staleness | null {
   const incident = entry.status === 'online' ? undefined : view.incidents.get(shard);
   if (incident === undefined) return null;
   const { record, openedIn, changedIn } = incident;
-  const wasBack = Array.from({ length: record.attempt - 1 }, (_, i) => `${record.id}/${i + 1}`).some(
-    (attempt) => view.completed.has(attempt),
-  );
-  return { since: openedIn, latest: wasBack ? changedIn : openedIn };
+  const stale: Staleness = { since: openedIn, latest: openedIn };
+  for (let attempt = record.attempt; attempt > 1; attempt--) {
+    if (!view.completed.has(`${record.id}/${attempt - 1}`)) continue;
+    const begunIn = attemptBegunIn(record, attempt, changedIn);
+    return begunIn === undefined ? { ...stale, latest: changedIn } : { since: begunIn, latest: begunIn };
+  }
+  return stale;
 }
 
 function repairDue(view: ClusterView, shard: number, entry: ServerEntry): RepairDue | null {

@@ -43,11 +43,14 @@ export interface RepairDue {
   readonly paused?: string;
 }
 
-/** When etcd recorded that an engine no longer takes every write; in revisions of etcd. */
+/**
+ * When etcd recorded, the last time, that an engine no longer takes every write; in revisions of etcd. Both are the same but
+ * where that is not known exactly any more.
+ */
 export interface Staleness {
-  /** First, in the outage that is open. */
+  /** Not before this. */
   readonly since: number;
-  /** Last: later than `since` when an attempt to repair it had succeeded and it failed again. */
+  /** Not after this. */
   readonly latest: number;
 }
 

@@ -59,3 +59,15 @@ test('an engine whose repair never came to its end has been stale since its outa
   const never = staleOf('p1', { record, openedIn: 20, changedIn: 41 }, [`${record.id}/3`, 'p1-0-other/1']);
   assert.deepEqual(never, { since: 20, latest: 20 });
 });
+
+test('an engine that was repaired and failed again became stale when the attempt after that repair began', () => {
+  const record = incident('p1', 1_000, 3);
+  const latest = staleOf('p1', { record, openedIn: 20, changedIn: 41 }, [`${record.id}/2`]);
+  assert.deepEqual(latest, { since: 41, latest: 41 }, 'its beginning is the last change of the incident');
+  const [begun] = record.history;
+  assert.ok(begun);
+  const judged = { ...begun, from: 'offline', to: 'repair-tmp-outage' } as const;
+  const noted = { ...record, history: [{ ...begun, revision: 33 }, judged] };
+  const earlier = staleOf('p1', { record: noted, openedIn: 20, changedIn: 41 }, [`${record.id}/2`]);
+  assert.deepEqual(earlier, { since: 33, latest: 33 });
+});

@@ -4,7 +4,8 @@ import { formatClusterStorage } from '../cluster-storage.ts';
 import { closedIncidentKey, clusterStorageKey, incidentKey, ownerKey, salvorClusterKey } from '../keys.ts';
 import type { ConfigStore, Put } from '../types.ts';
 import { ClusterIndex } from './cluster-index.ts';
-import { type ClusterSnapshot, readCluster, type SnapshotRequest, snapshotOf } from './cluster-snapshot.ts';
+import { readCluster, type SnapshotRequest, snapshotOf } from './cluster-snapshot.ts';
+import type { ClusterState } from './cluster-state.ts';
 import { type RetryOptions, untilNoConflict } from './compare-and-set.ts';
 import { parseIncidentId } from './engine-failure.ts';
 import { shardsWith } from './engine-place.ts';
@@ -25,6 +26,7 @@ import {
   type OperationRecord,
   salvorClusterSchema,
 } from './records.ts';
+import { withStoredRevision } from './step-revision.ts';
 
 export interface ApplyEngineStatusOptions extends RetryOptions, HealingPolicy {
   /** Where the engine probably is: saves looking for it. */
@@ -163,8 +165,9 @@ const answerSchema = z.object({
   replacement: z.string().optional(),
 });
 
+/** @param stored what etcd holds, when `state` is what earlier writes of the same transaction make of it */
 export function writesOf(
-  { state }: Pick<ClusterSnapshot, 'state'>,
+  { state, stored = state }: { readonly state: ClusterState; readonly stored?: ClusterState },
   {
     next,
     closed,
@@ -183,6 +186,8 @@ export function writesOf(
   const puts: Put[] = [];
   const deletes: string[] = [];
   if (next === undefined) return { puts, deletes };
+  const noted = (open: IncidentRecord): IncidentRecord =>
+    withStoredRevision(open, stored.incidents.get(open.shard), stored.recorded?.get(open.shard)?.changedIn);
   const { cluster } = next;
   deletes.push(...(remounted ?? []).slice(0, ownersComparedMax).map(ownerKey));
   const put = (key: string, value: string): void => {
@@ -195,7 +200,7 @@ export function writesOf(
   if (shard !== undefined) {
     const open = next.incidents.get(shard);
     const key = incidentKey(cluster, shard);
-    if (open !== undefined) put(key, formatRecord(incidentSchema, key, open));
+    if (open !== undefined) put(key, formatRecord(incidentSchema, key, noted(open)));
     else if (state.incidents.has(shard)) deletes.push(key);
   }
   if (closed !== undefined) {

@@ -25,6 +25,7 @@ import {
   incidentSchema,
   operationSchema,
 } from './records.ts';
+import { withStoredRevision } from './step-revision.ts';
 
 /** Of more incidents at once, those noted are the first in the order of their keys; the log of the controls has it all. */
 const incidentsNotedMax = 100;
@@ -85,10 +86,12 @@ export async function applyHealingControl(
     ];
     const compare: Compare[] = [key, operationKey(operation)].map((one) => revisionOf(one, entries.get(one)));
     for (const incident of incidents) {
-      const entry = listed.find((one) => one.incident.id === incident.id)?.entry;
+      const known = listed.find((one) => one.incident.id === incident.id);
+      const entry = known?.entry;
+      const noted = withStoredRevision(incident, known?.incident, entry && Number(entry.revision));
       const own = incidentKey(incident.cluster, incident.shard);
       compare.push(revisionOf(own, entry));
-      puts.push({ key: own, value: formatRecord(incidentSchema, own, incident) });
+      puts.push({ key: own, value: formatRecord(incidentSchema, own, noted) });
     }
     const stored = await store.transact({ compare, puts });
     return stored.ok ? { outcome, code, reason, operation } : 'conflict';

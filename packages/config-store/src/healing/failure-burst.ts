@@ -123,7 +123,7 @@ function decideAll(snapshot: ClusterSnapshot, waiting: readonly Waiting[]) {
       decideEngineStatus(state, report, (options.now ?? Date.now)(), options);
     decisions.push(decision);
     if (decision.next === undefined) continue;
-    const writes = writesOf({ state }, decision, report, operation);
+    const writes = writesOf({ state, stored: snapshot.state }, decision, report, operation);
     for (const put of writes.puts) {
       puts.set(put.key, put);
       deletes.delete(put.key);

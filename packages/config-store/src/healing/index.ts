@@ -41,4 +41,5 @@ export * from './records.ts';
 export * from './repair-records.ts';
 export * from './restart-records.ts';
 export { engineMoves, type IncidentStatus } from './status-words.ts';
+export { attemptBegunIn } from './step-revision.ts';
 export type { VdiskAdmissionCode, VdiskCreateRequest } from './vdisk-admission.ts';

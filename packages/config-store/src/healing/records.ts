@@ -141,6 +141,8 @@ export const incidentSchema = z.looseObject({
         reason: z.string(),
         by: text,
         operation: text,
+        /** Revision of etcd that stored the step; the next change of the incident writes it down. */
+        revision: z.number().int().optional(),
       }),
     )
     .max(incidentHistoryMax),

@@ -276,6 +276,30 @@ describe('a spread', () => {
   });
 });
 
+describe('the steps of an incident', () => {
+  it('say in which revision of etcd they were stored, all but the last', async () => {
+    const { primary, address } = await createPair(store);
+    const report = await applyEngineStatus(store, failure(address('primary', 0)), { cluster: primary });
+    const stored = await store.get(incidentKey(primary, 0));
+    const judged = await applyEngineStatus(store, verdictOn(report, 'temporary'), { cluster: primary });
+    assert.equal(judged.outcome, 'applied', judged.reason);
+    const again = { operation: 'report-again', reporter: 'nbd-2' };
+    await applyEngineStatus(store, failure(address('primary', 0), again), { cluster: primary });
+    const key = incidentKey(primary, 0);
+    const { history } = parseRecord(incidentSchema, key, (await store.get(key))?.value ?? '');
+    assert.deepEqual(
+      history.map(({ to, revision }) => ({ to, isKnown: revision !== undefined })),
+      [
+        { to: 'offline', isKnown: true },
+        { to: 'repair-tmp-outage', isKnown: true },
+        { to: 'offline', isKnown: false },
+      ],
+    );
+    assert.equal(history[0]?.revision, Number(stored?.revision));
+    assert.ok(Number(history[1]?.revision) > Number(stored?.revision));
+  });
+});
+
 describe('a repair record', () => {
   it('is written once, by the owner, for the attempt under repair', async () => {
     const pair = await createPair(store);
