@@ -248,6 +248,17 @@ export const commandExamples: Readonly<
     reply: { incident: { ...incident, unavailable: [unavailable] } },
   },
   'incident.list': { request: { all: true }, reply: { incidents: [incident] } },
+  'nbdserver.probe': {
+    request: { address: '10.100.0.1:22005' },
+    reply: {
+      server: 'nbd-1',
+      address: '10.100.0.1:22005',
+      status: 'unreachable',
+      reason: 'engine 10.100.0.1:22005 cannot be reached: connect ETIMEDOUT',
+      vdisks: [{ vdisk: 'v1', missedWrites: true }],
+      at,
+    },
+  },
   'nbdserver.status': {
     request: {},
     reply: {

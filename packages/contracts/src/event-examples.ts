@@ -55,8 +55,8 @@ export const eventExamples: Readonly<Record<EventType, PlainJsonObject>> = {
     verdict: 'temporary',
     reason: 'the engine answers again and its identity is intact',
     evidence: [
-      { kind: 'ping', detail: 'PONG after 3 ms', at: at - 40 },
-      { kind: 'identity', detail: 'primary-1, shard 4, generation 1 as expected', at: at - 20 },
+      { kind: 'healthy', detail: 'PONG after 3 ms', at: at - 40, observer: 'nbd-2' },
+      { kind: 'identity', detail: 'primary-1, shard 4, generation 1 as expected', at: at - 20, observer: '' },
     ],
     by: 'health-analyzer',
     at,

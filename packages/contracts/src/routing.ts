@@ -45,6 +45,7 @@ export const commandServices: Readonly<Record<CommandName, { service: ServiceNam
   'hook.test': { service: 'repair-coordinator', mutating: true },
   'incident.get': { service: 'repair-coordinator', mutating: false },
   'incident.list': { service: 'repair-coordinator', mutating: false },
+  'nbdserver.probe': { service: 'nbd-server', mutating: false },
   'nbdserver.status': { service: 'nbd-server', mutating: false },
   'operation.cancel': { service: 'repair-coordinator', mutating: true },
   'operation.get': { service: 'repair-coordinator', mutating: false },

@@ -44,6 +44,8 @@ export interface ControlOptions {
   readonly db: number;
   readonly password?: string | undefined;
   readonly timeoutMs: number;
+  /** Path of the unix socket on which the same engine listens, when it runs on this host. */
+  readonly unixSocket?: string | undefined;
 }
 
 /**
@@ -59,11 +61,24 @@ export class EngineControl {
     this.address = address;
   }
 
+  /** Goes the way that links go: through the unix socket where there is one that answers, else through TCP. */
   static async connect(options: ControlOptions): Promise<EngineControl> {
-    const { host, port } = parseAddress(options.address);
+    const { unixSocket } = options;
+    if (unixSocket === undefined) return EngineControl.#open(options, parseAddress(options.address));
+    try {
+      return await EngineControl.#open(options, { path: unixSocket });
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.fault !== 'unreachable') throw error;
+      return EngineControl.#open(options, parseAddress(options.address));
+    }
+  }
+
+  static async #open(
+    options: ControlOptions,
+    place: { host: string; port: number } | { path: string },
+  ): Promise<EngineControl> {
     const redis = new Redis({
-      host,
-      port,
+      ...place,
       db: options.db,
       ...(options.password === undefined ? {} : { password: options.password }),
       lazyConnect: true,
@@ -162,8 +177,14 @@ export class EngineControl {
     return ended;
   }
 
-  /** Round trip of a PING, and what the engine says about persistence and role. */
-  async probe(): Promise<{ pingMs: number; role: string; loading: boolean; lastWriteOk: boolean }> {
+  /** Round trip of a PING, and what the engine says about persistence, role and the age of its process. */
+  async probe(): Promise<{
+    pingMs: number;
+    role: string;
+    loading: boolean;
+    lastWriteOk: boolean;
+    uptimeSeconds: number;
+  }> {
     const started = performance.now();
     const pong = await this.#call(() => this.#redis.ping());
     const pingMs = performance.now() - started;
@@ -176,6 +197,7 @@ export class EngineControl {
       role: field('role'),
       loading: field('loading') === '1',
       lastWriteOk: field('aof_last_write_status') !== 'err',
+      uptimeSeconds: Number(field('uptime_in_seconds')),
     };
   }
 

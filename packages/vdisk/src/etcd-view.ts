@@ -18,6 +18,7 @@ import {
   type Watch,
 } from '@salvor/config-store';
 import type { Logger } from '@salvor/service-kit';
+import { withoutDoubted } from './doubted-repairs.ts';
 import { type ClusterView, memberRecords, type OpenIncident } from './member-records.ts';
 import type { MemberRecord } from './pair-context.ts';
 import { type Clusters, VdiskRefusedError } from './vdisk-description.ts';
@@ -30,29 +31,39 @@ export interface ShardRecords {
   readonly rip: readonly boolean[];
 }
 
+export interface ViewedVdisk {
+  readonly vdisk: string;
+  /** The server that looks. */
+  readonly server: string;
+  readonly clusters: Clusters;
+  readonly log: Logger;
+}
+
 /** Follows what etcd says of one vdisk: its owner, and the engines and incidents of its clusters. */
 export class EtcdView {
   readonly #vdisk: string;
+  readonly #server: string;
   readonly #clusters: Clusters;
   readonly #log: Logger;
+  readonly #onChange: () => void;
+  /** Rings when the doubt of a repair is over: nothing in etcd changes then. */
+  #doubtOver: NodeJS.Timeout | null = null;
   #watch: Watch | null = null;
   #completed: ReadonlySet<string> = new Set();
   /** Revision of each incident record that could not be read, so that it is told once. */
   readonly #unreadable = new Map<string, string>();
 
-  private constructor(vdisk: string, clusters: Clusters, log: Logger) {
+  private constructor({ vdisk, server, clusters, log }: ViewedVdisk, onChange: () => void) {
     this.#vdisk = vdisk;
+    this.#server = server;
     this.#clusters = clusters;
     this.#log = log;
+    this.#onChange = onChange;
   }
 
   /** Resolves when everything was read once; `onChange` is called with every change from then on. */
-  static async open(
-    store: ConfigStore,
-    about: { readonly vdisk: string; readonly clusters: Clusters; readonly log: Logger },
-    onChange: () => void,
-  ): Promise<EtcdView> {
-    const view = new EtcdView(about.vdisk, about.clusters, about.log);
+  static async open(store: ConfigStore, about: ViewedVdisk, onChange: () => void): Promise<EtcdView> {
+    const view = new EtcdView(about, onChange);
     const clusters = view.#clusterIds();
     const selection = {
       keys: [
@@ -79,6 +90,7 @@ export class EtcdView {
 
   close(): void {
     this.#watch?.close();
+    if (this.#doubtOver !== null) clearTimeout(this.#doubtOver);
   }
 
   /** Create revision of the owner key, null when there is no owner. */
@@ -117,11 +129,25 @@ export class EtcdView {
   records(): ShardRecords {
     const { primary, slave } = this.#clusters;
     const view = this.#clusterView(primary, 'primary');
+    const slaveView = slave === null ? null : this.#clusterView(slave, 'slave');
+    const [ours, theirs] = [memberRecords(view), slaveView && memberRecords(slaveView)];
+    const who = { server: this.#server, nowMs: Date.now() };
+    const first = withoutDoubted(ours, theirs, incidentsOf(view), who);
+    const second = slaveView && theirs && withoutDoubted(theirs, ours, incidentsOf(slaveView), who);
+    this.#lookAgainAt(first.until, second?.until ?? null);
     return {
-      primary: memberRecords(view),
-      slave: slave === null ? null : memberRecords(this.#clusterView(slave, 'slave')),
+      primary: first.records,
+      slave: second?.records ?? null,
       rip: view.storage.servers.map(({ status }) => status === 'rip'),
     };
+  }
+
+  #lookAgainAt(...times: readonly (number | null)[]): void {
+    if (this.#doubtOver !== null) clearTimeout(this.#doubtOver);
+    this.#doubtOver = null;
+    const at = Math.min(...times.filter((time) => time !== null));
+    if (!Number.isFinite(at)) return;
+    this.#doubtOver = setTimeout(() => this.#onChange(), Math.max(1, at - Date.now() + 1)).unref();
   }
 
   #clusterIds(): string[] {
@@ -191,4 +217,8 @@ export class EtcdView {
     }
     return completed;
   }
+}
+
+function incidentsOf({ incidents }: ClusterView): Map<number, IncidentRecord> {
+  return new Map([...incidents].map(([shard, { record }]) => [shard, record]));
 }

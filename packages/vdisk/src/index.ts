@@ -14,6 +14,7 @@ export { RepairTurns } from './copy/repair-turns.ts';
 export type { VdiskDevice } from './device.ts';
 export { EngineControl, identityFault } from './engine-control.ts';
 export { type EngineIdentity, identityText, vdiskKeys } from './engine-keys.ts';
+export { type ProbeFinding, type ProbeOptions, type ProbeTarget, probeEngine } from './engine-probe.ts';
 export { EngineError, type EngineFault, errno, FencedError, VdiskIoError } from './errors.ts';
 export type { Extent } from './extents.ts';
 export {

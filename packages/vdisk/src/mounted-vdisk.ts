@@ -93,8 +93,8 @@ export class MountedVdisk {
 
   async start(): Promise<void> {
     const { vdisk } = this.geometry;
-    const { store, log } = this.#options;
-    const about = { vdisk, clusters: this.#clusters, log };
+    const { store, owner, log } = this.#options;
+    const about = { vdisk, server: owner.server, clusters: this.#clusters, log };
     const view = await EtcdView.open(store, about, () => this.#follow());
     this.#view = view;
     await this.#openTemplate();
@@ -134,6 +134,24 @@ export class MountedVdisk {
       if (mode.kind !== 'mirrored' && mode.kind !== 'single') return `shard ${context.shard}: ${mode.reason}`;
     }
     return null;
+  }
+
+  /**
+   * Whether a write was taken without an engine since it went offline; null when this owner cannot tell, undefined when the
+   * engine has no blocks of the vdisk.
+   */
+  missedWrites(address: string): boolean | null | undefined {
+    const told = this.#pairs.flatMap(({ members }) =>
+      members.flatMap((member) => {
+        if (member.record.address !== address) return [];
+        const partner = members.find((other) => other !== member);
+        // Nobody takes a write without the only copy.
+        if (partner === undefined) return [false];
+        return [partner.session === null ? null : partner.session.head.fork !== null];
+      }),
+    );
+    if (told.length === 0) return undefined;
+    return told.includes(true) ? true : told.includes(null) ? null : false;
   }
 
   async #openTemplate(): Promise<void> {

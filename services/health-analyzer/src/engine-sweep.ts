@@ -1,7 +1,7 @@
 import type { ConfigStore } from '@salvor/config-store';
 import { type Logger, messageOf } from '@salvor/service-kit';
+import { type ProbeOptions, probeEngine } from '@salvor/vdisk';
 import { type KnownEngine, knownEngines } from './known-engines.ts';
-import { type ProbeOptions, probeEngine } from './probe.ts';
 import { decideSweep, type SweptEngine } from './sweep-decision.ts';
 
 export interface SweepReport {

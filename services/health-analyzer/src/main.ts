@@ -3,6 +3,7 @@ import { busOptions, connectBus } from '@salvor/bus';
 import { openStore } from '@salvor/config-store';
 import { runService } from '@salvor/service-kit';
 import { EngineSweep } from './engine-sweep.ts';
+import { Observers } from './observers.ts';
 import { OutageWatch } from './outage-watch.ts';
 import { probeOnRequest } from './probe-on-request.ts';
 import { configuredDriver } from './restart/configured-driver.ts';
@@ -49,6 +50,10 @@ await runService({
             attempted: (outcome) => attempts.add({ outcome }),
           });
     const given = metrics.counter('salvor_verdicts_total', 'Verdicts given', ['verdict']);
+    const observers = new Observers({
+      ...{ bus, log, self: observer, now: probe.now },
+      timeoutMs: 2 * config.probeTimeoutMs,
+    });
     const outages = new OutageWatch({
       store,
       log,
@@ -57,6 +62,7 @@ await runService({
       probeIntervalMs: config.probeIntervalMs,
       repeatAfterMs: REPEAT_AFTER_MS,
       restarts,
+      askOthers: (target, told) => observers.ask(target, told),
       announce: async (judged) => {
         given.add({ verdict: judged.verdict });
         const { id, payload } = verdictEvent(judged, observer, Date.now());
@@ -93,6 +99,7 @@ await runService({
       name: 'health-analyzer',
       version: '0.1.0',
       description: 'Probes storage engines and judges their outages',
+      instance: observer,
       handlers: { 'engine.probe': (request) => probeOnRequest(store, request, { ...probe, log }) },
     });
     return {

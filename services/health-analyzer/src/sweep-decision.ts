@@ -1,4 +1,4 @@
-import type { ProbeFinding } from './verdict.ts';
+import type { ProbeFinding } from '@salvor/vdisk';
 
 /** One engine that etcd shows as online, and what was found there. */
 export interface SweptEngine {

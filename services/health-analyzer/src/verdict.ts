@@ -1,18 +1,6 @@
-/** What one probe of an engine found. */
-export interface ProbeFinding {
-  readonly kind:
-    | 'healthy'
-    | 'loading'
-    | 'unreachable'
-    | 'hung'
-    | 'refuses-commands'
-    | 'identity-lost'
-    | 'identity-mismatch';
-  /** A sentence: what was tried and what came back. */
-  readonly detail: string;
-  /** Unix milliseconds. */
-  readonly at: number;
-}
+import type { ProbeFinding } from '@salvor/vdisk';
+import { decideFalseAlarm } from './false-alarm.ts';
+import type { Observation } from './observation.ts';
 
 /** One observation that a verdict rests on, as it is written down with it. */
 export interface VerdictEvidence {
@@ -31,62 +19,91 @@ export interface VerdictPolicy {
   readonly permanentAfterMs: number;
 }
 
-/** What is known of one outage: when it began, and the findings since, oldest first. */
+/** What is known of one outage: when it began, who reported it, and what was found since, oldest first. */
 export interface OutageView {
   readonly address: string;
   readonly offlineSince: number;
   /** Its blocks were being rebuilt elsewhere before: nobody knows any more which writes it missed. */
   readonly rebuildBegun?: boolean;
   readonly findings: readonly ProbeFinding[];
+  /** It was found unwell since it went offline, by a finding that is not listed any more perhaps. */
+  readonly wasUnwell?: boolean;
+  /** Who reported this attempt of it. */
+  readonly reporters?: readonly string[];
+  /** The latest word of everybody else who was asked. */
+  readonly others?: readonly Observation[];
+  /** False while others may still have something to say. */
+  readonly areOthersHeard?: boolean;
 }
 
 export type VerdictDecision =
   | { readonly kind: 'verdict'; readonly verdict: 'temporary' | 'permanent'; readonly reason: string }
+  | {
+      readonly kind: 'verdict';
+      readonly verdict: 'false_alarm';
+      readonly reason: string;
+      /** The server that alone found the engine failing. */
+      readonly oddReporter: string;
+    }
   | { readonly kind: 'wait'; readonly reason: string };
 
 /**
- * Judges an outage. Temporary needs positive evidence that the engine is back with its data; permanent needs positive
- * evidence of loss, or time. An engine that answers without its identity is lost, however healthy it looks.
+ * Judges an outage. Temporary needs positive evidence that the engine is back with its data, for those as well who would
+ * repair it; permanent needs positive evidence of loss, or time, and nobody who sees the engine well. An engine that answers
+ * without its identity is lost, however healthy it looks.
  */
 export function decideVerdict(view: OutageView, policy: VerdictPolicy, now: number): VerdictDecision {
+  const { address } = view;
   const last = view.findings.at(-1);
-  if (last === undefined) return { kind: 'wait', reason: `${view.address} has not been probed yet` };
+  if (last === undefined) return { kind: 'wait', reason: `${address} has not been probed yet` };
   if (view.rebuildBegun === true) {
-    return {
-      kind: 'verdict',
-      verdict: 'permanent',
-      reason: `a rebuild was begun in this outage and did not end, so what ${view.address} holds cannot be used any more, whether it answers or not`,
-    };
-  }
-  if (last.kind === 'identity-lost') {
-    return {
-      kind: 'verdict',
-      verdict: 'permanent',
-      reason: `${view.address} answers but lost its identity, so it lost its data`,
-    };
-  }
-  if (last.kind === 'identity-mismatch') {
-    return {
-      kind: 'verdict',
-      verdict: 'permanent',
-      reason: `another engine answers at ${view.address}: ${last.detail}`,
-    };
-  }
-  const healthy = trailingHealthy(view.findings);
-  if (healthy >= policy.healthyProbes) {
-    const probes = healthy === 1 ? 'one probe' : `${healthy} probes in a row`;
-    return {
-      kind: 'verdict',
-      verdict: 'temporary',
-      reason: `${view.address} answers again with its identity intact and takes writes (${probes})`,
-    };
-  }
-  const downMs = now - view.offlineSince;
-  if (healthy === 0 && last.kind !== 'loading' && downMs >= policy.permanentAfterMs) {
-    const reason = `${view.address} has been unusable for ${downMs} ms, longer than the ${policy.permanentAfterMs} ms allowed: ${last.detail}`;
+    const reason = `a rebuild was begun in this outage and did not end, so what ${address} holds cannot be used any more, whether it answers or not`;
     return { kind: 'verdict', verdict: 'permanent', reason };
   }
+  const lost = lossOf(address, last);
+  if (lost !== null) return permanentUnlessSeen(view, lost);
+  const healthy = trailingHealthy(view.findings);
+  if (healthy >= policy.healthyProbes) return decideBack(view, healthy);
+  const downMs = now - view.offlineSince;
+  if (healthy === 0 && last.kind !== 'loading' && downMs >= policy.permanentAfterMs) {
+    const reason = `${address} has been unusable for ${downMs} ms, longer than the ${policy.permanentAfterMs} ms allowed: ${last.detail}`;
+    return permanentUnlessSeen(view, reason);
+  }
   return { kind: 'wait', reason: last.detail };
+}
+
+function lossOf(address: string, { kind, detail }: ProbeFinding): string | null {
+  if (kind === 'identity-lost') return `${address} answers but lost its identity, so it lost its data`;
+  if (kind === 'identity-mismatch') return `another engine answers at ${address}: ${detail}`;
+  return null;
+}
+
+/** What nobody can take back needs that nobody contradicts it: who judges may be the one that looks at it wrongly. */
+function permanentUnlessSeen(view: OutageView, reason: string): VerdictDecision {
+  if (view.areOthersHeard === false) return { kind: 'wait', reason: `${reason}; others are asked` };
+  const well = (view.others ?? []).find(({ kind }) => kind === 'healthy');
+  if (well === undefined) return { kind: 'verdict', verdict: 'permanent', reason };
+  return {
+    kind: 'wait',
+    reason: `${reason}; but ${well.observer} finds it well: somebody has to see who is right`,
+  };
+}
+
+/** The engine looks well from here. It is back when those who would repair it can reach it too. */
+function decideBack(view: OutageView, healthy: number): VerdictDecision {
+  const { address, others = [] } = view;
+  const probes = healthy === 1 ? 'one probe' : `${healthy} probes in a row`;
+  const well = `${address} answers again with its identity intact and takes writes (${probes})`;
+  if (view.areOthersHeard === false) return { kind: 'wait', reason: `${well}; others are asked` };
+  const servers = others.filter(({ role }) => role === 'server');
+  const [first] = servers;
+  if (first !== undefined && servers.every(({ kind }) => kind !== 'healthy')) {
+    const reason = `${well}, but no server that would repair it can use it: ${first.observer} says that ${first.detail}`;
+    return { kind: 'wait', reason };
+  }
+  const falseAlarm = decideFalseAlarm(view);
+  if (falseAlarm !== null) return { kind: 'verdict', verdict: 'false_alarm', ...falseAlarm };
+  return { kind: 'verdict', verdict: 'temporary', reason: well };
 }
 
 function trailingHealthy(findings: readonly ProbeFinding[]): number {

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import { INCIDENTS_PREFIX, incidentKey } from '@salvor/config-store';
 import { silentLogger } from '@salvor/service-kit';
 import { killEngine, restartEmpty, restartWithData, until } from '@salvor/testkit';
-import { type JudgedOutage, OutageWatch, type OutageWatchOptions } from '../src/outage-watch.ts';
+import type { JudgedOutage, OutageJudgeOptions } from '../src/outage-judge.ts';
+import { OutageWatch } from '../src/outage-watch.ts';
 import { verdictEvent } from '../src/verdict-event.ts';
 import { ProbedCluster } from './probed-cluster.ts';
 
@@ -12,7 +13,7 @@ class Analyzer implements Disposable {
   readonly judged: JudgedOutage[] = [];
   readonly #watch: OutageWatch;
 
-  private constructor(cluster: ProbedCluster, changes: Partial<OutageWatchOptions>) {
+  private constructor(cluster: ProbedCluster, changes: Partial<OutageJudgeOptions>) {
     this.#watch = new OutageWatch({
       store: cluster.store,
       policy: { healthyProbes: 2, permanentAfterMs: 3_600_000 },
@@ -27,7 +28,7 @@ class Analyzer implements Disposable {
     });
   }
 
-  static async start(cluster: ProbedCluster, changes: Partial<OutageWatchOptions> = {}): Promise<Analyzer> {
+  static async start(cluster: ProbedCluster, changes: Partial<OutageJudgeOptions> = {}): Promise<Analyzer> {
     const analyzer = new Analyzer(cluster, changes);
     await analyzer.#watch.start();
     return analyzer;

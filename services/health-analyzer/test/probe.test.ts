@@ -12,9 +12,8 @@ import {
   tempDir,
   until,
 } from '@salvor/testkit';
-import { EngineControl, identityText } from '@salvor/vdisk';
-import { probeEngine } from '../src/probe.ts';
-import type { ProbeFinding } from '../src/verdict.ts';
+import type { ProbeFinding } from '@salvor/vdisk';
+import { EngineControl, identityText, probeEngine } from '@salvor/vdisk';
 
 const identity = { cluster: 'p1', role: 'primary', shard: 3, generation: 1 } as const;
 const patience = { timeoutMs: 2_000 };

@@ -3,7 +3,8 @@ import { it } from 'node:test';
 import { addSpares, applyEngineStatus } from '@salvor/config-store';
 import { silentLogger } from '@salvor/service-kit';
 import { until } from '@salvor/testkit';
-import { type JudgedOutage, OutageWatch } from '../src/outage-watch.ts';
+import type { JudgedOutage } from '../src/outage-judge.ts';
+import { OutageWatch } from '../src/outage-watch.ts';
 import { ProbedCluster } from './probed-cluster.ts';
 
 it('an engine that comes back after its rebuild was begun is not waited for: the next spare takes over', async () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ProbeFinding } from '@salvor/vdisk';
 import fc from 'fast-check';
 import { decideSweep, type SweptEngine } from '../src/sweep-decision.ts';
-import type { ProbeFinding } from '../src/verdict.ts';
 
 const engine = (name: string, kind: ProbeFinding['kind']): SweptEngine => ({
   name,

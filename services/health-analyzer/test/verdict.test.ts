@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { ProbeFinding } from '@salvor/vdisk';
 import fc from 'fast-check';
-import { decideVerdict, type OutageView, type ProbeFinding, type VerdictPolicy } from '../src/verdict.ts';
+import type { Observation } from '../src/observation.ts';
+import { decideVerdict, type OutageView, type VerdictPolicy } from '../src/verdict.ts';
 
 type Kind = ProbeFinding['kind'];
 
@@ -118,6 +120,130 @@ describe('whatever was found', () => {
           );
         },
       ),
+    );
+  });
+});
+
+const seenBy = (observer: string, kind: Kind, role: Observation['role'] = 'server'): Observation => ({
+  ...{ observer, role, kind, at: 1_000, vdisks: [] },
+  detail: `${observer} found it ${kind}`,
+});
+
+/** An engine whose process is older than the report, reported by nbd-1 and found well by nbd-2. */
+function alarm(changes: Partial<OutageView> = {}): OutageView {
+  const findings = [1, 2].map((at) => ({ kind: 'healthy' as const, detail: 'well', at, upSince: 500 }));
+  const others = [seenBy('nbd-1', 'hung'), seenBy('nbd-2', 'healthy')];
+  return { ...view(), findings, reporters: ['nbd-1'], others, ...changes };
+}
+
+describe('what others see', () => {
+  const wordOf = (seen: OutageView, now = 2_000): string => {
+    const decision = decideVerdict(seen, policy, now);
+    return decision.kind === 'verdict' ? decision.verdict : 'wait';
+  };
+
+  it('one reporter alone against all the others is a false alarm, and is named', () => {
+    const decision = decideVerdict(alarm(), policy, 2_000);
+    assert.ok(decision.kind === 'verdict' && decision.verdict === 'false_alarm');
+    assert.equal(decision.oddReporter, 'nbd-1');
+    assert.match(
+      decision.reason,
+      /only nbd-1 found .* failing \(it still finds that nbd-1 found it hung\); nbd-2/,
+    );
+  });
+
+  const certain = alarm();
+  const doubts: readonly [why: string, view: OutageView][] = [
+    ['two servers reported it', alarm({ reporters: ['nbd-1', 'nbd-2'] })],
+    ['the reporter is no server that answers, but an operator', alarm({ reporters: ['alice'] })],
+    ['nobody else uses it', alarm({ others: [seenBy('nbd-1', 'healthy')] })],
+    [
+      'the only other one is an analyzer',
+      alarm({ others: [seenBy('nbd-1', 'healthy'), seenBy('a', 'healthy', 'analyzer')] }),
+    ],
+    [
+      'another server finds it failing too',
+      alarm({ others: [...(certain.others ?? []), seenBy('nbd-3', 'hung')] }),
+    ],
+    ['it was found unwell once', alarm({ wasUnwell: true })],
+    [
+      'its process is younger than the report',
+      alarm({ findings: [0, 1].map((at) => ({ kind: 'healthy', detail: '', at, upSince: 1_000 })) }),
+    ],
+    [
+      'nobody knows how old its process is',
+      alarm({ findings: [0, 1].map((at) => ({ kind: 'healthy', detail: '', at })) }),
+    ],
+  ];
+  for (const [why, seen] of doubts)
+    it(`${why}: no false alarm, but a temporary outage`, () => assert.equal(wordOf(seen), 'temporary'));
+
+  it('nothing is decided before they had the time to say it', () => {
+    assert.equal(wordOf(alarm({ areOthersHeard: false })), 'wait');
+    assert.equal(wordOf({ ...view('identity-lost'), areOthersHeard: false }), 'wait');
+  });
+
+  it('an engine that no server can use is not given back to them, however well the analyzer sees it', () => {
+    const seen = {
+      ...view('healthy', 'healthy'),
+      others: [seenBy('nbd-1', 'unreachable'), seenBy('a', 'healthy', 'analyzer')],
+    };
+    assert.equal(wordOf(seen), 'wait');
+    assert.match(
+      decideVerdict(seen, policy, 2_000).reason,
+      /no server that would repair it can use it: nbd-1 says/,
+    );
+  });
+
+  it('an analyzer alone does not give up what another one sees', () => {
+    for (const kind of ['unreachable', 'identity-lost', 'identity-mismatch'] as const) {
+      const seen = { ...view(kind), others: [seenBy('nbd-2', 'healthy')] };
+      assert.equal(wordOf(seen, 1e9), 'wait');
+      assert.match(decideVerdict(seen, policy, 1e9).reason, /but nbd-2 finds it well/);
+    }
+  });
+
+  it('whatever it is: permanent and false alarm only without a contradiction, back only to those who can use it', () => {
+    const other = fc.record({
+      observer: fc.constantFrom('nbd-1', 'nbd-2', 'nbd-3', 'a-2'),
+      role: fc.constantFrom<Observation['role']>('server', 'analyzer'),
+      kind: kindArbitrary,
+    });
+    const scene = fc.record({
+      kinds: findingsArbitrary,
+      others: fc.uniqueArray(other, { selector: ({ observer }) => observer, maxLength: 4 }),
+      reporters: fc.subarray(['nbd-1', 'nbd-2', 'alice']),
+      wasUnwell: fc.boolean(),
+      areOthersHeard: fc.boolean(),
+      upSince: fc.constantFrom(500, 1_500),
+      downMs: downArbitrary,
+    });
+    fc.assert(
+      fc.property(scene, policyArbitrary, ({ kinds: found, others, upSince, downMs, ...more }, under) => {
+        const base = view(...found);
+        const findings = base.findings.map((one) => (one.kind === 'healthy' ? { ...one, upSince } : one));
+        const seen = others.map(({ observer, kind, role }) => seenBy(observer, kind, role));
+        const decision = decideVerdict({ ...base, ...more, findings, others: seen }, under, 1_000 + downMs);
+        if (decision.kind === 'wait') return;
+        assert.ok(more.areOthersHeard);
+        const servers = seen.filter(({ role }) => role === 'server');
+        switch (decision.verdict) {
+          case 'permanent':
+            return assert.ok(seen.every(({ kind }) => kind !== 'healthy'));
+          case 'temporary':
+            return assert.ok(servers.length === 0 || servers.some(({ kind }) => kind === 'healthy'));
+          case 'false_alarm': {
+            const { oddReporter } = decision;
+            assert.deepEqual(more.reporters, [oddReporter]);
+            const rest = seen.filter(({ observer }) => observer !== oddReporter);
+            assert.ok(
+              rest.some(({ role }) => role === 'server') && rest.every(({ kind }) => kind === 'healthy'),
+            );
+            return assert.ok(!more.wasUnwell && upSince < 1_000 && found.every((kind) => kind === 'healthy'));
+          }
+        }
+      }),
+      { numRuns: 1_000 },
     );
   });
 });

@@ -3,6 +3,7 @@ import type { EventInits, EventType } from '@salvor/contracts';
 import { type Logger, messageOf } from '@salvor/service-kit';
 import type { OwnerIdentity } from '@salvor/vdisk';
 
+import { type EngineViewOptions, viewEngine } from './engine-view.ts';
 import type { Takeovers } from './takeovers.ts';
 import type { VdiskExports } from './vdisk-exports.ts';
 
@@ -10,6 +11,8 @@ interface Served {
   readonly exports: VdiskExports;
   readonly uris: () => string[];
   readonly takeovers: Takeovers;
+  /** How engines are probed from here. */
+  readonly probe: Omit<EngineViewOptions, 'server' | 'exports'>;
 }
 
 /**
@@ -93,7 +96,7 @@ export class BusPresence {
       );
   }
 
-  async #serve(bus: Bus, { exports, uris, takeovers }: Served): Promise<void> {
+  async #serve(bus: Bus, { exports, uris, takeovers, probe }: Served): Promise<void> {
     const { server } = this.#owner;
     await bus.serve({
       name: 'nbd-server',
@@ -102,6 +105,7 @@ export class BusPresence {
       instance: server,
       handlers: {
         'vdisk.takeover': (request, { operationId }) => takeovers.answer(bus, request, operationId),
+        'nbdserver.probe': (request) => viewEngine(request, { ...probe, server, exports }),
         'nbdserver.status': async () => ({
           server,
           uri: uris()[0] ?? '',

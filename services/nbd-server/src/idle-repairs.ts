@@ -1,5 +1,6 @@
 import {
   type ConfigStore,
+  doubtedUntil,
   HEALING_PREFIX,
   healingPause,
   INCIDENTS_PREFIX,
@@ -155,7 +156,8 @@ export class IdleRepairs {
 
   async #wanted(): Promise<RepairWanted[]> {
     const { store, server } = this.#options;
-    const due = this.#due();
+    // What this server is to leave alone, others take meanwhile.
+    const due = this.#due().filter((incident) => doubtedUntil(incident, server, Date.now()) === null);
     const vdisks = new Map<string, readonly string[]>();
     const recorded = new Set<string>();
     for (const { id, attempt, cluster } of due) {

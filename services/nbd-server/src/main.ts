@@ -104,7 +104,14 @@ await runService({
     operations.start().catch((error: unknown) => {
       log.warn({ error: messageOf(error) }, 'operations are not carried out here');
     });
-    presence.start({ exports, uris: () => nbd.uris(''), takeovers });
+    presence.start({
+      ...{ exports, uris: () => nbd.uris(''), takeovers },
+      probe: {
+        timeoutMs: config.engineCommandTimeoutMs,
+        engineSockets: config.engineSockets === '' ? undefined : config.engineSockets,
+        password: config.enginePassword === '' ? undefined : config.enginePassword,
+      },
+    });
     registerMetrics(metrics, nbd, exports);
     return {
       checks: { etcd: () => repairs.problem(), bus: () => presence.problem() },

@@ -142,6 +142,14 @@ export class VdiskExports implements Exports {
     }));
   }
 
+  /** Vdisks mounted here with blocks on an engine, and whether they took writes without it since it is offline. */
+  onEngine(address: string): { vdisk: string; missedWrites: boolean | null }[] {
+    return [...this.#mounts.values()].flatMap(({ vdisk, mounted }) => {
+      const missedWrites = mounted?.missedWrites(address);
+      return missedWrites === undefined ? [] : [{ vdisk, missedWrites }];
+    });
+  }
+
   /** Forgets a vdisk whose ownership ended; the next user mounts it anew. */
   forget(vdisk: string): void {
     const mount = this.#mounts.get(vdisk);

@@ -59,7 +59,7 @@ function inputOf({ type, payload, id }: Exclude<Report, { type: 'repair.complete
     const { address, reporter, reason, detectedAt } = payload;
     return { kind: 'failure-reported', address, reporter, reason, detectedAt, operation: id };
   }
-  const { incident, attempt, verdict, reason, evidence, by } = payload;
+  const { incident, attempt, verdict, reason, evidence, by, missedWrites, oddReporter } = payload;
   return {
     kind: 'verdict',
     incident,
@@ -69,6 +69,8 @@ function inputOf({ type, payload, id }: Exclude<Report, { type: 'repair.complete
     evidence: evidence.map((found) => ({ ...found })),
     by,
     operation: id,
+    ...(missedWrites === undefined ? {} : { missedWrites }),
+    ...(oddReporter === undefined ? {} : { oddReporter }),
   };
 }
 

@@ -29,6 +29,35 @@ export const serverCommands: readonly Command[] = [
       );
     },
   },
+  {
+    name: 'server probe',
+    sends: 'nbdserver.probe',
+    positionals: [
+      { name: 'server', help: 'the id of the NBD server' },
+      { name: 'address', help: 'host:port of the storage engine' },
+    ],
+    options: {
+      db: { type: 'string', value: 'number', help: 'Redis database number (default 0)' },
+    },
+    examples: ['salvor server probe nbd-1 10.100.0.1:22005'],
+    async run({ args, paint, print, withBus }) {
+      const request = { address: args.positional('address'), db: args.integer('db', 0, 65_535) };
+      const instance = args.positional('server');
+      const { reply, json } = await withBus((session) =>
+        session.ask('nbdserver.probe', request, { instance }),
+      );
+      const rows = reply.vdisks.map(({ vdisk, missedWrites }) => [
+        vdisk,
+        missedWrites === undefined ? 'unknown' : missedWrites ? 'yes' : 'no',
+      ]);
+      print(json, () =>
+        [
+          `${printable(reply.server)} finds ${printable(reply.address)} ${paintStatus(paint, reply.status)}: ${printable(reply.reason)}\n`,
+          ...(rows.length === 0 ? [] : [`\n${table(paint, ['vdisk', 'missed writes'], rows, '')}`]),
+        ].join(''),
+      );
+    },
+  },
 ];
 
 /** What a pair is called that has lost nothing. */

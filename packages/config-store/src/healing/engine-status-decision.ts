@@ -36,6 +36,8 @@ interface Judged {
   readonly operation: string;
   /** Whether a write was acknowledged that the engine does not have. Only a known `false` lets it back as it is. */
   readonly missedWrites?: boolean;
+  /** Of a false alarm: the server that alone found the engine failing. */
+  readonly oddReporter?: string;
 }
 
 /** An analyzer judges one attempt of one incident; an operator judges the engine as it is now, and prevails. */

@@ -9,6 +9,7 @@ import {
   refused,
   type VerdictGiven,
 } from './engine-status-decision.ts';
+import { doubtMs, falseAlarmsOf, withFalseAlarm } from './false-alarm.ts';
 import { type FlappingPolicy, flappingHold, heldBack, holdSentence } from './held-back.ts';
 import { released } from './operator-action.ts';
 import { type EngineRef, type IncidentRecord, verdictEvidenceMax } from './records.ts';
@@ -23,7 +24,9 @@ export function decideVerdict(
   const incident = incidentJudged(state, input);
   if (isDecision(incident)) return incident;
   const { shard, verdict: before } = incident;
-  const plan = planOf(incident, input);
+  const odd = input.verdict === 'false_alarm' ? input.oddReporter : undefined;
+  const isDoubted = odd !== undefined && doubtMs(falseAlarmsOf(state, shard, odd, nowMs)) > 0;
+  const plan = planOf(incident, input, isDoubted);
 
   if (incident.status === plan.to) {
     return already(`${incident.address} is already ${incident.status} in incident ${incident.id}`, incident);
@@ -44,7 +47,8 @@ export function decideVerdict(
   if (input.operator !== true) {
     const at = Math.max(nowMs, since);
     const kept =
-      heldBack(state, incident, input.verdict, nowMs) ?? keptOffline(state, incident, input, flapping, at);
+      heldBack(state, incident, input.verdict, nowMs) ??
+      (odd === undefined ? keptOffline(state, incident, input, flapping, at) : undefined);
     if (kept !== undefined) return kept;
   }
   const cause: Cause = {
@@ -53,9 +57,18 @@ export function decideVerdict(
     operation: input.operation,
     at: Math.max(nowMs, since),
   };
-  const offline = incident.status === 'offline' ? { state, events: [] } : takeBack(state, incident, cause);
-  const current = offline.state.incidents.get(shard) ?? incident;
-  const judged = withVerdict(input.operator === true ? released(current) : current, input, cause.at);
+  const taken = incident.status === 'offline' ? { state, events: [] } : takeBack(state, incident, cause);
+  const current = taken.state.incidents.get(shard) ?? incident;
+  const noted =
+    odd === undefined
+      ? { state: taken.state, incident: current }
+      : withFalseAlarm(taken.state, current, odd, cause.at);
+  const offline = { ...taken, state: noted.state };
+  const judged = withVerdict(
+    input.operator === true ? released(noted.incident) : noted.incident,
+    input,
+    cause.at,
+  );
   switch (plan.to) {
     case 'online':
       return applied(
@@ -94,7 +107,7 @@ interface Plan {
 }
 
 /** An engine comes back as it is only when it certainly missed nothing; a doubt costs a repair, not data. */
-function planOf(incident: IncidentRecord, { verdict, missedWrites }: VerdictGiven): Plan {
+function planOf(incident: IncidentRecord, { verdict, missedWrites }: VerdictGiven, isDoubted: boolean): Plan {
   switch (verdict) {
     case 'temporary':
       return { to: 'repair-tmp-outage', remark: '' };
@@ -102,10 +115,12 @@ function planOf(incident: IncidentRecord, { verdict, missedWrites }: VerdictGive
       return { to: 'repair-final-outage', remark: '' };
     case 'false_alarm': {
       const isUntouched = incident.attempt === 1 && incident.status === 'offline';
-      if (missedWrites === false && isUntouched) return { to: 'online', remark: '' };
+      if (missedWrites === false && isUntouched && !isDoubted) return { to: 'online', remark: '' };
       const why =
         missedWrites === false
-          ? 'a repair was begun'
+          ? isDoubted
+            ? 'its reporter raised false alarms before'
+            : 'a repair was begun'
           : `it ${missedWrites === true ? 'missed' : 'may have missed'} writes`;
       return { to: 'repair-tmp-outage', remark: ` (treated as temporary: ${why})` };
     }

@@ -29,6 +29,7 @@ export type {
   VerdictGiven,
 } from './engine-status-decision.ts';
 export { reportEngineFailure } from './failure-burst.ts';
+export { doubtedUntil } from './false-alarm.ts';
 export { downtimeMsMax, type HealingControlInput } from './healing-control.ts';
 export type * from './healing-events.ts';
 export { healingPause, healingPauseKeys } from './healing-pause.ts';

@@ -125,6 +125,8 @@ export const incidentSchema = z.looseObject({
   survivor: engineRefSchema.extend({ cluster: text }).optional(),
   /** Why a lost engine is not rebuilt yet, as a sentence. */
   waitsFor: z.string().optional(),
+  /** Servers that leave the engine alone for a while, after false alarms: they do not repair it before `until`. */
+  doubted: z.array(z.looseObject({ reporter: text, until: millis })).optional(),
   hold: holdSchema.optional(),
   acknowledged: z.looseObject({ by: text, at: millis, reason: z.string() }).optional(),
   actions: z.array(operatorActionSchema).max(incidentActionsMax).optional(),
@@ -171,6 +173,10 @@ export type ClusterStatus = z.infer<typeof clusterStatusSchema>;
 export const clusterRoleSchema = z.enum(['primary', 'slave']);
 export type ClusterRole = z.infer<typeof clusterRoleSchema>;
 
+/** A server found an engine failing that everybody else found well. */
+export const falseAlarmSchema = z.looseObject({ reporter: text, at: millis });
+export type FalseAlarm = z.infer<typeof falseAlarmSchema>;
+
 /** `/salvor/clusters/<cluster>`. `partner` is the cluster whose shard i makes a pair with shard i of this one. */
 export const salvorClusterSchema = z.looseObject({
   status: clusterStatusSchema,
@@ -186,6 +192,8 @@ export const salvorClusterSchema = z.looseObject({
   lastOnlineAt: z.record(z.string().regex(/^\d+$/), millis).default({}),
   /** By shard number: when the engine failed lately, the latest last; what was acknowledged is forgotten. */
   failures: z.record(z.string().regex(/^\d+$/), z.array(millis).max(failuresKeptMax)).optional(),
+  /** By shard number: what turned out to be false alarms lately, the latest last. */
+  falseAlarms: z.record(z.string().regex(/^\d+$/), z.array(falseAlarmSchema)).optional(),
   updatedAt: millis,
   operation: text,
 });

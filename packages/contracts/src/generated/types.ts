@@ -742,6 +742,45 @@ export interface IncidentListRequestInit {
   all?: boolean | undefined;
 }
 
+/** How an NBD server sees a storage engine. */
+export interface NbdserverProbeReply {
+  /** Server id. */
+  server: string;
+  /** host:port of the engine. */
+  address: string;
+  /** What the probe found, such as healthy, loading, unreachable, hung. */
+  status: string;
+  /** Why, as a sentence. */
+  reason: string;
+  /** Vdisks that this server owns and that have blocks on the engine. */
+  vdisks: VdiskOnOutage[];
+  /** When the probe ended, milliseconds since 1970 UTC. */
+  at: number;
+}
+export interface NbdserverProbeReplyInit {
+  server: string;
+  address: string;
+  status: string;
+  reason: string;
+  vdisks: readonly VdiskOnOutageInit[];
+  at: number;
+}
+
+/** Asks an NBD server how it sees a storage engine from where it is. Changes nothing. Each server also answers on this subject followed by its id. */
+export interface NbdserverProbeRequest {
+  /** host:port of the engine. */
+  address: string;
+  /** Redis database number. */
+  db: number;
+  /** The identity that the engine should have, as it is stored there; empty: it is not looked at. */
+  identity: string;
+}
+export interface NbdserverProbeRequestInit {
+  address: string;
+  db?: number | undefined;
+  identity?: string | undefined;
+}
+
 /** One NBD server. */
 export interface NbdserverStatusReply {
   /** Server id. */
@@ -1392,6 +1431,10 @@ export interface EngineVerdictGiven {
   evidence: Evidence[];
   /** Service or operator that decided. */
   by: string;
+  /** Of a false alarm: whether a write was taken without the engine; null when that is not known. */
+  missedWrites?: boolean | undefined;
+  /** Of a false alarm: the server that alone found the engine failing. */
+  oddReporter?: string | undefined;
   /** When this happened, milliseconds since 1970 UTC. */
   at: number;
 }
@@ -1405,6 +1448,8 @@ export interface EngineVerdictGivenInit {
   reason: string;
   evidence: readonly EvidenceInit[];
   by: string;
+  missedWrites?: boolean | undefined;
+  oddReporter?: string | undefined;
   at: number;
 }
 
@@ -2517,6 +2562,15 @@ export interface VdiskOnEngineInit {
   problem?: string | undefined;
 }
 
+/** What its owner knows of a vdisk with blocks on an engine that is down. */
+export interface VdiskOnOutage {
+  /** Vdisk. */
+  vdisk: string;
+  /** Whether a write was taken without the engine since it went down; null when the owner cannot tell. */
+  missedWrites?: boolean | undefined;
+}
+export type VdiskOnOutageInit = VdiskOnOutage;
+
 /** The one process that may write a vdisk now. */
 export interface VdiskOwner {
   /** Id of the NBD server. */
@@ -2692,6 +2746,8 @@ export interface RecordTypes {
   readonly IncidentGetRequest: IncidentGetRequest;
   readonly IncidentListReply: IncidentListReply;
   readonly IncidentListRequest: IncidentListRequest;
+  readonly NbdserverProbeReply: NbdserverProbeReply;
+  readonly NbdserverProbeRequest: NbdserverProbeRequest;
   readonly NbdserverStatusReply: NbdserverStatusReply;
   readonly NbdserverStatusRequest: NbdserverStatusRequest;
   readonly OperationCancelReply: OperationCancelReply;
@@ -2789,6 +2845,7 @@ export interface RecordTypes {
   readonly VdiskCopies: VdiskCopies;
   readonly VdiskDescription: VdiskDescription;
   readonly VdiskOnEngine: VdiskOnEngine;
+  readonly VdiskOnOutage: VdiskOnOutage;
   readonly VdiskOwner: VdiskOwner;
   readonly VdiskRemains: VdiskRemains;
   readonly VdiskRepair: VdiskRepair;
@@ -2854,6 +2911,8 @@ export interface RecordInits {
   readonly IncidentGetRequest: IncidentGetRequestInit;
   readonly IncidentListReply: IncidentListReplyInit;
   readonly IncidentListRequest: IncidentListRequestInit;
+  readonly NbdserverProbeReply: NbdserverProbeReplyInit;
+  readonly NbdserverProbeRequest: NbdserverProbeRequestInit;
   readonly NbdserverStatusReply: NbdserverStatusReplyInit;
   readonly NbdserverStatusRequest: NbdserverStatusRequestInit;
   readonly OperationCancelReply: OperationCancelReplyInit;
@@ -2951,6 +3010,7 @@ export interface RecordInits {
   readonly VdiskCopies: VdiskCopiesInit;
   readonly VdiskDescription: VdiskDescriptionInit;
   readonly VdiskOnEngine: VdiskOnEngineInit;
+  readonly VdiskOnOutage: VdiskOnOutageInit;
   readonly VdiskOwner: VdiskOwnerInit;
   readonly VdiskRemains: VdiskRemainsInit;
   readonly VdiskRepair: VdiskRepairInit;
@@ -3013,6 +3073,7 @@ export interface CommandRecords {
   readonly 'incident.acknowledge': { readonly request: 'IncidentAcknowledgeRequest'; readonly reply: 'IncidentAcknowledgeReply' };
   readonly 'incident.get': { readonly request: 'IncidentGetRequest'; readonly reply: 'IncidentGetReply' };
   readonly 'incident.list': { readonly request: 'IncidentListRequest'; readonly reply: 'IncidentListReply' };
+  readonly 'nbdserver.probe': { readonly request: 'NbdserverProbeRequest'; readonly reply: 'NbdserverProbeReply' };
   readonly 'nbdserver.status': { readonly request: 'NbdserverStatusRequest'; readonly reply: 'NbdserverStatusReply' };
   readonly 'operation.cancel': { readonly request: 'OperationCancelRequest'; readonly reply: 'OperationCancelReply' };
   readonly 'operation.get': { readonly request: 'OperationGetRequest'; readonly reply: 'OperationGetReply' };

@@ -9,7 +9,7 @@ import {
   restartsSchema,
 } from '@salvor/config-store';
 import { type Logger, messageOf } from '@salvor/service-kit';
-import type { ProbeFinding } from '../verdict.ts';
+import type { ProbeFinding } from '@salvor/vdisk';
 import { decideRestart, type RestartPolicy } from './restart-decision.ts';
 import { type RestartDriver, restartTarget } from './restart-driver.ts';
 

@@ -1,5 +1,5 @@
 import type { RestartAttempt } from '@salvor/config-store';
-import type { ProbeFinding } from '../verdict.ts';
+import type { ProbeFinding } from '@salvor/vdisk';
 
 export interface RestartPolicy {
   /** An engine that was unusable for so long may be restarted. */

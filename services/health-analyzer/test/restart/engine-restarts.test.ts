@@ -9,7 +9,8 @@ import {
 } from '@salvor/config-store';
 import { silentLogger } from '@salvor/service-kit';
 import { EngineLink, killEngine, until } from '@salvor/testkit';
-import { type JudgedOutage, OutageWatch } from '../../src/outage-watch.ts';
+import type { JudgedOutage } from '../../src/outage-judge.ts';
+import { OutageWatch } from '../../src/outage-watch.ts';
 import { EngineRestarts, type EngineRestartsOptions } from '../../src/restart/engine-restarts.ts';
 import { ExecDriver } from '../../src/restart/exec-driver.ts';
 import { RestartError } from '../../src/restart/restart-driver.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { ProbeFinding } from '@salvor/vdisk';
 import fc from 'fast-check';
 import { decideRestart, type RestartPolicy, type RestartView } from '../../src/restart/restart-decision.ts';
-import type { ProbeFinding } from '../../src/verdict.ts';
 
 type Kind = ProbeFinding['kind'];
 

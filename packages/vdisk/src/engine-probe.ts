@@ -1,5 +1,24 @@
-import { EngineControl, EngineError, identityFault } from '@salvor/vdisk';
-import type { ProbeFinding } from './verdict.ts';
+import { EngineControl, identityFault } from './engine-control.ts';
+import { unixSocketOf } from './engine-socket.ts';
+import { EngineError } from './errors.ts';
+
+/** What one probe of an engine found. */
+export interface ProbeFinding {
+  readonly kind:
+    | 'healthy'
+    | 'loading'
+    | 'unreachable'
+    | 'hung'
+    | 'refuses-commands'
+    | 'identity-lost'
+    | 'identity-mismatch';
+  /** A sentence: what was tried and what came back. */
+  readonly detail: string;
+  /** Unix milliseconds. */
+  readonly at: number;
+  /** The latest moment at which the engine's process can have started, of an engine that is healthy. */
+  readonly upSince?: number;
+}
 
 export interface ProbeTarget {
   readonly address: string;
@@ -11,6 +30,8 @@ export interface ProbeTarget {
 export interface ProbeOptions {
   readonly timeoutMs: number;
   readonly password?: string | undefined;
+  /** Where engines on this host listen beside TCP: a path in which `{port}` stands for the port. */
+  readonly engineSockets?: string | undefined;
   /** Makes canary keys of different observers differ. */
   readonly observer: string;
   readonly now: () => number;
@@ -19,10 +40,11 @@ export interface ProbeOptions {
 /** Looks at an engine the way its users do: connect, PING, identity, and a canary write that is read back. */
 export async function probeEngine(target: ProbeTarget, options: ProbeOptions): Promise<ProbeFinding> {
   const { address, db, identity } = target;
-  const { timeoutMs, password, observer, now } = options;
+  const { timeoutMs, password, engineSockets, observer, now } = options;
   try {
-    return await EngineControl.with({ address, db, password, timeoutMs }, async (control) => {
-      const { pingMs, role, loading, lastWriteOk } = await control.probe();
+    const unixSocket = unixSocketOf(engineSockets, address);
+    return await EngineControl.with({ address, db, password, timeoutMs, unixSocket }, async (control) => {
+      const { pingMs, role, loading, lastWriteOk, uptimeSeconds } = await control.probe();
       if (loading) return { kind: 'loading', detail: `${address} is loading its data`, at: now() };
       const found = await control.identity();
       if (identity !== null && found !== identity)
@@ -38,7 +60,8 @@ export async function probeEngine(target: ProbeTarget, options: ProbeOptions): P
         };
       }
       const detail = `${address} answered PING in ${pingMs.toFixed(1)} ms, has its identity and took a canary write`;
-      return { kind: 'healthy', detail, at: now() };
+      // Whole seconds, rounded down: it may have started a second earlier, not later.
+      return { kind: 'healthy', detail, at: now(), upSince: now() - uptimeSeconds * 1_000 };
     });
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
