@@ -1,9 +1,6 @@
 import {
   type ConfigStore,
-  downtimeOf,
-  healingPause,
-  healingPauseKeys,
-  holdSentence,
+  heldByOperators,
   type IncidentRecord,
   listRepairRecords,
   type OperatorAction,
@@ -48,18 +45,10 @@ export async function handsOn(
 
 /** What holds an open incident up, as a sentence. */
 async function waitOf(store: ConfigStore, incident: IncidentRecord): Promise<string> {
-  const { hold, cluster, address, status, verdict, waitsFor } = incident;
-  if (hold !== undefined) return holdSentence(incident, hold);
-  const { entries } = await store.getMany(healingPauseKeys(cluster));
-  const paused = healingPause(entries, cluster);
-  if (paused !== undefined) return `${paused}; it goes on with 'salvor healing resume'`;
+  const { status, verdict, waitsFor } = incident;
   if (status !== 'offline') return repairsText(await repairsOfIncident(store, incident));
-  const { downtimes } = await readHealingControls(store, cluster);
-  const downtime = downtimeOf(downtimes, address, Date.now());
-  if (downtime !== undefined) {
-    const until = new Date(downtime.until).toISOString();
-    return `${downtime.by} announced a downtime (${downtime.reason}), which ends at ${until}`;
-  }
+  const held = await heldByOperators(store, incident, Date.now());
+  if (held !== undefined) return held;
   if (verdict === undefined)
     return 'a verdict: the health-analyzer probes the engine and gives one, or an operator does';
   if (waitsFor !== undefined) return waitsFor;

@@ -16,6 +16,8 @@ import {
   type HealingControlDecision,
   type HealingControlInput,
 } from './healing-control.ts';
+import { healingPause, healingPauseKeys } from './healing-pause.ts';
+import { downtimeOf, holdSentence } from './held-back.ts';
 import { canonicalRequest, markOf } from './operation-mark.ts';
 import { formatRecord, parseRecord, recordIn } from './record-text.ts';
 import {
@@ -106,6 +108,27 @@ export async function readHealingControls(store: ConfigStore, cluster?: string):
   const key = cluster === undefined ? healingEverywhereKey : healingClusterKey(cluster);
   const entry = await store.get(key);
   return entry === null ? nothingHeld : parseRecord(healingControlsSchema, key, entry.value);
+}
+
+/**
+ * Why nothing is to be done now about an engine that is offline, as a sentence; undefined when nobody holds it back. Throws as
+ * {@link applyHealingControl}.
+ */
+export async function heldByOperators(
+  store: ConfigStore,
+  incident: IncidentRecord,
+  nowMs: number,
+): Promise<string | undefined> {
+  const { cluster, address, hold } = incident;
+  if (hold !== undefined) return holdSentence(incident, hold);
+  const { entries } = await store.getMany(healingPauseKeys(cluster));
+  const paused = healingPause(entries, cluster);
+  if (paused !== undefined) return `${paused}; it goes on with 'salvor healing resume'`;
+  const { downtimes } = await readHealingControls(store, cluster);
+  const downtime = downtimeOf(downtimes, address, nowMs);
+  if (downtime === undefined) return undefined;
+  const end = new Date(downtime.until).toISOString();
+  return `${downtime.by} announced a downtime (${downtime.reason}), which ends at ${end}`;
 }
 
 const nothingHeld: HealingControls = { downtimes: [], log: [] };

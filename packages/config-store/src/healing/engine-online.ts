@@ -34,7 +34,9 @@ export function decideBringOnline(
   }
   const isAlone = hasNoSurvivor(state, shard);
   const last = isAlone ? servedLast(state, shard) : 'yes';
-  const isStale = last === 'no' || (last === 'unclear' && order.accepts !== undefined);
+  // One that served last is under repair for a moment only, unless it lost its last writes: then somebody may give them up.
+  const isStuck = isAlone && incident.status === 'repair-tmp-outage';
+  const isStale = last === 'no' || (order.accepts !== undefined && (last === 'unclear' || isStuck));
   const cause = causeOf(state, incident, order, nowMs);
   if (isStale || (isAlone && incident.rebuildBegun)) return bringBackStale(state, incident, order, cause);
   if (incident.rebuildBegun) {

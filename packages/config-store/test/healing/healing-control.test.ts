@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { applyEngineStatus } from '../../src/healing/apply-engine-status.ts';
-import { applyHealingControl, readHealingControls } from '../../src/healing/apply-healing-control.ts';
+import {
+  applyHealingControl,
+  heldByOperators,
+  readHealingControls,
+} from '../../src/healing/apply-healing-control.ts';
 import type { HealingControlInput } from '../../src/healing/healing-control.ts';
 import { parseRecord } from '../../src/healing/record-text.ts';
 import { incidentSchema } from '../../src/healing/records.ts';
@@ -111,6 +115,28 @@ describe('what operators hold back', () => {
     assert.equal((await applyHealingControl(store, 'none', input('pause'))).code, 'unknown-cluster');
     const endless = input('begin-downtime', { durationMs: 1e12 });
     assert.equal((await applyHealingControl(store, pair.primary, endless)).code, 'invalid-downtime');
+  });
+
+  it('is told to whoever would do something about the engine', async () => {
+    const pair = await createPair(store);
+    const address = pair.address('primary', 0);
+    const down = await applyEngineStatus(store, failure(address));
+    const held = async (): Promise<string | undefined> => {
+      const key = incidentKey(pair.primary, 0);
+      const incident = parseRecord(incidentSchema, key, (await store.get(key))?.value ?? '');
+      return heldByOperators(store, incident, Date.now());
+    };
+    assert.equal(down.outcome, 'applied');
+    assert.equal(await held(), undefined);
+    await applyHealingControl(store, pair.primary, input('begin-downtime', { address, durationMs: 60_000 }));
+    assert.match(String(await held()), /announced a downtime/);
+    await applyHealingControl(store, pair.primary, input('pause'));
+    assert.match(String(await held()), /paused healing/);
+    await applyEngineStatus(store, {
+      ...({ kind: 'take-offline', address, by: 'alice', reason: 'new memory', force: true } as const),
+      ...{ operation: `out-${operations++}`, vdisks: { single: [], mirrored: [] } },
+    });
+    assert.match(String(await held()), /alice took .* offline/);
   });
 
   it('in a record that cannot be read stops verdicts, never the recording of a failure', async () => {

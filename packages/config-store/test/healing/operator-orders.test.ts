@@ -190,6 +190,20 @@ describe('an engine whose partner is down too', () => {
   });
 });
 
+describe('an engine that served last, and lost its last writes', () => {
+  it('waits under repair until somebody gives them up', () => {
+    const down = withPartnerDown(apply(pairOfClusters(), failed('p0:1', now)), 'partner');
+    const waiting = apply(down, order('bring-online'));
+    assert.equal(decide(waiting, order('bring-online')).outcome, 'already');
+    const accepts = { vdisks: [{ vdisk: 'v1', detail: 'its tail' }] };
+    const given = decide(waiting, order('bring-online', { accepts }));
+    assert.deepEqual(
+      [given.next?.storage.servers[0]?.status, given.closed?.outcome, given.closed?.attempt],
+      ['online', 'data-loss-accepted', 2],
+    );
+  });
+});
+
 describe('an engine that is retired', () => {
   it('is replaced by a spare in one step, and leaves when that is filled', () => {
     const decision = decide(pairOfClusters(), order('retire'));
