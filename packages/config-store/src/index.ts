@@ -5,6 +5,7 @@ export * from './collections/index.ts';
 export * from './errors.ts';
 export * from './healing/index.ts';
 export * from './hooks/index.ts';
+export * from './instances/index.ts';
 export * from './keys.ts';
 export * from './lifecycle/index.ts';
 export * from './operations/index.ts';

@@ -1,5 +1,6 @@
 /** One request and reply of each command as plain JSON: shown by `salvor` and by service metadata, and tested. */
 import type { CommandName } from './generated/types.ts';
+import { instanceCommandExamples } from './instance-command-examples.ts';
 import { operatorCommandExamples } from './operator-command-examples.ts';
 import type { PlainJsonObject } from './types.ts';
 
@@ -112,6 +113,7 @@ export const commandExamples: Readonly<
   Record<CommandName, { readonly request: PlainJsonObject; readonly reply: PlainJsonObject }>
 > = {
   ...operatorCommandExamples,
+  ...instanceCommandExamples,
   'alert.list': {
     request: {},
     reply: {

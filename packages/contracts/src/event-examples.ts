@@ -79,6 +79,14 @@ export const eventExamples: Readonly<Record<EventType, PlainJsonObject>> = {
     reporter: 'nbd-1',
     at,
   },
+  'instance.status-changed': {
+    instance: 'vm-1',
+    from: 'started',
+    to: 'stopping',
+    reason: 'blocks of v1 have no live copy: shard 4 has no live member',
+    incident: 'inc-7f3a',
+    at,
+  },
   'log.line-rejected': {
     source: 'nbd-1',
     reason: 'expected one JSON object a line, found other text',

@@ -1,26 +1,27 @@
 import {
   ALERTS_PREFIX,
-  type AlertRecord,
   alertSchema,
   type Change,
   CLOSED_INCIDENTS_PREFIX,
   type ClosedIncident,
   closedIncidentSchema,
   INCIDENTS_PREFIX,
+  INSTANCES_PREFIX,
   type IncidentRecord,
   incidentSchema,
+  instanceSchema,
   OPERATIONS_PREFIX,
   operationSchema,
   parseKey,
   parseRecord,
   SALVOR_CLUSTERS_PREFIX,
-  type SalvorClusterRecord,
+  type StoreEntry,
   salvorClusterSchema,
   UNAVAILABLE_PREFIX,
-  type UnavailableShard,
   unavailableShardSchema,
 } from '@salvor/config-store';
 import type { EventInits, EventType } from '@salvor/contracts';
+import type { z } from 'zod';
 
 /** An event that tells what etcd holds. The id follows from the content, so every coordinator announces it under the same one. */
 export type Announcement = {
@@ -35,6 +36,7 @@ export const announcedPrefixes = [
   OPERATIONS_PREFIX,
   UNAVAILABLE_PREFIX,
   ALERTS_PREFIX,
+  INSTANCES_PREFIX,
 ] as const;
 
 /** Incidents remembered, open and ended, so that nothing is told twice by one announcer. */
@@ -74,6 +76,8 @@ export class Announcements {
         return clusterAnnouncements(about.cluster, { key, entry, previous });
       case 'operation':
         return operationAnnouncements(key, entry.value);
+      case 'instance':
+        return instanceAnnouncements({ key, entry, previous });
       case 'alert':
         return alertAnnouncements({ key, entry, previous });
       case 'unavailable':
@@ -100,7 +104,7 @@ function clusterAnnouncements(
   { key, entry, previous }: Pick<Change, 'key' | 'entry' | 'previous'>,
 ): Announcement[] {
   if (entry === null) return [];
-  const before = previous === null ? null : readableCluster(key, previous.value);
+  const before = readableBefore(salvorClusterSchema, previous);
   const { status: to, changed, updatedAt, reason: why } = parseRecord(salvorClusterSchema, key, entry.value);
   // Written by an admission, or by an earlier version: only who saw the status before knows of a change.
   const change =
@@ -151,7 +155,7 @@ function alertAnnouncements({
     ...(cluster === undefined ? {} : { cluster }),
     ...(vdisk === undefined ? {} : { vdisk }),
   };
-  const before = previous === null ? null : readableAlert(key, previous.value);
+  const before = readableBefore(alertSchema, previous);
   const told: Announcement[] = [];
   if (before?.raisedAt !== raisedAt)
     told.push({
@@ -168,12 +172,20 @@ function alertAnnouncements({
   return told;
 }
 
-function readableAlert(key: string, value: string): AlertRecord | null {
-  try {
-    return parseRecord(alertSchema, key, value);
-  } catch {
-    return null; // replaced by one that can be read
-  }
+/** The last change of its status; of earlier ones the hook runs tell. */
+function instanceAnnouncements({
+  key,
+  entry,
+  previous,
+}: Pick<Change, 'key' | 'entry' | 'previous'>): Announcement[] {
+  if (entry === null) return [];
+  const { instance, changed, reason, cause } = parseRecord(instanceSchema, key, entry.value);
+  const before = readableBefore(instanceSchema, previous)?.changed;
+  if (changed === undefined || (before?.at === changed.at && before.to === changed.to)) return [];
+  const { from, to, at } = changed;
+  const incident = cause?.incident === undefined ? {} : { incident: cause.incident };
+  const payload = { instance, from, to, reason, ...incident, at };
+  return [{ id: `${instance}-${at}-${to}`, type: 'instance.status-changed', payload }];
 }
 
 /** One for each vdisk and outage: a statement that is made again, with other counts, is not told again. */
@@ -184,7 +196,7 @@ function unavailableAnnouncements({
 }: Pick<Change, 'key' | 'entry' | 'previous'>): Announcement[] {
   if (entry === null) return [];
   const now = parseRecord(unavailableShardSchema, key, entry.value);
-  const before = previous === null ? null : readableStatement(key, previous.value);
+  const before = readableBefore(unavailableShardSchema, previous);
   const told = new Set(before?.since === now.since ? before.vdisks.map(({ vdisk }) => vdisk) : []);
   const { cluster, shard, reason, since: at, incidents } = now;
   const [incident] = incidents;
@@ -201,18 +213,11 @@ function unavailableAnnouncements({
     }));
 }
 
-function readableStatement(key: string, value: string): UnavailableShard | null {
-  try {
-    return parseRecord(unavailableShardSchema, key, value);
-  } catch {
-    return null; // replaced by one that can be read
-  }
-}
-
 /** What was seen before; null when that told nothing. A bad record must not hide the good one that follows it. */
-function readableCluster(key: string, value: string): SalvorClusterRecord | null {
+function readableBefore<S extends z.ZodType>(schema: S, previous: StoreEntry | null): z.output<S> | null {
+  if (previous === null) return null;
   try {
-    return parseRecord(salvorClusterSchema, key, value);
+    return parseRecord(schema, previous.key, previous.value);
   } catch {
     return null;
   }

@@ -27,6 +27,7 @@ import {
 import { healingCommandHandlers } from './healing-commands.ts';
 import { hookCommandHandlers } from './hooks/hook-commands.ts';
 import type { Hooks } from './hooks/hooks.ts';
+import { instanceCommandHandlers } from './instances/instance-commands.ts';
 import { operatorCommandHandlers } from './operator-commands.ts';
 import { rehearse } from './rehearsal.ts';
 import { describeUnavailable } from './unavailable/unavailable-description.ts';
@@ -126,6 +127,7 @@ export function commandHandlers({
     ...vdiskCommandHandlers({ store, access, announce, askServer }),
     ...hookCommandHandlers({ store, ...hooks }),
     ...alertCommandHandlers(store),
+    ...instanceCommandHandlers(store, hooks.book),
     'engine.list': async ({ cluster }) => {
       const incidents = await openIncidents(store);
       const clusters =

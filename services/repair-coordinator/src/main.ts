@@ -7,6 +7,7 @@ import { Announcer } from './announcer.ts';
 import { commandHandlers } from './commands.ts';
 import { HealingLoop } from './healing-loop.ts';
 import { startHooks } from './hooks/hooks.ts';
+import { InstanceLoop } from './instances/instance-loop.ts';
 import { vdiskOperations } from './operations.ts';
 import { rehearse } from './rehearsal.ts';
 import { consumeReports } from './reports.ts';
@@ -46,6 +47,8 @@ await runService({
     });
     await watchdog.start();
     const hooks = await startHooks({ store, log, metrics, by: instance, file: config.hooksFile });
+    const instances = new InstanceLoop({ store, book: hooks.book, log, by: instance });
+    await instances.start();
 
     starting('waits for NATS');
     const bus = await connectBus({ ...busOptions(config), name: 'repair-coordinator', log });
@@ -59,7 +62,13 @@ await runService({
       taken,
       flapping: { failures: config.flappingFailures, windowMs: config.flappingWindowMs },
       onRepair: () => healing.wake(),
-      onTold: hooks.take,
+      onTold: async (event) => {
+        await hooks.take(event);
+        const { type, payload } = event;
+        if (type === 'nbdserver.exited')
+          await instances.serverExited(payload.server, payload.at, payload.restartInMs !== undefined);
+        if (type === 'nbdserver.started') await instances.serverStarted(payload.server, payload.at);
+      },
     });
     const cloneBandwidth = new Bandwidth(config.cloneBandwidthMib);
     const operations = vdiskOperations({ store, access, cloneBandwidth, log, instance });
@@ -105,6 +114,7 @@ await runService({
         { name: 'healing', run: () => healing.stop() },
         { name: 'watchdog', run: () => watchdog.stop() },
         { name: 'unavailable data', run: () => unavailable.stop() },
+        { name: 'instances', run: () => instances.stop() },
         { name: 'hooks', run: () => hooks.stop() },
         { name: 'announcements', run: () => announcer.stop() },
         { name: 'bus', run: () => bus.close({ deadlineMs: 2_000 }) },

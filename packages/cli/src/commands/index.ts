@@ -10,6 +10,7 @@ import { eventsCommand } from './events.ts';
 import { downtimeCommands, healingCommands } from './healing.ts';
 import { hookCommands } from './hook.ts';
 import { incidentCommands } from './incident.ts';
+import { instanceCommands } from './instance.ts';
 import { operationCommands } from './operation.ts';
 import { repairCommands } from './repair.ts';
 import { serverCommands } from './server.ts';
@@ -31,6 +32,7 @@ export const allCommands: readonly Command[] = [
   ...downtimeCommands,
   ...clusterCommands,
   ...operationCommands,
+  ...instanceCommands,
   ...alertCommands,
   ...hookCommands,
   ...serverCommands,

@@ -28,6 +28,7 @@ const good: ReadonlySet<string> = new Set([
   'both',
   'temporary',
   'succeeded',
+  'started',
 ]);
 const bad: ReadonlySet<string> = new Set([
   'offline',
@@ -37,6 +38,8 @@ const bad: ReadonlySet<string> = new Set([
   'failed',
   'fenced',
   'timed-out',
+  'stop-failed',
+  'start-failed',
   'permanent',
 ]);
 

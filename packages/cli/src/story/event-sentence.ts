@@ -24,6 +24,8 @@ const sentences: Sentences = {
     `incident ${incident} of engine ${address} is over: ${outcome} after ${durationText(durationMs)}`,
   'incident.opened': ({ incident, address, cluster, shard, reporter, reason }) =>
     `incident ${incident} begins: engine ${address} (${cluster} shard ${shard}), reported by ${reporter}: ${reason}`,
+  'instance.status-changed': ({ instance, from, to, reason }) =>
+    `instance ${instance} went from ${from} to ${to}: ${reason}`,
   'log.line-rejected': ({ source, reason, line }) =>
     `a log line of ${source} was not understood: ${reason}; it is: ${line.toString('utf8').slice(0, MAX_QUOTED_CHARACTERS)}`,
   'nbdserver.exited': ({ server, code, signal, restartInMs }) => {

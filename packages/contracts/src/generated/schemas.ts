@@ -233,6 +233,54 @@ export const generatedSchemas: Readonly<Record<RecordName, GeneratedSchema>> = {
     fingerprint: '0b52e0d4bfe022d5',
     schema: {"type":"record","name":"IncidentListRequest","namespace":"salvor.v1","doc":"Lists the incidents.","fields":[{"name":"all","type":"boolean","default":false,"doc":"Closed ones too."}]},
   },
+  InstanceDeleteReply: {
+    fingerprint: 'e90d0296a50b02d1',
+    schema: {"type":"record","name":"InstanceDeleteReply","namespace":"salvor.v1","doc":"The instance is forgotten.","fields":[{"name":"instance","type":"string","doc":"Instance id."},{"name":"operation","type":"string","doc":"Operation id."},{"name":"outcome","type":{"type":"enum","name":"Outcome","namespace":"salvor.v1","doc":"applied: this call made the change. already: the same operation, or another one, had made it before.","symbols":["applied","already"]},"doc":"Whether this call changed something."},{"name":"reason","type":"string","doc":"What was done, as a sentence."}]},
+  },
+  InstanceDeleteRequest: {
+    fingerprint: '988ae7bdbf50ab01',
+    schema: {"type":"record","name":"InstanceDeleteRequest","namespace":"salvor.v1","doc":"Forgets an instance. Runs nothing.","fields":[{"name":"instance","type":"string","doc":"Instance id."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
+  },
+  InstanceGetReply: {
+    fingerprint: 'a72661d330043555',
+    schema: {"type":"record","name":"InstanceGetReply","namespace":"salvor.v1","doc":"One instance.","fields":[{"name":"instance","type":{"type":"record","name":"InstanceDescription","namespace":"salvor.v1","doc":"A VM or process that uses vdisks.","fields":[{"name":"instance","type":"string","doc":"Instance id."},{"name":"vdisks","type":{"type":"array","items":"string"},"doc":"Vdisks that it uses."},{"name":"zone","type":["null","string"],"default":null,"doc":"Zone that it runs in."},{"name":"server","type":["null","string"],"default":null,"doc":"NBD server through which it uses them."},{"name":"desired","type":"string","doc":"What the operator wants: started or stopped."},{"name":"status","type":"string","doc":"started, stopping, stopped, stop-failed, starting or start-failed."},{"name":"reason","type":"string","doc":"Why, as a sentence."},{"name":"stopHook","type":["null","string"],"default":null,"doc":"Hook that stops it; absent: every hook at instance.stop."},{"name":"startHook","type":["null","string"],"default":null,"doc":"Hook that starts it; absent: every hook at instance.start."},{"name":"restart","type":"string","doc":"automatic, or operator: who starts it again after Salvor stopped it."},{"name":"onServerExit","type":"string","doc":"ignore, or start: what happens when its NBD server has crashed and is back."},{"name":"changedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the status changed, milliseconds since 1970 UTC."},{"name":"incident","type":["null","string"],"default":null,"doc":"Incident that it is stopped for."},{"name":"runs","type":{"type":"array","items":"string"},"doc":"Hook runs of the last change; ask audit.list for them."}]},"doc":"The instance."}]},
+  },
+  InstanceGetRequest: {
+    fingerprint: 'c17d5375568839c9',
+    schema: {"type":"record","name":"InstanceGetRequest","namespace":"salvor.v1","doc":"Shows one instance.","fields":[{"name":"instance","type":"string","doc":"Instance id."}]},
+  },
+  InstanceListReply: {
+    fingerprint: '21c3e1f2963df84f',
+    schema: {"type":"record","name":"InstanceListReply","namespace":"salvor.v1","doc":"Instances.","fields":[{"name":"instances","type":{"type":"array","items":{"type":"record","name":"InstanceDescription","namespace":"salvor.v1","doc":"A VM or process that uses vdisks.","fields":[{"name":"instance","type":"string","doc":"Instance id."},{"name":"vdisks","type":{"type":"array","items":"string"},"doc":"Vdisks that it uses."},{"name":"zone","type":["null","string"],"default":null,"doc":"Zone that it runs in."},{"name":"server","type":["null","string"],"default":null,"doc":"NBD server through which it uses them."},{"name":"desired","type":"string","doc":"What the operator wants: started or stopped."},{"name":"status","type":"string","doc":"started, stopping, stopped, stop-failed, starting or start-failed."},{"name":"reason","type":"string","doc":"Why, as a sentence."},{"name":"stopHook","type":["null","string"],"default":null,"doc":"Hook that stops it; absent: every hook at instance.stop."},{"name":"startHook","type":["null","string"],"default":null,"doc":"Hook that starts it; absent: every hook at instance.start."},{"name":"restart","type":"string","doc":"automatic, or operator: who starts it again after Salvor stopped it."},{"name":"onServerExit","type":"string","doc":"ignore, or start: what happens when its NBD server has crashed and is back."},{"name":"changedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the status changed, milliseconds since 1970 UTC."},{"name":"incident","type":["null","string"],"default":null,"doc":"Incident that it is stopped for."},{"name":"runs","type":{"type":"array","items":"string"},"doc":"Hook runs of the last change; ask audit.list for them."}]}},"doc":"Ordered by id."}]},
+  },
+  InstanceListRequest: {
+    fingerprint: '830f27206596da90',
+    schema: {"type":"record","name":"InstanceListRequest","namespace":"salvor.v1","doc":"Lists the instances.","fields":[{"name":"vdisk","type":["null","string"],"default":null,"doc":"Only those that use this vdisk."}]},
+  },
+  InstanceSetReply: {
+    fingerprint: '08359802a9f5aad9',
+    schema: {"type":"record","name":"InstanceSetReply","namespace":"salvor.v1","doc":"The instance is known.","fields":[{"name":"instance","type":"string","doc":"Instance id."},{"name":"operation","type":"string","doc":"Operation id."},{"name":"outcome","type":{"type":"enum","name":"Outcome","namespace":"salvor.v1","doc":"applied: this call made the change. already: the same operation, or another one, had made it before.","symbols":["applied","already"]},"doc":"Whether this call changed something."},{"name":"reason","type":"string","doc":"What was done, as a sentence."}]},
+  },
+  InstanceSetRequest: {
+    fingerprint: '27870dcb20f8df14',
+    schema: {"type":"record","name":"InstanceSetRequest","namespace":"salvor.v1","doc":"Makes a VM or process that uses vdisks known, or changes what is known of it. Runs nothing.","fields":[{"name":"instance","type":"string","doc":"Instance id."},{"name":"vdisks","type":{"type":"array","items":"string"},"doc":"Vdisks that it uses."},{"name":"zone","type":["null","string"],"default":null,"doc":"Zone that it runs in."},{"name":"server","type":["null","string"],"default":null,"doc":"NBD server through which it uses them; default: whoever owns one of its vdisks when it matters."},{"name":"stopHook","type":["null","string"],"default":null,"doc":"Hook that stops it; default: every hook at instance.stop."},{"name":"startHook","type":["null","string"],"default":null,"doc":"Hook that starts it; default: every hook at instance.start."},{"name":"restart","type":"string","default":"automatic","doc":"Who starts it again after Salvor stopped it: automatic, or operator."},{"name":"onServerExit","type":"string","default":"ignore","doc":"What happens when its NBD server has crashed and is back: ignore, for clients that reconnect, or start."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
+  },
+  InstanceStartReply: {
+    fingerprint: 'abce3342f1b06768',
+    schema: {"type":"record","name":"InstanceStartReply","namespace":"salvor.v1","doc":"The instance is to start; ask instance.get for what came of it.","fields":[{"name":"instance","type":"string","doc":"Instance id."},{"name":"operation","type":"string","doc":"Operation id."},{"name":"outcome","type":{"type":"enum","name":"Outcome","namespace":"salvor.v1","doc":"applied: this call made the change. already: the same operation, or another one, had made it before.","symbols":["applied","already"]},"doc":"Whether this call changed something."},{"name":"reason","type":"string","doc":"What was done, as a sentence."}]},
+  },
+  InstanceStartRequest: {
+    fingerprint: '05b0a38a63057f92',
+    schema: {"type":"record","name":"InstanceStartRequest","namespace":"salvor.v1","doc":"Starts an instance through its hook.","fields":[{"name":"instance","type":"string","doc":"Instance id."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
+  },
+  InstanceStopReply: {
+    fingerprint: '5329650aba2eaeb3',
+    schema: {"type":"record","name":"InstanceStopReply","namespace":"salvor.v1","doc":"The instance is to stop; ask instance.get for what came of it.","fields":[{"name":"instance","type":"string","doc":"Instance id."},{"name":"operation","type":"string","doc":"Operation id."},{"name":"outcome","type":{"type":"enum","name":"Outcome","namespace":"salvor.v1","doc":"applied: this call made the change. already: the same operation, or another one, had made it before.","symbols":["applied","already"]},"doc":"Whether this call changed something."},{"name":"reason","type":"string","doc":"What was done, as a sentence."}]},
+  },
+  InstanceStopRequest: {
+    fingerprint: 'e36b7a4797712cae',
+    schema: {"type":"record","name":"InstanceStopRequest","namespace":"salvor.v1","doc":"Stops an instance through its hook. Salvor does not start it again by itself.","fields":[{"name":"instance","type":"string","doc":"Instance id."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
+  },
   NbdserverProbeReply: {
     fingerprint: '980c4f122370c792',
     schema: {"type":"record","name":"NbdserverProbeReply","namespace":"salvor.v1","doc":"How an NBD server sees a storage engine.","fields":[{"name":"server","type":"string","doc":"Server id."},{"name":"address","type":"string","doc":"host:port of the engine."},{"name":"status","type":"string","doc":"What the probe found, such as healthy, loading, unreachable, hung."},{"name":"reason","type":"string","doc":"Why, as a sentence."},{"name":"vdisks","type":{"type":"array","items":{"type":"record","name":"VdiskOnOutage","namespace":"salvor.v1","doc":"What its owner knows of a vdisk with blocks on an engine that is down.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk."},{"name":"missedWrites","type":["null","boolean"],"default":null,"doc":"Whether a write was taken without the engine since it went down; null when the owner cannot tell."}]}},"doc":"Vdisks that this server owns and that have blocks on the engine."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the probe ended, milliseconds since 1970 UTC."}]},
@@ -441,6 +489,10 @@ export const generatedSchemas: Readonly<Record<RecordName, GeneratedSchema>> = {
     fingerprint: 'd26a482459a41541',
     schema: {"type":"record","name":"IncidentOpened","namespace":"salvor.v1","doc":"An outage of an engine began.","fields":[{"name":"incident","type":"string","doc":"Incident id."},{"name":"cluster","type":"string","doc":"Cluster."},{"name":"shard","type":"int","doc":"Shard."},{"name":"address","type":"string","doc":"host:port of the engine."},{"name":"reason","type":"string","doc":"What was reported."},{"name":"reporter","type":"string","doc":"Who reported it first."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When this happened, milliseconds since 1970 UTC."}]},
   },
+  InstanceStatusChanged: {
+    fingerprint: '2a1b35b9ac32ac26',
+    schema: {"type":"record","name":"InstanceStatusChanged","namespace":"salvor.v1","doc":"An instance, which is a VM or process that uses vdisks, is stopped or started through hooks.","fields":[{"name":"instance","type":"string","doc":"Instance id."},{"name":"from","type":"string","doc":"Status before: started, stopping, stopped, stop-failed, starting or start-failed."},{"name":"to","type":"string","doc":"Status now."},{"name":"reason","type":"string","doc":"Why, as a sentence."},{"name":"incident","type":["null","string"],"default":null,"doc":"Incident that it is stopped for."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When this happened, milliseconds since 1970 UTC."}]},
+  },
   LogLineRejected: {
     fingerprint: '67dafc484ba8a136',
     schema: {"type":"record","name":"LogLineRejected","namespace":"salvor.v1","doc":"A log line could not be understood. Nothing is lost: the line is here.","fields":[{"name":"source","type":"string","doc":"Log source id."},{"name":"reason","type":"string","doc":"What was expected and what was found."},{"name":"line","type":"bytes","doc":"The line as read, cut to 8 KiB."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When this happened, milliseconds since 1970 UTC."}]},
@@ -569,6 +621,10 @@ export const generatedSchemas: Readonly<Record<RecordName, GeneratedSchema>> = {
     fingerprint: 'b7bb10c15b2e188b',
     schema: {"type":"record","name":"IncidentVerdict","namespace":"salvor.v1","doc":"The verdict on an outage and what it rests on.","fields":[{"name":"verdict","type":{"type":"enum","name":"Verdict","namespace":"salvor.v1","doc":"What an outage is: temporary (the data is still there), permanent (the data is lost), false_alarm (there was none). Plain JSON also accepts false-alarm.","symbols":["temporary","permanent","false_alarm"]},"doc":"What the outage is."},{"name":"reason","type":"string","doc":"Why, as a sentence."},{"name":"evidence","type":{"type":"array","items":{"type":"record","name":"Evidence","namespace":"salvor.v1","doc":"One observation a verdict rests on.","fields":[{"name":"kind","type":"string","doc":"What kind of observation, such as ping, identity, canary-write, reporter, process-exit, operator."},{"name":"detail","type":"string","doc":"What was seen, as a sentence."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was seen, milliseconds since 1970 UTC."},{"name":"observer","type":"string","default":"","doc":"Who saw it: a server id, an analyzer; empty where it is who decided."}]}},"doc":"The observations."},{"name":"by","type":"string","doc":"Service or operator that decided."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When, milliseconds since 1970 UTC."}]},
   },
+  InstanceDescription: {
+    fingerprint: 'f9ee72c53c92f15b',
+    schema: {"type":"record","name":"InstanceDescription","namespace":"salvor.v1","doc":"A VM or process that uses vdisks.","fields":[{"name":"instance","type":"string","doc":"Instance id."},{"name":"vdisks","type":{"type":"array","items":"string"},"doc":"Vdisks that it uses."},{"name":"zone","type":["null","string"],"default":null,"doc":"Zone that it runs in."},{"name":"server","type":["null","string"],"default":null,"doc":"NBD server through which it uses them."},{"name":"desired","type":"string","doc":"What the operator wants: started or stopped."},{"name":"status","type":"string","doc":"started, stopping, stopped, stop-failed, starting or start-failed."},{"name":"reason","type":"string","doc":"Why, as a sentence."},{"name":"stopHook","type":["null","string"],"default":null,"doc":"Hook that stops it; absent: every hook at instance.stop."},{"name":"startHook","type":["null","string"],"default":null,"doc":"Hook that starts it; absent: every hook at instance.start."},{"name":"restart","type":"string","doc":"automatic, or operator: who starts it again after Salvor stopped it."},{"name":"onServerExit","type":"string","doc":"ignore, or start: what happens when its NBD server has crashed and is back."},{"name":"changedAt","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When the status changed, milliseconds since 1970 UTC."},{"name":"incident","type":["null","string"],"default":null,"doc":"Incident that it is stopped for."},{"name":"runs","type":{"type":"array","items":"string"},"doc":"Hook runs of the last change; ask audit.list for them."}]},
+  },
   LostData: {
     fingerprint: '1ca5a87acd4473a6',
     schema: {"type":"record","name":"LostData","namespace":"salvor.v1","doc":"What a vdisk loses when a stale engine is brought back as it is.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."},{"name":"blocks","type":["null","long"],"default":null,"doc":"Blocks that the engine misses; absent when nobody could be asked."},{"name":"atMost","type":["null","long"],"default":null,"doc":"Blocks that the shard has: no more can be lost."},{"name":"detail","type":"string","doc":"How that is known, as a sentence."}]},
@@ -664,6 +720,7 @@ export const eventRecords: EventRecords = {
   'engine.verdict-given': 'EngineVerdictGiven',
   'incident.closed': 'IncidentClosed',
   'incident.opened': 'IncidentOpened',
+  'instance.status-changed': 'InstanceStatusChanged',
   'log.line-rejected': 'LogLineRejected',
   'nbdserver.exited': 'NbdserverExited',
   'nbdserver.started': 'NbdserverStarted',
@@ -708,6 +765,12 @@ export const commandRecords: CommandRecords = {
   'incident.acknowledge': { request: 'IncidentAcknowledgeRequest', reply: 'IncidentAcknowledgeReply' },
   'incident.get': { request: 'IncidentGetRequest', reply: 'IncidentGetReply' },
   'incident.list': { request: 'IncidentListRequest', reply: 'IncidentListReply' },
+  'instance.delete': { request: 'InstanceDeleteRequest', reply: 'InstanceDeleteReply' },
+  'instance.get': { request: 'InstanceGetRequest', reply: 'InstanceGetReply' },
+  'instance.list': { request: 'InstanceListRequest', reply: 'InstanceListReply' },
+  'instance.set': { request: 'InstanceSetRequest', reply: 'InstanceSetReply' },
+  'instance.start': { request: 'InstanceStartRequest', reply: 'InstanceStartReply' },
+  'instance.stop': { request: 'InstanceStopRequest', reply: 'InstanceStopReply' },
   'nbdserver.probe': { request: 'NbdserverProbeRequest', reply: 'NbdserverProbeReply' },
   'nbdserver.status': { request: 'NbdserverStatusRequest', reply: 'NbdserverStatusReply' },
   'operation.cancel': { request: 'OperationCancelRequest', reply: 'OperationCancelReply' },

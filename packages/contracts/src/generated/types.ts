@@ -742,6 +742,150 @@ export interface IncidentListRequestInit {
   all?: boolean | undefined;
 }
 
+/** The instance is forgotten. */
+export interface InstanceDeleteReply {
+  /** Instance id. */
+  instance: string;
+  /** Operation id. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type InstanceDeleteReplyInit = InstanceDeleteReply;
+
+/** Forgets an instance. Runs nothing. */
+export interface InstanceDeleteRequest {
+  /** Instance id. */
+  instance: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type InstanceDeleteRequestInit = InstanceDeleteRequest;
+
+/** One instance. */
+export interface InstanceGetReply {
+  /** The instance. */
+  instance: InstanceDescription;
+}
+export interface InstanceGetReplyInit {
+  instance: InstanceDescriptionInit;
+}
+
+/** Shows one instance. */
+export interface InstanceGetRequest {
+  /** Instance id. */
+  instance: string;
+}
+export type InstanceGetRequestInit = InstanceGetRequest;
+
+/** Instances. */
+export interface InstanceListReply {
+  /** Ordered by id. */
+  instances: InstanceDescription[];
+}
+export interface InstanceListReplyInit {
+  instances: readonly InstanceDescriptionInit[];
+}
+
+/** Lists the instances. */
+export interface InstanceListRequest {
+  /** Only those that use this vdisk. */
+  vdisk?: string | undefined;
+}
+export type InstanceListRequestInit = InstanceListRequest;
+
+/** The instance is known. */
+export interface InstanceSetReply {
+  /** Instance id. */
+  instance: string;
+  /** Operation id. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type InstanceSetReplyInit = InstanceSetReply;
+
+/** Makes a VM or process that uses vdisks known, or changes what is known of it. Runs nothing. */
+export interface InstanceSetRequest {
+  /** Instance id. */
+  instance: string;
+  /** Vdisks that it uses. */
+  vdisks: string[];
+  /** Zone that it runs in. */
+  zone?: string | undefined;
+  /** NBD server through which it uses them; default: whoever owns one of its vdisks when it matters. */
+  server?: string | undefined;
+  /** Hook that stops it; default: every hook at instance.stop. */
+  stopHook?: string | undefined;
+  /** Hook that starts it; default: every hook at instance.start. */
+  startHook?: string | undefined;
+  /** Who starts it again after Salvor stopped it: automatic, or operator. */
+  restart: string;
+  /** What happens when its NBD server has crashed and is back: ignore, for clients that reconnect, or start. */
+  onServerExit: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface InstanceSetRequestInit {
+  instance: string;
+  vdisks: readonly string[];
+  zone?: string | undefined;
+  server?: string | undefined;
+  stopHook?: string | undefined;
+  startHook?: string | undefined;
+  restart?: string | undefined;
+  onServerExit?: string | undefined;
+  operationId?: string | undefined;
+}
+
+/** The instance is to start; ask instance.get for what came of it. */
+export interface InstanceStartReply {
+  /** Instance id. */
+  instance: string;
+  /** Operation id. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type InstanceStartReplyInit = InstanceStartReply;
+
+/** Starts an instance through its hook. */
+export interface InstanceStartRequest {
+  /** Instance id. */
+  instance: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type InstanceStartRequestInit = InstanceStartRequest;
+
+/** The instance is to stop; ask instance.get for what came of it. */
+export interface InstanceStopReply {
+  /** Instance id. */
+  instance: string;
+  /** Operation id. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type InstanceStopReplyInit = InstanceStopReply;
+
+/** Stops an instance through its hook. Salvor does not start it again by itself. */
+export interface InstanceStopRequest {
+  /** Instance id. */
+  instance: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type InstanceStopRequestInit = InstanceStopRequest;
+
 /** How an NBD server sees a storage engine. */
 export interface NbdserverProbeReply {
   /** Server id. */
@@ -1491,6 +1635,23 @@ export interface IncidentOpened {
 }
 export type IncidentOpenedInit = IncidentOpened;
 
+/** An instance, which is a VM or process that uses vdisks, is stopped or started through hooks. */
+export interface InstanceStatusChanged {
+  /** Instance id. */
+  instance: string;
+  /** Status before: started, stopping, stopped, stop-failed, starting or start-failed. */
+  from: string;
+  /** Status now. */
+  to: string;
+  /** Why, as a sentence. */
+  reason: string;
+  /** Incident that it is stopped for. */
+  incident?: string | undefined;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type InstanceStatusChangedInit = InstanceStatusChanged;
+
 /** A log line could not be understood. Nothing is lost: the line is here. */
 export interface LogLineRejected {
   /** Log source id. */
@@ -2187,6 +2348,54 @@ export interface IncidentVerdictInit {
   at: number;
 }
 
+/** A VM or process that uses vdisks. */
+export interface InstanceDescription {
+  /** Instance id. */
+  instance: string;
+  /** Vdisks that it uses. */
+  vdisks: string[];
+  /** Zone that it runs in. */
+  zone?: string | undefined;
+  /** NBD server through which it uses them. */
+  server?: string | undefined;
+  /** What the operator wants: started or stopped. */
+  desired: string;
+  /** started, stopping, stopped, stop-failed, starting or start-failed. */
+  status: string;
+  /** Why, as a sentence. */
+  reason: string;
+  /** Hook that stops it; absent: every hook at instance.stop. */
+  stopHook?: string | undefined;
+  /** Hook that starts it; absent: every hook at instance.start. */
+  startHook?: string | undefined;
+  /** automatic, or operator: who starts it again after Salvor stopped it. */
+  restart: string;
+  /** ignore, or start: what happens when its NBD server has crashed and is back. */
+  onServerExit: string;
+  /** When the status changed, milliseconds since 1970 UTC. */
+  changedAt: number;
+  /** Incident that it is stopped for. */
+  incident?: string | undefined;
+  /** Hook runs of the last change; ask audit.list for them. */
+  runs: string[];
+}
+export interface InstanceDescriptionInit {
+  instance: string;
+  vdisks: readonly string[];
+  zone?: string | undefined;
+  server?: string | undefined;
+  desired: string;
+  status: string;
+  reason: string;
+  stopHook?: string | undefined;
+  startHook?: string | undefined;
+  restart: string;
+  onServerExit: string;
+  changedAt: number;
+  incident?: string | undefined;
+  runs: readonly string[];
+}
+
 /** What a vdisk loses when a stale engine is brought back as it is. */
 export interface LostData {
   /** Vdisk id. */
@@ -2746,6 +2955,18 @@ export interface RecordTypes {
   readonly IncidentGetRequest: IncidentGetRequest;
   readonly IncidentListReply: IncidentListReply;
   readonly IncidentListRequest: IncidentListRequest;
+  readonly InstanceDeleteReply: InstanceDeleteReply;
+  readonly InstanceDeleteRequest: InstanceDeleteRequest;
+  readonly InstanceGetReply: InstanceGetReply;
+  readonly InstanceGetRequest: InstanceGetRequest;
+  readonly InstanceListReply: InstanceListReply;
+  readonly InstanceListRequest: InstanceListRequest;
+  readonly InstanceSetReply: InstanceSetReply;
+  readonly InstanceSetRequest: InstanceSetRequest;
+  readonly InstanceStartReply: InstanceStartReply;
+  readonly InstanceStartRequest: InstanceStartRequest;
+  readonly InstanceStopReply: InstanceStopReply;
+  readonly InstanceStopRequest: InstanceStopRequest;
   readonly NbdserverProbeReply: NbdserverProbeReply;
   readonly NbdserverProbeRequest: NbdserverProbeRequest;
   readonly NbdserverStatusReply: NbdserverStatusReply;
@@ -2798,6 +3019,7 @@ export interface RecordTypes {
   readonly EngineVerdictGiven: EngineVerdictGiven;
   readonly IncidentClosed: IncidentClosed;
   readonly IncidentOpened: IncidentOpened;
+  readonly InstanceStatusChanged: InstanceStatusChanged;
   readonly LogLineRejected: LogLineRejected;
   readonly NbdserverExited: NbdserverExited;
   readonly NbdserverStarted: NbdserverStarted;
@@ -2830,6 +3052,7 @@ export interface RecordTypes {
   readonly IncidentReporter: IncidentReporter;
   readonly IncidentTransition: IncidentTransition;
   readonly IncidentVerdict: IncidentVerdict;
+  readonly InstanceDescription: InstanceDescription;
   readonly LostData: LostData;
   readonly OperationDescription: OperationDescription;
   readonly OperatorAction: OperatorAction;
@@ -2911,6 +3134,18 @@ export interface RecordInits {
   readonly IncidentGetRequest: IncidentGetRequestInit;
   readonly IncidentListReply: IncidentListReplyInit;
   readonly IncidentListRequest: IncidentListRequestInit;
+  readonly InstanceDeleteReply: InstanceDeleteReplyInit;
+  readonly InstanceDeleteRequest: InstanceDeleteRequestInit;
+  readonly InstanceGetReply: InstanceGetReplyInit;
+  readonly InstanceGetRequest: InstanceGetRequestInit;
+  readonly InstanceListReply: InstanceListReplyInit;
+  readonly InstanceListRequest: InstanceListRequestInit;
+  readonly InstanceSetReply: InstanceSetReplyInit;
+  readonly InstanceSetRequest: InstanceSetRequestInit;
+  readonly InstanceStartReply: InstanceStartReplyInit;
+  readonly InstanceStartRequest: InstanceStartRequestInit;
+  readonly InstanceStopReply: InstanceStopReplyInit;
+  readonly InstanceStopRequest: InstanceStopRequestInit;
   readonly NbdserverProbeReply: NbdserverProbeReplyInit;
   readonly NbdserverProbeRequest: NbdserverProbeRequestInit;
   readonly NbdserverStatusReply: NbdserverStatusReplyInit;
@@ -2963,6 +3198,7 @@ export interface RecordInits {
   readonly EngineVerdictGiven: EngineVerdictGivenInit;
   readonly IncidentClosed: IncidentClosedInit;
   readonly IncidentOpened: IncidentOpenedInit;
+  readonly InstanceStatusChanged: InstanceStatusChangedInit;
   readonly LogLineRejected: LogLineRejectedInit;
   readonly NbdserverExited: NbdserverExitedInit;
   readonly NbdserverStarted: NbdserverStartedInit;
@@ -2995,6 +3231,7 @@ export interface RecordInits {
   readonly IncidentReporter: IncidentReporterInit;
   readonly IncidentTransition: IncidentTransitionInit;
   readonly IncidentVerdict: IncidentVerdictInit;
+  readonly InstanceDescription: InstanceDescriptionInit;
   readonly LostData: LostDataInit;
   readonly OperationDescription: OperationDescriptionInit;
   readonly OperatorAction: OperatorActionInit;
@@ -3028,6 +3265,7 @@ export interface EventRecords {
   readonly 'engine.verdict-given': 'EngineVerdictGiven';
   readonly 'incident.closed': 'IncidentClosed';
   readonly 'incident.opened': 'IncidentOpened';
+  readonly 'instance.status-changed': 'InstanceStatusChanged';
   readonly 'log.line-rejected': 'LogLineRejected';
   readonly 'nbdserver.exited': 'NbdserverExited';
   readonly 'nbdserver.started': 'NbdserverStarted';
@@ -3073,6 +3311,12 @@ export interface CommandRecords {
   readonly 'incident.acknowledge': { readonly request: 'IncidentAcknowledgeRequest'; readonly reply: 'IncidentAcknowledgeReply' };
   readonly 'incident.get': { readonly request: 'IncidentGetRequest'; readonly reply: 'IncidentGetReply' };
   readonly 'incident.list': { readonly request: 'IncidentListRequest'; readonly reply: 'IncidentListReply' };
+  readonly 'instance.delete': { readonly request: 'InstanceDeleteRequest'; readonly reply: 'InstanceDeleteReply' };
+  readonly 'instance.get': { readonly request: 'InstanceGetRequest'; readonly reply: 'InstanceGetReply' };
+  readonly 'instance.list': { readonly request: 'InstanceListRequest'; readonly reply: 'InstanceListReply' };
+  readonly 'instance.set': { readonly request: 'InstanceSetRequest'; readonly reply: 'InstanceSetReply' };
+  readonly 'instance.start': { readonly request: 'InstanceStartRequest'; readonly reply: 'InstanceStartReply' };
+  readonly 'instance.stop': { readonly request: 'InstanceStopRequest'; readonly reply: 'InstanceStopReply' };
   readonly 'nbdserver.probe': { readonly request: 'NbdserverProbeRequest'; readonly reply: 'NbdserverProbeReply' };
   readonly 'nbdserver.status': { readonly request: 'NbdserverStatusRequest'; readonly reply: 'NbdserverStatusReply' };
   readonly 'operation.cancel': { readonly request: 'OperationCancelRequest'; readonly reply: 'OperationCancelReply' };

@@ -14,6 +14,8 @@ export const hookPoints = {
     'an engine went offline and nothing says that its data is lost: to start it again may end the outage',
   'incident.closed': 'the outage of an engine is over',
   'incident.opened': 'the outage of an engine began',
+  'instance.start': 'an instance is to start; run for that instance only',
+  'instance.stop': 'an instance is to stop; run for that instance only',
   'nbdserver.exited': 'an NBD server process ended',
   'nbdserver.started': 'an NBD server process runs',
   'operation.completed': 'long work is done',
@@ -54,6 +56,12 @@ export function pointsOf({ type, payload }: Occurred): HookPoint[] {
       return named(`cluster.${String(payload.to)}`);
     case 'alert.raised':
       return payload.kind === 'repair-stuck' ? ['repair.stuck', 'alert.raised'] : ['alert.raised'];
+    case 'instance.status-changed':
+      return payload.to === 'stopping'
+        ? ['instance.stop']
+        : payload.to === 'starting'
+          ? ['instance.start']
+          : [];
     case 'engine.status-changed':
       return enginePoints(payload.from, payload.to);
     default:
@@ -78,6 +86,10 @@ export function exampleOf(point: HookPoint): {
       return { type: 'engine.status-changed', fields: { from: 'repair-tmp-outage', to: 'online' } };
     case 'engine.repairing':
       return { type: 'engine.status-changed', fields: { from: 'offline', to: 'repair-tmp-outage' } };
+    case 'instance.start':
+      return { type: 'instance.status-changed', fields: { from: 'stopped', to: 'starting' } };
+    case 'instance.stop':
+      return { type: 'instance.status-changed', fields: { from: 'started', to: 'stopping' } };
     case 'repair.stuck':
       return { type: 'alert.raised', fields: {} };
     default:

@@ -5,6 +5,7 @@ import {
   HOOK_LANES_PREFIX,
   HOOKS_DUE_PREFIX,
   type HookAttempt,
+  type HookDue,
   HookLane,
   HookLaneLostError,
   type HookRunRecord,
@@ -48,8 +49,8 @@ const STOP_TIMEOUT_MS = 4_000;
  */
 export class HookRunner {
   readonly #options: HookRunnerOptions;
-  /** By lane: runs in the order of their ids. */
-  readonly #due = new Map<string, Set<string>>();
+  /** By lane: its runs, and the hook of each. */
+  readonly #due = new Map<string, Map<string, string>>();
   readonly #running = new Map<string, { readonly abort: AbortController; readonly ended: Promise<void> }>();
   #watch: Watch | null = null;
   #lease: Promise<Lease> | null = null;
@@ -88,31 +89,30 @@ export class HookRunner {
   }
 
   pendingOf(hook: string): number {
-    return [...this.#due].reduce(
-      (sum, [lane, runs]) => sum + (lane.startsWith(`${hook}:`) ? runs.size : 0),
-      0,
-    );
+    const hooks = [...this.#due.values()].flatMap((runs) => [...runs.values()]);
+    return hooks.filter((name) => name === hook).length;
   }
 
   #follow({ changes }: ChangeBatch): void {
     for (const { key, entry, previous } of changes) {
       const about = parseKey(key);
       if (about?.kind !== 'hook-due') continue;
-      const lane = this.#laneOf(entry ?? previous);
-      if (lane === null) continue;
-      const runs = this.#due.get(lane) ?? new Set();
+      const due = this.#dueIn(entry ?? previous);
+      if (due === null) continue;
+      const { lane, hook } = due;
+      const runs = this.#due.get(lane) ?? new Map<string, string>();
       if (entry === null) runs.delete(about.run);
-      else runs.add(about.run);
+      else runs.set(about.run, hook);
       if (runs.size === 0) this.#due.delete(lane);
       else this.#due.set(lane, runs);
     }
     this.#wake();
   }
 
-  #laneOf(entry: StoreEntry | null): string | null {
+  #dueIn(entry: StoreEntry | null): HookDue | null {
     if (entry === null) return null;
     try {
-      return parseRecord(hookDueSchema, entry.key, entry.value).lane;
+      return parseRecord(hookDueSchema, entry.key, entry.value);
     } catch (error) {
       if (!(error instanceof ConfigValueError)) throw error;
       this.#options.log.error(
@@ -161,7 +161,7 @@ export class HookRunner {
     const { log } = this.#options;
     try {
       while (!signal.aborted) {
-        const [next] = [...(this.#due.get(lane.lane) ?? [])].sort();
+        const [next] = [...(this.#due.get(lane.lane)?.keys() ?? [])].sort();
         if (next === undefined) break;
         await this.#run(lane, next, signal);
       }

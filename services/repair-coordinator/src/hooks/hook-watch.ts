@@ -52,7 +52,8 @@ export class HookWatch {
   /** Records the runs that an event of the bus calls for. Rejects when they could not be recorded. */
   async take(announcement: Announcement): Promise<void> {
     const { store, book, by } = this.#options;
-    if (book.hooks.length === 0) return;
+    // Those of instances are recorded together with the change of the instance.
+    if (book.hooks.length === 0 || announcement.type === 'instance.status-changed') return;
     const runs = decideHookRuns(occurrenceOf(announcement), book.hooks, book.since, { now: Date.now(), by });
     for (const run of runs) await intendHookRun(store, run);
   }

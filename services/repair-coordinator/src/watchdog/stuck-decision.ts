@@ -47,6 +47,12 @@ export interface StuckView {
     readonly worker: string | null;
   }[];
   readonly takeovers: readonly { readonly vdisk: string; readonly server: string; readonly since: number }[];
+  readonly instances: readonly {
+    readonly instance: string;
+    readonly status: string;
+    readonly reason: string;
+    readonly changedAt: number;
+  }[];
   readonly everywhere: HealingControls;
   /** By cluster. */
   readonly controls: ReadonlyMap<string, HealingControls>;
@@ -89,6 +95,10 @@ export function decideStuck(
     ...view.takeovers.map(({ vdisk, server, since }) => {
       const message = `the takeover of vdisk ${vdisk} by ${server} neither ends nor fails: ${server} holds its takeover key and nobody else may mount it`;
       return candidate('takeover-stuck', vdisk, bounds.takeoverMs, since, message, { vdisk });
+    }),
+    ...view.instances.map(({ instance, status, reason, changedAt: since }) => {
+      const message = `instance ${instance} is ${status}: ${reason}; 'salvor audit list --instance ${instance}' shows its hooks`;
+      return candidate('instance-stuck', instance, bounds.repairMs, since, message, {});
     }),
   ];
   return found

@@ -6,8 +6,10 @@ import {
   healingControlsSchema,
   healingEverywhereKey,
   INCIDENTS_PREFIX,
+  INSTANCES_PREFIX,
   type IncidentRecord,
   incidentSchema,
+  instanceSchema,
   isPaused,
   OPERATIONS_PREFIX,
   operationSchema,
@@ -64,6 +66,10 @@ export async function stuckView(store: ConfigStore, entries: Entries): Promise<S
       const record = recordAt(entries, key, takeoverSchema);
       return record === null ? [] : [{ vdisk: about.vdisk, server: record.server, since: record.since }];
     }),
+    instances: recordsIn(entries, INSTANCES_PREFIX, instanceSchema).flatMap(({ record }) => {
+      const { instance, status, reason, changedAt } = record;
+      return status === 'started' || status === 'stopped' ? [] : [{ instance, status, reason, changedAt }];
+    }),
     everywhere: recordAt(entries, healingEverywhereKey, healingControlsSchema) ?? nothingHeld,
     controls: new Map(
       incidents.map(({ record: { cluster } }) => [
@@ -77,6 +83,7 @@ export async function stuckView(store: ConfigStore, entries: Entries): Promise<S
 /** The keys that {@link stuckView} looks at, and those of no other kind below them. */
 export const stuckPrefixes = [
   INCIDENTS_PREFIX,
+  INSTANCES_PREFIX,
   REPAIR_PROGRESS_PREFIX,
   SALVOR_CLUSTERS_PREFIX,
   VDISK_OWNERS_PREFIX,

@@ -19,7 +19,15 @@ const bounds: StuckBounds = {
 const nobody: HealingControls = { downtimes: [], log: [] };
 
 const view = (changes: Partial<StuckView> = {}): StuckView => ({
-  ...{ incidents: [], clusters: [], operations: [], takeovers: [], everywhere: nobody, controls: new Map() },
+  ...{
+    incidents: [],
+    clusters: [],
+    operations: [],
+    takeovers: [],
+    instances: [],
+    everywhere: nobody,
+    controls: new Map(),
+  },
   ...changes,
 });
 

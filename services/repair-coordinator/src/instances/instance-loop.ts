@@ -1,0 +1,215 @@
+import {
+  type ConfigStore,
+  HOOKS_DUE_PREFIX,
+  hookDueKey,
+  hookRunKey,
+  hookRunSchema,
+  INSTANCES_PREFIX,
+  type InstanceRecord,
+  instanceSchema,
+  ownerKey,
+  ownerSchema,
+  parseRecord,
+  readVdisk,
+  SALVOR_CLUSTERS_PREFIX,
+  type StoreEntry,
+  salvorClusterKey,
+  salvorClusterSchema,
+  UNAVAILABLE_PREFIX,
+  type UnavailableShard,
+  unavailableShardSchema,
+  type Watch,
+  whenAvailable,
+} from '@salvor/config-store';
+import { type Logger, messageOf } from '@salvor/service-kit';
+import type { HookBook } from '../hooks/hook-book.ts';
+import { missingHook, movedInstance, storeInstance } from './instance-change.ts';
+import {
+  decideInstance,
+  decideServerExit,
+  decideServerStart,
+  type InstanceMove,
+  type InstanceView,
+} from './instance-decision.ts';
+
+export interface InstanceLoopOptions {
+  readonly store: ConfigStore;
+  readonly book: HookBook;
+  readonly log: Logger;
+  /** Names this coordinator. */
+  readonly by: string;
+}
+
+/** Everything is looked at again after so long, whatever was or was not heard. */
+const SAFETY_INTERVAL_MS = 1_000;
+/** Tries of one move while others change the instance. */
+const TRIES_MAX = 8;
+
+/**
+ * Stops instances whose vdisks have blocks without a live copy, and starts them when they have one again. A change of an
+ * instance and the hooks that carry it out are one transaction: so each is asked for once, by whichever coordinator.
+ */
+export class InstanceLoop {
+  readonly #options: InstanceLoopOptions;
+  readonly #complained = new Map<string, string>();
+  #watch: Watch | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #running: Promise<void> | null = null;
+  #again = false;
+  #stopped = false;
+
+  constructor(options: InstanceLoopOptions) {
+    this.#options = options;
+  }
+
+  /** Waits for etcd as long as that takes. */
+  async start(): Promise<void> {
+    const { store, log } = this.#options;
+    const prefixes = [INSTANCES_PREFIX, UNAVAILABLE_PREFIX, SALVOR_CLUSTERS_PREFIX, HOOKS_DUE_PREFIX];
+    this.#watch = await whenAvailable(() => store.watch({ prefixes }, () => this.#wake()), log);
+    this.#timer = setInterval(() => this.#wake(), SAFETY_INTERVAL_MS);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#watch?.close();
+    if (this.#timer !== null) clearInterval(this.#timer);
+    await this.#running;
+  }
+
+  /** An NBD server ended. Rejects when that could not be stored. */
+  async serverExited(server: string, at: number, returns: boolean): Promise<void> {
+    for (const { key, record } of await this.#instances())
+      if (await this.#usesServer(record, server))
+        await this.#move(key, (instance) => decideServerExit(instance, { server, at, returns }));
+  }
+
+  async serverStarted(server: string, at: number): Promise<void> {
+    for (const { key } of await this.#instances())
+      await this.#move(key, (instance) => decideServerStart(instance, { server, at }));
+  }
+
+  #wake(): void {
+    if (this.#stopped) return;
+    if (this.#running !== null) {
+      this.#again = true;
+      return;
+    }
+    this.#again = false;
+    this.#running = this.#look()
+      .catch((error: unknown) =>
+        this.#options.log.warn({ error: messageOf(error) }, 'could not look after instances, trying again'),
+      )
+      .finally(() => {
+        this.#running = null;
+        if (this.#again) this.#wake();
+      });
+  }
+
+  async #look(): Promise<void> {
+    const entries = this.#watch?.entries() ?? new Map<string, StoreEntry>();
+    for (const key of entries.keys()) {
+      if (!key.startsWith(INSTANCES_PREFIX) || this.#stopped) continue;
+      try {
+        await this.#move(key, async (instance) => decideInstance(await this.#view(instance), Date.now()));
+      } catch (error) {
+        this.#options.log.warn({ key, error: messageOf(error) }, 'could not look after an instance');
+      }
+    }
+  }
+
+  async #move(
+    key: string,
+    decide: (instance: InstanceRecord) => InstanceMove | null | Promise<InstanceMove | null>,
+  ): Promise<void> {
+    const { store, book, by, log } = this.#options;
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const entry = await store.get(key);
+      if (entry === null) return;
+      const instance = parseRecord(instanceSchema, key, entry.value);
+      const move = await decide(instance);
+      if (move === null) return;
+      const change = movedInstance(instance, move, book, { now: Date.now(), by });
+      if (change === null) return this.#complain(instance, move);
+      if (!(await storeInstance(store, entry, change))) continue;
+      const { status, reason } = change.record;
+      log.info(
+        { instance: instance.instance, from: instance.status, to: status, reason },
+        'instance changed',
+      );
+      return;
+    }
+  }
+
+  /** Once for each reason, not at every look. */
+  #complain(instance: InstanceRecord, { point, reason }: InstanceMove): void {
+    if (point === null) return;
+    const why = `${missingHook(instance, point)}: ${reason}`;
+    if (this.#complained.get(instance.instance) === why) return;
+    this.#complained.set(instance.instance, why);
+    this.#options.log.error(
+      { instance: instance.instance, point, reason: why },
+      'an instance is left as it is',
+    );
+  }
+
+  async #view(instance: InstanceRecord): Promise<InstanceView> {
+    const { store } = this.#options;
+    const unavailable = (await this.#unavailable()).flatMap(({ vdisks, reason, incidents }) =>
+      vdisks
+        .filter(({ vdisk }) => instance.vdisks.includes(vdisk))
+        .map(({ vdisk }) => ({ vdisk, reason, incident: incidents[0] ?? null })),
+    );
+    const isWaiting = instance.status === 'stopped' || instance.status === 'stop-failed';
+    return {
+      instance,
+      unavailable,
+      isUnhealthy: isWaiting && (await this.#isUnhealthy(instance.vdisks)),
+      runs: await Promise.all(instance.runs.map((run) => outcomeOf(store, run))),
+    };
+  }
+
+  /** From etcd, not from the watch: what a move is decided on must not be older than the instance. */
+  async #unavailable(): Promise<UnavailableShard[]> {
+    const { entries } = await this.#options.store.list(UNAVAILABLE_PREFIX);
+    return entries.map(({ key, value }) => parseRecord(unavailableShardSchema, key, value));
+  }
+
+  async #isUnhealthy(vdisks: readonly string[]): Promise<boolean> {
+    const { store } = this.#options;
+    for (const vdisk of vdisks) {
+      const nbd = (await readVdisk(store, vdisk))?.nbd;
+      if (nbd === undefined) continue;
+      const key = salvorClusterKey(nbd.storageClusterID);
+      const entry = await store.get(key);
+      if (entry !== null && parseRecord(salvorClusterSchema, key, entry.value).status === 'unhealthy')
+        return true;
+    }
+    return false;
+  }
+
+  async #usesServer({ server, vdisks }: InstanceRecord, ended: string): Promise<boolean> {
+    if (server !== undefined) return server === ended;
+    for (const vdisk of vdisks) {
+      const key = ownerKey(vdisk);
+      const entry = await this.#options.store.get(key);
+      if (entry !== null && parseRecord(ownerSchema, key, entry.value).server === ended) return true;
+    }
+    return false;
+  }
+
+  async #instances(): Promise<{ readonly key: string; readonly record: InstanceRecord }[]> {
+    const { entries } = await this.#options.store.list(INSTANCES_PREFIX);
+    return entries.map(({ key, value }) => ({ key, record: parseRecord(instanceSchema, key, value) }));
+  }
+}
+
+/** Null while it has not ended. A run that is no longer on record has, and nobody knows how. */
+async function outcomeOf(store: ConfigStore, run: string): Promise<'succeeded' | 'failed' | null> {
+  const keys = [hookRunKey(run), hookDueKey(run)] as const;
+  const { entries } = await store.getMany(keys);
+  const entry = entries.get(keys[0]) ?? null;
+  if (entry === null) return entries.get(keys[1]) == null ? 'failed' : null;
+  const { status } = parseRecord(hookRunSchema, entry.key, entry.value);
+  return status === 'pending' ? null : status;
+}
