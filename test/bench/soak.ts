@@ -68,7 +68,11 @@ export async function benchSoak(options: {
 }): Promise<SoakReport> {
   const { minutes, progress } = options;
   const seed = testSeed();
-  await using healing = await HealingStack.start({ spares: 4 });
+  await using healing = await HealingStack.start({
+    spares: 4,
+    // Engines fail far more often here than where somebody would look at one that flaps.
+    services: { 'repair-coordinator': { env: { SALVOR_FLAPPING_FAILURES: '0' } } },
+  });
   const { stack, bus } = healing;
   const uris = new Map<string, string>();
   for (const { vdisk } of LOADS) {

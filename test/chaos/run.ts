@@ -76,7 +76,11 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     via: lines.via,
     engineSocketsOf: lines.engineSocketsOf,
     nbdServerEnv: { SALVOR_LEASE_TTL_SECONDS: String(LEASE_SECONDS) },
-    services: { 'repair-coordinator': { replicas: 2 }, 'health-analyzer': { replicas: 2 } },
+    // Engines fail far more often here than where somebody would look at one that flaps.
+    services: {
+      'repair-coordinator': { replicas: 2, env: { SALVOR_FLAPPING_FAILURES: '0' } },
+      'health-analyzer': { replicas: 2 },
+    },
   });
   const end = (): void => void stack.destroy().finally(() => process.exit(130));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, end);

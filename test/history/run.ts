@@ -69,6 +69,8 @@ export async function runHistory(options: HistoryRunOptions): Promise<HistoryRep
     spares,
     nbdServers: options.nbdServers ?? 3,
     appendfsync: 'no',
+    // Engines fail far more often here than where somebody would look at one that flaps.
+    services: { 'repair-coordinator': { env: { SALVOR_FLAPPING_FAILURES: '0' } } },
     nbdServerEnv: { SALVOR_LEASE_TTL_SECONDS: String(LEASE_SECONDS) },
   });
   let endEarly: (() => void) | null = null;
