@@ -1,5 +1,5 @@
 import { identityFault } from './engine-control.ts';
-import { type EngineIdentity, epochKey, identityKey, identityText } from './engine-keys.ts';
+import { type EngineIdentity, epochKey, identityKey, identityText, writesKey } from './engine-keys.ts';
 import type { EngineError } from './errors.ts';
 import { checkEpoch, FencedLane } from './fenced-lane.ts';
 import { type EpochQuestion, GatheredReads, type PartRead } from './gathered-reads.ts';
@@ -7,7 +7,7 @@ import type { BlockLayout } from './layout/block-layout.ts';
 import { ReadPart } from './read-part.ts';
 import { Frame, type RespValue } from './resp.ts';
 import { type LinkOptions, RespLink, throwIfError } from './resp-link.ts';
-import { addReadHead, parseHead, type WriteHead } from './write-history.ts';
+import { HEAD_FIELDS, parseHead, type WriteHead } from './write-history.ts';
 
 export interface SessionOptions {
   readonly identity: EngineIdentity;
@@ -17,6 +17,16 @@ export interface SessionOptions {
   readonly layout: BlockLayout;
   readonly link: Omit<LinkOptions, 'clientName'>;
 }
+
+/**
+ * Reads who the engine is, its epoch, and the head, in one step; and, where both are right, sets the epoch to what it is: a
+ * transaction of an earlier link of ours, which its host may still deliver after the link was given up, is aborted by that.
+ * So what the head shows is all that comes from earlier links.
+ */
+const VERIFY = `
+local identity, epoch = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
+if identity == ARGV[1] and epoch == ARGV[2] then redis.call('SET', KEYS[2], ARGV[2]) end
+return {identity, epoch, redis.call('HMGET', KEYS[3], unpack(ARGV, 3))}`;
 
 /** Blocks asked about in one go; reads that come meanwhile are served in between. */
 const STORED_RUN = 1024;
@@ -169,10 +179,12 @@ export class EngineSession {
 }
 
 async function verify(link: RespLink, { identity, vdisk, epoch }: SessionOptions): Promise<WriteHead> {
-  const frame = new Frame().command('GET', identityKey).command('GET', epochKey(vdisk));
-  const [found, foundEpoch, head] = await link.request(addReadHead(frame, vdisk));
-  for (const reply of [found, foundEpoch, head]) throwIfError(link.address, reply ?? null);
   const wanted = identityText(identity);
+  const keys = [identityKey, epochKey(vdisk), writesKey(vdisk)];
+  const frame = new Frame().command('EVAL', VERIFY, keys.length, ...keys, wanted, epoch, ...HEAD_FIELDS);
+  const [reply] = await link.request(frame);
+  throwIfError(link.address, reply ?? null);
+  const [found, foundEpoch, head] = Array.isArray(reply) ? reply : [];
   const text = Buffer.isBuffer(found) ? found.toString('utf8') : null;
   if (text !== wanted) throw identityFault(link.address, wanted, text);
   checkEpoch(link.address, vdisk, epoch, foundEpoch ?? null);

@@ -43,7 +43,7 @@ export class Pair implements TurnEnd {
   #busy = false;
   #closed: Error | null = null;
   #changed: (() => void)[] = [];
-  #holding = false;
+  #proposing = false;
   #saidUnavailable = false;
   #mounted = false;
   #knowsHistory = false;
@@ -139,7 +139,7 @@ export class Pair implements TurnEnd {
     this.#repair.check();
     if (this.#closed !== null) return;
     const mode = this.mode;
-    if (mode.kind === 'holding') this.#watchHold();
+    if (this.#unrecorded().length > 0) this.#watchFailures();
     if (mode.kind === 'unavailable' && !this.#saidUnavailable)
       this.context.dataUnavailable(this.context.shard, mode.reason);
     this.#saidUnavailable = mode.kind === 'unavailable';
@@ -533,28 +533,34 @@ export class Pair implements TurnEnd {
     member.fail(error);
   }
 
-  #watchHold(): void {
-    if (this.#holding) return;
-    this.#holding = true;
-    void this.#hold().finally(() => {
-      this.#holding = false;
+  /** Failures that etcd does not show: as long as it does not, nobody heals them. */
+  #unrecorded(): { record: MemberRecord; fault: EngineError }[] {
+    return this.members.flatMap(({ record, fault }) =>
+      fault === null || record.status === 'offline' || record.status === 'rip' ? [] : [{ record, fault }],
+    );
+  }
+
+  #watchFailures(): void {
+    if (this.#proposing) return;
+    this.#proposing = true;
+    void this.#propose().finally(() => {
+      this.#proposing = false;
     });
   }
 
-  /** Proposes the transition when nobody else brings it about. */
-  async #hold(): Promise<void> {
+  /** Proposes the transition when nobody else brings it about: a report may be lost, and a fault here is seen by no probe. */
+  async #propose(): Promise<void> {
     const { proposeAfterMs } = this.context.settings;
     let dueAt = performance.now() + proposeAfterMs;
     for (;;) {
-      const mode = this.mode;
-      if (mode.kind !== 'holding' || this.#closed !== null) return;
+      const failures = this.#unrecorded();
+      if (failures.length === 0 || this.#closed !== null) return;
       const waitMs = dueAt - performance.now();
       if (waitMs > 0) {
         await this.nextChange(waitMs);
         continue;
       }
-      const { record, fault } = this.member(mode.failed);
-      if (fault !== null) await this.context.proposeOffline(record, fault);
+      for (const { record, fault } of failures) await this.context.proposeOffline(record, fault);
       dueAt = performance.now() + proposeAfterMs;
     }
   }

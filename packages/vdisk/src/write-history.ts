@@ -32,11 +32,12 @@ export interface WriteHead {
 /** How many batches an engine remembers. At the rates one shard reaches, seconds of writes: more than a lazy log can lose. */
 export const RING_SLOTS = 8192;
 
-const FIELDS = ['seq', 'fork', 'ringFloor', 'gapFloor', 'moved'] as const;
+/** The fields of a head, in the order in which {@link parseHead} takes them. */
+export const HEAD_FIELDS = ['seq', 'fork', 'ringFloor', 'gapFloor', 'moved'] as const;
 
 /** Adds the command that reads the head; its one reply goes to {@link parseHead}. */
 export function addReadHead(frame: Frame, vdisk: string): Frame {
-  return frame.command('HMGET', writesKey(vdisk), ...FIELDS);
+  return frame.command('HMGET', writesKey(vdisk), ...HEAD_FIELDS);
 }
 
 /** A vdisk that was never written on this engine has the head of zeros. */

@@ -1,0 +1,240 @@
+import type { ClusterStorage, EngineStatus } from '../../packages/config-store/src/cluster-storage.ts';
+import type { EngineStatusDecision } from '../../packages/config-store/src/healing/engine-status-decision.ts';
+import type {
+  IncidentRecord,
+  RepairRecord,
+  SalvorClusterRecord,
+} from '../../packages/config-store/src/healing/records.ts';
+import type { PairMode } from '../../packages/vdisk/src/pair-mode.ts';
+import { servesWithoutLease } from '../../packages/vdisk/src/serving.ts';
+import { recordOf, storageOf } from './cluster-values.ts';
+import type { Engine } from './engine.ts';
+import type { Put } from './etcd.ts';
+import { type TrackedInput, vdisksIn } from './healing.ts';
+import { incidentKey, ownerKey, recordKey, repairKey, storageKey } from './keys.ts';
+import type { Pair } from './pair.ts';
+import { Register } from './register.ts';
+import type { World } from './world.ts';
+
+/** The moves of an engine's status (docs/architecture.md, Status), written down once more: not those of the product. */
+const MOVES: Readonly<Record<EngineStatus, readonly EngineStatus[]>> = {
+  online: ['offline'],
+  offline: ['repair-tmp-outage', 'repair-final-outage', 'online'],
+  'repair-tmp-outage': ['online', 'offline'],
+  'repair-final-outage': ['online', 'rip', 'offline'],
+  rip: [],
+};
+
+/** Watches everything that happens, with the eyes of one who sees all machines at once, and names the rule that is broken. */
+export class Checker {
+  readonly #world: World;
+  readonly #registers = new Map<number, Register>();
+  readonly #incidents = new Set<string>();
+  #place = 0;
+  /** When the status of the shard last changed, by the records, before the transaction that was applied last. */
+  #sinceBefore: number | undefined;
+  acknowledgedWrites = 0;
+  answeredReads = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** A place in the order of all that clients see. */
+  place(): number {
+    return ++this.#place;
+  }
+
+  // Clients: rules 1 and 2.
+
+  writeBegan(vdisk: number, shard: number, block: number, value: number): void {
+    this.#register(vdisk, shard, block).began(value, this.place());
+  }
+
+  writeEnded(vdisk: number, shard: number, block: number, value: number): void {
+    this.acknowledgedWrites++;
+    this.#world.fold(value);
+    this.#explain(this.#register(vdisk, shard, block).wrote(value, this.place()), vdisk, shard, block);
+  }
+
+  readEnded(vdisk: number, shard: number, block: number, value: number, beganAt: number): void {
+    this.answeredReads++;
+    this.#world.fold(-value);
+    this.#world.trace?.(`v${vdisk} shard ${shard} block ${block} was read as ${value}`);
+    const register = this.#register(vdisk, shard, block);
+    this.#explain(register.read(value, beganAt, this.place()), vdisk, shard, block);
+  }
+
+  /** The owner acknowledges a write: every member that etcd records as current has it, and the owner may. */
+  acknowledged(pair: Pair, block: number, value: number, mode: PairMode['kind']): void {
+    const { shard, owner } = pair;
+    const at = `v${owner.vdisk} shard ${shard} block ${block}`;
+    this.#world.trace?.(`${owner.process.name} acknowledges ${value} on ${at}, ${mode}`);
+    for (const { address, engine, status } of this.membersOf(shard)) {
+      if (status !== 'online' || engine.isDamaged || engine.seen.has(value)) continue;
+      this.#world.violated(
+        1,
+        `${value} on ${at} is acknowledged, and ${address}, which etcd calls current, has not got it`,
+      );
+    }
+    this.answered(pair, 'write');
+  }
+
+  /** An owner answers: by its lease, which must hold, or because the engines confirm it. */
+  answered(pair: Pair, what: 'read' | 'write'): void {
+    const { owner } = pair;
+    if (!owner.isOwner() && servesWithoutLease(pair.mode.kind)) return;
+    const held = this.#world.etcd.get(ownerKey(owner.vdisk));
+    if (held !== null && String(held.createRevision) === owner.revision) return;
+    this.#world.violated(
+      5,
+      `${owner.process.name} answers a ${what} of v${owner.vdisk}, ${pair.mode.kind}, when its ownership ${owner.revision} is over`,
+    );
+  }
+
+  // etcd: rules 3, 4, 6 and 8.
+
+  /** Looks at a transaction that is about to be applied. */
+  commit(puts: readonly Put[], deletes: readonly string[]): void {
+    const { etcd } = this.#world;
+    for (const { key, value } of puts) {
+      this.#world.fold(etcd.revision);
+      if (key.startsWith('S/')) this.#storageChanges(key.slice(2), value as ClusterStorage, puts);
+      if (key.startsWith('I/')) this.#incidentChanges(key, value as IncidentRecord, puts);
+      if (key.startsWith('V/')) this.#vdiskChanges(key);
+      if (key.startsWith('O/') && etcd.get(key) !== null)
+        this.#world.violated(8, `operation ${key.slice(2)} was carried out twice`);
+    }
+    for (const key of deletes) if (key.startsWith('V/') && etcd.get(key) !== null) this.#vdiskChanges(key);
+  }
+
+  /** What an input did; with clocks that agree, an old report does nothing. */
+  applied(cluster: string, input: TrackedInput, { code, shard, reason }: EngineStatusDecision): void {
+    this.#world.trace?.(`stored in ${cluster}: ${code}: ${reason}`);
+    if (input.kind !== 'failure-reported' || code !== 'moved' || this.#world.isSkewed) return;
+    if (this.#sinceBefore === undefined || input.detectedAt >= this.#sinceBefore) return;
+    this.#world.violated(
+      3,
+      `a report of ${input.detectedAt} took ${input.address} (shard ${shard}) offline, which had moved at ${this.#sinceBefore} since`,
+    );
+  }
+
+  /** The two members of a pair, by what etcd holds now. */
+  membersOf(shard: number): { cluster: string; address: string; engine: Engine; status: EngineStatus }[] {
+    const { etcd, clusters } = this.#world;
+    return clusters.map((cluster) => {
+      const storage = storageOf(etcd, cluster);
+      const entry = storage.servers[shard];
+      if (entry === undefined) throw new Error(`${cluster} has no shard ${shard}`);
+      const { address, status } = entry;
+      return { cluster, address, engine: this.#world.engineAt(address), status };
+    });
+  }
+
+  #storageChanges(cluster: string, next: ClusterStorage, puts: readonly Put[]): void {
+    const { etcd } = this.#world;
+    const record = (puts.find(({ key }) => key === recordKey(cluster))?.value ??
+      etcd.get(recordKey(cluster))?.value) as SalvorClusterRecord | undefined;
+    const places = [
+      ...next.servers.flatMap(({ address, replacement, status }) => {
+        const own = status === 'rip' ? [] : [address];
+        return replacement === undefined || replacement.address === address
+          ? own
+          : [...own, replacement.address];
+      }),
+      ...(record?.spares ?? []).map(({ address }) => address),
+    ];
+    const twice = places.find((address, i) => places.indexOf(address) !== i);
+    // The engine of a shard may be given as a spare once more, to be rebuilt in its own place.
+    if (twice !== undefined && next.servers.filter((s) => s.replacement?.address === twice).length > 1)
+      this.#world.violated(3, `${twice} has two places in ${cluster}`);
+    const before = etcd.get(storageKey(cluster))?.value as ClusterStorage | undefined;
+    if (before === undefined) return;
+    for (const [shard, entry] of next.servers.entries()) {
+      const old = before.servers[shard];
+      if (old === undefined || old.status === entry.status) continue;
+      this.#world.trace?.(`${cluster} shard ${shard} ${old.address}: ${old.status} -> ${entry.status}`);
+      const incident = etcd.get(incidentKey(cluster, shard))?.value as IncidentRecord | undefined;
+      const oldRecord = etcd.get(recordKey(cluster))?.value as SalvorClusterRecord | undefined;
+      this.#sinceBefore = incident?.history.at(-1)?.at ?? oldRecord?.lastOnlineAt[shard];
+      // An operator who judges a repair anew ends it and begins the next attempt in one transaction.
+      const next = puts.find(({ key }) => key === incidentKey(cluster, shard))?.value as
+        | IncidentRecord
+        | undefined;
+      const isAnew = next !== undefined && next.attempt === (incident?.attempt ?? 0) + 1;
+      const from = isAnew && MOVES[old.status].includes('offline') ? 'offline' : old.status;
+      if (entry.status !== from && !MOVES[from].includes(entry.status))
+        this.#world.violated(3, `${old.address} went from ${old.status} to ${entry.status}`);
+      this.#world.engineAt(old.address).hasStaleTail = false;
+      if (entry.status === 'online') this.#comesOnline(cluster, shard, entry.address, incident);
+    }
+  }
+
+  #comesOnline(cluster: string, shard: number, address: string, incident: IncidentRecord | undefined): void {
+    const { etcd } = this.#world;
+    if (incident === undefined) return this.#world.violated(3, `${address} came online without an incident`);
+    const { id, attempt, status } = incident;
+    const engine = this.#world.engineAt(address);
+    const partner = this.membersOf(shard).find((member) => member.cluster !== cluster);
+    let since = Number.POSITIVE_INFINITY;
+    for (const vdisk of vdisksIn(this.#world)) {
+      const record = etcd.get(repairKey(id, attempt, vdisk))?.value as RepairRecord | undefined;
+      if (record === undefined && status !== 'offline')
+        this.#world.violated(4, `${address} came online in ${id}/${attempt}, and v${vdisk} is not repaired`);
+      since = Math.min(since, record?.at ?? 0);
+      if (partner === undefined || partner.engine.isDamaged) continue;
+      const { dirty, fork } = partner.engine.shard(vdisk);
+      if (dirty !== 0 || fork !== null)
+        this.#world.violated(
+          4,
+          `${address} came online although ${partner.address} has writes of v${vdisk} that it misses`,
+        );
+    }
+    // What was lost before its repair is back.
+    if (engine.damagedAt < since) engine.isDamaged = false;
+  }
+
+  #incidentChanges(key: string, incident: IncidentRecord, puts: readonly Put[]): void {
+    const { etcd } = this.#world;
+    const open = etcd.get(key)?.value as IncidentRecord | undefined;
+    if (open?.id !== incident.id) {
+      if (open !== undefined) this.#world.violated(3, `incident ${incident.id} was opened over ${open.id}`);
+      if (this.#incidents.has(incident.id))
+        this.#world.violated(3, `incident ${incident.id} was opened twice`);
+      this.#incidents.add(incident.id);
+    } else if (incident.attempt < open.attempt || incident.attempt > open.attempt + 1)
+      this.#world.violated(3, `attempt ${incident.attempt} follows ${open.attempt} in ${incident.id}`);
+    const { cluster, shard, status } = incident;
+    const storage = (puts.find((put) => put.key === storageKey(cluster))?.value ??
+      etcd.get(storageKey(cluster))?.value) as ClusterStorage;
+    if (storage.servers[shard]?.status !== status)
+      this.#world.violated(3, `${incident.id} says ${status}, the cluster ${storage.servers[shard]?.status}`);
+  }
+
+  #vdiskChanges(key: string): void {
+    const { etcd, clusters, scheduler } = this.#world;
+    if (scheduler.now === 0) return;
+    for (const cluster of clusters) {
+      const { servers } = storageOf(etcd, cluster);
+      const record = recordOf(etcd, cluster);
+      const sick = servers.find(({ status }) => status !== 'online' && status !== 'rip');
+      if (sick === undefined && record.status === 'healthy') continue;
+      const why = sick === undefined ? `${cluster} is ${record.status}` : `${sick.address} is ${sick.status}`;
+      this.#world.violated(6, `vdisk ${key.slice(2)} was created or deleted while ${why}`);
+    }
+  }
+
+  #register(vdisk: number, shard: number, block: number): Register {
+    const place = (vdisk * 8 + shard) * 32 + block;
+    let register = this.#registers.get(place);
+    if (register === undefined) {
+      register = new Register();
+      this.#registers.set(place, register);
+    }
+    return register;
+  }
+
+  #explain(wrong: string | null, vdisk: number, shard: number, block: number): void {
+    if (wrong !== null) this.#world.violated(2, `v${vdisk} shard ${shard} block ${block}: ${wrong}`);
+  }
+}

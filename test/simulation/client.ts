@@ -1,0 +1,167 @@
+import { errno, VdiskIoError } from '../../packages/vdisk/src/errors.ts';
+import { type Flow, type Op, start, wait } from './flow.ts';
+import type { Owner } from './owner.ts';
+import type { Server } from './server.ts';
+import type { World } from './world.ts';
+
+type Answer<T> =
+  | { readonly kind: 'ok'; readonly value: T }
+  | { readonly kind: 'error'; readonly error: unknown }
+  | { readonly kind: 'silence' };
+
+const PATIENCE_MS = 1_500;
+
+/** A host with one vdisk: writes values that are written once, reads, and goes elsewhere when its server fails it. */
+export class Client {
+  readonly #world: World;
+  readonly #vdisk: number;
+  #attached: { server: Server; owner: Owner; release: () => void } | null = null;
+  #isStopped = false;
+
+  constructor(world: World, vdisk: number) {
+    this.#world = world;
+    this.#vdisk = vdisk;
+  }
+
+  start(): void {
+    start(this.#run());
+    start(this.#watchFromAside());
+  }
+
+  /** Ends it; what is under way may still be answered. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#detach();
+  }
+
+  /** Reads every block of the usable shards once more; null when the vdisk cannot be mounted now. */
+  *readAll(shards: readonly number[]): Flow<boolean> {
+    const world = this.#world;
+    const server = world.random.pick(world.servers);
+    if (!(yield* this.#attach(server))) return false;
+    let isRead = true;
+    for (const shard of shards)
+      for (let block = 0; block < world.blocksPerShard && isRead; block++)
+        isRead = yield* this.#read(shard, block);
+    this.#detach();
+    return isRead;
+  }
+
+  *#run(): Flow<void> {
+    const { random, servers } = this.#world;
+    let server = random.pick(servers);
+    while (!this.#isStopped) {
+      yield* this.#rest(random.between(1, this.#world.thinkMs));
+      if (this.#isStopped) break;
+      if (this.#attached === null) {
+        if (!(yield* this.#attach(server))) {
+          yield* this.#rest(random.between(20, 200));
+          server = random.pick(servers);
+        }
+        continue;
+      }
+      const shard = random.whole(0, this.#world.shards - 1);
+      const block = random.whole(0, this.#world.blocksPerShard - 1);
+      const isServed = random.chance(0.65)
+        ? yield* this.#write(shard, block)
+        : yield* this.#read(shard, block);
+      if (isServed || random.chance(0.4)) continue;
+      this.#detach();
+      server = random.pick(servers);
+    }
+    this.#detach();
+  }
+
+  /** A connection that stays with whatever server has the vdisk, a deposed one too. */
+  *#watchFromAside(): Flow<void> {
+    const { random, servers, shards, blocksPerShard } = this.#world;
+    while (!this.#isStopped) {
+      yield* this.#rest(random.between(1, 3 * this.#world.thinkMs));
+      const owner = random.pick(servers).ownerOf(this.#vdisk);
+      if (owner === null) continue;
+      const [shard, block] = [random.whole(0, shards - 1), random.whole(0, blocksPerShard - 1)];
+      yield* this.#readFrom(owner, shard, block);
+    }
+  }
+
+  *#attach(server: Server): Flow<boolean> {
+    const answer = yield* wait(this.#request(server, () => server.use(this.#vdisk)));
+    if (answer.kind !== 'ok') return false;
+    this.#attached = { server, ...answer.value };
+    return true;
+  }
+
+  #detach(): void {
+    const attached = this.#attached;
+    this.#attached = null;
+    if (attached?.server.process.up === true)
+      this.#world.scheduler.after(this.#world.net.latency(), attached.server.process, attached.release);
+  }
+
+  /** False when it is time to look for another server. */
+  *#write(shard: number, block: number): Flow<boolean> {
+    const attached = this.#attached;
+    if (attached === null) return false;
+    const { checker } = this.#world;
+    const value = this.#world.nextValue();
+    checker.writeBegan(this.#vdisk, shard, block, value);
+    const flow = function* (): Flow<number> {
+      yield* attached.owner.write(shard, block, value);
+      return value;
+    };
+    const answer = yield* wait(
+      this.#request(attached.server, flow, () => checker.writeEnded(this.#vdisk, shard, block, value)),
+    );
+    return this.#isServed(answer);
+  }
+
+  *#read(shard: number, block: number): Flow<boolean> {
+    return this.#attached === null ? false : yield* this.#readFrom(this.#attached.owner, shard, block);
+  }
+
+  *#readFrom(owner: Owner, shard: number, block: number): Flow<boolean> {
+    const { checker } = this.#world;
+    const beganAt = checker.place();
+    const answer = yield* wait(
+      this.#request(
+        owner.server,
+        () => owner.read(shard, block),
+        (value) => checker.readEnded(this.#vdisk, shard, block, value, beganAt),
+      ),
+    );
+    return this.#isServed(answer);
+  }
+
+  #isServed(answer: Answer<unknown>): boolean {
+    if (answer.kind !== 'error') return answer.kind === 'ok';
+    return answer.error instanceof VdiskIoError && answer.error.nbdErrno !== errno.shutdown;
+  }
+
+  /** Has a server do something; `heard` is told of every good answer, also of one that comes late. */
+  #request<T>(server: Server, flow: () => Flow<T>, heard: (value: T) => void = () => {}): Op<Answer<T>> {
+    return (resume) => {
+      const { scheduler, net } = this.#world;
+      let isOver = false;
+      const end = (answer: Answer<T>): void => {
+        if (isOver) return;
+        isOver = true;
+        resume(null, answer);
+      };
+      if (!server.process.up)
+        return scheduler.after(2, null, () => end({ kind: 'error', error: new Error('refused') }));
+      scheduler.after(PATIENCE_MS, null, () => end({ kind: 'silence' }));
+      scheduler.after(net.latency(), server.process, () =>
+        start(flow(), (error, value) => {
+          scheduler.after(net.latency(), null, () => {
+            if (error === null) heard(value as T);
+            end(error === null ? { kind: 'ok', value: value as T } : { kind: 'error', error });
+          });
+        }),
+      );
+    };
+  }
+
+  *#rest(ms: number): Flow<void> {
+    yield* wait<void>((resume) => this.#world.scheduler.after(ms, null, () => resume(null, undefined)));
+  }
+}

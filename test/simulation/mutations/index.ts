@@ -1,0 +1,16 @@
+import { type Cores, productCores } from '../cores.ts';
+import { dataPlaneMutations } from './data-plane.ts';
+import { healingMutations } from './healing.ts';
+import type { Mutation } from './mutation.ts';
+
+export const mutations: readonly Mutation[] = [...healingMutations, ...dataPlaneMutations];
+
+/** The cores with one fault in them. Throws when there is no such mutation. */
+export function mutated(name: string): Cores {
+  const mutation = mutations.find((known) => known.name === name);
+  if (mutation === undefined)
+    throw new Error(
+      `there is no mutation ${name}; there are ${mutations.map((known) => known.name).join(', ')}`,
+    );
+  return { ...productCores, ...mutation.mutate(productCores) };
+}

@@ -1,0 +1,103 @@
+import { EngineError } from '../../packages/vdisk/src/errors.ts';
+import type { FoundHistory } from '../../packages/vdisk/src/member-history.ts';
+import { readRing, withRingEntry } from './engine.ts';
+import { raiseEpoch } from './engine-control.ts';
+import { type Flow, settled, wait } from './flow.ts';
+import type { Member } from './member.ts';
+import { bitsOf, HOLD_MAX_MS, type Pair } from './pair.ts';
+import type { Session } from './session.ts';
+
+/** Fences every earlier owner of a shard and finds out where its write history stands: what the product's `mountPair` does. */
+export function* mountPair(pair: Pair): Flow<void> {
+  const required = pair.required();
+  const fenced = yield* wait(settled(required.map((member) => fence(pair, member))));
+  for (const { error } of fenced) if (error !== null) throw error;
+  const live = required.filter(({ fault }) => fault === null);
+  const [first, second] = live;
+  if (first !== undefined && second !== undefined) yield* levelOrBlame(pair, first, second);
+  for (const { session, fault } of live)
+    if (session !== null && fault === null) pair.adoptSeq(session.head.seq);
+  for (const member of live) {
+    const { session, fault, record } = member;
+    if (session === null || fault !== null || session.head.seq >= pair.seq) continue;
+    member.fail(new EngineError('tail-lost', `${record.address} is at batch ${session.head.seq}`));
+  }
+  pair.mounted();
+  const giveUpAt = pair.world.scheduler.now + HOLD_MAX_MS;
+  while (pair.mode.kind === 'holding' && pair.world.scheduler.now < giveUpAt && pair.closed === null)
+    yield* pair.nextChange(giveUpAt - pair.world.scheduler.now);
+}
+
+function* fence(pair: Pair, member: Member): Flow<void> {
+  const { world, owner } = pair;
+  try {
+    yield* raiseEpoch(world, owner.process, member.engine, member.record.identity, owner.vdisk, owner.epoch);
+    yield* member.openUnjudged();
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    member.fail(error);
+  }
+}
+
+function* levelOrBlame(pair: Pair, a: Member, b: Member): Flow<void> {
+  try {
+    yield* level(pair, a, b);
+  } catch (error) {
+    if (!(error instanceof EngineError) || (a.fault === null && b.fault === null)) throw error;
+  }
+}
+
+function* asking<T>(member: Member, question: (session: Session) => Flow<T>): Flow<T> {
+  try {
+    return yield* question(yield* member.open());
+  } catch (error) {
+    if (error instanceof EngineError) member.fail(error);
+    throw error;
+  }
+}
+
+function* level(pair: Pair, a: Member, b: Member): Flow<void> {
+  const members = [a, b] as const;
+  const found = [yield* historyOf(a), yield* historyOf(b)] as const;
+  const levelling = pair.world.cores.decideLevelling(...found);
+  switch (levelling.kind) {
+    case 'level':
+      return;
+    case 'left-alone': {
+      const partner = members[levelling.survivor] === a ? b : a;
+      return partner.fail(new EngineError('tail-lost', `${partner.record.address} misses writes`));
+    }
+    case 'tail-lost':
+      return members[levelling.behind].fail(new EngineError('tail-lost', 'it lost its last writes'));
+    case 'copy-last-batch': {
+      const ahead = members[levelling.from];
+      yield* copyLastBatch(ahead, ahead === a ? b : a);
+    }
+  }
+}
+
+function historyOf(member: Member): Flow<FoundHistory> {
+  return asking(member, function* (session) {
+    const dirty = yield* wait(session.read((shard) => shard.dirty));
+    return { head: session.head, isMarked: dirty !== 0 };
+  });
+}
+
+function* copyLastBatch(ahead: Member, behind: Member): Flow<void> {
+  const { seq, mask, values } = yield* asking(ahead, function* (session) {
+    const upTo = session.head.seq;
+    const found = yield* wait(
+      session.read((shard) => ({ mask: readRing(shard, upTo - 1, upTo), values: shard.blocks })),
+    );
+    return { seq: upTo, ...found };
+  });
+  if (mask === null) return behind.fail(new EngineError('tail-lost', 'it lost its last writes'));
+  yield* asking(behind, function* (session) {
+    const change = (shard: Parameters<typeof withRingEntry>[0]) => {
+      const blocks = [...shard.blocks];
+      for (const bit of bitsOf(mask)) blocks[bit] = values[bit] ?? 0;
+      return { seq, blocks, ...withRingEntry(shard, seq, mask) };
+    };
+    yield* session.transact(change, { ...session.head, seq });
+  });
+}
