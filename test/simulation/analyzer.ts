@@ -1,7 +1,7 @@
 import type { IncidentRecord } from '../../packages/config-store/src/healing/records.ts';
 import { identityText } from '../../packages/vdisk/src/engine-keys.ts';
+import type { ProbeFinding } from '../../packages/vdisk/src/engine-probe.ts';
 import type { SweptEngine } from '../../services/health-analyzer/src/sweep-decision.ts';
-import type { ProbeFinding } from '../../services/health-analyzer/src/verdict.ts';
 import { recordOf, storageOf } from './cluster-values.ts';
 import { probeEngine } from './engine-control.ts';
 import { StoreAway, type Watch } from './etcd.ts';

@@ -1,7 +1,7 @@
 /** What the product's `EngineControl` does: short connections that are not for blocks. */
 import { type EngineIdentity, identityText } from '../../packages/vdisk/src/engine-keys.ts';
+import type { ProbeFinding } from '../../packages/vdisk/src/engine-probe.ts';
 import { EngineError, FencedError } from '../../packages/vdisk/src/errors.ts';
-import type { ProbeFinding } from '../../services/health-analyzer/src/verdict.ts';
 import type { Engine } from './engine.ts';
 import { type Flow, wait } from './flow.ts';
 import type { Process } from './scheduler.ts';
