@@ -9,6 +9,8 @@ import type { WatchEvents } from './types.ts';
 /** Events waiting for a slow watcher; more are left out, and the watcher is told. */
 const MAX_WAITING_EVENTS = 10_000;
 const DRAIN_DEADLINE_MS = 1_000;
+/** Events remembered by their ids: each coordinator announces what etcd holds, and a watcher is told once. */
+const REMEMBERED_MAX = 4_096;
 
 /** Passes live events on, in order, one at a time. */
 export class EventWatch<T extends EventType> {
@@ -17,6 +19,7 @@ export class EventWatch<T extends EventType> {
   readonly #log: Logger;
   readonly #subscriptions: Subscription[];
   readonly #offStatus: () => void;
+  readonly #passed = new Set<string>();
   #waiting = 0;
   #tail: Promise<void> = Promise.resolve();
 
@@ -72,8 +75,18 @@ export class EventWatch<T extends EventType> {
       return;
     }
     const read = await this.#reader.read(message, type, undefined);
-    if (read.ok) await this.#options.handler(read.event as BusEvent<T>);
-    else this.#gap(`${message.subject}: ${read.code}: ${read.reason}`);
+    if (read.ok) {
+      if (this.#isFirst(read.event)) await this.#options.handler(read.event as BusEvent<T>);
+    } else this.#gap(`${message.subject}: ${read.code}: ${read.reason}`);
+  }
+
+  #isFirst({ id }: BusEvent): boolean {
+    if (id === '') return true;
+    if (this.#passed.has(id)) return false;
+    this.#passed.add(id);
+    const [oldest] = this.#passed;
+    if (this.#passed.size > REMEMBERED_MAX && oldest !== undefined) this.#passed.delete(oldest);
+    return true;
   }
 
   #gap(reason: string): void {

@@ -40,7 +40,10 @@ export interface Bus {
    */
   consume<T extends EventType>(options: ConsumeEvents<T>): Consumption;
 
-  /** Live events for those who watch: nothing is stored or acknowledged, and what passes during an outage is missed. */
+  /**
+   * Live events for those who watch: nothing is stored or acknowledged, and what passes during an outage is missed. An event
+   * that several announce under one id is passed on once.
+   */
   watchEvents<T extends EventType>(options: WatchEvents<T>): Watch;
 
   /** Serves commands as a NATS service. Resolves when the server knows its subjects. @throws BusError `invalid-service` */

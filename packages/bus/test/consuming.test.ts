@@ -475,4 +475,24 @@ describe('watching events', () => {
     await fixture.server.start();
     await watch.stop();
   });
+
+  it('passes an event on once, however many announce it under its id', async () => {
+    const own = await BusFixture.create();
+    try {
+      const bus = await own.bus();
+      const other = await own.bus();
+      const seen: string[] = [];
+      const watch = bus.watchEvents({ types: ['vdisk.mounted'], handler: ({ id }) => void seen.push(id) });
+      await bus.serve({ name: 'flush', version: '0.0.1', description: 'waits for it', handlers: {} });
+      for (const id of ['a', 'b'])
+        for (const from of [bus, other]) await from.publishEvent('vdisk.mounted', mounted('v1'), { id });
+      await eventually('both arrive', () => seen.length >= 2);
+      await bus.publishEvent('vdisk.mounted', mounted('v1'), { id: 'c' });
+      await eventually('the last arrives', () => seen.includes('c'));
+      assert.deepEqual(seen, ['a', 'b', 'c']);
+      await watch.stop();
+    } finally {
+      await own.close();
+    }
+  });
 });
