@@ -24,9 +24,12 @@ export interface ErrandOptions {
   readonly having: (process: string, work: () => Promise<void>) => Promise<boolean>;
 }
 
-/** What an operator does all the while: engines that were replaced become spares again, vdisks are scrubbed, come and go. */
+/**
+ * What an operator does all the while: engines that were replaced become spares again, those that are held because they
+ * keep failing are let go, vdisks are scrubbed, come and go.
+ */
 export class Errands {
-  readonly counts = { sparesAdded: 0, scrubs: 0, created: 0, deleted: 0, refused: 0 };
+  readonly counts = { acknowledged: 0, sparesAdded: 0, scrubs: 0, created: 0, deleted: 0, refused: 0 };
   readonly #options: ErrandOptions;
   #number = 0;
 
@@ -38,6 +41,7 @@ export class Errands {
   async run(signal: AbortSignal): Promise<void> {
     for (let look = 0; !signal.aborted; look++) {
       for (const side of SIDES) await this.#tolerate(() => this.#replenish(side));
+      await this.#tolerate(() => this.#acknowledge());
       if (look % SCRUB_EVERY_LOOKS === 1) await this.#tolerate(() => this.#scrub());
       if (look % SCRUB_EVERY_LOOKS === 3) await this.#tolerate(() => this.#createAndDelete());
       const dueAt = performance.now() + LOOK_INTERVAL_MS;
@@ -54,6 +58,25 @@ export class Errands {
       await errand();
     } catch {
       this.counts.refused++;
+    }
+  }
+
+  /** An engine that fails again and again is held offline until somebody says that they have seen it. */
+  async #acknowledge(): Promise<void> {
+    const { bus } = this.#options;
+    const { incidents } = await bus.request(
+      'incident.list',
+      { all: false },
+      { timeoutMs: REQUEST_TIMEOUT_MS },
+    );
+    for (const { incident, hold } of incidents) {
+      if (hold?.kind !== 'flapping') continue;
+      await bus.request(
+        'incident.acknowledge',
+        { incident, reason: 'seen' },
+        { timeoutMs: REQUEST_TIMEOUT_MS },
+      );
+      this.counts.acknowledged++;
     }
   }
 

@@ -81,11 +81,24 @@ export interface ClusterStorage {
  * not online: an engine becomes online only by Salvor's own repair. Otherwise `state` wins.
  */
 export function parseClusterStorage(value: string): ClusterStorage {
-  return readStockYaml('cluster storage', value, (root) => {
+  const known = lastRead.get(value);
+  if (known !== undefined) return known;
+  const storage = readStockYaml('cluster storage', value, (root): ClusterStorage => {
     const servers = items(root.member('servers')).map(readServer);
     return { servers, ...extraOf(root) };
   });
+  lastRead.set(value, storage);
+  const [oldest] = lastRead.keys();
+  if (lastRead.size > LAST_READ_MAX && oldest !== undefined) lastRead.delete(oldest);
+  return storage;
 }
+
+/**
+ * Values as last read. A server with a thousand vdisks reads the same value for each of them at every change, and that of
+ * fifty engines takes longer to read than etcd takes to store it.
+ */
+const lastRead = new Map<string, ClusterStorage>();
+const LAST_READ_MAX = 32;
 
 /**
  * Writes what {@link parseClusterStorage} and the stock readers accept and take for the same; throws `ConfigValueError`

@@ -1,11 +1,9 @@
 /** Loads a cluster, decides what an input does to an engine, and stores it in one transaction. */
 import { z } from 'zod';
-import { formatClusterStorage } from '../cluster-storage.ts';
-import { closedIncidentKey, clusterStorageKey, incidentKey, ownerKey, salvorClusterKey } from '../keys.ts';
-import type { ConfigStore, Put } from '../types.ts';
+import { ownerKey } from '../keys.ts';
+import type { ConfigStore } from '../types.ts';
 import { ClusterIndex } from './cluster-index.ts';
 import { readCluster, type SnapshotRequest, snapshotOf } from './cluster-snapshot.ts';
-import type { ClusterState } from './cluster-state.ts';
 import { type RetryOptions, untilNoConflict } from './compare-and-set.ts';
 import { parseIncidentId } from './engine-failure.ts';
 import { shardsWith } from './engine-place.ts';
@@ -16,17 +14,16 @@ import {
   type EngineStatusInput,
   refused,
 } from './engine-status-decision.ts';
-import type { EngineStatusChangedPayload, HealingEvent } from './healing-events.ts';
-import { canonicalRequest, markOf, repeatOf, reusedReason } from './operation-mark.ts';
-import { formatRecord } from './record-text.ts';
 import {
-  closedIncidentSchema,
-  type IncidentRecord,
-  incidentSchema,
-  type OperationRecord,
-  salvorClusterSchema,
-} from './records.ts';
-import { withStoredRevision } from './step-revision.ts';
+  endOwners,
+  lastTransition,
+  ownersComparedMax,
+  repeated,
+  toPut,
+  writesOf,
+} from './engine-status-writes.ts';
+import type { EngineStatusChangedPayload, HealingEvent } from './healing-events.ts';
+import type { IncidentRecord } from './records.ts';
 
 export interface ApplyEngineStatusOptions extends RetryOptions, HealingPolicy {
   /** Where the engine probably is: saves looking for it. */
@@ -36,9 +33,6 @@ export interface ApplyEngineStatusOptions extends RetryOptions, HealingPolicy {
   /** Unix milliseconds; default the clock of this process. */
   readonly now?: () => number;
 }
-
-/** Owner keys that one transaction compares, or deletes. */
-export const ownersComparedMax = 48;
 
 export interface EngineStatusResult {
   /** `conflict`: others changed the cluster faster than this could, every time; nothing was stored. */
@@ -132,8 +126,9 @@ async function applyIn(
       revision: 'absent' as const,
     }));
     await endOwners(store, answer.remounted?.slice(ownersComparedMax) ?? []);
-    const writes = writesOf(snapshot, answer, input, operation);
-    const stored = await store.transact({ compare: [...snapshot.compare, ...owners], ...writes });
+    const { writes, deletes } = writesOf(snapshot, answer, input, operation);
+    const puts = writes.map(toPut);
+    const stored = await store.transact({ compare: [...snapshot.compare, ...owners], puts, deletes });
     if (stored.ok) return answer;
     snapshot = snapshotOf(request, read, stored.current);
     return 'conflict';
@@ -150,154 +145,12 @@ async function applyIn(
   return { outcome: 'conflict', code: 'conflict', reason, cluster, effects: [] };
 }
 
-/** Those that one transaction has no room for end before it: mounted anew, they find no member that serves yet. */
-async function endOwners(store: ConfigStore, vdisks: readonly string[]): Promise<void> {
-  for (let at = 0; at < vdisks.length; at += ownersComparedMax) {
-    const deletes = vdisks.slice(at, at + ownersComparedMax).map(ownerKey);
-    await store.transact({ compare: [], deletes });
-  }
-}
-
 /** What the mark of an operation says of its effect. */
 const answerSchema = z.object({
   incident: z.string().optional(),
   status: z.string().optional(),
   replacement: z.string().optional(),
 });
-
-/** @param stored what etcd holds, when `state` is what earlier writes of the same transaction make of it */
-export function writesOf(
-  { state, stored = state }: { readonly state: ClusterState; readonly stored?: ClusterState },
-  {
-    next,
-    closed,
-    partnerClosed,
-    shard,
-    outcome,
-    code,
-    reason,
-    incident,
-    effects,
-    remounted,
-  }: EngineStatusDecision,
-  input: EngineStatusInput,
-  operation: string,
-): { puts: Put[]; deletes: string[] } {
-  const puts: Put[] = [];
-  const deletes: string[] = [];
-  if (next === undefined) return { puts, deletes };
-  const noted = (open: IncidentRecord): IncidentRecord =>
-    withStoredRevision(open, stored.incidents.get(open.shard), stored.recorded?.get(open.shard)?.changedIn);
-  const { cluster } = next;
-  deletes.push(...(remounted ?? []).slice(0, ownersComparedMax).map(ownerKey));
-  const put = (key: string, value: string): void => {
-    puts.push({ key, value });
-  };
-  if (outcome === 'applied') {
-    put(salvorClusterKey(cluster), formatRecord(salvorClusterSchema, salvorClusterKey(cluster), next.record));
-  }
-  if (next.storage !== state.storage) put(clusterStorageKey(cluster), formatClusterStorage(next.storage));
-  if (shard !== undefined) {
-    const open = next.incidents.get(shard);
-    const key = incidentKey(cluster, shard);
-    if (open !== undefined) put(key, formatRecord(incidentSchema, key, noted(open)));
-    else if (state.incidents.has(shard)) deletes.push(key);
-  }
-  if (closed !== undefined) {
-    const closedKey = closedIncidentKey(closed.id);
-    put(closedKey, formatRecord(closedIncidentSchema, closedKey, closed));
-  }
-  const other = next.partner;
-  if (other !== undefined && other.storage !== state.partner?.storage) {
-    put(clusterStorageKey(other.cluster), formatClusterStorage(other.storage));
-    if (
-      shard !== undefined &&
-      state.partner?.incidents?.has(shard) === true &&
-      other.incidents?.has(shard) !== true
-    )
-      deletes.push(incidentKey(other.cluster, shard));
-  }
-  if (partnerClosed !== undefined) {
-    const closedKey = closedIncidentKey(partnerClosed.id);
-    put(closedKey, formatRecord(closedIncidentSchema, closedKey, partnerClosed));
-  }
-  if (other?.record !== undefined && other.record !== state.partner?.record) {
-    const otherKey = salvorClusterKey(other.cluster);
-    put(otherKey, formatRecord(salvorClusterSchema, otherKey, other.record));
-  }
-  // What waits has not had its effect: the same operation may finish it.
-  if (outcome === 'applied' && code !== 'waiting-for-spare' && code !== 'spread-hindered') {
-    const status = code === 'spare-retired' ? 'retired' : (lastTransition(effects)?.to ?? incident?.status);
-    const mark = markOf({
-      operation,
-      kind: `engine-status.${input.kind}`,
-      request: requestOf(input),
-      outcome: 'applied',
-      reason,
-      answer: {
-        cluster,
-        shard,
-        incident: incident?.id,
-        attempt: incident?.attempt,
-        status,
-        replacement: incident?.replacement?.address,
-      },
-      at: next.record.updatedAt,
-    });
-    puts.push(mark);
-  }
-  return { puts, deletes };
-}
-
-export function repeated(
-  mark: OperationRecord | undefined,
-  input: EngineStatusInput,
-): EngineStatusDecision | undefined {
-  const repeat = repeatOf(mark ?? null, requestOf(input));
-  if (mark === undefined || repeat === 'first') return undefined;
-  if (repeat === 'reused') return refused('operation-reused', reusedReason(mark));
-  return {
-    outcome: 'already',
-    code: 'same-operation',
-    reason: `applied before: ${mark.reason}`,
-    effects: [],
-  };
-}
-
-function requestOf(input: EngineStatusInput): string {
-  switch (input.kind) {
-    case 'failure-reported':
-      return canonicalRequest(input.kind, { address: input.address });
-    case 'verdict': {
-      const { verdict } = input;
-      const about =
-        input.operator === true
-          ? { address: input.address }
-          : { incident: input.incident, attempt: input.attempt };
-      return canonicalRequest(input.kind, { ...about, verdict });
-    }
-    case 'spread':
-    case 'repairs-complete':
-      return canonicalRequest(input.kind, { incident: input.incident, attempt: input.attempt });
-    case 'take-offline':
-      return canonicalRequest(input.kind, { address: input.address });
-    case 'bring-online':
-      return canonicalRequest(input.kind, {
-        address: input.address,
-        accepts: input.accepts === undefined ? undefined : true,
-      });
-    case 'retire':
-      return canonicalRequest(input.kind, { address: input.address, onto: input.onto?.address });
-    case 'acknowledge':
-    case 'cancel-repair':
-      return canonicalRequest(input.kind, { incident: input.incident });
-    case 'retry-repair':
-      return canonicalRequest(input.kind, {
-        ...{ incident: input.incident, vdisk: input.vdisk },
-        resumes: input.resumes === true ? true : undefined,
-      });
-  }
-}
 
 async function clustersOf(index: ClusterIndex, input: EngineStatusInput): Promise<string[]> {
   if (shardNamed(input) === null) return index.clustersWith(addressOf(input));
@@ -342,8 +195,4 @@ export function resultOf(cluster: string, decision: EngineStatusDecision): Engin
     ...(incident === undefined ? {} : { incident }),
     ...(transition === undefined ? {} : { transition }),
   };
-}
-
-function lastTransition(effects: readonly HealingEvent[]): EngineStatusChangedPayload | undefined {
-  return effects.findLast((event) => event.type === 'engine.status-changed')?.payload;
 }

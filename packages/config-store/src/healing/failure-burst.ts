@@ -2,15 +2,13 @@
  * Reports of many engines at once. When a rack goes down, each of its engines changes the same cluster: transactions of one
  * report each would lose against one another again and again, so those that come while one is under way are stored together.
  */
-import type { ConfigStore, Put } from '../types.ts';
+import type { ConfigStore } from '../types.ts';
 import {
   type ApplyEngineStatusOptions,
   applyEngineStatus,
   type EngineStatusResult,
   isElsewhere,
-  repeated,
   resultOf,
-  writesOf,
 } from './apply-engine-status.ts';
 import { ClusterIndex } from './cluster-index.ts';
 import { type ClusterSnapshot, readCluster, type SnapshotRequest, snapshotOf } from './cluster-snapshot.ts';
@@ -18,6 +16,7 @@ import { untilNoConflict } from './compare-and-set.ts';
 import { shardsWith } from './engine-place.ts';
 import { decideEngineStatus } from './engine-status.ts';
 import type { EngineStatusDecision, FailureReported } from './engine-status-decision.ts';
+import { repeated, toPut, type Write, writesOf } from './engine-status-writes.ts';
 
 /** Reports in one transaction: each reads and writes up to three keys, and etcd takes 128. */
 const REPORTS_MAX = 32;
@@ -113,7 +112,7 @@ async function together(
 /** Each report is decided on what those before it made of the cluster. */
 function decideAll(snapshot: ClusterSnapshot, waiting: readonly Waiting[]) {
   const decisions: EngineStatusDecision[] = [];
-  const puts = new Map<string, Put>();
+  const writes = new Map<string, Write>();
   const deletes = new Set<string>();
   let { state } = snapshot;
   for (const { report, options } of waiting) {
@@ -123,16 +122,16 @@ function decideAll(snapshot: ClusterSnapshot, waiting: readonly Waiting[]) {
       decideEngineStatus(state, report, (options.now ?? Date.now)(), options);
     decisions.push(decision);
     if (decision.next === undefined) continue;
-    const writes = writesOf({ state, stored: snapshot.state }, decision, report, operation);
-    for (const put of writes.puts) {
-      puts.set(put.key, put);
-      deletes.delete(put.key);
+    const made = writesOf({ state, stored: snapshot.state }, decision, report, operation);
+    for (const write of made.writes) {
+      writes.set(write.key, write);
+      deletes.delete(write.key);
     }
-    for (const key of writes.deletes) {
+    for (const key of made.deletes) {
       deletes.add(key);
-      puts.delete(key);
+      writes.delete(key);
     }
     state = decision.next;
   }
-  return { decisions, puts: [...puts.values()], deletes: [...deletes] };
+  return { decisions, puts: [...writes.values()].map(toPut), deletes: [...deletes] };
 }

@@ -4,7 +4,6 @@ export {
   type ApplyEngineStatusOptions,
   applyEngineStatus,
   type EngineStatusResult,
-  ownersComparedMax,
   previewEngineStatus,
 } from './apply-engine-status.ts';
 export * from './apply-healing-control.ts';
@@ -28,6 +27,7 @@ export type {
   SpreadWanted,
   VerdictGiven,
 } from './engine-status-decision.ts';
+export { ownersComparedMax } from './engine-status-writes.ts';
 export { reportEngineFailure } from './failure-burst.ts';
 export { doubtedUntil } from './false-alarm.ts';
 export { downtimeMsMax, type HealingControlInput } from './healing-control.ts';
