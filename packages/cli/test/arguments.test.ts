@@ -32,6 +32,19 @@ describe('the words of a command line', () => {
     assert.deepEqual(args.list('engine'), ['a:1', 'b:2/3']);
   });
 
+  test('a time is read with its units', () => {
+    const begin = commandCalled('downtime begin');
+    for (const [text, seconds] of [
+      ['90s', 90],
+      ['30m', 1_800],
+      ['1h30m', 5_400],
+      ['3d', 259_200],
+    ] as const) {
+      const args = readArguments(['downtime', 'begin', 'p1', '--reason', 'r', '--for', text], begin);
+      assert.equal(args.duration('for', 2_592_000), seconds);
+    }
+  });
+
   for (const [line, expected] of [
     ['vdsk list', /there is no command 'vdsk'; there are .*vdisk.*salvor help/],
     [
@@ -50,6 +63,10 @@ describe('the words of a command line', () => {
     ['vdisk list --server http://x', /--server: expected a NATS server such as .*'http:\/\/x'/],
     ['vdisk list --timeout never', /--timeout to be seconds/],
     ['cluster create c --role slave --engine nowhere', /expected an engine as host:port or host:port\/db/],
+    ['downtime begin p1 --for soon --reason r', /expected --for to be a time such as 90s, 30m.*'soon'/],
+    ['downtime begin p1 --for 31d --reason r', /at most 30d, found '31d'/],
+    ['engine offline h:1', /engine offline: expected --reason/],
+    ['engine replace h:1 --with nowhere --reason r', /expected an engine as host:port/],
     ['events --type vdisk.eaten', /expected --type to be one of .*vdisk.created.*'vdisk.eaten'/],
     ['up --primaries 0', /--primaries to be a whole number from 1/],
     ['help vdsk', /there is no command 'vdsk'/],

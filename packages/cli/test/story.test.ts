@@ -102,6 +102,42 @@ describe('the story of an incident', () => {
     );
   });
 
+  test('tells what was done by hand, what was given up, and what it waits for', () => {
+    const held = {
+      ...open,
+      hold: { kind: 'planned', by: 'alice', reason: 'new memory', at },
+      actions: [
+        { action: 'engine.take-offline', by: 'alice', reason: 'new memory', operation: 'op-1', at },
+        {
+          action: 'healing.pause',
+          by: 'bob',
+          reason: 'bob paused the healing',
+          operation: 'op-2',
+          at: at + 60,
+        },
+      ],
+      waitsFor: "alice took 10.0.0.1:6379 offline (new memory); it stays so until 'salvor engine online'",
+    };
+    const told = tellIncident(held, at + 1_000).join('\n');
+    assert.match(told, /bob gave the command healing\.pause: bob paused the healing\./);
+    assert.match(told, /it is held offline and its partner serves\. It waits for: alice took/);
+    const lost = [
+      { vdisk: 'v1', blocks: 12, detail: 'its partner took them alone' },
+      { vdisk: 'v2', atMost: 65_536, detail: 'its partner cannot be asked' },
+    ];
+    const given = tellIncident({ ...repaired, outcome: 'data-loss-accepted', lost }, at + 30_000).join('\n');
+    assert.match(given, /What the engine missed was given up:/);
+    assert.match(given, /vdisk v1: 12 blocks \(its partner took them alone\)/);
+    assert.match(given, /vdisk v2: at most 65536 blocks/);
+  });
+
+  test('tells repairs of attempts that did not end', () => {
+    const [repair] = repaired.repairs;
+    assert.ok(repair !== undefined);
+    const told = tellIncident({ ...repaired, attempt: 2, earlierRepairs: [repair] }, at + 30_000).join('\n');
+    assert.match(told, /1200 of 1200 blocks copied in 310 ms, in attempt 1, which did not end\./);
+  });
+
   test('tells a second attempt', () => {
     const again = { ...step('repair-tmp-outage', 'offline', at + 9_000, 'failed again'), attempt: 2 };
     const story = tellIncident({ ...open, attempt: 2, history: [...open.history, again] }, at).join('\n');

@@ -14,7 +14,7 @@ describe('operators steer healing by plain JSON', () => {
   let pairs = 0;
 
   before(async () => {
-    const started = Array.from({ length: 6 }, (_, i) => startRedis({ dir: dir.join(`engine-${i}`) }));
+    const started = Array.from({ length: 8 }, (_, i) => startRedis({ dir: dir.join(`engine-${i}`) }));
     [desk, engines] = await Promise.all([CommandDesk.open(), Promise.all(started)]);
   });
   after(async () => {
@@ -162,6 +162,14 @@ describe('operators steer healing by plain JSON', () => {
     await desk.refused('cluster.remove-spare', { cluster: 'po1', address: spare, ...wants }, 'not-a-spare');
     const retired = await twice('engine.retire', { address, ...wants });
     assert.equal(retired.status, 'retired');
+    const { cluster, address: old } = await pairOn(6, 7);
+    await desk.refused('engine.retire', { address: old, ...wants }, 'no-spare');
+    const taken = { address: engines[1]?.address };
+    await desk.refused('engine.replace', { address: old, with: taken, ...wants }, 'engine-identity-mismatch');
+    const replaced = await twice('engine.replace', { address: old, with: { address: spare }, ...wants });
+    assert.deepEqual([replaced.status, replaced.replacement], ['repair-final-outage', spare]);
+    const described = (await desk.done('cluster.get', { cluster })).cluster as Json;
+    assert.deepEqual(described.spares, []);
   });
 
   it('downtimes are of an engine or of a cluster, and are listed', async () => {

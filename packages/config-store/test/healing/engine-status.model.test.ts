@@ -37,7 +37,7 @@ type Command =
   | { do: 'partner'; shard: number }
   | { do: 'add-spare' }
   | { do: 'take-offline' | 'retire' | 'acknowledge' | 'cancel' | 'retry'; shard: number }
-  | { do: 'bring-online'; shard: number; missedWrites: boolean | undefined }
+  | { do: 'bring-online'; shard: number; missedWrites: boolean | undefined; accepts: boolean }
   | { do: 'pause' | 'resume' };
 
 const pick = fc.nat({ max: 1_000 });
@@ -107,6 +107,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       do: fc.constant('bring-online' as const),
       shard,
       missedWrites: fc.constantFrom(false, undefined),
+      accepts: fc.boolean(),
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('pause', 'resume', 'resume') }) },
@@ -257,7 +258,9 @@ class World {
         return this.decide({ ...engine, kind: 'retire', vdisks: at });
       case 'bring-online': {
         const known = command.missedWrites === undefined ? {} : { missedWrites: command.missedWrites };
-        return this.decide({ ...engine, kind: 'bring-online', ...known });
+        const lost = { vdisks: vdisks.map((vdisk) => ({ vdisk, detail: 'not known' })) };
+        const given = command.accepts ? { accepts: lost } : {};
+        return this.decide({ ...engine, kind: 'bring-online', ...known, ...given });
       }
       case 'acknowledge':
         return this.decide({ ...named, kind: 'acknowledge' });
@@ -364,6 +367,14 @@ class World {
       if (entry.status !== 'online' || from === 'online') continue;
       const incident = before.incidents.get(shard) ?? assert.fail('an engine comes back from an incident');
       if (input.kind === 'bring-online') {
+        const partner = before.partner?.storage.servers[shard]?.status;
+        if (input.accepts !== undefined && partner !== 'online') {
+          assert.ok(
+            after.partner?.storage.servers[shard]?.status !== 'online',
+            'only for want of a survivor',
+          );
+          continue;
+        }
         assert.deepEqual([input.missedWrites, incident.attempt, from], [false, 1, 'offline']);
         continue;
       }
@@ -536,6 +547,8 @@ it('lives lives that are rich enough to mean something', () => {
   const reached = new Set<string>();
   fc.assert(lives(reached), { numRuns: 2_000, seed: RICH_SEED });
   assert.deepEqual([...reached].sort(), [
+    'data-loss-accepted at last',
+    'data-loss-accepted at once',
     'false-alarm at once',
     'held: cancelled',
     'held: flapping',
