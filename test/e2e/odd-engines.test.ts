@@ -47,6 +47,8 @@ test('an engine that is slow stays in service: nothing is reported', async (t) =
 /** What makes an engine answer and take no writes: the error reply it gives, and how it comes and goes. */
 interface Refusal {
   readonly what: string;
+  /** The engine that it befalls: no engine fails so often here that it would be held for flapping. */
+  readonly at: readonly [role: 'primary' | 'slave', shard: number];
   readonly reply: RegExp;
   readonly begin: (engine: StackEngine) => Promise<unknown>;
   readonly end: (engine: StackEngine) => Promise<unknown>;
@@ -67,6 +69,7 @@ async function save(engine: StackEngine, outcome: 'ok' | 'err'): Promise<void> {
 const refusals: readonly Refusal[] = [
   {
     what: 'cannot save its data (MISCONF)',
+    at: ['slave', 0],
     reply: /MISCONF/,
     begin: async (engine) => {
       // A folder in the place of the snapshot: it can no more be replaced than on a full disk.
@@ -82,24 +85,28 @@ const refusals: readonly Refusal[] = [
   },
   {
     what: 'is out of memory (OOM)',
+    at: ['slave', 1],
     reply: /OOM/,
     begin: (engine) => set(engine, 'maxmemory', '1'),
     end: (engine) => set(engine, 'maxmemory', '0'),
   },
   {
     what: 'lacks the replicas it was told to need (NOREPLICAS)',
+    at: ['primary', 1],
     reply: /NOREPLICAS/,
     begin: (engine) => set(engine, 'min-replicas-to-write', '1'),
     end: (engine) => set(engine, 'min-replicas-to-write', '0'),
   },
   {
     what: 'was made a read-only replica (READONLY)',
+    at: ['slave', 1],
     reply: /READONLY|read-only/,
     begin: (engine) => command(engine, 'REPLICAOF', '127.0.0.1', '1'),
     end: (engine) => command(engine, 'REPLICAOF', 'NO', 'ONE'),
   },
   {
     what: 'wants a password that nobody knows (NOAUTH)',
+    at: ['slave', 0],
     reply: /NOAUTH/,
     begin: async (engine) => {
       using link = await EngineLink.open(engine.port);
@@ -115,9 +122,9 @@ const refusals: readonly Refusal[] = [
   },
 ];
 
-for (const [index, { what, reply, begin, end }] of refusals.entries()) {
+for (const { what, at, reply, begin, end } of refusals) {
   test(`an engine that ${what} is left out while it takes no writes, and repaired when it does`, async (t) => {
-    const engine = healing.stack.engine(index % 2 === 0 ? 'primary' : 'slave', index % 2);
+    const engine = healing.stack.engine(...at);
     await stage.underLoad(t, async (scene) => {
       await scene.wrote(50);
       await scene.fails(engine, async () => void (await begin(engine)));
@@ -133,7 +140,7 @@ for (const [index, { what, reply, begin, end }] of refusals.entries()) {
 
 test('an engine that is loading its data is waited for, whatever it does not show yet', async (t) => {
   const engine = healing.stack.engine('primary', 1);
-  const { args } = engine.process.spec;
+  const { args, ready = () => true } = engine.process.spec;
   using link = await EngineLink.open(engine.port);
   await Promise.all(Array.from({ length: 4_000 }, () => link.send('INCR', 'loaded-slowly')));
   await stage.underLoad(t, async (scene) => {
@@ -147,6 +154,8 @@ test('an engine that is loading its data is waited for, whatever it does not sho
     });
     assert.equal(incident.verdict?.verdict, 'temporary');
     assert.deepEqual(movesOf(incident), temporaryOutage);
+    await scene.fails(engine, () => killEngine(engine));
+    await scene.heals(engine, () => engine.process.start({ args, ready }));
   });
 });
 
@@ -204,8 +213,61 @@ test('an engine that stays away is restarted by a command, and repaired', async 
       assert.equal(evidence.filter((kind) => kind === 'restarted').length, 1, evidence.join(', '));
     });
   } finally {
-    // Nobody else knows of the process that the command left.
-    await command(engine, 'SHUTDOWN', 'NOSAVE').catch(() => undefined);
     await analyzer.restart(env === undefined ? {} : { env });
+    // Nobody else knows of the process that the command left. It answers by closing the connection.
+    await command(engine, 'SHUTDOWN', 'NOSAVE').catch(() => undefined);
+  }
+  const isStarted = (): Promise<boolean> => engine.process.start().then(() => true);
+  await until(isStarted, { what: `${engine.name} is its own process again`, timeoutMs: 30_000 });
+  await healing.untilHealed();
+});
+
+test('an engine that fails again and again is held offline until somebody has looked, and repaired then', async (t) => {
+  const engine = healing.stack.engine('primary', 0);
+  const coordinator = healing.stack.service('repair-coordinator');
+  const { env } = coordinator.spec;
+  await coordinator.restart({ env: { ...env, SALVOR_FLAPPING_FAILURES: '4' } });
+  let verdicts = 0;
+  const watch = healing.bus.watchEvents({
+    types: ['engine.verdict-given'],
+    handler: ({ payload }) => {
+      if (payload.address === engine.address) verdicts++;
+    },
+  });
+  try {
+    await stage.underLoad(t, async (scene) => {
+      await scene.wrote(50);
+      const isHeld = async (): Promise<boolean> => (await scene.latestIncident(engine)).hold !== undefined;
+      let failures = 0;
+      do {
+        failures++;
+        await scene.fails(engine, () => killEngine(engine));
+        await engine.process.start();
+        await until(
+          async () => (await isHeld()) || (await healing.engineStatus(engine.address)) === 'online',
+          {
+            what: 'the engine is back, or held',
+            timeoutMs: 30_000,
+          },
+        );
+      } while (!(await isHeld()) && failures < 5);
+      const held = await scene.latestIncident(engine);
+      assert.equal(held.hold?.kind, 'flapping', `after ${failures} failures`);
+      await scene.untilProbed(engine, 'healthy');
+      const before = verdicts;
+      await until(() => verdicts > before, { what: 'it is judged well once more', timeoutMs: 20_000 });
+      assert.equal(await healing.engineStatus(engine.address), 'offline');
+      await scene.wrote(50);
+      const request = { incident: held.incident, by: 'alice', reason: 'the power supply was replaced' };
+      const incident = await scene.heals(engine, async () => {
+        await healing.bus.request('incident.acknowledge', request);
+      });
+      assert.equal(incident.incident, held.incident);
+      assert.equal(incident.verdict?.verdict, 'temporary');
+      assert.deepEqual(movesOf(incident), temporaryOutage);
+    });
+  } finally {
+    await watch.stop();
+    await coordinator.restart(env === undefined ? {} : { env });
   }
 });

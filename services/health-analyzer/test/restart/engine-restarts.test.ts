@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
+  applyHealingControl,
+  formatRecord,
+  type HealingControlInput,
   type IncidentRecord,
+  incidentKey,
+  incidentSchema,
   parseRecord,
   type RestartAttempt,
   restartsKey,
@@ -110,6 +115,43 @@ describe('restarts of an engine that stays away', () => {
     const incident = await cluster.reportFailure('report-1');
     assert.equal((await cluster.giveVerdict(incident, 'temporary')).outcome, 'applied');
     const restarts = restartsOf(cluster, {});
+    assert.deepEqual(await restarts.consider(outage(incident)), []);
+    await restarts.stop();
+    assert.deepEqual(await onRecord(cluster), []);
+  });
+
+  it('are not made while an operator holds the engine, has paused healing, or announced a downtime', async () => {
+    await using cluster = await ProbedCluster.start();
+    await killEngine(cluster.engine);
+    const incident = await cluster.reportFailure('report-1');
+    const restarts = restartsOf(cluster, {});
+    const by = { by: 'alice', reason: 'a new disk' };
+    const order = async (
+      what: { kind: 'pause' | 'resume' | 'end-downtime' } | { kind: 'begin-downtime'; durationMs: number },
+    ): Promise<void> => {
+      const input: HealingControlInput = { ...what, ...by, operation: what.kind };
+      const { outcome, reason } = await applyHealingControl(cluster.store, 'p1', input);
+      assert.equal(outcome, 'applied', reason);
+    };
+    const why = (): Promise<string | null> => withheld(cluster.store, incident, Date.now());
+
+    await order({ kind: 'pause' });
+    assert.match((await why()) ?? '', /alice has paused healing: a new disk/);
+    assert.deepEqual(await restarts.consider(outage(incident)), []);
+    await order({ kind: 'resume' });
+    assert.equal(await why(), null);
+
+    await order({ kind: 'begin-downtime', durationMs: 3_600_000 });
+    assert.match((await why()) ?? '', /alice announced a downtime: a new disk/);
+    assert.deepEqual(await restarts.consider(outage(incident)), []);
+    await order({ kind: 'end-downtime' });
+    assert.equal(await why(), null);
+
+    const key = incidentKey('p1', 0);
+    const hold = { kind: 'planned' as const, ...by, at: 1, operation: 'o' };
+    const held = formatRecord(incidentSchema, key, { ...incident, hold });
+    await cluster.store.transact({ compare: [], puts: [{ key, value: held }] });
+    assert.match((await why()) ?? '', /held offline: a new disk/);
     assert.deepEqual(await restarts.consider(outage(incident)), []);
     await restarts.stop();
     assert.deepEqual(await onRecord(cluster), []);
