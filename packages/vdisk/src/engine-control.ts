@@ -33,6 +33,13 @@ if ARGV[2] == 'empty' and redis.call('DBSIZE') > 0 then return {'not-empty', ''}
 redis.call('SET', KEYS[1], ARGV[1])
 return {'claimed', ARGV[1]}`;
 
+/** Takes an identity away from the engine that has it. */
+const DISOWN = `
+local identity = redis.call('GET', KEYS[1])
+if identity ~= ARGV[1] then return {'other', identity or ''} end
+redis.call('DEL', KEYS[1])
+return {'disowned', ''}`;
+
 /** Keys that an engine looks at in one go. */
 const SCAN_KEYS = 1000;
 
@@ -143,6 +150,12 @@ export class EngineControl {
         ? `engine ${this.address}: expected it to be unclaimed or ${wanted}, found ${found}`
         : `engine ${this.address}: expected an empty engine for ${wanted}, found one that holds keys`,
     );
+  }
+
+  /** Makes the engine, if it is `identity`, nobody: from then on no owner of a vdisk uses it. False when it is not. */
+  async disown(identity: EngineIdentity): Promise<boolean> {
+    const [outcome] = await this.#script(DISOWN, [identityKey], [identityText(identity)]);
+    return outcome === 'disowned';
   }
 
   /**

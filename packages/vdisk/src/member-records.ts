@@ -94,5 +94,6 @@ function spreadDue(view: ClusterView, shard: number, entry: ServerEntry): Spread
     incident: id,
     attempt,
     completed: view.completed.has(`${id}/${attempt}`),
+    ...(view.paused === undefined ? {} : { paused: view.paused }),
   };
 }

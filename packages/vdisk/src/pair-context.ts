@@ -31,6 +31,8 @@ export interface SpreadDue {
   readonly attempt: number;
   /** A completion of this very attempt by an earlier owner is on record. */
   readonly completed: boolean;
+  /** Why it is not to go on now: an operator paused healing. */
+  readonly paused?: string;
 }
 
 export interface RepairDue {

@@ -70,7 +70,11 @@ export class Announcements {
         this.#open.delete(incident.id);
         this.#ended.add(incident.id);
         forgetOldest(this.#ended);
-        return [...incidentAnnouncements(incident, before), closedAnnouncement(incident)];
+        return [
+          ...incidentAnnouncements(incident, before),
+          ...survivorAnnouncements(incident),
+          closedAnnouncement(incident),
+        ];
       }
       case 'salvor-cluster':
         return clusterAnnouncements(about.cluster, { key, entry, previous });
@@ -243,6 +247,19 @@ function incidentAnnouncements(incident: IncidentRecord, before: IncidentRecord 
   const told = new Set(before?.history.map((step) => stepId(incident, step)));
   announcements.push(...transitions(incident).filter(({ id }) => !told.has(id)));
   return announcements;
+}
+
+/** The member that was left of a pair goes with the other one; where it had an incident of its own, that tells it. */
+function survivorAnnouncements(incident: ClosedIncident): Announcement[] {
+  const { id, shard, attempt, survivor, outcome, closedAt: at, history } = incident;
+  if (outcome !== 'spread' || survivor === undefined || survivor.failed === true) return [];
+  const { cluster, address } = survivor;
+  const { reason = '', by = '', operation = '' } = history.at(-1) ?? {};
+  const payload = {
+    ...{ cluster, shard, address, from: 'online', to: 'rip', incident: id, attempt },
+    ...{ reason, by, operation, at },
+  };
+  return [{ id: `${id}-${at}-survivor`, type: 'engine.status-changed', payload }];
 }
 
 function closedAnnouncement(incident: ClosedIncident): Announcement {

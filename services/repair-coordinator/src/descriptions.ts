@@ -174,6 +174,7 @@ async function incidentDescription(
           },
         }),
     ...(replacement === undefined ? {} : { replacement }),
+    ...(incident.repairKind === undefined ? {} : { repairKind: incident.repairKind }),
     history: incident.history.map(({ at, from, to, attempt: nth, reason, by, operation }) => ({
       at,
       from,

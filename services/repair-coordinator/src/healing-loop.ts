@@ -18,6 +18,8 @@ import {
 import { type Logger, messageOf } from '@salvor/service-kit';
 import { EngineControl } from '@salvor/vdisk';
 import { logResult } from './reports.ts';
+import { SpreadBegin } from './spread-begin.ts';
+import { SurvivorRetirement } from './survivor-retirement.ts';
 
 export interface HealingLoopOptions {
   readonly store: ConfigStore;
@@ -25,19 +27,26 @@ export interface HealingLoopOptions {
   readonly log: Logger;
   readonly engineTimeoutMs: number;
   readonly enginePassword?: string | undefined;
+  /** How long a spare is waited for before the blocks of a lost engine's pair are spread; null = for ever. */
+  readonly spreadAfterMs: number | null;
+  /** How long after that the engine which is left of the pair is cleaned; default a minute. */
+  readonly retireAfterMs?: number;
 }
 
 /** Everything is looked at again after so long, whatever was or was not heard. */
 const SAFETY_INTERVAL_MS = 2_000;
 
 /**
- * Brings incidents to their end from what etcd holds: counts repairs, and gives a verdict again that waits for a spare.
+ * Brings incidents to their end from what etcd holds: counts repairs, gives a verdict again that waits for a spare, and has
+ * blocks spread when no spare comes.
  * Nothing here depends on an event having arrived.
  */
 export class HealingLoop {
   readonly #options: HealingLoopOptions;
   /** The vdisks of each cluster as last read, and when. */
   readonly #known = new Map<string, { readonly vdisks: ReadonlySet<string>; readonly readAtMs: number }>();
+  readonly #spreads: SpreadBegin | null;
+  readonly #survivors: SurvivorRetirement;
   #watch: Watch | null = null;
   #timer: NodeJS.Timeout | null = null;
   #running: Promise<void> | null = null;
@@ -46,6 +55,14 @@ export class HealingLoop {
 
   constructor(options: HealingLoopOptions) {
     this.#options = options;
+    const { store, instance, log, engineTimeoutMs: timeoutMs, enginePassword: password } = options;
+    const { spreadAfterMs, retireAfterMs } = options;
+    this.#spreads =
+      spreadAfterMs === null ? null : new SpreadBegin({ store, instance, log, afterMs: spreadAfterMs });
+    this.#survivors = new SurvivorRetirement({
+      ...{ store, log, access: { timeoutMs, password } },
+      ...(retireAfterMs === undefined ? {} : { afterMs: retireAfterMs }),
+    });
   }
 
   /** Waits for etcd as long as that takes. */
@@ -62,6 +79,7 @@ export class HealingLoop {
     this.#watch?.close();
     if (this.#timer !== null) clearInterval(this.#timer);
     await this.#running;
+    await this.#survivors.stop();
   }
 
   /** Looks at every open incident, now or right after the look that is under way. */
@@ -85,7 +103,7 @@ export class HealingLoop {
       if (!key.startsWith(INCIDENTS_PREFIX) || this.#stopped) continue;
       try {
         const incident = parseRecord(incidentSchema, key, value);
-        if (incident.status === 'offline') await this.#retryForSpare(incident);
+        if (incident.status === 'offline') await this.#goOnWithoutEngine(incident);
         else await this.#completeIfRepaired(incident, entries);
       } catch (error) {
         log.warn({ key, error: messageOf(error) }, 'could not look at an incident, trying again');
@@ -101,7 +119,9 @@ export class HealingLoop {
     const { id, attempt, cluster, address } = incident;
     const isRepaired = (vdisk: string): boolean => entries.has(repairKey(id, attempt, vdisk));
     if (this.#isKnownToLack(cluster, isRepaired)) return;
-    const on = await vdisksOfCluster(store, cluster);
+    // A pair that is given up is both clusters' loss.
+    const clusters = [cluster, ...(incident.repairKind === 'spread' ? [incident.survivor?.cluster] : [])];
+    const on = await vdisksOn(store, clusters);
     if (on.unreadable.length > 0) {
       const [first] = on.unreadable;
       log.error(
@@ -110,7 +130,7 @@ export class HealingLoop {
       );
       return;
     }
-    const vdisks = new Set([...on.primary, ...on.slave]);
+    const { vdisks } = on;
     this.#known.set(cluster, { vdisks, readAtMs: performance.now() });
     const repaired = new Set([...vdisks].filter(isRepaired));
     if (repaired.size < vdisks.size) return;
@@ -129,6 +149,12 @@ export class HealingLoop {
       { cluster },
     );
     logResult(log, 'repairs complete', address, result);
+    if (result.outcome === 'applied' && incident.repairKind === 'spread') this.#survivors.plan(incident);
+  }
+
+  async #goOnWithoutEngine(incident: IncidentRecord): Promise<void> {
+    if (incident.verdict?.verdict !== 'permanent') return;
+    if (!(await this.#retryForSpare(incident))) await this.#spreads?.consider(incident);
   }
 
   /**
@@ -155,12 +181,13 @@ export class HealingLoop {
     );
   }
 
-  async #retryForSpare({ id, attempt, cluster, address, verdict }: IncidentRecord): Promise<void> {
-    if (verdict?.verdict !== 'permanent') return;
+  /** Whether the cluster has a spare for it, which it gets then. */
+  async #retryForSpare({ id, attempt, cluster, address, verdict }: IncidentRecord): Promise<boolean> {
+    if (verdict === undefined) return false;
     const { store, instance, log } = this.#options;
     const entry = this.#watch?.entries().get(salvorClusterKey(cluster));
     if (entry === undefined || parseRecord(salvorClusterSchema, entry.key, entry.value).spares.length === 0)
-      return;
+      return false;
     const { reason, evidence, by } = verdict;
     const operation = `${id}-${attempt}-spare-${instance}-${entry.revision}`;
     const input = {
@@ -173,11 +200,23 @@ export class HealingLoop {
       by,
       operation,
     } as const;
-    logResult(
-      log,
-      'verdict that waited for a spare',
-      address,
-      await applyEngineStatus(store, input, { cluster }),
-    );
+    const result = await applyEngineStatus(store, input, { cluster });
+    logResult(log, 'verdict that waited for a spare', address, result);
+    return result.code !== 'waiting-for-spare';
   }
+}
+
+async function vdisksOn(
+  store: ConfigStore,
+  clusters: readonly (string | undefined)[],
+): Promise<{ vdisks: Set<string>; unreadable: { vdisk: string; reason: string }[] }> {
+  const vdisks = new Set<string>();
+  const unreadable: { vdisk: string; reason: string }[] = [];
+  for (const cluster of clusters) {
+    if (cluster === undefined) continue;
+    const on = await vdisksOfCluster(store, cluster);
+    for (const vdisk of [...on.primary, ...on.slave]) vdisks.add(vdisk);
+    unreadable.push(...on.unreadable);
+  }
+  return { vdisks, unreadable };
 }

@@ -28,7 +28,10 @@ await runService({
     const instance = randomUUID();
     const { engineTimeoutMs } = config;
     const password = config.enginePassword === '' ? undefined : config.enginePassword;
-    const healing = new HealingLoop({ store, instance, log, engineTimeoutMs, enginePassword: password });
+    const healing = new HealingLoop({
+      ...{ store, instance, log, engineTimeoutMs, enginePassword: password },
+      spreadAfterMs: config.spreadAfterMs < 0 ? null : config.spreadAfterMs,
+    });
     starting('waits for etcd');
     await healing.start();
     const access = { timeoutMs: engineTimeoutMs, password };

@@ -5,6 +5,7 @@ import { z } from 'zod';
 export const coordinatorSettings: {
   engineTimeoutMs: Setting<number>;
   cloneBandwidthMib: Setting<number>;
+  spreadAfterMs: Setting<number>;
   enginePassword: Setting<string>;
   hooksFile: Setting<string>;
   flappingFailures: Setting<number>;
@@ -24,6 +25,11 @@ export const coordinatorSettings: {
     schema: orElse(integer(0, 1_000_000), 128),
     help: 'MiB a second that all clones of this service together may read; 0 = no limit',
     example: '128',
+  },
+  spreadAfterMs: {
+    schema: orElse(integer(-1, 604_800_000), 600_000),
+    help: 'how long after a permanent verdict a spare is waited for before the blocks of the pair are spread over the other pairs; -1 = for ever',
+    example: '600000',
   },
   enginePassword: {
     schema: orElse(z.string(), ''),

@@ -160,15 +160,17 @@ export function copiesOf(engines: readonly VdiskOnEngineInit[]): VdiskCopiesInit
     return {
       shard,
       state: copyState(own, current),
-      ...(counts.length === 0 ? {} : { blocks: Math.max(...counts) }),
-      reason: sentences.length === 0 ? 'its engines are gone for good' : sentences.join('; '),
+      ...(own.length === 0 ? { blocks: 0 } : counts.length === 0 ? {} : { blocks: Math.max(...counts) }),
+      reason:
+        own.length === 0 ? 'it is gone for good; its blocks are on the other shards' : sentences.join('; '),
     };
   });
 }
 
 function copyState(own: readonly VdiskOnEngineInit[], current: readonly VdiskOnEngineInit[]): string {
   const [first] = current;
-  if (own.length === 0 || first === undefined) return 'none';
+  if (own.length === 0) return 'rip';
+  if (first === undefined) return 'none';
   if (own.length === 1) return 'single';
   return current.length > 1 ? 'both' : `${first.role}-only`;
 }

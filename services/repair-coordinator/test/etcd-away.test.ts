@@ -15,7 +15,13 @@ describe('a coordinator that starts while etcd is away', () => {
     const said: string[] = [];
     const log = { ...silentLogger, warn: (_: object, message: string) => void said.push(message) };
     const store = openStore({ endpoints: [etcd.endpoint], callTimeoutMs: 200 });
-    const healing = new HealingLoop({ store, instance: 'test', log, engineTimeoutMs: 100 });
+    const healing = new HealingLoop({
+      store,
+      instance: 'test',
+      log,
+      engineTimeoutMs: 100,
+      spreadAfterMs: null,
+    });
     const announcer = new Announcer(store, {} as Bus, log);
     try {
       const started = Promise.all([healing.start(), announcer.start()]);

@@ -23,9 +23,20 @@ const engine = address('primary', 0);
 type Loop = AsyncDisposable & Pick<HealingLoop, 'wake'>;
 
 /** A coordinator's loop; others may run beside it. */
-async function startLoop(cluster: CoordinatedCluster, instance = 'one'): Promise<Loop> {
+async function startLoop(
+  cluster: CoordinatedCluster,
+  instance = 'one',
+  { spreadAfterMs = null, retireAfterMs = 0 }: { spreadAfterMs?: number | null; retireAfterMs?: number } = {},
+): Promise<Loop> {
   const { store, log } = cluster;
-  const loop = new HealingLoop({ store, instance, log, engineTimeoutMs: 1_000 });
+  const loop = new HealingLoop({
+    store,
+    instance,
+    log,
+    engineTimeoutMs: 1_000,
+    spreadAfterMs,
+    retireAfterMs,
+  });
   await loop.start();
   return { wake: () => loop.wake(), [Symbol.asyncDispose]: () => loop.stop() };
 }
@@ -225,6 +236,53 @@ describe('a lost engine', () => {
       (control) => control.identity(),
     );
     assert.deepEqual(JSON.parse(identity ?? ''), { cluster: 'p1', role: 'primary', shard: 0, generation: 2 });
+  });
+
+  it('is spread when no spare comes, and given up with its partner once every vdisk of both is elsewhere', async () => {
+    await using cluster = await CoordinatedCluster.start();
+    await cluster.addVdisks('v1', 'v2');
+    await using loop = await startLoop(cluster, 'one', { spreadAfterMs: 0 });
+    const { id } = await judged(cluster, 'permanent');
+    await cluster.waitForStatus('p1', 0, 'repair-final-outage');
+    const key = incidentKey('p1', 0);
+    const stored = (await cluster.store.get(key))?.value ?? assert.fail('no incident');
+    const incident = parseRecord(incidentSchema, key, stored);
+    assert.deepEqual([incident.id, incident.repairKind, incident.replacement], [id, 'spread', undefined]);
+    await recordRepair(cluster, incident, 'v1');
+    await lookAgain(cluster, loop);
+    assert.equal((await cluster.serverOf('p1', 0)).status, 'repair-final-outage');
+    await recordRepair(cluster, incident, 'v2');
+    await cluster.waitForStatus('p1', 0, 'rip');
+    assert.equal((await cluster.serverOf('s1', 0)).state, 'rip');
+    // Nobody listens where its partner was: that is told, and no more.
+    const { fields } = await cluster.waitForLine(
+      'could not retire the engine that was left of a pair; flush it before it is used again',
+    );
+    assert.equal(fields.engine, address('slave', 0));
+  });
+
+  it('is not spread while a vdisk has one copy only, which its incident says', async () => {
+    await using cluster = await CoordinatedCluster.start();
+    await cluster.addVdisks('v1');
+    const alone = {
+      ...{ storageClusterID: 'p1', slaveStorageClusterID: '' },
+      ...{ templateStorageClusterID: '', tlogServerClusterID: '' },
+    };
+    await cluster.store.transact({
+      compare: [],
+      puts: [{ key: vdiskNbdKey('v1'), value: formatVdiskNbd(alone) }],
+    });
+    await using loop = await startLoop(cluster, 'one', { spreadAfterMs: 0 });
+    await judged(cluster, 'permanent');
+    const key = incidentKey('p1', 0);
+    const waitsFor = async () =>
+      parseRecord(incidentSchema, key, (await cluster.store.get(key))?.value ?? assert.fail()).waitsFor ?? '';
+    await until(async () => /v1 has no copy on s1/.test(await waitsFor()), {
+      what: 'the reason to be in the incident',
+      timeoutMs: 10_000,
+    });
+    await lookAgain(cluster, loop);
+    assert.equal((await cluster.serverOf('p1', 0)).status, 'offline');
   });
 
   it('does not come online on a spare that cannot be made a member', async () => {

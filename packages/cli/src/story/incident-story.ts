@@ -146,7 +146,7 @@ function ending(incident: IncidentDescription, now: number): string {
 
 /** What has to happen next. Statuses of DESIGN section "Healing". */
 function waitsFor(
-  { status, verdict: given, replacement, hold }: IncidentDescription,
+  { status, verdict: given, replacement, hold, repairKind }: IncidentDescription,
   repairedVdisks: number,
 ): string {
   const far = `${counted(repairedVdisks, 'vdisk')} repaired in this attempt`;
@@ -154,6 +154,8 @@ function waitsFor(
     case 'repair-tmp-outage':
       return `the blocks it missed are being copied back; it is online when every vdisk of the cluster is repaired (${far}).`;
     case 'repair-final-outage': {
+      if (repairKind === 'spread')
+        return `there is no spare: the blocks of its pair go to the other pairs; both members of it are given up when every vdisk of the cluster is done (${far}).`;
       const where = replacement === undefined ? 'elsewhere' : `on ${printable(replacement.address)}`;
       return `its blocks are being rebuilt ${where}; the incident ends when every vdisk of the cluster is repaired (${far}).`;
     }

@@ -91,8 +91,13 @@ function ripOut(state: ClusterState, incident: IncidentRecord, cause: Cause): En
   }
   const { partner, closed, events } = ripPartner(state.partner, incident, cause);
   const step = { state: { ...state, ...(partner === undefined ? {} : { partner }) }, events };
+  const { survivor } = incident;
+  const ended =
+    closed === undefined || survivor === undefined
+      ? incident
+      : { ...incident, survivor: { ...survivor, failed: true } };
   const decision = applied(
-    moveEngine(step, { shard, to: 'rip', cause, incident, outcome: 'spread' }),
+    moveEngine(step, { shard, to: 'rip', cause, incident: ended, outcome: 'spread' }),
     shard,
     cause,
   );

@@ -121,8 +121,11 @@ export const incidentSchema = z.looseObject({
   lastGeneration: z.number().int().min(1).optional(),
   /** How the blocks of a lost engine come to be on two engines again, once that was begun. */
   repairKind: z.enum(['spare', 'spread']).optional(),
-  /** Of a spread: the partner, which has every block, and goes with the lost engine when all of them are elsewhere. */
-  survivor: engineRefSchema.extend({ cluster: text }).optional(),
+  /**
+   * Of a spread: the partner, which has every block, and goes with the lost engine when all of them are elsewhere. `failed`
+   * when that ended an incident of its own.
+   */
+  survivor: engineRefSchema.extend({ cluster: text, failed: z.boolean().optional() }).optional(),
   /** Why a lost engine is not rebuilt yet, as a sentence. */
   waitsFor: z.string().optional(),
   /** Servers that leave the engine alone for a while, after false alarms: they do not repair it before `until`. */

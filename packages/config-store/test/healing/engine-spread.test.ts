@@ -229,6 +229,22 @@ describe('a lost engine without a spare', () => {
     assert.equal(decide(hindered.next ?? assert.fail(), 3_100).code, 'moved');
   });
 
+  it('is not spread while an operator holds healing back', () => {
+    const state = lost();
+    const pause = { by: 'ops', at: 1, reason: 'a rack is moved', operation: 'op-pause' };
+    const controls = { everywhere: { pause, downtimes: [], log: [] } };
+    assert.equal(decide({ ...state, controls }).code, 'healing-paused');
+    const hold = {
+      kind: 'planned' as const,
+      by: 'ops',
+      at: 1,
+      reason: 'a disk is changed',
+      operation: 'op-hold',
+    };
+    const incident = { ...(state.incidents.get(0) ?? assert.fail()), hold };
+    assert.equal(decide({ ...state, incidents: new Map([[0, incident]]) }).code, 'held');
+  });
+
   it('is not spread while its outage is not judged permanent', () => {
     const state = lost();
     const { verdict: _verdict, ...incident } = state.incidents.get(0) ?? assert.fail();

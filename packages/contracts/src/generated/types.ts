@@ -2242,6 +2242,8 @@ export interface IncidentDescription {
   verdict?: IncidentVerdict | undefined;
   /** Spare that takes the engine's place. */
   replacement?: EngineReplacement | undefined;
+  /** How a lost engine's blocks come to be on two engines again: spare, spread. Absent before that began. */
+  repairKind?: string | undefined;
   /** Every step, oldest first; bounded. */
   history: IncidentTransition[];
   /** Vdisks repaired in the current attempt. */
@@ -2274,6 +2276,7 @@ export interface IncidentDescriptionInit {
   reportedTimes: number;
   verdict?: IncidentVerdictInit | undefined;
   replacement?: EngineReplacementInit | undefined;
+  repairKind?: string | undefined;
   history: readonly IncidentTransitionInit[];
   repairs?: readonly VdiskRepairInit[] | undefined;
   unavailable?: readonly UnavailableShardInit[] | undefined;
@@ -2542,7 +2545,7 @@ export type ScannedEngineInit = ScannedEngine;
 export interface ServedPair {
   /** Shard number. */
   shard: number;
-  /** mirrored, single, alone, repairing, holding or unavailable. */
+  /** mirrored, single, alone, repairing, holding, unavailable, or rip where its blocks are on other pairs. */
   mode: string;
 }
 export type ServedPairInit = ServedPair;
@@ -2648,7 +2651,7 @@ export type UnavailableVdiskInit = UnavailableVdisk;
 export interface VdiskCopies {
   /** Shard number. */
   shard: number;
-  /** both, primary-only, slave-only, none; single where there is no slave cluster. */
+  /** both, primary-only, slave-only, none; single where there is no slave cluster; rip where the blocks are on other shards. */
   state: string;
   /** Used blocks of the shard: as the copies that are online say, the greater number. */
   blocks?: number | undefined;

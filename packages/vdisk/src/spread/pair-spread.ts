@@ -22,6 +22,8 @@ const POLITE_REST = 2;
 const HASTY_BITS = 1024;
 /** How long a spread that could not go on waits before it tries again, unless something changes first. */
 const RETRY_MS = 500;
+/** How often a spread that an operator paused looks whether it may go on, unless something changes first. */
+const PAUSE_LOOK_MS = 1_000;
 
 export interface PairSpreadOptions {
   readonly pair: Pair;
@@ -112,7 +114,8 @@ export class PairSpread {
     for (;;) {
       const from = placement.movedOf(shard) ?? 0;
       if (from >= pair.context.bits && (await this.#finish())) return;
-      if (due() === null) return;
+      while (due()?.paused !== undefined && !pair.closed) await pair.nextChange(PAUSE_LOOK_MS);
+      if (due() === null || pair.closed) return;
       const isPolite = this.#copied >= HASTY_BITS && clientActivity.isBusy();
       const { end, stored } = await this.#nextStep(from, isPolite ? POLITE_STEP_BLOCKS : STEP_MAX_BLOCKS);
       await settings.repairBandwidth?.take(stored * layout.blockSizeBytes);

@@ -53,6 +53,10 @@ export class VdiskSpreads {
     this.#isMounted = true;
     const { pairs, placement } = this.#options;
     for (const [shard, { members }] of pairs.entries()) {
+      if (placement.isRip(shard)) continue;
+      // Whatever etcd says: what has moved is nowhere else.
+      for (const { session } of members)
+        if (session?.head.moved !== undefined) placement.noteMoved(shard, session.head.moved);
       if (placement.movedOf(shard) === undefined) continue;
       const survivor = members.find(({ session, record }) => record.status === 'online' && session !== null);
       if (survivor?.session != null) placement.noteMoved(shard, survivor.session.head.moved ?? 0);

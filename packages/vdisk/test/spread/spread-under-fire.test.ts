@@ -29,7 +29,7 @@ async function startWorld(type: 'db' | 'volume' = 'db') {
 }
 
 for (const type of ['db', 'volume'] as const) {
-  it(`a spread under load loses no acknowledged write and shows no stale one (${type})`, async () => {
+  it(`a spread under load loses no acknowledged write and shows no stale one: ${type}`, async () => {
     const { plane, lost, survivor } = await startWorld(type);
     await using _plane = plane;
     const { vdisk } = await plane.mount('v1', 'nbd-1', SLOW);
