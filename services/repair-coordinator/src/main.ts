@@ -6,6 +6,7 @@ import { Bandwidth } from '@salvor/vdisk';
 import { Announcer } from './announcer.ts';
 import { commandHandlers } from './commands.ts';
 import { HealingLoop } from './healing-loop.ts';
+import { HookBook } from './hooks/hook-book.ts';
 import { startHooks } from './hooks/hooks.ts';
 import { InstanceLoop } from './instances/instance-loop.ts';
 import { vdiskOperations } from './operations.ts';
@@ -26,6 +27,8 @@ await runService({
   start: async ({ config, log, metrics, starting }) => {
     const store = openStore({ endpoints: config.etcdEndpoints, log });
     const instance = randomUUID();
+    // Before anything is waited for: a wrong file is known at once.
+    const book = HookBook.read(store, log, config.hooksFile);
     const { engineTimeoutMs } = config;
     const password = config.enginePassword === '' ? undefined : config.enginePassword;
     const healing = new HealingLoop({
@@ -49,8 +52,8 @@ await runService({
       raised: metrics.gauge('salvor_alerts', 'Alerts that are raised', ['kind']),
     });
     await watchdog.start();
-    const hooks = await startHooks({ store, log, metrics, by: instance, file: config.hooksFile });
-    const instances = new InstanceLoop({ store, book: hooks.book, log, by: instance });
+    const hooks = await startHooks({ store, log, metrics, by: instance, book });
+    const instances = new InstanceLoop({ store, book, log, by: instance });
     await instances.start();
 
     starting('waits for NATS');

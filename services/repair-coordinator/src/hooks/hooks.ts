@@ -2,7 +2,7 @@ import type { BusEvent } from '@salvor/bus';
 import type { ConfigStore } from '@salvor/config-store';
 import type { Logger, Metrics } from '@salvor/service-kit';
 import type { Announcement } from '../announcements.ts';
-import { HookBook } from './hook-book.ts';
+import type { HookBook } from './hook-book.ts';
 import type { busOnlyTypes } from './hook-points.ts';
 import { HookRunner } from './hook-runner.ts';
 import { HookWatch } from './hook-watch.ts';
@@ -17,21 +17,20 @@ export interface Hooks {
   readonly stop: () => Promise<void>;
 }
 
-/** Waits for etcd as long as that takes. Throws HookFileError where the file cannot be used. */
+/** Waits for etcd as long as that takes. */
 export async function startHooks({
   store,
   log,
   metrics,
   by,
-  file,
+  book,
 }: {
   readonly store: ConfigStore;
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly by: string;
-  readonly file: string;
+  readonly book: HookBook;
 }): Promise<Hooks> {
-  const book = HookBook.read(store, log, file);
   const ended = metrics.counter('salvor_hook_runs_total', 'Hook runs that ended', ['hook', 'outcome']);
   const watch = new HookWatch({ store, book, log, by });
   const runner = new HookRunner({ store, book, log, by, ended });

@@ -108,9 +108,11 @@ export class InstanceLoop {
 
   async #look(): Promise<void> {
     const entries = this.#watch?.entries() ?? new Map<string, StoreEntry>();
-    for (const key of entries.keys()) {
+    const dark = darkVdisks(entries);
+    for (const [key, { value }] of entries) {
       if (!key.startsWith(INSTANCES_PREFIX) || this.#stopped) continue;
       try {
+        if (isSettled(parseRecord(instanceSchema, key, value), dark)) continue;
         await this.#move(key, async (instance) => decideInstance(await this.#view(instance), Date.now()));
       } catch (error) {
         this.#options.log.warn({ key, error: messageOf(error) }, 'could not look after an instance');
@@ -155,10 +157,12 @@ export class InstanceLoop {
 
   async #view(instance: InstanceRecord): Promise<InstanceView> {
     const { store } = this.#options;
-    const unavailable = (await this.#unavailable()).flatMap(({ vdisks, reason, incidents }) =>
-      vdisks
-        .filter(({ vdisk }) => instance.vdisks.includes(vdisk))
-        .map(({ vdisk }) => ({ vdisk, reason, incident: incidents[0] ?? null })),
+    const isUnderWay = instance.status === 'stopping' || instance.status === 'starting';
+    const unavailable = (isUnderWay ? [] : await this.#unavailable()).flatMap(
+      ({ vdisks, reason, incidents }) =>
+        vdisks
+          .filter(({ vdisk }) => instance.vdisks.includes(vdisk))
+          .map(({ vdisk }) => ({ vdisk, reason, incident: incidents[0] ?? null })),
     );
     const isWaiting = instance.status === 'stopped' || instance.status === 'stop-failed';
     return {
@@ -201,6 +205,47 @@ export class InstanceLoop {
   async #instances(): Promise<{ readonly key: string; readonly record: InstanceRecord }[]> {
     const { entries } = await this.#options.store.list(INSTANCES_PREFIX);
     return entries.map(({ key, value }) => ({ key, record: parseRecord(instanceSchema, key, value) }));
+  }
+}
+
+/** Whether nothing is to be done about it, at a glance: most instances are, most of the time. */
+function isSettled(
+  { status, desired, restart, cause, vdisks }: InstanceRecord,
+  dark: ReadonlySet<string>,
+): boolean {
+  const isDark = vdisks.some((vdisk) => dark.has(vdisk));
+  switch (status) {
+    case 'started':
+      return desired === 'started' && !isDark;
+    case 'stopped':
+    case 'stop-failed':
+      return (
+        desired === 'stopped' || isDark || (cause?.kind === 'data-unavailable' && restart === 'operator')
+      );
+    case 'start-failed':
+      return true;
+    case 'stopping':
+    case 'starting':
+      return false;
+  }
+}
+
+function darkVdisks(entries: ReadonlyMap<string, StoreEntry>): Set<string> {
+  const dark = new Set<string>();
+  for (const [key, { value }] of entries) {
+    if (!key.startsWith(UNAVAILABLE_PREFIX)) continue;
+    const shard = unavailableShardSchema.safeParse(jsonOf(value));
+    for (const { vdisk } of shard.data?.vdisks ?? []) dark.add(vdisk);
+  }
+  return dark;
+}
+
+/** Undefined for what is none: the statement is about to be replaced by one that can be read. */
+function jsonOf(value: string): unknown {
+  try {
+    return JSON.parse(value);
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,11 +1,13 @@
 import {
   type ConfigStore,
+  ConfigValueError,
   formatRecord,
   INCIDENTS_PREFIX,
   incidentSchema,
   listVdisks,
   parseRecord,
-  readVdisk,
+  parseVdiskNbd,
+  parseVdiskStatic,
   type StoreEntry,
   UNAVAILABLE_PREFIX,
   type UnavailableShard,
@@ -13,7 +15,9 @@ import {
   unavailableKey,
   unavailableShardSchema,
   unavailableVdisksMax,
+  vdiskNbdKey,
   vdiskSizeBytes,
+  vdiskStaticKey,
   type Watch,
   whenAvailable,
 } from '@salvor/config-store';
@@ -41,6 +45,8 @@ export interface UnavailableWatchOptions {
 const SAFETY_INTERVAL_MS = 2_000;
 /** A statement is made again after so long: an engine that was silent may answer by now. */
 const REFRESH_INTERVAL_MS = 15_000;
+/** Vdisks read with one call, of two keys each. */
+const READ_AT_ONCE = 64;
 
 /**
  * Keeps a statement in etcd for every shard without a live member: which vdisks, how many blocks. It is announced from there,
@@ -191,10 +197,26 @@ async function openIncidents(store: ConfigStore): Promise<OpenIncident[]> {
 
 async function readVdisks(store: ConfigStore): Promise<KnownVdisk[]> {
   const known: KnownVdisk[] = [];
-  for (const vdisk of await listVdisks(store)) {
-    // One that cannot be read may use any cluster: the healing loop complains of it.
-    const stored = await readVdisk(store, vdisk).catch(() => null);
-    if (stored !== null) known.push({ vdisk, stored });
+  const vdisks = await listVdisks(store);
+  for (let from = 0; from < vdisks.length; from += READ_AT_ONCE) {
+    const page = vdisks.slice(from, from + READ_AT_ONCE);
+    const { entries } = await store.getMany(
+      page.flatMap((vdisk) => [vdiskStaticKey(vdisk), vdiskNbdKey(vdisk)]),
+    );
+    for (const vdisk of page) {
+      const [fixed, nbd] = [entries.get(vdiskStaticKey(vdisk)), entries.get(vdiskNbdKey(vdisk))];
+      if (fixed == null || nbd == null) continue; // deleted meanwhile
+      try {
+        const stored = {
+          ...{ static: parseVdiskStatic(fixed.value), staticRevision: fixed.revision },
+          ...{ nbd: parseVdiskNbd(nbd.value), nbdRevision: nbd.revision },
+        };
+        known.push({ vdisk, stored });
+      } catch (error) {
+        // One that cannot be read may use any cluster: the healing loop complains of it.
+        if (!(error instanceof ConfigValueError)) throw error;
+      }
+    }
   }
   return known;
 }

@@ -1,4 +1,5 @@
 import {
+  type ClusterVdisks,
   type ConfigStore,
   ConfigValueError,
   type HealingControls,
@@ -45,9 +46,10 @@ export async function stuckView(store: ConfigStore, entries: Entries): Promise<S
     ({ record }) => record.repairs,
   );
   const clusters = recordsIn(entries, SALVOR_CLUSTERS_PREFIX, salvorClusterSchema);
+  const vdisksOf = remembering((cluster) => vdisksOfCluster(store, cluster));
   return {
     incidents: await Promise.all(
-      incidents.map(({ record }) => incidentView(store, entries, record, underWay)),
+      incidents.map(({ record }) => incidentView(vdisksOf, entries, record, underWay)),
     ),
     clusters: clusters.flatMap(({ key, record: { status, reason = '', changed, updatedAt } }) => {
       const about = parseKey(key);
@@ -89,8 +91,18 @@ export const stuckPrefixes = [
   VDISK_OWNERS_PREFIX,
 ];
 
+/** Many incidents may be about one cluster. */
+function remembering<T>(read: (key: string) => Promise<T>): (key: string) => Promise<T> {
+  const known = new Map<string, Promise<T>>();
+  return (key) => {
+    const value = known.get(key) ?? read(key);
+    known.set(key, value);
+    return value;
+  };
+}
+
 async function incidentView(
-  store: ConfigStore,
+  vdisksOf: (cluster: string) => Promise<ClusterVdisks>,
   entries: Entries,
   incident: IncidentRecord,
   all: readonly RepairUnderWay[],
@@ -99,7 +111,7 @@ async function incidentView(
   if (status === 'offline') return { incident, unrepaired: [], repairedAt: null, underWay: [] };
   const repairs = recordsIn(entries, repairsPrefix(id, attempt), repairSchema).map(({ record }) => record);
   const repaired = new Set(repairs.map(({ vdisk }) => vdisk));
-  const { primary, slave } = await vdisksOfCluster(store, cluster);
+  const { primary, slave } = await vdisksOf(cluster);
   const missing = [...new Set([...primary, ...slave])].filter((vdisk) => !repaired.has(vdisk));
   return {
     incident,

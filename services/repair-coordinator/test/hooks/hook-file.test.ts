@@ -92,7 +92,7 @@ hooks:
 `);
     for (const expected of [
       /^hooks\[0\]\.name: a name of 1 to 64/,
-      /^hooks\[0\]\.on\[0\]: one of cluster\.healthy, /,
+      /^hooks\[0\]\.on\[0\]: one of .*cluster\.healthy, /,
       /^hooks\[0\]\.exec: a program and its arguments/,
       /^hooks\[0\]\.attempts: at least 1/,
       /^hooks\[1\]\.on: at least one point/,

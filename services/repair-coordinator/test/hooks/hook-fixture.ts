@@ -12,6 +12,7 @@ import {
 } from '@salvor/config-store';
 import { createMetrics, type Logger } from '@salvor/service-kit';
 import { type TempDir, until } from '@salvor/testkit';
+import { HookBook } from '../../src/hooks/hook-book.ts';
 import { type Hooks, startHooks } from '../../src/hooks/hooks.ts';
 
 export interface Received {
@@ -92,7 +93,8 @@ export async function coordinatorHooks(
 ): Promise<Hooks & AsyncDisposable> {
   const file = dir.join('hooks.yaml');
   writeFileSync(file, text);
-  const hooks = await startHooks({ store, log, metrics: createMetrics(), by, file });
+  const book = HookBook.read(store, log, file);
+  const hooks = await startHooks({ store, log, metrics: createMetrics(), by, book });
   return { ...hooks, [Symbol.asyncDispose]: hooks.stop };
 }
 
