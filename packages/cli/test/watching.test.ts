@@ -31,6 +31,8 @@ describe('watching a real bus', () => {
       /^ {2}primary-1 {2}primary {2}healthy {2}2\/2/m,
       /^ {2}primary-1 {2}0 {6}10\.100\.0\.1:22005 {2}online {2}-$/m,
       /^ {2}v1 .* nbd-1 epoch 41$/m,
+      /^ {2}paused on primary-1 by alice for .*: moving racks$/m,
+      /^ {2}held offline: 10\.100\.0\.1:22005 \(planned, by alice: new memory\), incident inc-7f3a$/m,
       /^1 open incident\n.*\n {2}inc-7f3a {2}10\.100\.0\.1:22005/m,
     ]) {
       assert.match(stdout, line);
@@ -43,6 +45,7 @@ describe('watching a real bus', () => {
       'alerts',
       'clusters',
       'engines',
+      'healing',
       'incidents',
       'vdisks',
     ]);

@@ -71,3 +71,33 @@ test('an engine that was repaired and failed again became stale when the attempt
   const earlier = staleOf('p1', { record: noted, openedIn: 20, changedIn: 41 }, [`${record.id}/2`]);
   assert.deepEqual(earlier, { since: 33, latest: 33 });
 });
+
+test('what is to be repaired or spread says when an operator has paused healing', () => {
+  const view = (extra: object, kind?: 'spread'): ClusterView => ({
+    ...{ cluster: 'p1', role: 'primary', completed: new Set<string>(), ...extra },
+    storage: {
+      servers: [
+        kind === 'spread'
+          ? { address, db: 0, state: 'respread', status: 'repair-final-outage', generation: 1 }
+          : { address, db: 0, state: 'repair', status: 'repair-tmp-outage', generation: 1 },
+      ],
+    },
+    incidents: new Map([
+      [
+        0,
+        {
+          record: {
+            ...incident('p1', 1_000, 1),
+            status: kind === 'spread' ? 'repair-final-outage' : 'repair-tmp-outage',
+            ...(kind === undefined ? {} : { repairKind: kind }),
+          },
+          ...{ openedIn: 1, changedIn: 1 },
+        },
+      ],
+    ]),
+  });
+  const paused = 'alice paused healing: moving racks';
+  assert.equal(memberRecords(view({}))[0]?.repair?.paused, undefined);
+  assert.equal(memberRecords(view({ paused }))[0]?.repair?.paused, paused);
+  assert.equal(memberRecords(view({ paused }, 'spread'))[0]?.spread?.paused, paused);
+});

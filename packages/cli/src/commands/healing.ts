@@ -18,7 +18,7 @@ export const healingCommands: readonly Command[] = [
     examples: ['salvor healing status'],
     async run({ paint, print, withBus }) {
       const { reply, json } = await withBus((session) => session.ask('healing.status', {}));
-      print(json, () => statusText(paint, reply, Date.now()));
+      print(json, () => heldBackText(paint, reply, Date.now()));
     },
   },
   pauseOrResume('pause', 'moving racks'),
@@ -91,7 +91,21 @@ function pauseOrResume(verb: 'pause' | 'resume', why: string): Command {
   };
 }
 
-function statusText(paint: Paint, { everywhere, clusters }: HealingStatusReply, now: number): string {
+/** Whether there is anything that somebody should know before waiting for healing. */
+export function isHeldBack({ everywhere, clusters }: HealingStatusReply): boolean {
+  return (
+    everywhere !== undefined ||
+    clusters.some(
+      ({ pause, downtimes, held }) => pause !== undefined || downtimes.length > 0 || held.length > 0,
+    )
+  );
+}
+
+export function heldBackText(
+  paint: Paint,
+  { everywhere, clusters }: HealingStatusReply,
+  now: number,
+): string {
   const lines: string[] = [];
   if (everywhere !== undefined) {
     const { by, reason, at } = everywhere;

@@ -4,6 +4,7 @@ import type {
   ClusterListReply,
   EngineDescription,
   EngineListReply,
+  HealingStatusReply,
   IncidentListReply,
   VdiskListReply,
 } from '@salvor/contracts';
@@ -16,6 +17,7 @@ import { dateTimeText } from '../rendering/time.ts';
 import { unavailableText } from '../rendering/unavailable-text.ts';
 import { ownerText } from '../rendering/vdisk-text.ts';
 import { alertsText } from './alert.ts';
+import { heldBackText, isHeldBack } from './healing.ts';
 import { incidentHeaders, incidentRow } from './incident.ts';
 
 const REDRAW_INTERVAL_MS = 1_000;
@@ -26,7 +28,7 @@ const CLEAR_SCREEN = '\u001b[H\u001b[2J\u001b[3J';
 export const statusCommand: Command = {
   name: 'status',
   description:
-    'Shows clusters, their engines in pairs, vdisks with their owners, alerts, and open incidents.',
+    'Shows clusters, their engines in pairs, vdisks with their owners, alerts, what is held back, and open incidents.',
   options: {
     watch: { type: 'boolean', short: 'w', help: 'show it again on events and each second, until Ctrl-C' },
   },
@@ -47,15 +49,17 @@ export interface Status {
   readonly vdisks: VdiskListReply['vdisks'];
   readonly incidents: IncidentListReply['incidents'];
   readonly alerts: AlertListReply['alerts'];
+  readonly healing: HealingStatusReply;
 }
 
 async function askStatus({ ask }: Session): Promise<{ status: Status; json: unknown }> {
-  const [clusters, engines, vdisks, incidents, alerts] = await Promise.all([
+  const [clusters, engines, vdisks, incidents, alerts, healing] = await Promise.all([
     ask('cluster.list', {}),
     ask('engine.list', {}),
     ask('vdisk.list', {}),
     ask('incident.list', { all: false }),
     ask('alert.list', { all: false }),
+    ask('healing.status', {}),
   ]);
   const status = {
     ...clusters.reply,
@@ -63,14 +67,17 @@ async function askStatus({ ask }: Session): Promise<{ status: Status; json: unkn
     ...vdisks.reply,
     ...incidents.reply,
     ...alerts.reply,
+    healing: healing.reply,
   };
-  const json = Object.assign({}, clusters.json, engines.json, vdisks.json, incidents.json, alerts.json);
+  const json = Object.assign({}, clusters.json, engines.json, vdisks.json, incidents.json, alerts.json, {
+    healing: healing.json,
+  });
   return { status, json };
 }
 
 export function statusText(
   paint: Paint,
-  { clusters, engines, vdisks, incidents, alerts }: Status,
+  { clusters, engines, vdisks, incidents, alerts, healing }: Status,
   now: number,
 ): string {
   const clusterRows = clusters.map((cluster) => [
@@ -103,6 +110,7 @@ export function statusText(
     ...(alerts.length === 0
       ? []
       : [[counted(alerts.length, 'alert'), alertsText(paint, alerts, now)] as const]),
+    ...(isHeldBack(healing) ? [['Held back', heldBackText(paint, healing, now)] as const] : []),
     ...(dark.length === 0 ? [] : [['Without a live copy', unavailableText(paint, dark)] as const]),
     [
       incidents.length === 0 ? 'Incidents' : counted(incidents.length, 'open incident'),
