@@ -9,13 +9,19 @@ type Answer<T> =
   | { readonly kind: 'error'; readonly error: unknown }
   | { readonly kind: 'silence' };
 
+interface Attachment {
+  readonly server: Server;
+  readonly owner: Owner;
+  readonly release: () => void;
+}
+
 const PATIENCE_MS = 1_500;
 
 /** A host with one vdisk: writes values that are written once, reads, and goes elsewhere when its server fails it. */
 export class Client {
   readonly #world: World;
   readonly #vdisk: number;
-  #attached: { server: Server; owner: Owner; release: () => void } | null = null;
+  #attached: Attachment | null = null;
   #isStopped = false;
 
   constructor(world: World, vdisk: number) {
@@ -34,17 +40,31 @@ export class Client {
     this.#detach();
   }
 
-  /** Reads every block of the usable shards once more; null when the vdisk cannot be mounted now. */
+  /** Reads every block of these shards once more; false when the vdisk cannot be mounted now. */
   *readAll(shards: readonly number[]): Flow<boolean> {
     const world = this.#world;
-    const server = world.random.pick(world.servers);
-    if (!(yield* this.#attach(server))) return false;
+    const attached = yield* this.#attach(world.random.pick(world.servers));
+    if (attached === null) return false;
     let isRead = true;
     for (const shard of shards)
       for (let block = 0; block < world.blocksPerShard && isRead; block++)
-        isRead = yield* this.#read(shard, block);
-    this.#detach();
+        isRead = yield* this.#readFrom(attached.owner, shard, block);
+    this.#release(attached);
     return isRead;
+  }
+
+  /** Another host tries the vdisk on a server, and does so much there if it may. */
+  *visit(server: Server, requests: number): Flow<void> {
+    const { random, shards, blocksPerShard } = this.#world;
+    const attached = yield* this.#attach(server);
+    if (attached === null) return;
+    for (let i = 0; i < requests && !this.#isStopped; i++) {
+      const [shard, block] = [random.whole(0, shards - 1), random.whole(0, blocksPerShard - 1)];
+      if (random.chance(0.6)) yield* this.#writeTo(attached, shard, block);
+      else yield* this.#readFrom(attached.owner, shard, block);
+      yield* this.#rest(random.between(1, 60));
+    }
+    this.#release(attached);
   }
 
   *#run(): Flow<void> {
@@ -53,18 +73,19 @@ export class Client {
     while (!this.#isStopped) {
       yield* this.#rest(random.between(1, this.#world.thinkMs));
       if (this.#isStopped) break;
-      if (this.#attached === null) {
-        if (!(yield* this.#attach(server))) {
-          yield* this.#rest(random.between(20, 200));
-          server = random.pick(servers);
-        }
+      const attached = this.#attached;
+      if (attached === null) {
+        this.#attached = yield* this.#attach(server);
+        if (this.#attached !== null) continue;
+        yield* this.#rest(random.between(20, 200));
+        server = random.pick(servers);
         continue;
       }
       const shard = random.whole(0, this.#world.shards - 1);
       const block = random.whole(0, this.#world.blocksPerShard - 1);
       const isServed = random.chance(0.65)
-        ? yield* this.#write(shard, block)
-        : yield* this.#read(shard, block);
+        ? yield* this.#writeTo(attached, shard, block)
+        : yield* this.#readFrom(attached.owner, shard, block);
       if (isServed || random.chance(0.4)) continue;
       this.#detach();
       server = random.pick(servers);
@@ -77,6 +98,7 @@ export class Client {
     const { random, servers, shards, blocksPerShard } = this.#world;
     while (!this.#isStopped) {
       yield* this.#rest(random.between(1, 3 * this.#world.thinkMs));
+      if (random.chance(0.03)) start(this.visit(random.pick(servers), random.whole(1, 4)));
       const owner = random.pick(servers).ownerOf(this.#vdisk);
       if (owner === null) continue;
       const [shard, block] = [random.whole(0, shards - 1), random.whole(0, blocksPerShard - 1)];
@@ -84,39 +106,32 @@ export class Client {
     }
   }
 
-  *#attach(server: Server): Flow<boolean> {
+  *#attach(server: Server): Flow<Attachment | null> {
     const answer = yield* wait(this.#request(server, () => server.use(this.#vdisk)));
-    if (answer.kind !== 'ok') return false;
-    this.#attached = { server, ...answer.value };
-    return true;
+    return answer.kind === 'ok' ? { server, ...answer.value } : null;
   }
 
   #detach(): void {
     const attached = this.#attached;
     this.#attached = null;
-    if (attached?.server.process.up === true)
-      this.#world.scheduler.after(this.#world.net.latency(), attached.server.process, attached.release);
+    if (attached !== null) this.#release(attached);
+  }
+
+  #release({ server, release }: Attachment): void {
+    if (server.process.up) this.#world.scheduler.after(this.#world.net.latency(), server.process, release);
   }
 
   /** False when it is time to look for another server. */
-  *#write(shard: number, block: number): Flow<boolean> {
-    const attached = this.#attached;
-    if (attached === null) return false;
+  *#writeTo({ server, owner }: Attachment, shard: number, block: number): Flow<boolean> {
     const { checker } = this.#world;
     const value = this.#world.nextValue();
     checker.writeBegan(this.#vdisk, shard, block, value);
     const flow = function* (): Flow<number> {
-      yield* attached.owner.write(shard, block, value);
+      yield* owner.write(shard, block, value);
       return value;
     };
-    const answer = yield* wait(
-      this.#request(attached.server, flow, () => checker.writeEnded(this.#vdisk, shard, block, value)),
-    );
-    return this.#isServed(answer);
-  }
-
-  *#read(shard: number, block: number): Flow<boolean> {
-    return this.#attached === null ? false : yield* this.#readFrom(this.#attached.owner, shard, block);
+    const ended = (): void => checker.writeEnded(this.#vdisk, shard, block, value);
+    return this.#isServed(yield* wait(this.#request(server, flow, ended)));
   }
 
   *#readFrom(owner: Owner, shard: number, block: number): Flow<boolean> {

@@ -23,7 +23,7 @@ export interface ShardData extends WriteHead {
 const EMPTY_RING: readonly number[] = new Array<number>(RING_SLOTS).fill(0);
 
 /** Transactions that a crash may take back. */
-const UNDO_MAX = 24;
+const UNDO_MAX = 64;
 
 /** A storage engine: transactions that happen whole or not at all, and a memory that a crash may cut short. */
 export class Engine {

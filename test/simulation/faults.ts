@@ -70,6 +70,8 @@ export class Faults {
       () => this.#restartEngineWithLoss(),
       () => this.#restartEngineWithLoss(),
       () => this.#crashProcess(this.#world.servers),
+      () => this.#rebootHost(),
+      () => this.#rival(),
       () => this.#pause(this.#world.servers),
       () => this.#cutLink(),
       () => this.#cutLink(),
@@ -176,12 +178,14 @@ export class Faults {
     const partner = this.#partnerOf(engine);
     if (engine.isLazy && random.chance(0.75) && partner !== null && this.#isSteady(partner)) {
       this.#world.bus.forget(partner.address);
-      const lost = engine.loseTail(random.whole(1, random.chance(0.5) ? 3 : 20));
+      const lost = engine.loseTail(random.whole(1, random.pick([3, 20, 64])));
       this.#note(`${engine.address} crashes and loses its last ${lost} writes`);
     } else {
       engine.wipe();
       this.#note(`${engine.address} crashes and loses everything`);
     }
+    // So fast, often, that a link that is opened again at once finds it up.
+    if (random.chance(0.5)) return this.#startEngine(engine);
     scheduler.after(random.between(1, random.chance(0.6) ? 40 : 1_500), null, () =>
       this.#startEngine(engine),
     );
@@ -231,6 +235,26 @@ export class Faults {
     runnable.process.pausedUntil = 0;
     this.#down.add(runnable);
     scheduler.after(random.between(30, 2_500), null, () => this.#restart(runnable));
+  }
+
+  /** A server and an engine go down together: nobody is there who knows what the engine had. */
+  #rebootHost(): void {
+    this.#crashProcess(this.#world.servers);
+    this.#restartEngineWithLoss();
+  }
+
+  /** A server is cut off from etcd for longer than its lease; meanwhile other hosts use its vdisks elsewhere. */
+  #rival(): void {
+    const { random, scheduler, net, servers, clients } = this.#world;
+    const alone = random.pick(servers);
+    const ms = random.between(3_000, 6_000);
+    this.#note(`${alone.process.name} is cut off from etcd for ${Math.round(ms)} ms, others come`);
+    net.cutEtcd(alone.process, true);
+    scheduler.after(ms, null, () => net.cutEtcd(alone.process, false));
+    const others = servers.filter((server) => server !== alone);
+    for (const client of clients)
+      for (const afterMs of [2_100, 2_500, 3_000])
+        scheduler.after(afterMs, null, () => start(client.visit(random.pick(others), random.whole(2, 6))));
   }
 
   #restart(runnable: Runnable): void {

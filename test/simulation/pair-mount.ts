@@ -78,8 +78,8 @@ function* level(pair: Pair, a: Member, b: Member): Flow<void> {
 
 function historyOf(member: Member): Flow<FoundHistory> {
   return asking(member, function* (session) {
-    const dirty = yield* wait(session.read((shard) => shard.dirty));
-    return { head: session.head, isMarked: dirty !== 0 };
+    const { dirty, guard } = yield* wait(session.read((shard) => shard));
+    return { head: session.head, isMarked: dirty !== 0, isUnderCopy: guard !== null };
   });
 }
 

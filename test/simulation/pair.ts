@@ -118,9 +118,14 @@ export class Pair {
   }
 
   blameLeftBehind(): void {
+    if (!this.#isKnown) return;
     const required = this.required();
     const place = this.world.cores.decideLeftBehind(
-      required.map(({ session, fault }) => ({ fork: session?.head.fork ?? null, failed: fault !== null })),
+      required.map(({ session, fault }) => ({
+        fork: session?.head.fork ?? null,
+        seq: session?.head.seq ?? null,
+        failed: fault !== null,
+      })),
     );
     const member = place === null ? undefined : required[place];
     member?.fail(new EngineError('tail-lost', `${member.record.address} misses what its partner took alone`));

@@ -22,6 +22,8 @@ export interface FoundHistory {
   readonly head: Pick<WriteHead, 'seq' | 'fork' | 'ringFloor'>;
   /** Whether its dirty map marks any block. */
   readonly isMarked: boolean;
+  /** Whether a repair of it was prepared and has not ended. */
+  readonly isUnderCopy: boolean;
 }
 
 export type Levelling =
@@ -35,9 +37,17 @@ export type Levelling =
 
 /** How two members that etcd records as current are brought to the same batch before anything is served. */
 export function decideLevelling(a: FoundHistory, b: FoundHistory): Levelling {
-  if (wasLeftAlone(a)) return { kind: 'left-alone', survivor: 0 };
-  if (wasLeftAlone(b)) return { kind: 'left-alone', survivor: 1 };
   const lead = Math.abs(a.head.seq - b.head.seq);
+  for (const [survivor, member, partner] of [
+    [0, a, b],
+    [1, b, a],
+  ] as const) {
+    if (!wasLeftAlone(member)) continue;
+    // A partner that has gone on since was repaired since: what looks left alone has lost everything from then on.
+    return partner.head.seq > member.head.seq && !partner.isUnderCopy
+      ? { kind: 'tail-lost', behind: survivor, lead }
+      : { kind: 'left-alone', survivor };
+  }
   if (lead === 0) return { kind: 'level' };
   const from = a.head.seq > b.head.seq ? 0 : 1;
   const { head } = from === 0 ? a : b;
@@ -52,6 +62,8 @@ function wasLeftAlone({ head, isMarked }: FoundHistory): boolean {
 /** A required member as its owner last heard of it. */
 export interface RequiredMember {
   readonly fork: number | null;
+  /** Number of its last batch, null while no link to it is open. */
+  readonly seq: number | null;
   readonly failed: boolean;
 }
 
@@ -60,8 +72,10 @@ export interface RequiredMember {
  * not be read, and no write may count it in, before it is repaired.
  */
 export function decideLeftBehind(required: readonly RequiredMember[]): number | null {
+  const isBehind = (member: RequiredMember, other: RequiredMember): boolean =>
+    other.fork !== null && (member.seq === null || member.seq <= (other.seq ?? member.seq));
   const place = required.findIndex(
-    (member) => !member.failed && required.some((other) => other !== member && other.fork !== null),
+    (member) => !member.failed && required.some((other) => other !== member && isBehind(member, other)),
   );
   return place < 0 ? null : place;
 }

@@ -1,7 +1,7 @@
 import { readSound } from './corrupt-blocks.ts';
 import { addLastObjects } from './deduped/content-objects.ts';
 import { EngineControl } from './engine-control.ts';
-import { dirtyKey } from './engine-keys.ts';
+import { copyGuardKey, dirtyKey } from './engine-keys.ts';
 import type { EngineSession } from './engine-session.ts';
 import { EngineError } from './errors.ts';
 import { UNREADABLE } from './layout/block-layout.ts';
@@ -114,8 +114,11 @@ function blameTail(pair: Pair, behind: PairMember, lead: number): void {
 
 async function historyOf(pair: Pair, member: PairMember): Promise<FoundHistory> {
   return asking(member, async (session) => {
-    const [marked] = await session.request(new Frame().command('BITCOUNT', dirtyKey(pair.context.vdisk)));
-    return { head: session.head, isMarked: typeof marked === 'number' && marked > 0 };
+    const { vdisk } = pair.context;
+    const question = new Frame().command('BITCOUNT', dirtyKey(vdisk)).command('EXISTS', copyGuardKey(vdisk));
+    const [marked, prepared] = await session.request(question);
+    const isMarked = typeof marked === 'number' && marked > 0;
+    return { head: session.head, isMarked, isUnderCopy: prepared === 1 };
   });
 }
 

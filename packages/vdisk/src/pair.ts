@@ -121,9 +121,15 @@ export class Pair implements TurnEnd {
 
   /** A member that etcd calls current, while its partner has served alone since without a repair, has failed. */
   blameLeftBehind(): void {
+    // During the mount the members are judged against each other.
+    if (!this.#knowsHistory) return;
     const required = this.members.filter(({ view }) => isRequired(view));
     const place = decideLeftBehind(
-      required.map(({ session, fault }) => ({ fork: session?.head.fork ?? null, failed: fault !== null })),
+      required.map(({ session, fault }) => ({
+        fork: session?.head.fork ?? null,
+        seq: session?.head.seq ?? null,
+        failed: fault !== null,
+      })),
     );
     const member = place === null ? undefined : required[place];
     if (member === undefined) return;

@@ -163,13 +163,6 @@ export const healingMutations: readonly Mutation[] = [
         decideVerdict(view, { ...policy, permanentAfterMs: Number.MAX_SAFE_INTEGER }, now),
     }),
   },
-  {
-    name: 'sweep-says-nothing',
-    fault: 'an engine that nobody uses may be lost unnoticed',
-    mutate: ({ decideSweep }) => ({
-      decideSweep: (before, engines, needed) => ({ ...decideSweep(before, engines, needed), report: [] }),
-    }),
-  },
 ];
 
 function withRecord(
