@@ -12,7 +12,7 @@ import { HeldOwnership } from './held-ownership.ts';
 import { LeaseGuard } from './lease-guard.ts';
 import type { MountOptions } from './mount-options.ts';
 import { Pair } from './pair.ts';
-import type { MemberRecord, PairContext, RepairOutcome } from './pair-context.ts';
+import type { MemberRecord, PairContext, RepairOutcome, RepairState } from './pair-context.ts';
 import { mountPair } from './pair-mount.ts';
 import { recordRepair } from './repair-record.ts';
 import { type ScrubOptions, type ScrubState, scrubVdisk } from './scrub/vdisk-scrub.ts';
@@ -84,6 +84,12 @@ export class MountedVdisk {
   scrub(from: ScrubState, options: ScrubOptions): Promise<ScrubState> {
     const pairs = this.#pairs.filter((pair) => pair.members.some(({ record }) => record.status !== 'rip'));
     return scrubVdisk(pairs, from, options);
+  }
+
+  /** How far the repairs are that are under way, spreads among them. */
+  repairsUnderWay(): RepairState[] {
+    const own = this.#pairs.flatMap(({ repairState }) => repairState ?? []);
+    return [...own, ...(this.#spreads?.underWay() ?? [])];
   }
 
   /** False once the ownership ended, for whatever reason. */

@@ -6,7 +6,6 @@ import type { PartRead } from './gathered-reads.ts';
 import type { BlockLayout } from './layout/block-layout.ts';
 import type { OwnerGuard } from './lease-guard.ts';
 import type { Pair } from './pair.ts';
-import type { RepairState } from './pair-context.ts';
 import type { PairMode } from './pair-mode.ts';
 import { ReadMemory } from './read-memory.ts';
 import { ReadPart } from './read-part.ts';
@@ -29,8 +28,6 @@ export interface ShardState {
   readonly shard: number;
   readonly mode: PairMode['kind'];
   readonly reason: string;
-  /** Null while no member of it is being repaired. */
-  readonly repair: RepairState | null;
 }
 
 /** Blocks zeroed in one step: a discard of gigabytes gives way to other requests in between. */
@@ -202,11 +199,10 @@ export class Vdisk implements VdiskDevice {
   }
 
   shardStates(): ShardState[] {
-    return this.#pairs.map(({ context, mode, repairState: repair }) => ({
+    return this.#pairs.map(({ context, mode }) => ({
       shard: context.shard,
       mode: mode.kind,
       reason: mode.reason,
-      repair,
     }));
   }
 

@@ -54,17 +54,15 @@ export class RepairReports {
     const now = Date.now();
     const found = this.#options
       .states()
-      .flatMap(({ vdisk, shards }) =>
-        shards.flatMap(({ repair }) => (repair === null ? [] : [{ ...repair, vdisk }])),
-      );
+      .flatMap(({ vdisk, repairs }) => repairs.map((repair) => ({ ...repair, vdisk })));
     this.#seen = decideProgress(this.#seen, found, now);
     const underWay = [...this.#seen.values()].filter(({ foundAt }) => foundAt === now);
-    const repairs = underWay.map(({ repair, movedAt }) => {
+    const told = underWay.map(({ repair, movedAt }) => {
       const { vdisk, incident, attempt, address, total, done } = repair;
       return { vdisk, incident, attempt, address, total, done, movedAt };
     });
-    this.#announce(repairs, now);
-    if (repairs.length > 0 || this.#isStored) this.#store(repairs, now);
+    this.#announce(told, now);
+    if (told.length > 0 || this.#isStored) this.#store(told, now);
   }
 
   #announce(repairs: readonly RepairUnderWay[], at: number): void {

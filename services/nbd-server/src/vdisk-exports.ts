@@ -14,6 +14,7 @@ import {
   mountVdisk,
   OwnedElsewhereError,
   type OwnerIdentity,
+  type RepairState,
   type ShardState,
   TakenOverElsewhereError,
   type VdiskEvents,
@@ -40,6 +41,8 @@ export interface MountState {
   readonly epoch: string;
   readonly users: number;
   readonly shards: ShardState[];
+  /** Repairs of it that are under way. */
+  readonly repairs: RepairState[];
 }
 
 /** One mounted vdisk, shared by all connections of this server and by repairs without a client. */
@@ -139,6 +142,7 @@ export class VdiskExports implements Exports {
       epoch: mounted?.epoch ?? '0',
       users,
       shards: mounted?.device.shardStates() ?? [],
+      repairs: mounted?.repairsUnderWay() ?? [],
     }));
   }
 

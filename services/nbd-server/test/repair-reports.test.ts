@@ -60,7 +60,8 @@ it('a server says how far its repairs are, on the bus and in one record of etcd,
   const announced: EventInits['repair.progress'][] = [];
   let states: MountState[] = ['v1', 'v2'].map((vdisk) => ({
     ...{ vdisk, state: 'mounted', epoch: '7', users: 0 },
-    shards: [{ shard: 0, mode: 'repairing', reason: '', repair: repair({ done: 30 }) }],
+    shards: [],
+    repairs: [repair({ done: 30 })],
   }));
   const reports = new RepairReports({
     ...{ store, server: 'nbd-1', log: silentLogger, states: () => states },

@@ -147,11 +147,10 @@ export class DedupedVdisk implements VdiskDevice {
   }
 
   shardStates(): ShardState[] {
-    return this.#pairs.map(({ context, mode, repairState: repair }) => ({
+    return this.#pairs.map(({ context, mode }) => ({
       shard: context.shard,
       mode: mode.kind,
       reason: mode.reason,
-      repair,
     }));
   }
 

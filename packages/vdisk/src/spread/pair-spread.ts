@@ -5,7 +5,7 @@ import { readSound } from '../corrupt-blocks.ts';
 import { errno, FencedError, VdiskIoError } from '../errors.ts';
 import { UNREADABLE } from '../layout/block-layout.ts';
 import type { Pair } from '../pair.ts';
-import type { SpreadDue } from '../pair-context.ts';
+import type { RepairState, SpreadDue } from '../pair-context.ts';
 import type { PairMember } from '../pair-member.ts';
 import { Frame } from '../resp.ts';
 import { addSetMoved } from '../write-history.ts';
@@ -60,6 +60,17 @@ export class PairSpread {
 
   constructor(options: PairSpreadOptions) {
     this.#options = options;
+  }
+
+  /** Null while nothing is to be moved. */
+  state(): RepairState | null {
+    const { pair, placement, due } = this.#options;
+    const wanted = due();
+    if (!this.#running || wanted === null) return null;
+    const { bits: total, shard } = pair.context;
+    const { incident, attempt, address } = wanted;
+    const done = Math.min(total, placement.movedOf(shard) ?? 0);
+    return { incident, attempt, address, total, done, contentSteps: 0 };
   }
 
   /** Looks whether there is anything to do, and does it in the background. */

@@ -1,7 +1,7 @@
 import type { PendingWrite } from '../batch.ts';
 import type { ShardRecords } from '../etcd-view.ts';
 import type { Pair } from '../pair.ts';
-import type { RepairOutcome, SpreadDue } from '../pair-context.ts';
+import type { RepairOutcome, RepairState, SpreadDue } from '../pair-context.ts';
 import { PairSpread } from './pair-spread.ts';
 import type { Placement } from './placement.ts';
 
@@ -33,6 +33,11 @@ export class VdiskSpreads {
           completed: (due, counts) => this.#completed(shard, due, counts),
         }),
     );
+  }
+
+  /** How far the spreads are that have begun and not ended. */
+  underWay(): RepairState[] {
+    return this.#spreads.flatMap((spread) => spread.state() ?? []);
   }
 
   /** Takes over what etcd says now. */
