@@ -21,6 +21,8 @@ const HEAL_TIMEOUT_MS = 300_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 const BLOCK_BYTES = 4_096;
 const SAMPLE_EVERY_MS = 500;
+/** Each look makes the coordinators list every repair. */
+const LOOK_INTERVAL_MS = 2_000;
 
 /** What a report says of one outage, however many engines it had. */
 interface OutageFigures {
@@ -191,7 +193,7 @@ async function duringOutage(stack: Stack, bus: Bus, outage: () => Promise<void>)
   const calls = await etcdCalls(stack);
   const beganAt = performance.now();
   await outage();
-  await untilHealthy(bus, HEAL_TIMEOUT_MS);
+  await untilHealthy(bus, HEAL_TIMEOUT_MS, LOOK_INTERVAL_MS);
   const healedAfterMs = Math.round(performance.now() - beganAt);
   const { total, perSecondMax } = await calls.stop();
   // What is announced follows what is stored.
