@@ -1,7 +1,8 @@
 import type { ConfigStore } from '@salvor/config-store';
 import { type Logger, messageOf } from '@salvor/service-kit';
-import { type ProbeOptions, probeEngine } from '@salvor/vdisk';
+import { type ProbeOptions, type ProbeTarget, probeEngine } from '@salvor/vdisk';
 import { type KnownEngine, knownEngines } from './known-engines.ts';
+import type { Word } from './observation.ts';
 import { decideSweep, type SweptEngine } from './sweep-decision.ts';
 
 export interface SweepReport {
@@ -17,6 +18,8 @@ export interface EngineSweepOptions {
   readonly intervalMs: number;
   /** Bad findings in a row before an engine is reported. */
   readonly findingsNeeded: number;
+  /** Asks others how they see an engine that is not well here; absent when there is nobody else. */
+  readonly askOthers?: (target: ProbeTarget, told: (seen: Word) => void) => Promise<void>;
   readonly report: (failure: SweepReport) => Promise<void>;
   readonly log: Logger;
 }
@@ -67,11 +70,28 @@ export class EngineSweep {
     this.#bad = decision.bad;
     if (decision.doubt !== null) log.error({ reason: decision.doubt }, 'engines do not answer here');
     const due = new Set(decision.report.map(({ name }: SweptEngine) => name));
-    for (const { name, cluster, address, finding } of swept) {
+    for (const engine of swept) {
+      const { name, cluster, address, finding } = engine;
       if (!due.has(name)) continue;
+      const well = await this.#findsWell(engine);
+      if (well !== null) {
+        const fields = { cluster, engine: address, by: well, error: finding.detail };
+        log.warn(fields, 'an engine cannot be used from here, and a server finds it well: not reported');
+        continue;
+      }
       const reason = `${finding.detail} (${findingsNeeded} probes in a row)`;
       await report({ cluster, address, reason, detectedAt: finding.at });
     }
+  }
+
+  /** A server that finds the engine well; null when there is none. Whoever uses an engine reports what it sees there. */
+  async #findsWell(engine: KnownEngine): Promise<string | null> {
+    const { askOthers, log } = this.#options;
+    const words: Word[] = [];
+    await askOthers?.(engine, (seen) => words.push(seen)).catch((error: unknown) =>
+      log.warn({ engine: engine.address, error: messageOf(error) }, 'others could not be asked'),
+    );
+    return words.find(({ role, kind }) => role === 'server' && kind === 'healthy')?.observer ?? null;
   }
 }
 

@@ -78,6 +78,7 @@ await runService({
       probe,
       intervalMs: config.sweepIntervalMs,
       findingsNeeded: SWEEPS_NEEDED,
+      askOthers: (target, told) => observers.ask(target, told),
       report: async (failure) => {
         log.warn({ ...failure }, 'an engine does not answer');
         const reporter = 'health-analyzer';

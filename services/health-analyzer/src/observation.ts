@@ -10,9 +10,14 @@ export interface Observation {
   readonly detail: string;
   /** When it was seen, by the clock of who asked: Unix milliseconds. */
   readonly at: number;
+  /** How often in a row it was found healthy by this observer, this time included. */
+  readonly healthyInARow: number;
   /** Of a server: vdisks it owns with blocks on the engine, and whether they took writes without it. */
   readonly vdisks: readonly { readonly vdisk: string; readonly missedWrites: boolean | null }[];
 }
+
+/** What an observer says when it is asked once. */
+export type Word = Omit<Observation, 'healthyInARow'>;
 
 /** What others said of one outage: the latest word of each. */
 export class Panel {
@@ -24,8 +29,10 @@ export class Panel {
     return this.#isHeard;
   }
 
-  hear(observation: Observation): void {
-    this.#latest.set(observation.observer, observation);
+  hear(told: Word): void {
+    const before = this.#latest.get(told.observer)?.healthyInARow ?? 0;
+    const healthyInARow = told.kind === 'healthy' ? before + 1 : 0;
+    this.#latest.set(told.observer, { ...told, healthyInARow });
   }
 
   allHeard(): void {

@@ -2,7 +2,7 @@ import type { Bus, ServiceInfo } from '@salvor/bus';
 import { type CommandName, commandSubject } from '@salvor/contracts';
 import { type Logger, messageOf } from '@salvor/service-kit';
 import type { ProbeFinding, ProbeTarget } from '@salvor/vdisk';
-import type { Observation } from './observation.ts';
+import type { Word } from './observation.ts';
 
 /** How long instances have to say that they are there. */
 const DISCOVERY_MS = 150;
@@ -31,7 +31,7 @@ export class Observers {
   }
 
   /** Asks everybody at once, and tells each answer when it comes. Resolves when all have answered, or had the time to. */
-  async ask(target: ProbeTarget, told: (seen: Observation) => void): Promise<void> {
+  async ask(target: ProbeTarget, told: (seen: Word) => void): Promise<void> {
     const { servers, analyzers } = await this.#instances();
     await Promise.all([
       ...servers.map((server) => this.#askServer(server, target, told)),
@@ -55,7 +55,7 @@ export class Observers {
   async #askServer(
     observer: string,
     { address, db, identity }: ProbeTarget,
-    told: (seen: Observation) => void,
+    told: (seen: Word) => void,
   ): Promise<void> {
     const { bus, timeoutMs, now } = this.#options;
     const request = { address, db, identity: identity ?? '' };
@@ -70,7 +70,7 @@ export class Observers {
   async #askAnalyzer(
     observer: string,
     { address, db }: ProbeTarget,
-    told: (seen: Observation) => void,
+    told: (seen: Word) => void,
   ): Promise<void> {
     const { bus, timeoutMs, now } = this.#options;
     await this.#told(observer, async () => {

@@ -16,7 +16,7 @@ import {
   probeEngine,
 } from '@salvor/vdisk';
 import { decideMissedWrites } from './missed-writes.ts';
-import { type Observation, Panel } from './observation.ts';
+import { type Observation, Panel, type Word } from './observation.ts';
 import { ownedVdisks } from './owned-vdisks.ts';
 import type { EngineRestarts, Outage } from './restart/engine-restarts.ts';
 import { decideVerdict, type VerdictDecision, type VerdictEvidence, type VerdictPolicy } from './verdict.ts';
@@ -44,7 +44,7 @@ export interface OutageJudgeOptions {
   readonly repeatAfterMs: number;
   readonly announce: (judged: JudgedOutage) => Promise<void>;
   /** Asks everybody else how they see the engine; absent when there is nobody else. */
-  readonly askOthers?: (target: ProbeTarget, told: (seen: Observation) => void) => Promise<void>;
+  readonly askOthers?: (target: ProbeTarget, told: (seen: Word) => void) => Promise<void>;
   /** Restarts engines that stay away; null when nobody does. */
   readonly restarts?: EngineRestarts | null;
   readonly log: Logger;

@@ -64,6 +64,8 @@ export function decideVerdict(view: OutageView, policy: VerdictPolicy, now: numb
   if (lost !== null) return permanentUnlessSeen(view, lost);
   const healthy = trailingHealthy(view.findings);
   if (healthy >= policy.healthyProbes) return decideBack(view, healthy);
+  const elsewhere = decideBackElsewhere(view, last, policy);
+  if (elsewhere !== null) return elsewhere;
   const downMs = now - view.offlineSince;
   if (healthy === 0 && last.kind !== 'loading' && downMs >= policy.permanentAfterMs) {
     const reason = `${address} has been unusable for ${downMs} ms, longer than the ${policy.permanentAfterMs} ms allowed: ${last.detail}`;
@@ -104,6 +106,23 @@ function decideBack(view: OutageView, healthy: number): VerdictDecision {
   const falseAlarm = decideFalseAlarm(view);
   if (falseAlarm !== null) return { kind: 'verdict', verdict: 'false_alarm', ...falseAlarm };
   return { kind: 'verdict', verdict: 'temporary', reason: well };
+}
+
+/**
+ * Every server finds the engine well, again and again, and only the analyzer does not: it is the one whose network is bad.
+ * Those who repair the engine check its identity and its place in the write history themselves.
+ */
+function decideBackElsewhere(
+  { address, others = [], areOthersHeard = true }: OutageView,
+  last: ProbeFinding,
+  { healthyProbes }: VerdictPolicy,
+): VerdictDecision | null {
+  const servers = others.filter(({ role }) => role === 'server');
+  if (!areOthersHeard || last.kind === 'healthy' || servers.length === 0) return null;
+  if (servers.some(({ healthyInARow }) => healthyInARow < healthyProbes)) return null;
+  const names = servers.map(({ observer }) => observer).join(', ');
+  const reason = `every server that was asked (${names}) finds ${address} well, with its identity; from the analyzer it cannot be used: ${last.detail}`;
+  return { kind: 'verdict', verdict: 'temporary', reason };
 }
 
 function trailingHealthy(findings: readonly ProbeFinding[]): number {

@@ -3,10 +3,13 @@ import { it } from 'node:test';
 import { addSpares, clusterStorageKey, salvorClusterKey } from '@salvor/config-store';
 import { silentLogger } from '@salvor/service-kit';
 import { killEngine } from '@salvor/testkit';
-import { EngineSweep, type SweepReport } from '../src/engine-sweep.ts';
+import { EngineSweep, type EngineSweepOptions, type SweepReport } from '../src/engine-sweep.ts';
 import { ProbedCluster } from './probed-cluster.ts';
 
-async function sweepOnce(cluster: ProbedCluster): Promise<SweepReport[]> {
+async function sweepOnce(
+  cluster: ProbedCluster,
+  askOthers?: EngineSweepOptions['askOthers'],
+): Promise<SweepReport[]> {
   const reports: SweepReport[] = [];
   const sweep = new EngineSweep({
     store: cluster.store,
@@ -16,6 +19,7 @@ async function sweepOnce(cluster: ProbedCluster): Promise<SweepReport[]> {
     report: async (failure) => {
       reports.push(failure);
     },
+    ...(askOthers === undefined ? {} : { askOthers }),
     log: silentLogger,
   });
   await sweep.sweep();
@@ -54,4 +58,18 @@ it('a cluster with a bad configuration does not hide the engines of the others',
   await cluster.store.transact({ compare: [], puts });
   await killEngine(cluster.engine);
   assert.equal((await sweepOnce(cluster)).length, 1);
+});
+
+it('an engine that a server finds well is not reported: the fault is here', async () => {
+  await using cluster = await ProbedCluster.start();
+  await killEngine(cluster.engine);
+  const says =
+    (role: 'server' | 'analyzer', kind: 'healthy' | 'unreachable'): EngineSweepOptions['askOthers'] =>
+    async ({ address }, told) =>
+      told({ observer: 'nbd-1', role, kind, detail: `${address} is ${kind}`, at: 1, vdisks: [] });
+  assert.deepEqual(await sweepOnce(cluster, says('server', 'healthy')), []);
+  assert.equal((await sweepOnce(cluster, says('server', 'unreachable'))).length, 1);
+  assert.equal((await sweepOnce(cluster, says('analyzer', 'healthy'))).length, 1);
+  const noBus = async (): Promise<void> => Promise.reject(new Error('no bus'));
+  assert.equal((await sweepOnce(cluster, noBus)).length, 1, 'who cannot ask reports what it sees');
 });

@@ -7,7 +7,7 @@ const server = (
   observer: string,
   ...vdisks: [vdisk: string, missedWrites: boolean | null][]
 ): Observation => ({
-  ...{ observer, role: 'server', kind: 'healthy', detail: 'well', at: 1 },
+  ...{ observer, role: 'server', kind: 'healthy', detail: 'well', at: 1, healthyInARow: 1 },
   vdisks: vdisks.map(([vdisk, missedWrites]) => ({ vdisk, missedWrites })),
 });
 const owned = [

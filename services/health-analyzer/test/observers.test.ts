@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { type Bus, type CommandHandlers, connectBus } from '@salvor/bus';
 import { silentLogger } from '@salvor/service-kit';
 import { type NatsHandle, startNats, type TempDir, tempDir } from '@salvor/testkit';
-import type { Observation } from '../src/observation.ts';
+import type { Word } from '../src/observation.ts';
 import { Observers } from '../src/observers.ts';
 
 const address = '10.0.0.1:22005';
@@ -54,7 +54,7 @@ describe('the observers on the bus', () => {
     const bus = await connect('analyzer-1-asks');
     const log = silentLogger;
     const observers = new Observers({ bus, log, self: 'analyzer-1', timeoutMs: 300, now: () => 42 });
-    const seen: Observation[] = [];
+    const seen: Word[] = [];
     await observers.ask({ address, db: 0, identity: 'p1/0' }, (one) => seen.push(one));
     const words = seen.map(({ observer, role, kind }) => `${observer} (${role}): ${kind}`).sort();
     assert.deepEqual(words, [
@@ -76,7 +76,7 @@ describe('the observers on the bus', () => {
     await using alone = tempDir('alone');
     const other = await startNats({ dir: alone.path });
     const bus = await connectBus({ servers: [other.url], name: 'alone', log: silentLogger });
-    const seen: Observation[] = [];
+    const seen: Word[] = [];
     const observers = new Observers({ bus, log: silentLogger, self: 'a', timeoutMs: 300, now: () => 42 });
     await observers.ask({ address, db: 0, identity: null }, (one) => seen.push(one));
     assert.deepEqual(seen, []);

@@ -125,7 +125,7 @@ describe('whatever was found', () => {
 });
 
 const seenBy = (observer: string, kind: Kind, role: Observation['role'] = 'server'): Observation => ({
-  ...{ observer, role, kind, at: 1_000, vdisks: [] },
+  ...{ observer, role, kind, at: 1_000, vdisks: [], healthyInARow: kind === 'healthy' ? 1 : 0 },
   detail: `${observer} found it ${kind}`,
 });
 
@@ -193,6 +193,21 @@ describe('what others see', () => {
       decideVerdict(seen, policy, 2_000).reason,
       /no server that would repair it can use it: nbd-1 says/,
     );
+  });
+
+  it('every server finds it well again and again, and the analyzer alone does not: it is given back to them', () => {
+    const well = (observer: string, healthyInARow: number) => ({
+      ...seenBy(observer, 'healthy'),
+      healthyInARow,
+    });
+    for (const kind of ['unreachable', 'hung', 'refuses-commands', 'loading'] as const) {
+      const both = { ...view(kind), others: [well('nbd-1', 2), well('nbd-2', 3)] };
+      assert.equal(wordOf(both), 'temporary');
+      assert.match(decideVerdict(both, policy, 2_000).reason, /every server that was asked \(nbd-1, nbd-2\)/);
+      assert.equal(wordOf({ ...view(kind), others: [well('nbd-1', 2), well('nbd-2', 1)] }), 'wait');
+      assert.equal(wordOf({ ...view(kind), others: [well('nbd-1', 2), seenBy('nbd-2', 'hung')] }), 'wait');
+    }
+    assert.equal(wordOf({ ...view('identity-lost'), others: [well('nbd-1', 9)] }), 'wait');
   });
 
   it('an analyzer alone does not give up what another one sees', () => {
