@@ -306,6 +306,7 @@ export class MountedVdisk {
       settings,
       repairContent: this.geometry.isDeduped ? (task) => this.#repairContent(task) : undefined,
       lease: this.#guard,
+      spreadState: () => this.#spreads?.state(shard) ?? null,
       blocksOfBit: (bit) => this.#placement.blocksOfBit(bit, shard, this.#blocks),
       engineFailed: ({ identity, address }, { fault, message }) => {
         log.warn({ vdisk, engine: address, fault, reason: message }, 'storage engine failed');

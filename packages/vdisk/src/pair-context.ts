@@ -127,6 +127,8 @@ export interface PairContext {
   blocksOfBit(bit: number): number[];
   /** Where content lies beside the blocks of the layout: gives it to a member under repair. Resolves with what it did. */
   readonly repairContent?: ((task: ContentRepairTask) => Promise<string>) | undefined;
+  /** How far the blocks of the pair have gone to the others, while they do. */
+  readonly spreadState?: (() => RepairState | null) | undefined;
   engineFailed(record: MemberRecord, error: EngineError): void;
   /** Asks for the transition to offline; the change comes back through `Pair.applyRecords`. */
   proposeOffline(record: MemberRecord, error: EngineError): Promise<void>;

@@ -79,9 +79,9 @@ export class Pair implements TurnEnd {
     return [this.#members.primary, this.#members.slave].filter((m) => m !== null);
   }
 
-  /** How far the repair of a member is; null while none is under way. */
+  /** How far the repair of a member is, or the spread of its blocks; null while none is under way. */
   get repairState(): RepairState | null {
-    return this.#repair.state;
+    return this.#repair.state ?? this.context.spreadState?.() ?? null;
   }
 
   get seq(): number {

@@ -12,9 +12,11 @@ export class OwnerProcess {
   readonly #child: ChildProcess;
   readonly #exited: Promise<unknown>;
 
-  constructor(endpoint: string, vdisk: string, server: string) {
+  /** @param spreadSteps steps of a spread after which it goes no further; default: it is not held back */
+  constructor(endpoint: string, vdisk: string, server: string, spreadSteps?: number) {
     const script = join(import.meta.dirname, 'writing-owner.ts');
     const args = ['--import', 'tsx', script, endpoint, vdisk, server, String(LEASE_SECONDS)];
+    if (spreadSteps !== undefined) args.push(String(spreadSteps));
     this.#child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#exited = once(this.#child, 'exit');
     const { stdout } = this.#child;

@@ -6,8 +6,9 @@ import { openStore } from '@salvor/config-store';
 import { codeOf, silentLogger } from '@salvor/service-kit';
 import { mountVdisk } from '../src/index.ts';
 import { mountSettings } from './data-plane.ts';
+import { HeldBandwidth } from './spread/held-bandwidth.ts';
 
-const [endpoint = '', vdisk = '', server = '', ttlSeconds = ''] = process.argv.slice(2);
+const [endpoint = '', vdisk = '', server = '', ttlSeconds = '', spreadSteps] = process.argv.slice(2);
 const BLOCKS = 8;
 const ALL_BYTES = BLOCKS * 4096;
 
@@ -25,7 +26,11 @@ const mounted = await mountVdisk({
   store,
   vdisk,
   owner: { server, instance: `pid-${process.pid}` },
-  settings: { ...mountSettings, leaseTtlSeconds: Number(ttlSeconds) },
+  settings: {
+    ...mountSettings,
+    leaseTtlSeconds: Number(ttlSeconds),
+    repairBandwidth: spreadSteps === undefined ? undefined : new HeldBandwidth(Number(spreadSteps)),
+  },
   events: {
     engineFailed: (failure) => say({ failure }),
     repairCompleted: () => {},

@@ -71,7 +71,13 @@ export class SurvivorRetirement {
       const record = entries.get(salvorClusterKey(cluster));
       if (storage == null || record == null) return;
       const entry = parseClusterStorage(storage.value).servers[shard];
-      if (entry?.status !== 'rip' || entry.address !== address) return;
+      if (entry?.status !== 'rip' || entry.address !== address) {
+        log.warn(
+          { incident: id, engine: address },
+          'left the engine of a pair that is not given up as it is',
+        );
+        return;
+      }
       const { role } = parseRecord(salvorClusterSchema, record.key, record.value);
       const identity = { cluster, role, shard, generation: entry.generation };
       const place = { address, db, ...access };

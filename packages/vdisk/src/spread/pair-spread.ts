@@ -1,6 +1,7 @@
 import { pause } from '@salvor/service-kit';
 import { BATCH_MAX_BLOCKS, type BlockChange, type PendingWrite } from '../batch.ts';
 import { clientActivity } from '../copy/client-activity.ts';
+import { RepairTurns } from '../copy/repair-turns.ts';
 import { readSound } from '../corrupt-blocks.ts';
 import { errno, FencedError, VdiskIoError } from '../errors.ts';
 import { UNREADABLE } from '../layout/block-layout.ts';
@@ -24,6 +25,9 @@ const HASTY_BITS = 1024;
 const RETRY_MS = 500;
 /** How often a spread that an operator paused looks whether it may go on, unless something changes first. */
 const PAUSE_LOOK_MS = 1_000;
+
+/** Pairs spread at once by this process. Turns of their own: a spread may have to wait for the repair of its survivor. */
+const turns = new RepairTurns(8);
 
 export interface PairSpreadOptions {
   readonly pair: Pair;
@@ -92,17 +96,25 @@ export class PairSpread {
   }
 
   async #run(): Promise<void> {
-    const { pair } = this.#options;
+    const { pair, due } = this.#options;
     const beganAt = performance.now();
     while (this.#isWanted()) {
+      if (due()?.paused !== undefined) {
+        await pair.nextChange(PAUSE_LOOK_MS);
+        continue;
+      }
+      const endTurn = await turns.take();
       try {
         await this.#learn();
         await this.#move();
         this.#report(performance.now() - beganAt);
       } catch (error) {
         if (error instanceof FencedError) return pair.context.fenced(error);
+        endTurn();
         if (pair.closed) return;
         await pair.nextChange(RETRY_MS);
+      } finally {
+        endTurn();
       }
     }
   }
@@ -125,8 +137,8 @@ export class PairSpread {
     for (;;) {
       const from = placement.movedOf(shard) ?? 0;
       if (from >= pair.context.bits && (await this.#finish())) return;
-      while (due()?.paused !== undefined && !pair.closed) await pair.nextChange(PAUSE_LOOK_MS);
-      if (due() === null || pair.closed) return;
+      const wanted = due();
+      if (wanted === null || wanted.paused !== undefined) return;
       const isPolite = this.#copied >= HASTY_BITS && clientActivity.isBusy();
       const { end, stored } = await this.#nextStep(from, isPolite ? POLITE_STEP_BLOCKS : STEP_MAX_BLOCKS);
       await settings.repairBandwidth?.take(stored * layout.blockSizeBytes);

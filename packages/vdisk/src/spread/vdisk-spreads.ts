@@ -3,7 +3,7 @@ import type { ShardRecords } from '../etcd-view.ts';
 import type { Pair } from '../pair.ts';
 import type { RepairOutcome, RepairState, SpreadDue } from '../pair-context.ts';
 import { PairSpread } from './pair-spread.ts';
-import type { Placement } from './placement.ts';
+import { ALL_MOVED, type Placement } from './placement.ts';
 
 export interface VdiskSpreadsOptions {
   readonly vdisk: string;
@@ -67,6 +67,17 @@ export class VdiskSpreads {
       if (survivor?.session != null) placement.noteMoved(shard, survivor.session.head.moved ?? 0);
     }
     this.#wake();
+  }
+
+  /** How far the spread of a shard's blocks is; null when none is under way. */
+  state(shard: number): RepairState | null {
+    const { pairs, placement } = this.#options;
+    const due = this.#due[shard];
+    const moved = placement.movedOf(shard);
+    if (due == null || moved === undefined || moved === ALL_MOVED) return null;
+    const total = pairs[shard]?.context.bits ?? 0;
+    const { incident, attempt, address } = due;
+    return { incident, attempt, address, total, done: Math.min(moved ?? 0, total), contentSteps: 0 };
   }
 
   #wake(): void {
