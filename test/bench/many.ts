@@ -50,6 +50,8 @@ export interface ManyReport {
     readonly repairs: number;
     /** The slowest of the small reads and writes that a client went on with all the while. */
     readonly slowestRequestMs: number;
+    /** What ended that client; null when nothing did. */
+    readonly clientError: string | null;
   };
   readonly broken: readonly string[];
 }
@@ -143,7 +145,10 @@ async function manyVdisks(
       slowest = Math.max(slowest, performance.now() - sentAt);
     }
   })();
-  asking.catch(() => undefined);
+  let clientError: string | null = null;
+  const asked = asking.catch((error: unknown) => {
+    clientError = String(error);
+  });
   const engine = stack.engine('primary', 1);
   let repairs = 0;
   const watch = bus.watchEvents({
@@ -166,10 +171,11 @@ async function manyVdisks(
   });
   progress(`healed after ${figures.healedAfterMs} ms, ${repairs} repairs`);
   isOver = true;
-  await asking;
+  await asked;
   watch.stop();
   for (const client of clients) client.destroy();
-  return { vdisks, mounted: clients.length, repairs, slowestRequestMs: Math.round(slowest), ...figures };
+  const slowestRequestMs = Math.round(slowest);
+  return { vdisks, mounted: clients.length, repairs, slowestRequestMs, clientError, ...figures };
 }
 
 /** Watches a stack from an outage until everything is healthy again. */
@@ -227,6 +233,7 @@ function brokenLimits({ engines, vdisks }: Omit<ManyReport, 'broken'>): string[]
     broken.push(`${engines.killed} engines made ${engines.incidents} incidents`);
   if (vdisks.incidents !== 1) broken.push(`one engine made ${vdisks.incidents} incidents`);
   if (vdisks.repairs !== vdisks.vdisks) broken.push(`${vdisks.vdisks} vdisks had ${vdisks.repairs} repairs`);
+  if (vdisks.clientError !== null) broken.push(`a client was cut off: ${vdisks.clientError}`);
   for (const [kind, { peakMb, transitions }] of Object.entries({ engines, vdisks })) {
     const expected = kind === 'engines' ? engines.killed : 1;
     for (const [to, count] of Object.entries(transitions))

@@ -72,6 +72,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     spares: 4,
     nbdServers,
     appendfsync: 'no',
+    readyTimeoutMs: 60_000,
     enginesSurviveFileLimit: true,
     via: lines.via,
     engineSocketsOf: lines.engineSocketsOf,
