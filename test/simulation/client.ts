@@ -15,6 +15,9 @@ interface Attachment {
   readonly release: () => void;
 }
 
+/** A burst of writes: how many, within how many milliseconds. */
+const BURST_WRITES = 4;
+const BURST_MS = 20;
 const PATIENCE_MS = 1_500;
 
 /** A host with one vdisk: writes values that are written once, reads, and goes elsewhere when its server fails it. */
@@ -65,6 +68,17 @@ export class Client {
       yield* this.#rest(random.between(1, 60));
     }
     this.#release(attached);
+  }
+
+  /** Writes in quick succession, without waiting: what comes while something fails. */
+  hurry(): void {
+    const attached = this.#attached;
+    const { random, scheduler, shards, blocksPerShard } = this.#world;
+    if (attached === null || this.#isStopped) return;
+    for (let i = 0; i < BURST_WRITES; i++)
+      scheduler.after(random.between(0, BURST_MS), null, () =>
+        start(this.#writeTo(attached, random.whole(0, shards - 1), random.whole(0, blocksPerShard - 1))),
+      );
   }
 
   *#run(): Flow<void> {

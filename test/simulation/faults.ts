@@ -165,6 +165,7 @@ export class Faults {
     if (!engine.process.up || this.#isNeeded(engine)) return;
     this.#note(`${engine.address} crashes`);
     engine.crash();
+    for (const client of this.#world.clients) client.hurry();
     const awayMs = this.#world.clusters.length === 1 ? random.between(5, 900) : random.between(5, 2_600);
     scheduler.after(awayMs, null, () => this.#startEngine(engine));
   }

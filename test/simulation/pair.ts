@@ -356,9 +356,11 @@ export class Pair {
         this.#seq = batch.seq;
         if (!servesWithoutLease(mode.kind)) yield* this.owner.leaseHeld();
         if (batch === this.#abandoned) this.#abandoned = null;
+        // Of two writes to a block in one batch only the later one is stored.
+        const stored = new Map<number, number>();
+        for (const entry of batch.pending) if (entry.kind === 'write') stored.set(entry.block, entry.value);
+        for (const [block, value] of stored) this.world.checker.acknowledged(this, block, value, mode.kind);
         for (const entry of batch.pending) {
-          if (entry.kind === 'write')
-            this.world.checker.acknowledged(this, entry.block, entry.value, mode.kind);
           entry.told(null);
         }
         return this.#settle(batch);

@@ -94,7 +94,10 @@ class Run {
   }
 
   #until(endMs: number): void {
-    while (this.world.scheduler.step(endMs)) this.events++;
+    while (this.world.scheduler.step(endMs)) {
+      this.events++;
+      if (this.world.broken !== null) throw this.world.broken;
+    }
     if (this.world.scheduler.now < endMs) this.world.scheduler.now = endMs;
   }
 

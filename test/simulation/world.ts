@@ -56,6 +56,8 @@ export class World {
   /** Whether the clocks of processes differ. */
   readonly isSkewed: boolean;
   readonly #skews = new Map<Process, number>();
+  /** The first rule that was broken. */
+  broken: Violation | null = null;
   #values = 0;
   #reports = 0;
   #nextVdisk: number;
@@ -134,8 +136,10 @@ export class World {
     });
   }
 
+  /** Ends the run, also where the flow that did it catches what it throws. */
   violated(rule: number, what: string): void {
-    throw new Violation(rule, what);
+    this.broken ??= new Violation(rule, what);
+    throw this.broken;
   }
 
   /** Takes a fact into the digest of the run. */

@@ -69,7 +69,8 @@ export const dataPlaneMutations: readonly Mutation[] = [
   {
     name: 'ack-before-offline',
     fault: 'writes are acknowledged before etcd records that the other member is stale',
-    mutate: ({ decidePairMode }) => ({
+    mutate: ({ decidePairMode, isRequired }) => ({
+      isRequired: (view) => isRequired(view) && !view.failed,
       decidePairMode: (primary, slave) => {
         const mode = decidePairMode(primary, slave);
         return mode.kind === 'holding' ? { kind: 'alone', on: mode.on, reason: mode.reason } : mode;

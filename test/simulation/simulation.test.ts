@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { productCores } from './cores.ts';
+import { mutations } from './mutations/index.ts';
+import { Random } from './random.ts';
+import { Register } from './register.ts';
+import { runRange } from './seed-range.ts';
+import { simulate } from './simulate.ts';
+
+const SEEDS = 150;
+
+/** How many seeds from 0 on find out a mutation; the others take longer, and are left to `npm run simulate -- --mutations`. */
+const seedsThatDo: ReadonlyMap<string, number> = new Map([
+  ['missed-vdisk', 4],
+  ['online-before-repair', 1],
+  ['false-alarm-trusted', 39],
+  ['spare-taken-twice', 6],
+  ['old-reports-count', 1],
+  ['attempt-not-counted', 45],
+  ['reports-open-twice', 6],
+  ['created-while-sick', 1],
+  ['identity-not-needed', 7],
+  ['loss-waits-for-ever', 1],
+  ['no-epoch-fence', 4],
+  ['older-links-not-barred', 32],
+  ['lost-dirty-bit', 1],
+  ['fork-not-kept', 53],
+  ['writes-pass-by-the-target', 22],
+  ['bits-not-cleared', 1],
+  ['ack-before-offline', 1],
+]);
+
+describe('the simulator', () => {
+  it('finds no rule broken by the product, and everything healed or waiting for an operator', () => {
+    const { seeds, violations, writes, reads, unavailable } = runRange({
+      from: 0,
+      count: SEEDS,
+      mutation: null,
+      untilViolation: false,
+    });
+    const found = violations.map(
+      ({ seed, violation }) => `seed ${seed}: rule ${violation?.rule}: ${violation?.what}`,
+    );
+    assert.deepEqual(found, []);
+    assert.equal(seeds, SEEDS);
+    assert.ok(writes > SEEDS * 50 && reads > SEEDS * 50, `${writes} writes and ${reads} reads were judged`);
+    assert.ok(unavailable < SEEDS / 10, `${unavailable} seeds left a pair to an operator`);
+  });
+
+  it('runs a seed the same way each time, told or not', () => {
+    for (const seed of [1, 20, 44]) {
+      const lines: string[] = [];
+      const [quiet, told, again] = [
+        simulate(seed),
+        simulate(seed, productCores, (line) => lines.push(line)),
+        simulate(seed, productCores, () => undefined),
+      ];
+      assert.deepEqual(told, quiet);
+      assert.deepEqual(again, quiet);
+      assert.ok(lines.some((line) => line.includes('FAULT')));
+    }
+  });
+
+  it('runs different seeds in different ways', () => {
+    const digests = new Set([1, 2, 3, 4, 5].map((seed) => simulate(seed).digest));
+    assert.equal(digests.size, 5);
+  });
+});
+
+describe('a mutation of a decision', () => {
+  it('has a name of its own, and a fault to tell', () => {
+    assert.ok(mutations.length >= 20);
+    assert.equal(new Set(mutations.map(({ name }) => name)).size, mutations.length);
+    for (const { name, fault } of mutations) assert.ok(name.length > 0 && fault.length > 0);
+  });
+
+  for (const { name, fault } of mutations) {
+    const seeds = seedsThatDo.get(name);
+    if (seeds === undefined) continue;
+    it(`is found out within ${seeds} seeds: ${fault} (${name})`, () => {
+      const { violations } = runRange({ from: 0, count: seeds, mutation: name, untilViolation: true });
+      assert.equal(violations.length, 1);
+    });
+  }
+});
+
+describe('the register of the simulator', () => {
+  it('takes any value that was written and not yet followed by another, and refuses older ones', () => {
+    const register = new Register();
+    register.began(1, 1);
+    assert.equal(register.read(0, 2, 3), null);
+    assert.equal(register.read(1, 2, 4), null, 'the write is under way');
+    assert.equal(register.wrote(1, 5), null);
+    assert.equal(register.read(1, 6, 7), null);
+    assert.match(register.read(0, 8, 9) ?? '', /no order/);
+  });
+
+  it('takes a write that was never answered at any time after it began, once', () => {
+    const register = new Register();
+    register.began(1, 1);
+    register.began(2, 2);
+    assert.equal(register.wrote(2, 3), null);
+    assert.equal(register.read(2, 4, 5), null);
+    assert.equal(register.read(1, 6, 7), null);
+    assert.match(register.read(2, 8, 9) ?? '', /no order/);
+  });
+
+  it('refuses a value that nobody wrote', () => {
+    assert.match(new Register().read(7, 1, 2) ?? '', /nobody wrote/);
+  });
+});
+
+describe('the random numbers of the simulator', () => {
+  it('are the same for a seed, and spread over the range', () => {
+    const draw = (seed: number): number[] => {
+      const random = new Random(seed);
+      return Array.from({ length: 1_000 }, () => random.whole(0, 9));
+    };
+    assert.deepEqual(draw(7), draw(7));
+    assert.notDeepEqual(draw(7), draw(8));
+    for (let digit = 0; digit < 10; digit++)
+      assert.ok(draw(7).filter((drawn) => drawn === digit).length > 50);
+  });
+});
