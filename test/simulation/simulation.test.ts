@@ -28,6 +28,14 @@ const seedsThatDo: ReadonlyMap<string, number> = new Map([
   ['writes-pass-by-the-target', 22],
   ['bits-not-cleared', 1],
   ['ack-before-offline', 1],
+  ['lease-beyond-expiry', 11],
+  ['served-unconfirmed', 11],
+  ['stale-member-used', 1],
+  ['faults-kept', 1],
+  ['sequence-not-checked', 23],
+  ['anyone-vouches', 17],
+  ['no-catch-up', 9],
+  ['nothing-marked', 9],
 ]);
 
 describe('the simulator', () => {

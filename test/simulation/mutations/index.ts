@@ -13,7 +13,6 @@ export const blindSpots: ReadonlySet<string> = new Set([
   'lost-epoch-accepted',
   'copies-not-in-the-ring',
   'unrecorded-repair-trusted',
-  'served-unconfirmed',
   'owner-key-stolen',
   'ownership-kept',
   'half-seen-end-believed',
