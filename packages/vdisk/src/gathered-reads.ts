@@ -1,8 +1,8 @@
-import { CorruptBlocksError, type EngineError } from './errors.ts';
+import { CorruptBlocksError, EngineError } from './errors.ts';
 import { Exchange } from './exchange.ts';
 import type { BlockLayout, BlockPlacer } from './layout/block-layout.ts';
 import type { ReadPart } from './read-part.ts';
-import { Frame, RespError } from './resp.ts';
+import { Frame, RespError, RespProtocolError } from './resp.ts';
 import { errorReply, type RespLink } from './resp-link.ts';
 import { callAtTurnEnd, type TurnEnd } from './turn.ts';
 
@@ -112,7 +112,13 @@ class ReadExchange extends Exchange {
       const found = this.#found;
       if (!(Buffer.isBuffer(found) && isSame(found, this.#epoch.expected))) this.#epoch.check(found);
     } catch (error) {
-      this.#error ??= error;
+      this.#error ??=
+        error instanceof RespProtocolError
+          ? new EngineError(
+              'protocol',
+              `engine ${this.#epoch.address} does not answer reads: ${error.message}`,
+            )
+          : error;
     }
     for (const [i, told] of this.#told.entries()) told(this.#error ?? this.#corruption(this.#parts[i]));
   }

@@ -164,13 +164,20 @@ class OneByOne implements BlockPlacer {
   }
 
   finish(): void {
+    this.#settle();
+    // What was not answered holds whatever was in the memory before.
+    if (this.#part < this.#parts.length)
+      throw new RespProtocolError('it sent fewer values than it was asked for');
+  }
+
+  #settle(): void {
     const long = this.#long;
     this.#long = null;
     if (long !== null) long.bytes.copy(long.into, long.at, 0, this.#blockSizeBytes);
   }
 
   #step(isStored: boolean): { into: Buffer; at: number } {
-    this.finish();
+    this.#settle();
     const part = this.#parts[this.#part];
     if (part === undefined) throw new RespProtocolError('it sent more values than it was asked for');
     const { into, blocks } = part;
