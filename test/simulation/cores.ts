@@ -20,6 +20,7 @@ import { memberRecords } from '../../packages/vdisk/src/member-records.ts';
 import { decideOwnerStep } from '../../packages/vdisk/src/owner-step.ts';
 import { decideOwnershipEnd } from '../../packages/vdisk/src/ownership-end.ts';
 import { decidePairMode, isRequired } from '../../packages/vdisk/src/pair-mode.ts';
+import { decideRecordingStep } from '../../packages/vdisk/src/recording-step.ts';
 import { decideRepairDue } from '../../packages/vdisk/src/repair-due.ts';
 import { decidePreparation } from '../../packages/vdisk/src/repair-preparation.ts';
 import { decideServing } from '../../packages/vdisk/src/serving.ts';
@@ -48,6 +49,7 @@ export const productCores = {
   decideBatchParts,
   decideCatchUp,
   decideRepairDue,
+  decideRecordingStep,
   decidePreparation,
   decideEpoch,
   leaseCounts,

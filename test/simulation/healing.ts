@@ -12,6 +12,7 @@ import type {
   RepairRecord,
   SalvorClusterRecord,
 } from '../../packages/config-store/src/healing/records.ts';
+import type { RepairRecordResult } from '../../packages/config-store/src/healing/repair-records.ts';
 import { withStoredRevision } from '../../packages/config-store/src/healing/step-revision.ts';
 import type { Compare, Put } from './etcd.ts';
 import { type Flow, wait } from './flow.ts';
@@ -176,7 +177,7 @@ export function* putRepairRecord(
   process: Process,
   place: { cluster: string; shard: number; vdisk: number },
   repair: RepairRecord,
-): Flow<'recorded' | 'refused' | 'conflict'> {
+): Flow<Pick<RepairRecordResult, 'outcome' | 'code'>> {
   const { etcd, cores } = world;
   const keys = [
     ownerKey(place.vdisk),
@@ -187,7 +188,7 @@ export function* putRepairRecord(
     const [owner, incident, recorded] = yield* wait(
       etcd.call(process, () => keys.map((key) => etcd.get(key))),
     );
-    const { outcome } = cores.decideRepairRecord(
+    const decision = cores.decideRepairRecord(
       {
         isRecorded: recorded != null,
         epoch: owner == null ? null : String(owner.createRevision),
@@ -195,8 +196,7 @@ export function* putRepairRecord(
       },
       repair,
     );
-    if (outcome === 'refused') return 'refused';
-    if (outcome === 'already') return 'recorded';
+    if (decision.outcome !== 'applied') return decision;
     const { ok } = yield* wait(
       etcd.call(process, () =>
         etcd.commit(
@@ -209,9 +209,9 @@ export function* putRepairRecord(
         ),
       ),
     );
-    if (ok) return 'recorded';
+    if (ok) return decision;
   }
-  return 'conflict';
+  return { outcome: 'conflict', code: 'conflict' };
 }
 
 /** What is stored of a vdisk. */

@@ -216,9 +216,10 @@ export class Owner {
       const { server, epoch } = { server: process.name, epoch: this.#revision };
       try {
         const repair = { vdisk: `v${vdisk}`, incident, attempt, server, epoch, ...counts, at };
-        const outcome = yield* putRepairRecord(world, process, { cluster, shard, vdisk }, repair);
-        if (outcome === 'refused') return;
-        if (outcome === 'recorded') break;
+        const result = yield* putRepairRecord(world, process, { cluster, shard, vdisk }, repair);
+        const step = world.cores.decideRecordingStep(result);
+        if (step === 'unwanted') return;
+        if (step === 'recorded') break;
       } catch (error) {
         if (!(error instanceof StoreAway)) throw error;
       }

@@ -22,7 +22,7 @@ export class Server {
   readonly world: World;
   readonly process: Process;
   #mounts = new Map<number, Mount>();
-  #held = new Map<number, () => void>();
+  #held = new Map<number, { owner: Owner; release: () => void }>();
   #watch: Watch | null = null;
   #proposals = 0;
 
@@ -149,8 +149,8 @@ export class Server {
       );
       for (const vdisk of unrepaired) wanted.add(vdisk);
     }
-    for (const [vdisk, release] of this.#held) {
-      if (wanted.has(vdisk)) continue;
+    for (const [vdisk, { owner, release }] of this.#held) {
+      if (wanted.has(vdisk) && owner.ended === null) continue;
       this.#held.delete(vdisk);
       release();
     }
@@ -163,8 +163,7 @@ export class Server {
     const held = yield* wait(etcd.call(this.process, () => etcd.get(ownerKey(vdisk))));
     if (held !== null && (held.value as { server: string }).server !== this.process.name) return;
     try {
-      const { release } = yield* this.use(vdisk);
-      this.#held.set(vdisk, release);
+      this.#held.set(vdisk, yield* this.use(vdisk));
     } catch (error) {
       if (error instanceof StoreAway) throw error;
       if (!(error instanceof Refused))

@@ -1,6 +1,7 @@
 import { type ConfigStore, putRepairRecord } from '@salvor/config-store';
 import { type Logger, pause } from '@salvor/service-kit';
 import type { RepairOutcome } from './pair-context.ts';
+import { decideRecordingStep } from './recording-step.ts';
 
 /** How long a write of a repair record may fail before it is tried again. */
 const RECORD_RETRY_MS = 500;
@@ -15,7 +16,7 @@ export interface RepairRecording {
 }
 
 /**
- * Puts a finished repair on record, tried until it is written or no longer wanted.
+ * Puts a finished repair on record, tried until it is written, no longer wanted, or the ownership has ended.
  *
  * @returns whether it is on record
  */
@@ -35,14 +36,14 @@ export async function recordRepair({
     try {
       const repair = { vdisk, incident, attempt, server, epoch: proof, ...counts, at };
       const result = await putRepairRecord(store, { cluster, shard, repair });
-      if (result.outcome === 'refused') {
-        log.warn(
-          { vdisk, incident, attempt, reason: result.reason },
-          'a finished repair is no longer wanted',
-        );
+      const step = decideRecordingStep(result);
+      if (step === 'recorded') return true;
+      const about = { vdisk, incident, attempt, reason: result.reason };
+      if (step === 'unwanted') {
+        log.warn(about, 'a finished repair is no longer wanted');
         return false;
       }
-      if (result.outcome !== 'conflict') return true;
+      log.info(about, 'a finished repair is not on record yet, trying again');
     } catch (error) {
       log.warn({ vdisk, incident, error: String(error) }, 'could not record a finished repair, trying again');
     }

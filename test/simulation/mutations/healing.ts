@@ -156,6 +156,14 @@ export const healingMutations: readonly Mutation[] = [
     }),
   },
   {
+    name: 'repair-given-up',
+    fault: 'a finished repair is not put on record any more once the owner key was gone',
+    mutate: ({ decideRecordingStep }) => ({
+      decideRecordingStep: (result) =>
+        result.code === 'not-owner' ? 'unwanted' : decideRecordingStep(result),
+    }),
+  },
+  {
     name: 'loss-waits-for-ever',
     fault: 'an engine that does not come back is never given up',
     mutate: ({ decideVerdict }) => ({

@@ -77,7 +77,8 @@ export class MapFilling implements MapGate {
     while (!this.#ended) {
       try {
         const sectors = await this.#copy(write);
-        if (!(await this.#record())) return;
+        while (!this.#ended && !(await this.#record())) await pause(RETRY_MS);
+        if (this.#ended) return;
         log.info({ vdisk, template: template.vdisk, sectors }, 'block map of the template copied');
         this.#isOpen = true;
         return;
@@ -109,14 +110,17 @@ export class MapFilling implements MapGate {
     }
   }
 
-  /** False when another owns the vdisk by now, which does it itself. */
+  /**
+   * False when the owner key is not ours now: the lease ran out. Either the vdisk is taken again, under another key, or this
+   * ends because another owner has it, which does it itself.
+   */
   async #record(): Promise<boolean> {
     const { store, vdisk, ownerRevision } = this.#options;
     const { ok } = await store.transact({
       compare: [{ key: ownerKey(vdisk), createRevision: ownerRevision() }],
       deletes: [vdiskTemplateKey(vdisk)],
     });
-    if (!ok) this.#problem = 'another server owns the vdisk';
+    if (!ok) this.#problem = 'the ownership is not confirmed by etcd';
     return ok;
   }
 }

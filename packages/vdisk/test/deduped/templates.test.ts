@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { vdiskTemplateKey } from '@salvor/config-store';
+import { ownerKey, vdiskTemplateKey } from '@salvor/config-store';
+import { silentLogger } from '@salvor/service-kit';
 import { EngineLink, killEngine, restartWithData, until } from '@salvor/testkit';
 import { contentHash } from '../../src/deduped/content-hash.ts';
 import { DedupedVdisk } from '../../src/deduped/deduped-vdisk.ts';
-import { DataPlane, type Mounted, primary } from '../data-plane.ts';
+import { MapFilling } from '../../src/deduped/map-filling.ts';
+import { DataPlane, type Mounted, mountSettings, primary } from '../data-plane.ts';
 import { contentOn, sectorsOn, wipe } from './engine-contents.ts';
 import { configure, TemplatePlane, template, templateCluster } from './template-plane.ts';
 
@@ -137,6 +139,36 @@ describe('a boot vdisk made from a template', () => {
       },
     );
     await assertOriginal(mounted);
+  });
+
+  it('is served once its vdisk was taken again, when the lease ran out while the block map was copied', async () => {
+    const { store } = plane;
+    const lease = await store.grantLease(30);
+    let revision = '1';
+    let asked = 0;
+    const copied = new Set<number>();
+    const filling = new MapFilling({
+      ...{ store, log: silentLogger, vdisk: 'v8', sectors: 3, template: { ...from, at: 1 } },
+      settings: { ...mountSettings, holdMaxMs: 10_000 },
+      ownerRevision: () => {
+        asked++;
+        return revision;
+      },
+      pairs: () => [],
+    });
+    try {
+      filling.start({ adoptSector: async (sector) => void copied.add(sector) });
+      await until(() => asked > 1, { what: 'a second try, without an owner key', timeoutMs: 10_000 });
+      assert.equal(filling.isOpen, false);
+      const value = JSON.stringify({ server: 'nbd-1', instance: 'run', since: 1 });
+      await store.transact({ compare: [], puts: [{ key: ownerKey('v8'), value, lease: lease.id }] });
+      revision = (await store.get(ownerKey('v8')))?.createRevision ?? assert.fail();
+      await filling.opened();
+      assert.deepEqual([filling.isOpen, [...copied].sort()], [true, [0, 1, 2]]);
+    } finally {
+      filling.end();
+      await lease.revoke();
+    }
   });
 
   it('does not take an engine that lost its data for an empty template', async () => {
