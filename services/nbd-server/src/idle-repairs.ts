@@ -16,7 +16,7 @@ import {
   type Watch,
 } from '@salvor/config-store';
 import { type Logger, pause } from '@salvor/service-kit';
-import { OwnedElsewhereError } from '@salvor/vdisk';
+import { type MountedVdisk, OwnedElsewhereError } from '@salvor/vdisk';
 import { type RepairWanted, repairsWanted } from './repairs-wanted.ts';
 import type { VdiskExports } from './vdisk-exports.ts';
 
@@ -179,11 +179,11 @@ export class IdleRepairs {
       // What an earlier run of this very server held, nobody else will take before its lease expires.
       if (held !== null && parseRecord(ownerSchema, key, held.value).server !== server) return;
       if (await this.#isOver(records)) return;
-      const { release } = await exports.use(vdisk, 'repair');
+      const { mounted, release } = await exports.use(vdisk, 'repair');
       if (this.#stopped) return release();
       this.#held.set(vdisk, release);
       log.info({ vdisk }, 'took a vdisk without a client to repair it');
-      await this.#untilOver(vdisk, records);
+      await this.#untilOver(vdisk, records, mounted);
     } catch (error) {
       if (error instanceof OwnedElsewhereError) return;
       log.warn({ vdisk, error: String(error) }, 'could not take a vdisk to repair it');
@@ -193,7 +193,12 @@ export class IdleRepairs {
     }
   }
 
-  async #untilOver(vdisk: string, records: RepairWanted['records']): Promise<void> {
+  /** Ends with the ownership too: then it is not repaired here any more, and may be taken anew by whoever looks first. */
+  async #untilOver(
+    vdisk: string,
+    records: RepairWanted['records'],
+    mounted: Pick<MountedVdisk, 'alive'>,
+  ): Promise<void> {
     const endsAt = performance.now() + HELD_MAX_MS;
     while (!this.#stopped && performance.now() < endsAt) {
       await new Promise<void>((resolve) => {
@@ -205,7 +210,7 @@ export class IdleRepairs {
       });
       this.#repaired.delete(vdisk);
       try {
-        if (this.#stopped || (await this.#isOver(records))) return;
+        if (this.#stopped || !mounted.alive || (await this.#isOver(records))) return;
       } catch (error) {
         this.#options.log.warn({ vdisk, error: String(error) }, 'cannot look whether a repair is on record');
       }

@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { repairKey } from '@salvor/config-store';
+import { ownerKey, repairKey } from '@salvor/config-store';
 import { silentLogger } from '@salvor/service-kit';
 import { EngineLink, killEngine, restartWithData, until } from '@salvor/testkit';
+import { RepairTurns } from '@salvor/vdisk';
 import { IdleRepairs } from '../src/idle-repairs.ts';
-import { ServedVdisks, type Server } from './served-vdisks.ts';
+import { ServedVdisks, type Server, servedSettings } from './served-vdisks.ts';
 
-function startRepairs(served: ServedVdisks, name: string): Server & Disposable {
-  const server = served.server(name);
+function startRepairs(
+  served: ServedVdisks,
+  name: string,
+  changes: Parameters<ServedVdisks['server']>[1] = {},
+): Server & Disposable {
+  const server = served.server(name, changes);
   const repairs = new IdleRepairs({
     ...{ store: served.store, server: name, exports: server.exports, log: silentLogger },
   });
@@ -114,5 +119,24 @@ describe('vdisks without a client', () => {
     assert.equal(server.said.length, 1, 'one mount, not released');
     assert.equal((await open.device.read(0, 6))?.toString(), 'missed');
     await open.close();
+  });
+
+  it('are taken again when the ownership ends before the repair is on record', async () => {
+    await using served = await ServedVdisks.start();
+    await served.addVdisks('v1');
+    await loseWrites(served, ['v1']);
+    // Nobody's turn comes, so nothing is on record, until the test lets go of the only one.
+    const repairTurns = new RepairTurns(1);
+    const endTurn = await repairTurns.take();
+    using server = startRepairs(served, 'nbd-1', { settings: { ...servedSettings, repairTurns } });
+    const { incident } = await served.judgeTemporary(served.primary.address);
+    const mounts = (): number => server.said.filter((line) => line.startsWith('mounted v1')).length;
+    await until(() => mounts() === 1, { what: 'v1 to be taken', timeoutMs: 20_000 });
+    await served.store.transact({ compare: [], deletes: [ownerKey('v1')] });
+    await until(() => server.said.includes('lost v1'), { what: 'v1 to be lost', timeoutMs: 10_000 });
+    await until(() => mounts() === 2, { what: 'v1 to be taken again', timeoutMs: 20_000 });
+    endTurn();
+    await waitForRepairs(served, incident ?? assert.fail(), ['v1']);
+    assert.equal(await firstBytes(served, 'v1'), 'missed');
   });
 });

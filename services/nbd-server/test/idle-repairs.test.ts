@@ -22,7 +22,7 @@ it('an incident record that cannot be read does not keep the vdisks of other inc
     isMounted: () => false,
     use: async (vdisk: string) => {
       taken.push(vdisk);
-      return { release: () => {} };
+      return { mounted: { alive: true }, release: () => {} };
     },
   } as unknown as VdiskExports;
   const repairs = new IdleRepairs({ store, server: 'nbd-1', exports, log: silentLogger });
@@ -71,7 +71,7 @@ it('vdisks of a cluster whose healing is paused are not taken, and those that we
     isMounted: () => false,
     use: async (vdisk: string) => {
       held.add(vdisk);
-      return { release: () => held.delete(vdisk) };
+      return { mounted: { alive: true }, release: () => held.delete(vdisk) };
     },
   } as unknown as VdiskExports;
   const repairs = new IdleRepairs({ store, server: 'nbd-1', exports, log: silentLogger });

@@ -12,9 +12,17 @@ import {
 } from '@salvor/config-store';
 import { silentLogger } from '@salvor/service-kit';
 import { type EtcdHandle, type RedisHandle, startEtcd, startRedis, tempDir } from '@salvor/testkit';
-import { EngineControl } from '@salvor/vdisk';
+import { EngineControl, type MountSettings } from '@salvor/vdisk';
 import { stderrEvents } from '../src/stderr-events.ts';
 import { VdiskExports, type VdiskExportsOptions } from '../src/vdisk-exports.ts';
+
+export const servedSettings: MountSettings = {
+  leaseTtlSeconds: 10,
+  connectTimeoutMs: 1_000,
+  commandTimeoutMs: 1_000,
+  proposeAfterMs: 100,
+  holdMaxMs: 5_000,
+};
 
 /** One run of an NBD server without its sockets: its exports, and what it says. */
 export interface Server {
@@ -79,13 +87,7 @@ export class ServedVdisks implements AsyncDisposable {
     const exports: VdiskExports = new VdiskExports({
       store: this.store,
       owner: { server: name, instance: `run-${++this.#operations}` },
-      settings: {
-        leaseTtlSeconds: 10,
-        connectTimeoutMs: 1_000,
-        commandTimeoutMs: 1_000,
-        proposeAfterMs: 100,
-        holdMaxMs: 5_000,
-      },
+      settings: servedSettings,
       events: stderrEvents({
         server: name,
         write: (line) => void lines.push(line),
