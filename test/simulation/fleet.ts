@@ -26,7 +26,8 @@ export class Fleet implements Disposable {
           const { value: range, done } = left.next();
           if (done === true) return;
           const result = await answerOf(worker, range);
-          if (!isOver && !told(range, result)) isOver = true;
+          // Those that were under way are told too: of several finds, the first seed counts.
+          if (!told(range, result)) isOver = true;
         }
       }),
     );

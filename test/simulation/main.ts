@@ -1,8 +1,9 @@
 /**
- * `npm run simulate -- --seeds N [--seed S] [--json] [--mutation NAME] [--mutations]`
+ * `npm run simulate -- --seeds N [--seed S] [--json] [--mutation NAME] [--mutations [--blind-spots]]`
  *
  * Runs seeds S to S+N-1, prints the history of the first one that breaks a rule, and exits with 1 when one does. With
- * `--mutations` it searches, for each mutation, the first seed that finds it out, and exits with 1 when one is missed.
+ * `--mutations` it searches, for each mutation, the first seed that finds it out, and exits with 1 when one is missed; the
+ * known blind spots are listed, and searched with `--blind-spots` only, as is one that is named.
  */
 import { parseArgs } from 'node:util';
 import { productCores } from './cores.ts';
@@ -23,6 +24,7 @@ const { values: options } = parseArgs({
     json: { type: 'boolean', default: false },
     mutation: { type: 'string' },
     mutations: { type: 'boolean', default: false },
+    'blind-spots': { type: 'boolean', default: false },
     history: { type: 'boolean', default: false },
   },
 });
@@ -73,31 +75,60 @@ function replay(seed: number, mutation: string | null): number {
   return result.violation === null ? 0 : 1;
 }
 
+/** Searches the mutations that are found out, or the one that is named, or the blind spots too. */
 async function findMutations(): Promise<number> {
-  const found: { mutation: string; fault: string; seed: number | null; rule: number | null; what: string }[] =
-    [];
+  const { mutation = null, 'blind-spots': all } = options;
+  const isWanted = (name: string): boolean =>
+    mutation === null ? all || !blindSpots.has(name) : name === mutation;
+  const wanted = mutations.filter(({ name }) => isWanted(name));
+  if (wanted.length === 0) throw new Error(`there is no mutation ${mutation}`);
+  const searched: FoundMutation[] = [];
   using fleet = new Fleet();
-  for (const { name, fault } of mutations) {
-    let caught: RangeResult['violations'][number] | null = null;
-    await fleet.run(rangesOf(0, MUTATION_SEEDS, name, true), (_, { violations: [first] }) => {
-      if (first !== undefined && (caught === null || first.seed < caught.seed)) caught = first;
-      return first === undefined;
-    });
-    const { seed = null, violation = null } = (caught ?? {}) as Partial<RangeResult['violations'][number]>;
-    const { rule = null, what = 'not found out' } = violation ?? {};
-    found.push({ mutation: name, fault, seed, rule, what });
-    if (!options.json)
-      print(
-        `${name.padEnd(28)} ${seed === null ? (blindSpots.has(name) ? 'blind spot' : 'MISSED') : `seed ${seed}`.padEnd(10)} rule ${rule ?? '-'}  ${fault}`,
-      );
+  for (const { name, fault } of wanted) {
+    const caught = await findMutation(fleet, name);
+    searched.push({ mutation: name, fault, isBlindSpot: blindSpots.has(name), ...caught });
+    const { seed, rule } = caught;
+    const found = seed === null ? (blindSpots.has(name) ? 'not found' : 'MISSED') : `seed ${seed}`;
+    if (!options.json) print(`${name.padEnd(28)} ${found.padEnd(10)} rule ${rule ?? '-'}  ${fault}`);
   }
-  const missed = found.filter(({ seed, mutation }) => seed === null && !blindSpots.has(mutation));
-  if (options.json) print(JSON.stringify({ seedsMax: MUTATION_SEEDS, mutations: found }));
-  else
+  const claimed = searched.filter(({ isBlindSpot }) => !isBlindSpot);
+  const missed = claimed.filter(({ seed }) => seed === null);
+  if (options.json)
     print(
-      `${found.filter(({ seed }) => seed !== null).length} of ${found.length} mutations found out, ${missed.length} missed that are no known blind spots`,
+      JSON.stringify({ seedsMax: MUTATION_SEEDS, mutations: searched, blindSpots: [...blindSpots].sort() }),
     );
+  else {
+    print(
+      `${claimed.length - missed.length} of ${claimed.length} mutations found out within ${MUTATION_SEEDS} seeds`,
+    );
+    print(`${blindSpots.size} known blind spots, of which no seed is known that finds them out:`);
+    for (const { name, fault } of mutations) if (blindSpots.has(name)) print(`${name.padEnd(28)} ${fault}`);
+  }
   return missed.length === 0 ? 0 : 1;
+}
+
+interface Caught {
+  /** The first seed that finds it out, null when none does. */
+  readonly seed: number | null;
+  readonly rule: number | null;
+  readonly what: string;
+}
+
+interface FoundMutation extends Caught {
+  readonly mutation: string;
+  readonly fault: string;
+  readonly isBlindSpot: boolean;
+}
+
+async function findMutation(fleet: Fleet, name: string): Promise<Caught> {
+  const caught: RangeResult['violations'][number][] = [];
+  await fleet.run(rangesOf(0, MUTATION_SEEDS, name, true), (_, { violations }) => {
+    caught.push(...violations);
+    return violations.length === 0;
+  });
+  const [first] = caught.sort((a, b) => a.seed - b.seed);
+  const { rule = null, what = 'not found out' } = first?.violation ?? {};
+  return { seed: first?.seed ?? null, rule, what };
 }
 
 function* rangesOf(
