@@ -44,6 +44,7 @@ export function parseRequest(bytes: Buffer, at: number, end: number): Request | 
 /** The least room offered to the socket, and the most. */
 const minRoomBytes = 64 * 1024;
 const maxRoomBytes = 1024 * 1024;
+const maxQuietBytes = 8 * 1024;
 /** Where the next bytes of quiet connections go, of all of them: what is not taken at once is moved to a slab. */
 const idleRoom = Buffer.allocUnsafeSlow(minRoomBytes);
 /** Above this much memory held only by unfinished small writes, further payloads are copied out of their slab. */
@@ -90,6 +91,9 @@ export class RequestReader {
 
   filled(bytes: number): void {
     this.#written += bytes;
+    // So much at once is no quiet connection: one copy of all costs less than one of each payload.
+    if (this.#slab === undefined && bytes > maxQuietBytes)
+      this.#move(this.#written - this.#read, minRoomBytes);
     this.#discard();
   }
 

@@ -38,7 +38,7 @@ export interface TransmissionParts {
 
 const failureLogIntervalMs = 5_000;
 /** A connection with no more requests in flight may be about to fall idle: it gets no receive memory of its own. */
-const quietRequests = 4;
+const quietRequests = 1;
 
 /**
  * The transmission phase of one client: requests to the device, replies in whatever order the device settles them.
