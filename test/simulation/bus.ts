@@ -17,7 +17,6 @@ export class Bus {
   loss = 0;
   duplication = 0;
   delay = 0;
-  readonly #forgotten = new Map<string, number>();
 
   constructor(world: World) {
     this.#world = world;
@@ -30,21 +29,14 @@ export class Bus {
     if (random.chance(this.duplication)) this.#deliver(message, 1);
   }
 
-  /** Loses the reports about an engine that are still on their way. */
-  forget(address: string): void {
-    this.#forgotten.set(address, this.#world.scheduler.now);
-  }
-
-  #deliver(message: Message, count: number, publishedAt = this.#world.scheduler.now): void {
+  #deliver(message: Message, count: number): void {
     const { random, scheduler } = this.#world;
     const delayMs = random.chance(this.delay) ? random.between(100, 5_000) : random.between(0.5, 12);
     scheduler.after(delayMs, null, () => {
-      const { input } = message;
-      if ('address' in input && publishedAt <= (this.#forgotten.get(input.address) ?? -1)) return;
       const coordinator = random.pick(this.#world.coordinators);
       let isDone = false;
       const again = (): void => {
-        if (!isDone && count < DELIVERIES_MAX) this.#deliver(message, count + 1, publishedAt);
+        if (!isDone && count < DELIVERIES_MAX) this.#deliver(message, count + 1);
       };
       scheduler.after(REDELIVER_MS, null, again);
       if (!coordinator.process.up) return;

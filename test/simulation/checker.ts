@@ -12,6 +12,7 @@ import type { Engine } from './engine.ts';
 import type { Put } from './etcd.ts';
 import { type TrackedInput, vdisksIn } from './healing.ts';
 import { incidentKey, ownerKey, recordKey, repairKey, storageKey } from './keys.ts';
+import type { Member } from './member.ts';
 import type { Pair } from './pair.ts';
 import { Register } from './register.ts';
 import type { World } from './world.ts';
@@ -25,11 +26,21 @@ const MOVES: Readonly<Record<EngineStatus, readonly EngineStatus[]>> = {
   rip: [],
 };
 
+const SHARDS_MAX = 8;
+
+function placeOf({ owner, shard }: Pair): number {
+  return owner.vdisk * SHARDS_MAX + shard;
+}
+
 /** Watches everything that happens, with the eyes of one who sees all machines at once, and names the rule that is broken. */
 export class Checker {
   readonly #world: World;
   readonly #registers = new Map<number, Register>();
   readonly #incidents = new Set<string>();
+  /** Number of the last batch that was acknowledged, by vdisk and shard. */
+  readonly #acknowledged = new Map<number, number>();
+  /** Pairs that began with a history that lacks acknowledged batches, and whether they could have known. */
+  readonly #short = new Map<Pair, { readonly what: string; readonly couldKnow: boolean }>();
   #place = 0;
   /** When the status of the shard last changed, by the records, before the transaction that was applied last. */
   #sinceBefore: number | undefined;
@@ -78,11 +89,34 @@ export class Checker {
       );
     }
     this.answered(pair, 'write');
+    const place = placeOf(pair);
+    this.#acknowledged.set(place, Math.max(this.#acknowledged.get(place) ?? 0, pair.seq));
+  }
+
+  /**
+   * A new owner took over the write history of what it found. When acknowledged batches are missing, it could have known
+   * unless all that it found is one engine that lost its tail unnoticed: what it holds looks whole, its partner, which has
+   * everything, does not answer or is one unfinished batch ahead at most, and no owner is left that knows better.
+   */
+  tookUp(pair: Pair, found: readonly Member[], stalePartner: number | null): void {
+    const missing = (this.#acknowledged.get(placeOf(pair)) ?? 0) - pair.seq;
+    if (!pair.knowsHistory || missing <= 0) return;
+    const [only] = found;
+    const isUnnoticed = found.length === 1 && only?.engine.hasStaleTail === true;
+    const couldKnow = !isUnnoticed || (stalePartner !== null && stalePartner > pair.seq + 1);
+    const of = `v${pair.owner.vdisk} shard ${pair.shard}`;
+    const what = `${pair.owner.process.name} serves ${of} without the last ${missing} acknowledged batches`;
+    this.#short.set(pair, { what, couldKnow });
   }
 
   /** An owner answers: by its lease, which must hold, or because the engines confirm it. */
   answered(pair: Pair, what: 'read' | 'write'): void {
     const { owner } = pair;
+    const short = this.#short.get(pair);
+    if (short !== undefined) {
+      if (short.couldKnow) this.#world.violated(1, short.what);
+      this.#world.limited(short.what);
+    }
     if (!owner.isOwner() && servesWithoutLease(pair.mode.kind)) return;
     const held = this.#world.etcd.get(ownerKey(owner.vdisk));
     if (held !== null && String(held.createRevision) === owner.revision) return;
@@ -165,7 +199,6 @@ export class Checker {
       const from = isAnew && MOVES[old.status].includes('offline') ? 'offline' : old.status;
       if (entry.status !== from && !MOVES[from].includes(entry.status))
         this.#world.violated(3, `${old.address} went from ${old.status} to ${entry.status}`);
-      this.#world.engineAt(old.address).hasStaleTail = false;
       if (entry.status === 'online') this.#comesOnline(cluster, shard, entry.address, incident);
     }
   }
@@ -191,7 +224,7 @@ export class Checker {
         );
     }
     // What was lost before its repair is back.
-    if (engine.damagedAt < since) engine.isDamaged = false;
+    if (engine.damagedAt < since) engine.isRepaired();
   }
 
   #incidentChanges(key: string, incident: IncidentRecord, puts: readonly Put[]): void {
@@ -225,7 +258,7 @@ export class Checker {
   }
 
   #register(vdisk: number, shard: number, block: number): Register {
-    const place = (vdisk * 8 + shard) * 32 + block;
+    const place = (vdisk * SHARDS_MAX + shard) * 32 + block;
     let register = this.#registers.get(place);
     if (register === undefined) {
       register = new Register();

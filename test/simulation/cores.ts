@@ -14,6 +14,7 @@ import {
   decideHistoryFit,
   decideLeftBehind,
   decideLevelling,
+  decideTailMissing,
 } from '../../packages/vdisk/src/member-history.ts';
 import { decideMemberRecord } from '../../packages/vdisk/src/member-record.ts';
 import { memberRecords } from '../../packages/vdisk/src/member-records.ts';
@@ -46,6 +47,7 @@ export const productCores = {
   decideHistoryFit,
   decideLevelling,
   decideLeftBehind,
+  decideTailMissing,
   decideBatchParts,
   decideCatchUp,
   decideRepairDue,

@@ -45,7 +45,7 @@ export class Engine {
   /** It lost writes that nobody has repaired yet: for the checks. */
   isDamaged = false;
   damagedAt = 0;
-  /** It came back with an older past, and looks as if nothing had happened: for the faults. */
+  /** It lost its last writes, looks as if nothing had happened, and was not repaired since: for the checks. */
   hasStaleTail = false;
   readonly #world: World;
   #undo: (() => void)[] = [];
@@ -120,6 +120,11 @@ export class Engine {
   damage(): void {
     this.isDamaged = true;
     this.damagedAt = this.#world.scheduler.now;
+  }
+
+  isRepaired(): void {
+    this.isDamaged = false;
+    this.hasStaleTail = false;
   }
 
   /** Takes back the last transactions, in whole; how many it took. */

@@ -107,62 +107,16 @@ export class Faults {
     return false;
   }
 
-  #partnerOf(engine: Engine): Engine | null {
-    const { checker, shards } = this.#world;
-    for (let shard = 0; shard < shards; shard++) {
-      const members = checker.membersOf(shard);
-      if (members.some((member) => member.engine === engine))
-        return members.find((member) => member.engine !== engine)?.engine ?? null;
-    }
-    return null;
-  }
-
-  /**
-   * A vdisk without an owner does not notice that an engine lost its tail. If its partner fails before anybody has compared
-   * the two, nothing tells any more: that is a second fault, which no copy is there for, so the seeds do not make it.
-   */
-  #isNeeded(engine: Engine): boolean {
-    const partner = this.#partnerOf(engine);
-    return partner?.hasStaleTail === true && !this.#isSame(engine, partner);
-  }
-
-  #isSame(a: Engine, b: Engine): boolean {
-    for (const [vdisk, shard] of a.shards.entries()) {
-      const other = b.shards[vdisk];
-      if (shard === undefined && other === undefined) continue;
-      if (shard?.seq !== other?.seq || shard?.blocks.some((value, i) => value !== other?.blocks[i]))
-        return false;
-    }
-    return true;
-  }
-
-  /** Nobody has anything against it that could still take it offline. */
-  #isSteady(engine: Engine): boolean {
-    const { process, address, loadingUntil } = engine;
-    const { scheduler, net, servers } = this.#world;
-    return (
-      process.up &&
-      process.pausedUntil <= scheduler.now &&
-      loadingUntil <= scheduler.now &&
-      net.jitterMs === 0 &&
-      net.isWhole(engine) &&
-      !servers.some((server) => server.blames(address))
-    );
-  }
-
   /** An engine that may fail. */
   #usedEngine(): Engine {
     const { random, checker, shards } = this.#world;
-    for (;;) {
-      const { engine } = random.pick(checker.membersOf(random.whole(0, shards - 1)));
-      if (!this.#isNeeded(engine)) return engine;
-    }
+    return random.pick(checker.membersOf(random.whole(0, shards - 1))).engine;
   }
 
   #crashEngine(): void {
     const { random, scheduler } = this.#world;
     const engine = random.chance(0.85) ? this.#usedEngine() : random.pick([...this.#world.engines.values()]);
-    if (!engine.process.up || this.#isNeeded(engine)) return;
+    if (!engine.process.up) return;
     this.#note(`${engine.address} crashes`);
     engine.crash();
     for (const client of this.#world.clients) client.hurry();
@@ -176,9 +130,7 @@ export class Faults {
     const engine = this.#usedEngine();
     if (!engine.process.up || !this.#mayLose(engine)) return;
     engine.crash();
-    const partner = this.#partnerOf(engine);
-    if (engine.isLazy && random.chance(0.75) && partner !== null && this.#isSteady(partner)) {
-      this.#world.bus.forget(partner.address);
+    if (engine.isLazy && random.chance(0.75)) {
       const lost = engine.loseTail(random.whole(1, random.pick([3, 20, 64])));
       this.#note(`${engine.address} crashes and loses its last ${lost} writes`);
     } else {
@@ -311,7 +263,6 @@ export class Faults {
     const { random, scheduler, net, checker, servers, shards } = this.#world;
     const [one, other] = checker.membersOf(random.whole(0, shards - 1));
     if (one === undefined || other === undefined) return;
-    if (one.engine.hasStaleTail || other.engine.hasStaleTail) return;
     const alone = random.pick(servers);
     const [kept, lost] = random.chance(0.5) ? [one.engine, other.engine] : [other.engine, one.engine];
     const ms = random.between(2_000, 6_000);
@@ -441,8 +392,7 @@ export class Faults {
   #anyAddress(): string {
     const { random, engines } = this.#world;
     if (random.chance(0.85)) return this.#usedEngine().address;
-    const engine = random.pick([...engines.values()]);
-    return this.#isNeeded(engine) ? this.#usedEngine().address : engine.address;
+    return random.pick([...engines.values()]).address;
   }
 
   #isOf(cluster: string, address: string): boolean {

@@ -36,7 +36,7 @@ async function runSeeds(): Promise<number> {
   const mutation = options.mutation ?? null;
   if (options.history || count === 1) return replay(from, mutation);
   const beganAt = performance.now();
-  const sum = { seeds: 0, events: 0, writes: 0, reads: 0, virtualMs: 0, unavailable: 0 };
+  const sum = { seeds: 0, events: 0, writes: 0, reads: 0, virtualMs: 0, unavailable: 0, limited: 0 };
   const violations: RangeResult['violations'][number][] = [];
   using fleet = new Fleet();
   await fleet.run(rangesOf(from, count, mutation, false), (_, result) => {
@@ -49,7 +49,7 @@ async function runSeeds(): Promise<number> {
   if (options.json) print(JSON.stringify({ from, mutation, ...sum, seconds, violations }));
   else {
     print(
-      `${sum.seeds} seeds from ${from} in ${seconds.toFixed(1)} s: ${sum.events} events, ${sum.writes} writes, ${sum.reads} reads, ${Math.round(sum.virtualMs / 1_000)} s of virtual time; ${sum.unavailable} left a pair to an operator; ${violations.length} broke a rule`,
+      `${sum.seeds} seeds from ${from} in ${seconds.toFixed(1)} s: ${sum.events} events, ${sum.writes} writes, ${sum.reads} reads, ${Math.round(sum.virtualMs / 1_000)} s of virtual time; ${sum.unavailable} left a pair to an operator; ${sum.limited} reached the limit; ${violations.length} broke a rule`,
     );
     for (const { seed, violation } of violations.slice(0, 20))
       print(`seed ${seed}: rule ${violation?.rule}: ${violation?.what}`);
@@ -70,7 +70,9 @@ function replay(seed: number, mutation: string | null): number {
     const shown = options.history ? lines : lines.slice(-HISTORY_LINES_MAX);
     print(`history of seed ${seed}${shown.length < lines.length ? `, its last ${shown.length} lines` : ''}:`);
     for (const line of shown) print(line);
-    print(`digest ${result.digest}; ${result.violation === null ? 'every rule held' : 'a rule is broken'}`);
+    print(
+      `digest ${result.digest}; ${result.violation !== null ? 'a rule is broken' : result.limit !== null ? 'ended at the limit' : 'every rule held'}`,
+    );
   }
   return result.violation === null ? 0 : 1;
 }

@@ -74,13 +74,6 @@ export class Network {
     this.#orphans.set(name, waiting);
   }
 
-  /** Whether everybody reaches the engine. */
-  isWhole(to: Engine): boolean {
-    for (const [name, state] of this.#states)
-      if (state !== 'ok' && name.endsWith(`>${to.address}`)) return false;
-    return true;
-  }
-
   heal(): void {
     this.#states.clear();
     for (const name of [...this.#orphans.keys()]) this.#release(name);

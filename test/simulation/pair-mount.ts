@@ -6,12 +6,22 @@ import { type Flow, settled, wait } from './flow.ts';
 import type { Member } from './member.ts';
 import { bitsOf, HOLD_MAX_MS, type Pair } from './pair.ts';
 import type { Session } from './session.ts';
+import { batchOfStalePartner, blameMissingTail } from './stale-partner.ts';
 
 /** Fences every earlier owner of a shard and finds out where its write history stands: what the product's `mountPair` does. */
 export function* mountPair(pair: Pair): Flow<void> {
   const required = pair.required();
-  const fenced = yield* wait(settled(required.map((member) => fence(pair, member))));
-  for (const { error } of fenced) if (error !== null) throw error;
+  const [only, other] = required;
+  const isAlone = only !== undefined && other === undefined;
+  const ended = yield* wait(
+    settled<number | null>([
+      ...required.map((member) => fence(pair, member)),
+      ...(isAlone ? [batchOfStalePartner(pair, only)] : []),
+    ]),
+  );
+  for (const { error } of ended) if (error !== null) throw error;
+  const stalePartner = ended.at(required.length)?.value ?? null;
+  if (isAlone) yield* judgeAlone(pair, only, stalePartner);
   const live = required.filter(({ fault }) => fault === null);
   const [first, second] = live;
   if (first !== undefined && second !== undefined) yield* levelOrBlame(pair, first, second);
@@ -22,13 +32,18 @@ export function* mountPair(pair: Pair): Flow<void> {
     if (session === null || fault !== null || session.head.seq >= pair.seq) continue;
     member.fail(new EngineError('tail-lost', `${record.address} is at batch ${session.head.seq}`));
   }
+  pair.world.checker.tookUp(
+    pair,
+    live.filter(({ fault }) => fault === null),
+    stalePartner,
+  );
   pair.mounted();
   const giveUpAt = pair.world.scheduler.now + HOLD_MAX_MS;
   while (pair.mode.kind === 'holding' && pair.world.scheduler.now < giveUpAt && pair.closed === null)
     yield* pair.nextChange(giveUpAt - pair.world.scheduler.now);
 }
 
-function* fence(pair: Pair, member: Member): Flow<void> {
+function* fence(pair: Pair, member: Member): Flow<null> {
   const { world, owner } = pair;
   try {
     yield* raiseEpoch(world, owner.process, member.engine, member.record.identity, owner.vdisk, owner.epoch);
@@ -36,6 +51,16 @@ function* fence(pair: Pair, member: Member): Flow<void> {
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
     member.fail(error);
+  }
+  return null;
+}
+
+function* judgeAlone(pair: Pair, only: Member, stalePartner: number | null): Flow<void> {
+  try {
+    const { head } = yield* only.open();
+    blameMissingTail(pair, only, head.seq, stalePartner);
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
   }
 }
 

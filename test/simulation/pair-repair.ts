@@ -8,6 +8,7 @@ import { type Flow, settled, start, wait } from './flow.ts';
 import type { Member } from './member.ts';
 import { bitsOf, type Pair } from './pair.ts';
 import { ask, assertEpoch, assertServes, type Session } from './session.ts';
+import { batchOfStalePartner, blameMissingTail } from './stale-partner.ts';
 
 const RETRY_MS = 500;
 const STEPS_IN_FLIGHT = 2;
@@ -312,7 +313,13 @@ export class PairRepair {
     const attempt = attemptOf(target.record);
     const session = yield* this.#blame(target, attempt, () => target.openUnjudged());
     const { seq } = session.head;
-    if (!this.#pair.knowsHistory) this.#pair.adoptSeq(seq);
+    if (!this.#pair.knowsHistory) {
+      const stalePartner = yield* batchOfStalePartner(this.#pair, target);
+      this.#assertSame(target, attempt);
+      if (blameMissingTail(this.#pair, target, seq, stalePartner)) return;
+      this.#pair.adoptSeq(seq);
+      this.#pair.world.checker.tookUp(this.#pair, [target], stalePartner);
+    }
     if (this.#pair.fitOf(seq) !== 'fits')
       return target.fail(new EngineError('tail-lost', `${target.record.address} is at batch ${seq}`));
     target.vouchedFor = attempt;

@@ -19,6 +19,8 @@ export interface RangeResult {
   readonly virtualMs: number;
   /** Seeds that ended with a pair that an operator has to decide about. */
   readonly unavailable: number;
+  /** Seeds that ended at a loss that no rule can notice. */
+  readonly limited: number;
   readonly violations: readonly RunResult[];
 }
 
@@ -32,7 +34,7 @@ export function runRange({ from, count, mutation, untilViolation }: SeedRange): 
   try {
     const cores = mutation === null ? productCores : mutated(mutation);
     const violations: RunResult[] = [];
-    const sum = { seeds: 0, events: 0, writes: 0, reads: 0, virtualMs: 0, unavailable: 0 };
+    const sum = { seeds: 0, events: 0, writes: 0, reads: 0, virtualMs: 0, unavailable: 0, limited: 0 };
     for (let seed = from; seed < from + count; seed++) {
       const result = simulate(seed, cores);
       sum.seeds++;
@@ -41,6 +43,7 @@ export function runRange({ from, count, mutation, untilViolation }: SeedRange): 
       sum.reads += result.reads;
       sum.virtualMs += result.healedAtMs;
       if (result.unavailable.length > 0) sum.unavailable++;
+      if (result.limit !== null) sum.limited++;
       if (result.violation === null) continue;
       violations.push(result);
       if (untilViolation || violations.length >= VIOLATIONS_MAX) break;

@@ -49,15 +49,6 @@ export class Server {
     return this.#mounts.get(vdisk)?.owner ?? null;
   }
 
-  /** Whether an owner here could not use the engine and has said so: for the faults. */
-  blames(address: string): boolean {
-    return [...this.#mounts.values()].some(({ owner }) =>
-      owner?.pairs.some(({ members }) =>
-        members.some(({ record, fault }) => fault !== null && record.address === address),
-      ),
-    );
-  }
-
   /** Mounts the vdisk, or joins the mount there is. The caller must release it once. */
   *use(vdisk: number): Flow<{ owner: Owner; release: () => void }> {
     let mount = this.#mounts.get(vdisk);

@@ -5,7 +5,7 @@ import { Faults } from './faults.ts';
 import { start } from './flow.ts';
 import { vdisksIn } from './healing.ts';
 import { INCIDENTS } from './keys.ts';
-import { Violation, World } from './world.ts';
+import { LimitReached, Violation, World } from './world.ts';
 
 const FAULTS_END_MS = 8_000;
 /** By then everything has healed. */
@@ -21,6 +21,8 @@ export interface RunResult {
   readonly seed: number;
   /** What went wrong; null when every rule held. Rule 0 is an error that nobody meant. */
   readonly violation: { readonly rule: number; readonly what: string } | null;
+  /** What was lost unnoticed, where no rule could notice it: the run ended there. Null in nearly all runs. */
+  readonly limit: string | null;
   /** The same for every run of the seed. */
   readonly digest: string;
   readonly events: number;
@@ -40,19 +42,25 @@ export function simulate(
 ): RunResult {
   const run = new Run(seed, cores, trace);
   let violation: RunResult['violation'] = null;
+  let limit: string | null = null;
   try {
     run.all();
   } catch (error) {
-    violation =
-      error instanceof Violation
-        ? { rule: error.rule, what: error.message }
-        : { rule: 0, what: error instanceof Error ? (error.stack ?? error.message) : String(error) };
-    run.world.trace?.(`VIOLATION of rule ${violation.rule}: ${violation.what}`);
+    if (error instanceof LimitReached) {
+      limit = error.message;
+      run.world.trace?.(`LIMIT: ${limit}`);
+    } else {
+      violation =
+        error instanceof Violation
+          ? { rule: error.rule, what: error.message }
+          : { rule: 0, what: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+      run.world.trace?.(`VIOLATION of rule ${violation.rule}: ${violation.what}`);
+    }
   }
   const { checker, digest } = run.world;
   const { acknowledgedWrites: writes, answeredReads: reads } = checker;
   const { events, healedAtMs, unavailable } = run;
-  return { seed, violation, digest, events, writes, reads, healedAtMs, unavailable };
+  return { seed, violation, limit, digest, events, writes, reads, healedAtMs, unavailable };
 }
 
 class Run {

@@ -26,6 +26,9 @@ export class Violation extends Error {
   }
 }
 
+/** A loss that no rule of the product can notice (docs/failures.md, Without its last writes): what follows is not judged. */
+export class LimitReached extends Error {}
+
 /** Wall clocks start here; virtual time starts at 0. */
 const EPOCH_MS = 1_000_000;
 
@@ -56,8 +59,8 @@ export class World {
   /** Whether the clocks of processes differ. */
   readonly isSkewed: boolean;
   readonly #skews = new Map<Process, number>();
-  /** The first rule that was broken. */
-  broken: Violation | null = null;
+  /** The first rule that was broken, or the limit that was reached: the run is over. */
+  broken: Violation | LimitReached | null = null;
   #values = 0;
   #reports = 0;
   #nextVdisk: number;
@@ -139,6 +142,12 @@ export class World {
   /** Ends the run, also where the flow that did it catches what it throws. */
   violated(rule: number, what: string): void {
     this.broken ??= new Violation(rule, what);
+    throw this.broken;
+  }
+
+  /** Ends the run without a verdict. */
+  limited(what: string): void {
+    this.broken ??= new LimitReached(what);
     throw this.broken;
   }
 

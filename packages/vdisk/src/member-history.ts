@@ -55,6 +55,14 @@ export function decideLevelling(a: FoundHistory, b: FoundHistory): Levelling {
   return { kind: 'tail-lost', behind: from === 0 ? 1 : 0, lead };
 }
 
+/**
+ * Whether the one member that a new owner has to go by lost its last writes, as its partner tells, although that one is
+ * stale: it may have one batch more, which no owner finished, but no two. `stalePartner` is null when it does not answer.
+ */
+export function decideTailMissing(found: number, stalePartner: number | null): boolean {
+  return stalePartner !== null && stalePartner - found > 1;
+}
+
 function wasLeftAlone({ head, isMarked }: FoundHistory): boolean {
   return head.fork !== null || isMarked;
 }

@@ -10,6 +10,7 @@ import type { Pair } from './pair.ts';
 import type { PairMember } from './pair-member.ts';
 import { isRequired } from './pair-mode.ts';
 import { Frame } from './resp.ts';
+import { batchOfStalePartner, blameMissingTail } from './stale-partner.ts';
 import { addAdvance, addReadRing, parseRing } from './write-history.ts';
 
 /**
@@ -20,7 +21,12 @@ import { addAdvance, addReadRing, parseRing } from './write-history.ts';
  */
 export async function mountPair(pair: Pair): Promise<void> {
   const required = pair.members.filter(({ view }) => isRequired(view));
-  await Promise.all(required.map((member) => fence(pair, member)));
+  const [only, other] = required;
+  const [stalePartner] = await Promise.all([
+    only !== undefined && other === undefined ? batchOfStalePartner(pair, only) : null,
+    ...required.map((member) => fence(pair, member)),
+  ]);
+  if (only !== undefined && other === undefined) await judgeAlone(pair, only, stalePartner);
   const live = required.filter(({ fault }) => fault === null);
   const [first, second] = live;
   if (first !== undefined && second !== undefined) await levelOrBlame(pair, first, second);
@@ -55,6 +61,17 @@ async function fence(pair: Pair, member: PairMember): Promise<void> {
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
     member.fail(error);
+  }
+}
+
+/** A member whose partner is stale has nothing to be levelled with; what the stale one holds still tells of a lost tail. */
+async function judgeAlone(pair: Pair, only: PairMember, stalePartner: number | null): Promise<void> {
+  try {
+    // A link that broke meanwhile is opened anew.
+    const { head } = await only.open();
+    blameMissingTail(pair, only, head.seq, stalePartner);
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
   }
 }
 

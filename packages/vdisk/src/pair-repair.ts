@@ -15,6 +15,7 @@ import type { PairMember } from './pair-member.ts';
 import { decideRepairDue } from './repair-due.ts';
 import { decidePreparation } from './repair-preparation.ts';
 import { Frame } from './resp.ts';
+import { batchOfStalePartner, blameMissingTail } from './stale-partner.ts';
 import { addReadRing, addSetHead, parseRing } from './write-history.ts';
 
 /** Ring entries fetched with one command. */
@@ -364,7 +365,12 @@ export class PairRepair {
     const attempt = attemptOf(target.record);
     const session = await this.#blame(target, attempt, () => target.openUnjudged());
     const { seq } = session.head;
-    if (!this.#pair.knowsHistory) this.#pair.adoptSeq(seq);
+    if (!this.#pair.knowsHistory) {
+      const stalePartner = await batchOfStalePartner(this.#pair, target);
+      this.#assertSame(target, attempt);
+      if (blameMissingTail(this.#pair, target, seq, stalePartner)) return;
+      this.#pair.adoptSeq(seq);
+    }
     if (this.#pair.fitOf(seq) !== 'fits') {
       const message = `engine ${target.record.address} is at batch ${seq}, expected ${this.#pair.seq}, and there is no second copy`;
       target.fail(new EngineError('tail-lost', message));

@@ -87,3 +87,39 @@ test('when an interrupted repair leaves it open who served last, nobody vouches'
   assert.equal(h.repairs.length, 0);
   h.pair.close(new Error('done'));
 });
+
+/** A pair that lost its owner; then the slave came back without its last writes, and etcd records the primary as stale. */
+async function tailLostUnnoticed(): Promise<{ b: TestEngine; h: PairHarness }> {
+  const [a, b] = await Promise.all([TestEngine.start(), TestEngine.start()]);
+  engines.push(a, b);
+  const before = await new PairHarness(a, b).mount();
+  for (let block = 0; block < 5; block++) await before.write(block, 0x11);
+  const cutBack = b.mark();
+  for (let block = 0; block < 5; block++) await before.write(block, 0x22);
+  before.pair.close(new Error('the owner died'));
+  await b.kill();
+  cutBack();
+  await b.start();
+  const h = new PairHarness(a, b, { epoch: '8', holdMaxMs: 500 });
+  h.record(a.address, 'offline');
+  return { b, h };
+}
+
+test('a new owner does not serve from an engine that its stale partner is ahead of', async () => {
+  const { b, h } = await tailLostUnnoticed();
+  await h.mount();
+  assert.deepEqual(h.failures, [{ address: b.address, fault: 'tail-lost' }]);
+  await assert.rejects(h.read(3), /no member/);
+  h.pair.close(new Error('done'));
+});
+
+test('an engine that its stale partner is ahead of does not vouch for itself', async () => {
+  const { b, h } = await tailLostUnnoticed();
+  h.record(b.address, 'offline');
+  await h.mount();
+  h.repairTemporary(b.address);
+  await until(() => h.failures.length > 0, 'it is refused');
+  assert.deepEqual(h.failures, [{ address: b.address, fault: 'tail-lost' }]);
+  assert.equal(h.repairs.length, 0);
+  h.pair.close(new Error('done'));
+});

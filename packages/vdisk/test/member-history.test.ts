@@ -4,6 +4,7 @@ import {
   decideHistoryFit,
   decideLeftBehind,
   decideLevelling,
+  decideTailMissing,
   type FoundHistory,
 } from '../src/member-history.ts';
 
@@ -67,4 +68,11 @@ test('a member fits where nothing acknowledged is missing and nothing is there t
     ['lost-writes', 'fits', 'fits', 'foreign-writes'],
   );
   assert.equal(decideHistoryFit({ ...known, isKnown: false }, 99), 'fits');
+});
+
+test('a stale partner that is more than an unfinished batch ahead tells of a lost tail', () => {
+  assert.equal(decideTailMissing(7, 9), true);
+  assert.equal(decideTailMissing(7, 8), false);
+  assert.equal(decideTailMissing(7, 3), false);
+  assert.equal(decideTailMissing(7, null), false);
 });

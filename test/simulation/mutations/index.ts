@@ -12,6 +12,7 @@ export const mutations: readonly Mutation[] = [...healingMutations, ...dataPlane
 export const blindSpots: ReadonlySet<string> = new Set([
   'lost-epoch-accepted',
   'copies-not-in-the-ring',
+  'fork-not-kept',
   'unrecorded-repair-trusted',
   'ownership-kept',
   'members-not-levelled',
