@@ -31,7 +31,6 @@ const seedsThatDo: ReadonlyMap<string, number> = new Map([
   ['served-unconfirmed', 11],
   ['owner-key-stolen', 2],
   ['half-seen-end-believed', 13],
-  ['last-batch-from-behind', 88],
   ['stale-member-used', 1],
   ['faults-kept', 1],
   ['sequence-not-checked', 23],
