@@ -88,16 +88,6 @@ export const dataPlaneMutations: readonly Mutation[] = [
     }),
   },
   {
-    name: 'failed-member-read',
-    fault: 'a member that failed goes on to be used',
-    mutate: ({ decidePairMode }) => ({
-      decidePairMode: (primary, slave) => {
-        const well = (view: MemberView): MemberView => ({ ...view, failed: false });
-        return decidePairMode(well(primary), slave === null ? null : well(slave));
-      },
-    }),
-  },
-  {
     name: 'stale-member-used',
     fault: 'a member that is back counts as current before it is repaired',
     mutate: ({ decidePairMode }) => ({
