@@ -193,7 +193,9 @@ export class Owner {
   }
 
   *proposeOffline({ identity, address }: MemberRecord, error: EngineError): Flow<void> {
-    yield* this.server.proposeOffline(identity.cluster, address, error.code);
+    const { cluster } = identity;
+    const seenRevision = String(this.#watch?.cache.get(storageKey(cluster))?.revision ?? 0);
+    yield* this.server.proposeOffline(cluster, address, error.code, seenRevision);
   }
 
   fenced(error: FencedError): void {

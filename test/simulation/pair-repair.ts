@@ -309,8 +309,9 @@ export class PairRepair {
 
   /** The member that served last comes back: it must be exactly where this owner left it. */
   *#resume(target: Member, due: RepairDue): Flow<void> {
-    yield* this.#raiseEpoch(target);
     const attempt = attemptOf(target.record);
+    yield* this.#raiseEpoch(target);
+    this.#assertSame(target, attempt);
     const session = yield* this.#blame(target, attempt, () => target.openUnjudged());
     const { seq } = session.head;
     if (!this.#pair.knowsHistory) {
@@ -320,6 +321,7 @@ export class PairRepair {
       this.#pair.adoptSeq(seq);
       this.#pair.world.checker.tookUp(this.#pair, [target], stalePartner);
     }
+    this.#assertSame(target, attempt);
     if (this.#pair.fitOf(seq) !== 'fits')
       return target.fail(new EngineError('tail-lost', `${target.record.address} is at batch ${seq}`));
     target.vouchedFor = attempt;

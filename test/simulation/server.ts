@@ -82,7 +82,7 @@ export class Server {
     this.world.report(this.process, cluster, address, reason);
   }
 
-  *proposeOffline(cluster: string, address: string, reason: string): Flow<void> {
+  *proposeOffline(cluster: string, address: string, reason: string, seenRevision: string): Flow<void> {
     const operation = `${this.process.name}-${this.process.life}-${this.#proposals++}`;
     const { world, process } = this;
     const detectedAt = world.wallOf(process);
@@ -90,7 +90,7 @@ export class Server {
     try {
       yield* applyEngineStatus(world, process, cluster, {
         ...{ kind: 'failure-reported', address, reporter, reason, operation, detectedAt },
-        seenAt: world.scheduler.now,
+        ...{ seenRevision, seenAt: world.scheduler.now },
       });
     } catch (error) {
       if (!(error instanceof StoreAway)) throw error;

@@ -98,6 +98,11 @@ export class EtcdView {
     return this.#entries().get(ownerKey(this.#vdisk))?.createRevision ?? null;
   }
 
+  /** Revision of the cluster's configuration as it is followed now, null when there is none. */
+  storageRevision(cluster: string): string | null {
+    return this.#entries().get(clusterStorageKey(cluster))?.revision ?? null;
+  }
+
   /** The server that wants to take the vdisk over, null when there is none. */
   takeoverBy(): string | null {
     const entry = this.#entries().get(takeoverKey(this.#vdisk));

@@ -347,10 +347,15 @@ export class MountedVdisk {
     const { store, owner, log } = this.#options;
     const at = Date.now();
     const operation = `${owner.instance}-${identity.cluster}-${identity.shard}-${at.toString(36)}`;
+    // A fault is forgotten when etcd moves the engine, so what there is now was met under this configuration.
+    const seenRevision = this.#view?.storageRevision(identity.cluster) ?? null;
     try {
       const { outcome, reason: why } = await reportEngineFailure(
         store,
-        { kind: 'failure-reported', address, reporter: owner.server, reason, operation, detectedAt: at },
+        {
+          ...{ kind: 'failure-reported', address, reporter: owner.server, reason, operation, detectedAt: at },
+          ...(seenRevision === null ? {} : { seenRevision }),
+        },
         { cluster: identity.cluster },
       );
       log.info({ engine: address, outcome, reason: why }, 'proposed to record an engine as offline');

@@ -361,8 +361,9 @@ export class PairRepair {
   /** The member that served last comes back: nothing to copy from, so it must be exactly where this owner left it. */
   async #resume(target: PairMember, due: RepairDue): Promise<void> {
     const startedAt = performance.now();
-    await this.#raiseEpoch(target);
     const attempt = attemptOf(target.record);
+    await this.#raiseEpoch(target);
+    this.#assertSame(target, attempt);
     const session = await this.#blame(target, attempt, () => target.openUnjudged());
     const { seq } = session.head;
     if (!this.#pair.knowsHistory) {
@@ -371,6 +372,7 @@ export class PairRepair {
       if (blameMissingTail(this.#pair, target, seq, stalePartner)) return;
       this.#pair.adoptSeq(seq);
     }
+    this.#assertSame(target, attempt);
     if (this.#pair.fitOf(seq) !== 'fits') {
       const message = `engine ${target.record.address} is at batch ${seq}, expected ${this.#pair.seq}, and there is no second copy`;
       target.fail(new EngineError('tail-lost', message));

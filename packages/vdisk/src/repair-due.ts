@@ -18,9 +18,22 @@ export function decideRepairDue<M extends RepairableMember>(members: readonly M[
     ({ record, view }) =>
       isUnderRepair(record) && !view.repaired && !view.failed && record.repair?.paused === undefined,
   );
-  const source = members.find(({ view }) => isRequired(view) && !view.failed) ?? null;
-  const target = source === null ? repairable.find((member) => servedLast(member, members)) : repairable[0];
+  const required = members.filter(({ view }) => isRequired(view));
+  const source = required.find(({ view }) => !view.failed) ?? null;
+  const target = source === null ? lastOf(repairable, members, required) : repairable[0];
   return target === undefined || target.record.repair === null ? null : { target, source };
+}
+
+/**
+ * A member that was repaired, or is online, may have served alone since the other one's outage was recorded. While its own
+ * failure is not on record, nobody can tell: the order of the records would still call the other one the last.
+ */
+function lastOf<M extends RepairableMember>(
+  repairable: readonly M[],
+  members: readonly M[],
+  required: readonly M[],
+): M | undefined {
+  return required.length > 0 ? undefined : repairable.find((member) => servedLast(member, members));
 }
 
 /**

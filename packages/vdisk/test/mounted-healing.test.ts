@@ -60,6 +60,22 @@ describe('an engine that dies under a mounted vdisk', () => {
     assert.deepEqual(await blocksOn(engine, 'v1'), await blocksOn(partner ?? assert.fail(), 'v1'));
   });
 
+  it('and fails once more is recorded by an owner whose clock is an hour behind', async (t) => {
+    const { plane, mounted, engine } = await startMounted();
+    await using _plane = plane;
+    await killEngine(engine);
+    await writeBlocks(mounted, 0x22, 4);
+    await restartWithData(engine);
+    await plane.complete(await plane.judge(engine.address, 'temporary'), ['v1']);
+    await plane.waitForStatus(engine.address, 'online');
+    const { now } = Date;
+    t.mock.method(Date, 'now', () => now() - 3_600_000);
+    await killEngine(engine);
+    await writeBlocks(mounted, 0x33, 4);
+    assert.equal(await plane.statusOf(engine.address), 'offline');
+    await assertContent(mounted, [...filled(0x33, 4), ...filled(0x11, BLOCKS - 4)]);
+  });
+
   it('and lost its tail is not served from, and gets the tail back', async () => {
     const { plane, mounted, engine, partner } = await startMounted();
     await using _plane = plane;
