@@ -14,11 +14,12 @@ const floors: Record<string, readonly string[]> = {
   'service-kit': [],
   bus: ['contracts', 'service-kit'],
   'config-store': ['contracts', 'service-kit'],
+  tlog: ['bus', 'config-store', 'contracts', 'service-kit'],
   vdisk: ['bus', 'config-store', 'contracts', 'service-kit'],
   'local-stack': ['bus', 'config-store', 'contracts', 'service-kit'],
-  testkit: ['local-stack', 'vdisk', 'bus', 'config-store', 'contracts', 'service-kit'],
-  cli: ['vdisk', 'local-stack', 'bus', 'config-store', 'contracts', 'service-kit'],
-  service: ['vdisk', 'bus', 'config-store', 'contracts', 'service-kit'],
+  testkit: ['local-stack', 'tlog', 'vdisk', 'bus', 'config-store', 'contracts', 'service-kit'],
+  cli: ['tlog', 'vdisk', 'local-stack', 'bus', 'config-store', 'contracts', 'service-kit'],
+  service: ['tlog', 'vdisk', 'bus', 'config-store', 'contracts', 'service-kit'],
 };
 
 /** Which rooms may import a library. */
@@ -28,7 +29,7 @@ const libraries: Record<string, readonly string[]> = {
   cockatiel: ['config-store'],
   ioredis: ['vdisk'],
   '@node-rs': ['vdisk'],
-  avsc: ['contracts'],
+  avsc: ['contracts', 'tlog'],
   pino: ['service-kit'],
   'prom-client': ['service-kit'],
 };

@@ -4,6 +4,8 @@ import { expandSchema, isUnion, type SchemaField, type SchemaFile, type SchemaJs
 
 const HEADER = '// Generated from packages/contracts/schemas by scripts/generate.ts. Do not edit.\n';
 
+const FOLDERS: readonly string[] = ['events', 'commands', 'shared', 'tlog'];
+
 /** File name in src/generated -> content. */
 export function generatedSource(files: readonly SchemaFile[]): Record<string, string> {
   for (const file of files) refuseUnexpectedNames(file);
@@ -24,8 +26,8 @@ function refuseUnexpectedNames(file: SchemaFile): void {
   if (file.schema.name !== expected) {
     throw new Error(`${file.path}: expected the name ${expected}, found ${file.schema.name}`);
   }
-  if (folder !== 'events' && folder !== 'commands' && folder !== 'shared') {
-    throw new Error(`${file.path}: expected the folder events, commands or shared`);
+  if (!FOLDERS.includes(folder ?? '')) {
+    throw new Error(`${file.path}: expected a folder of ${FOLDERS.join(', ')}`);
   }
   for (const documented of [file.schema, ...(file.schema.fields ?? [])]) {
     if (!documented.doc) throw new Error(`${file.path}: ${documented.name} has no doc`);

@@ -2900,6 +2900,79 @@ export type VdiskType = 'db' | 'cache' | 'tmp' | 'boot' | 'volume' | 'unknown';
 /** What an outage is: temporary (the data is still there), permanent (the data is lost), false_alarm (there was none). Plain JSON also accepts false-alarm. */
 export type Verdict = 'temporary' | 'permanent' | 'false_alarm';
 
+/** How far the log is with one shard. */
+export interface TlogPosition {
+  /** Shard. */
+  shard: number;
+  /** Number of the last batch of the pair whose changes are in the log. */
+  batch: number;
+}
+export type TlogPositionInit = TlogPosition;
+
+/** One change of one block. */
+export interface TlogRecord {
+  /** Place in the log of the vdisk: 1, 2, 3 … without a gap, but for what compaction left out. */
+  sequence: number;
+  /** Index of the block. */
+  block: number;
+  /** Bytes of the block in data; 0: the block was deleted, and reads as zeros. */
+  length: number;
+  /** CRC-32 of these bytes, as in zlib; 0 for a deleted block. */
+  checksum: number;
+}
+export type TlogRecordInit = TlogRecord;
+
+/** begin: an owner takes the log up. writes: changes. baseBegin, base, baseComplete: a copy of every block that is stored. snapshot: a named position, after everything before it. */
+export type TlogSegmentKind = 'begin' | 'writes' | 'baseBegin' | 'base' | 'baseComplete' | 'snapshot';
+
+/** A piece of the transaction log of one vdisk: changes of blocks in the order in which the engines took them. */
+export interface TlogSegment {
+  /** Vdisk. */
+  vdisk: string;
+  /** Number of this segment of the vdisk: 1, 2, 3 … without a gap. */
+  number: number;
+  /** Epoch of the owner that wrote it; never falls from one segment to the next. */
+  epoch: number;
+  /** Generation of the volume; 0 where there is none. */
+  generation: number;
+  /** What it is for. */
+  kind: TlogSegmentKind;
+  /** Of a snapshot: its name. */
+  name: string;
+  /** Sequence of its first record, or the next one when it has none. */
+  first: number;
+  /** When its first record was taken, milliseconds since 1970 UTC. */
+  firstAt: number;
+  /** When its last record was taken. */
+  lastAt: number;
+  /** Sequence at which the newest complete base begins: what no record from there on names is zeros. 0: there is none. */
+  base: number;
+  /** Bytes of a block. */
+  blockSize: number;
+  /** For each shard the batch up to which everything is in the log, this segment included. */
+  positions: TlogPosition[];
+  /** The changes, with rising sequences. */
+  records: TlogRecord[];
+  /** The bytes of all blocks that were set, one after the other. */
+  data: Buffer;
+}
+export interface TlogSegmentInit {
+  vdisk: string;
+  number: number;
+  epoch: number;
+  generation?: number | undefined;
+  kind: TlogSegmentKind;
+  name?: string | undefined;
+  first: number;
+  firstAt: number;
+  lastAt: number;
+  base?: number | undefined;
+  blockSize: number;
+  positions: readonly TlogPositionInit[];
+  records: readonly TlogRecordInit[];
+  data: Buffer;
+}
+
 /** What `decode` gives for each record: every field with a default is there. */
 export interface RecordTypes {
   readonly AlertListReply: AlertListReply;
@@ -3077,6 +3150,9 @@ export interface RecordTypes {
   readonly VdiskRepair: VdiskRepair;
   readonly VdiskScrub: VdiskScrub;
   readonly VdiskSummary: VdiskSummary;
+  readonly TlogPosition: TlogPosition;
+  readonly TlogRecord: TlogRecord;
+  readonly TlogSegment: TlogSegment;
 }
 
 /** What `encode` takes for each record: fields with a default may be left out. */
@@ -3256,6 +3332,9 @@ export interface RecordInits {
   readonly VdiskRepair: VdiskRepairInit;
   readonly VdiskScrub: VdiskScrubInit;
   readonly VdiskSummary: VdiskSummaryInit;
+  readonly TlogPosition: TlogPositionInit;
+  readonly TlogRecord: TlogRecordInit;
+  readonly TlogSegment: TlogSegmentInit;
 }
 
 /** The record that carries each event. */

@@ -1,0 +1,49 @@
+import type { TlogSegment } from '@salvor/contracts';
+
+/** A segment without the bytes of its blocks: what an index holds of it. */
+export interface SegmentIndex {
+  readonly number: number;
+  readonly epoch: number;
+  readonly kind: TlogSegment['kind'];
+  /** Of a snapshot. */
+  readonly name: string;
+  /** Sequence of the first record, or the next one when it has none; the last one is `first` - 1 then. */
+  readonly first: number;
+  readonly last: number;
+  /** Milliseconds since 1970 UTC. */
+  readonly firstAt: number;
+  readonly lastAt: number;
+  /** Sequence at which the newest complete base begins: what no record from there on names is zeros. 0: there is none. */
+  readonly base: number;
+  readonly blockSize: number;
+  readonly records: readonly RecordIndex[];
+}
+
+export interface RecordIndex {
+  readonly sequence: number;
+  readonly block: number;
+  /** Bytes of the block in the data; 0: deleted. */
+  readonly length: number;
+  /** Offset of these bytes in the data of the segment. */
+  readonly at: number;
+  readonly checksum: number;
+}
+
+/**
+ * The log of one vdisk as a reader sees it, wherever its segments are: Tier-2, the tail in JetStream, or one behind the other
+ * without a seam.
+ */
+export interface LogSource {
+  /** The segments, newest first, from the one that holds `upTo` (a sequence; default: the newest) down to the oldest there is. */
+  newestFirst(upTo?: number): AsyncIterable<SegmentIndex>;
+  /** The segments, oldest first, from the one that holds `from`. */
+  oldestFirst(from?: number): AsyncIterable<SegmentIndex>;
+  /**
+   * The bytes of records of one segment, in the order of `records`; reads about as many bytes as are asked for. Their
+   * checksums hold.
+   *
+   * @throws LogError `bad-segment`, `bad-chunk`, `store`
+   */
+  read(segment: SegmentIndex, records: readonly RecordIndex[]): Promise<Buffer[]>;
+  close(): Promise<void>;
+}
