@@ -42,6 +42,8 @@ export function httpExchange(
   const options = {
     method,
     signal,
+    // A kept connection may have been closed by a server that was restarted: no order is given on one.
+    agent: false,
     headers: { host: 'localhost', ...headers, ...(payload === undefined ? {} : jsonHeaders(payload)) },
   };
   return new Promise((resolve, reject) => {

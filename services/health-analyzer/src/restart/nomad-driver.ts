@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type HttpAnswer, type HttpRequest, httpExchange } from './http-exchange.ts';
+import { HttpApi } from './http-api.ts';
 import { filledIn, type RestartDriver, RestartError, type RestartTarget } from './restart-driver.ts';
 
 export interface NomadDriverOptions {
@@ -45,15 +45,27 @@ const allocationSchema = z.looseObject({
 export class NomadDriver implements RestartDriver {
   readonly name = 'nomad';
   readonly #options: NomadDriverOptions;
+  readonly #api: HttpApi;
 
   constructor(options: NomadDriverOptions) {
+    const { baseUrl, token } = options;
     this.#options = options;
+    this.#api = new HttpApi({
+      name: 'Nomad',
+      place: { baseUrl },
+      headers: token === '' ? {} : { 'x-nomad-token': token },
+      // Nomad's errors are plain text.
+      saidIn: (text) => text.trim().slice(0, 200),
+    });
   }
 
   async restart(target: RestartTarget, signal: AbortSignal): Promise<string> {
     const job = filledIn(this.#options.job, target);
     const list = `/v1/job/${encodeURIComponent(job)}/allocations${this.#query()}`;
-    const listed = parsed(listedSchema, await this.#ask({ method: 'GET', path: list }, signal), list);
+    const listed = await this.#api.read(listedSchema, list, signal);
+    // Nomad says the same of a job that it does not know.
+    if (listed.length === 0)
+      throw refusal(`Nomad has no allocation of job ${job} in namespace ${this.#options.namespace}`);
     const live = listed.filter(
       ({ ClientStatus, DesiredStatus }) => ClientStatus === 'running' && DesiredStatus === 'run',
     );
@@ -61,7 +73,7 @@ export class NomadDriver implements RestartDriver {
     const restart = `/v1/client/allocation/${encodeURIComponent(ID)}/restart${this.#query()}`;
     const task = filledIn(this.#options.task, target);
     const body = task === '' ? {} : { TaskName: task };
-    await this.#ask({ method: 'POST', path: restart, body }, signal);
+    await this.#api.ask({ method: 'POST', path: restart, body }, 200, signal);
     return `Nomad restarted ${task === '' ? 'the tasks' : `task ${task}`} of allocation ${Name} (${ID.slice(0, 8)})`;
   }
 
@@ -82,7 +94,7 @@ export class NomadDriver implements RestartDriver {
     const fitting: { ID: string; Name: string }[] = [];
     for (const allocation of live) {
       const path = `/v1/allocation/${encodeURIComponent(allocation.ID)}${this.#query()}`;
-      const read = parsed(allocationSchema, await this.#ask({ method: 'GET', path }, signal), path);
+      const read = await this.#api.read(allocationSchema, path, signal);
       if (hasPort(read, target)) fitting.push(allocation);
     }
     const [fit] = fitting;
@@ -94,20 +106,6 @@ export class NomadDriver implements RestartDriver {
 
   #query(): string {
     return `?namespace=${encodeURIComponent(this.#options.namespace)}`;
-  }
-
-  async #ask(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
-    const { baseUrl, token } = this.#options;
-    const headers = token === '' ? {} : { 'x-nomad-token': token };
-    const answer = await httpExchange({ baseUrl }, { ...request, headers }, signal);
-    if (answer.status === 200) return answer;
-    const { method, path } = request;
-    // Nomad's errors are plain text.
-    const said = answer.text.trim().slice(0, 200) || 'no message';
-    throw new RestartError(
-      'restart-failed',
-      `Nomad answered ${method} ${path} with ${answer.status}, expected 200: ${said}`,
-    );
   }
 }
 
@@ -132,15 +130,4 @@ function hasPort(
 
 function refusal(message: string): RestartError {
   return new RestartError('restart-refused', message);
-}
-
-function parsed<T>(schema: z.ZodType<T>, { text }: HttpAnswer, path: string): T {
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch {
-    throw new RestartError(
-      'restart-failed',
-      `the answer to GET ${path} is not what Nomad's API says: ${text.slice(0, 120)}`,
-    );
-  }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { NomadDriver, type NomadDriverOptions } from '../../src/restart/nomad-driver.ts';
 import { restartTarget } from '../../src/restart/restart-driver.ts';
-import { RecordedApi, recorded } from './recorded-api.ts';
+import { answersIn, asRecorded, RecordedApi, type WrittenAnswer } from './recorded-api.ts';
 
 const target = restartTarget('10.0.0.1:22005');
 const never = new AbortController().signal;
@@ -10,7 +10,8 @@ const never = new AbortController().signal;
 describe('an allocation that an engine runs in', () => {
   let api: RecordedApi;
   before(async () => {
-    api = await RecordedApi.start(recorded('nomad.json'));
+    const { answers } = answersIn<{ answers: WrittenAnswer[] }>('nomad.json');
+    api = await RecordedApi.start(answers.map(asRecorded));
   });
   after(() => api[Symbol.asyncDispose]());
   const restart = (changes: Partial<NomadDriverOptions>, address = target): Promise<string> => {
@@ -52,6 +53,10 @@ describe('an allocation that an engine runs in', () => {
     await assert.rejects(restart({ job: 'stopped' }), {
       code: 'restart-refused',
       message: /no running allocation/,
+    });
+    await assert.rejects(restart({ job: 'unknown' }), {
+      code: 'restart-refused',
+      message: /no allocation of job unknown in namespace default/,
     });
   });
 

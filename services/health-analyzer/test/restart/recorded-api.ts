@@ -2,17 +2,41 @@ import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 
-/** One answer of an API: what was asked, and what came back, byte for byte in shape. */
+/** One answer of an API: what was asked, and what came back. */
 export interface RecordedAnswer {
   /** `GET /containers/redis-22005/json` */
   readonly request: string;
   readonly status: number;
-  /** JSON, or plain text. */
-  readonly body?: unknown;
+  readonly contentType?: string | undefined;
+  /** Byte for byte; empty for an answer without a body. */
+  readonly text: string;
+}
+
+/** What {@link RecordedAnswer} is, by its content: what an answer was written down as that was not recorded. */
+export interface WrittenAnswer {
+  readonly request: string;
+  readonly status: number;
+  /** Plain text, or what is sent as JSON. */
+  readonly body: unknown;
+}
+
+export function asRecorded({ request, status, body }: WrittenAnswer): RecordedAnswer {
+  return typeof body === 'string'
+    ? { request, status, contentType: 'text/plain', text: body }
+    : { request, status, contentType: 'application/json', text: JSON.stringify(body) };
+}
+
+/** What was said in one situation, as often as it was said. */
+export interface Recording {
+  readonly situation: string;
+  /** What the driver was told to look for. */
+  readonly container: string;
+  readonly answers: readonly RecordedAnswer[];
 }
 
 /** An HTTP server that replays recorded answers, and keeps what it was asked. */
 export class RecordedApi implements AsyncDisposable {
+  connections = 0;
   readonly asked: { request: string; body: string; headers: Readonly<Record<string, unknown>> }[] = [];
   readonly #server: Server;
 
@@ -28,16 +52,17 @@ export class RecordedApi implements AsyncDisposable {
         this.asked.push({ request, body, headers: incoming.headers });
         const answer = answers.find((one) => one.request === request);
         if (answer === undefined) {
-          outgoing.writeHead(404, { 'content-type': 'application/json' });
-          outgoing.end(JSON.stringify({ message: `page not found: ${request}` }));
+          outgoing.writeHead(501, { 'content-type': 'text/plain' });
+          outgoing.end(`not recorded: ${request}`);
           return;
         }
-        const isText = typeof answer.body === 'string';
-        outgoing.writeHead(answer.status, { 'content-type': isText ? 'text/plain' : 'application/json' });
-        outgoing.end(
-          answer.body === undefined ? undefined : isText ? answer.body : JSON.stringify(answer.body),
-        );
+        const { status, contentType, text } = answer;
+        outgoing.writeHead(status, contentType === undefined ? {} : { 'content-type': contentType });
+        outgoing.end(text);
       });
+    });
+    this.#server.on('connection', () => {
+      this.connections++;
     });
   }
 
@@ -64,6 +89,7 @@ export class RecordedApi implements AsyncDisposable {
   }
 }
 
-export function recorded(file: string): RecordedAnswer[] {
-  return JSON.parse(readFileSync(join(import.meta.dirname, 'answers', file), 'utf8')) as RecordedAnswer[];
+/** A file of `answers`. */
+export function answersIn<T>(file: string): T {
+  return JSON.parse(readFileSync(join(import.meta.dirname, 'answers', file), 'utf8')) as T;
 }
