@@ -11,6 +11,15 @@ export type BusErrorCode =
   /** Not acknowledged in the time the publisher gave; may be stored or not. */
   | 'publish-deadline'
   | 'publish-refused'
+  /** Something else was stored last under this subject than the publisher expected. */
+  | 'wrong-last-sequence'
+  /** The stream has no room left. */
+  | 'stream-full'
+  | 'no-stream'
+  /** JetStream refused something else that a log asked for. */
+  | 'log-refused'
+  /** The connection broke before the acknowledgement came; may be stored or not. */
+  | 'disconnected'
   | 'payload-too-large'
   | 'no-responders'
   | 'request-timeout'

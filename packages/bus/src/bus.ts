@@ -26,7 +26,9 @@ import {
 } from './event-consumption.ts';
 import { EventReader } from './event-reader.ts';
 import { EventWatch } from './event-watch.ts';
-import { busManifest, EVENT_STREAM } from './manifest.ts';
+import type { LogPublisherLimits } from './log-port.ts';
+import { LogStreams } from './log-streams.ts';
+import { busManifest, EVENT_STREAM, manifestWithLog } from './manifest.ts';
 import {
   type AppliedItem,
   type ApplyOptions,
@@ -64,6 +66,7 @@ const DEAD_LETTER_SOURCE = /^[A-Za-z0-9_:-]{1,64}(\.[A-Za-z0-9_:-]{1,64}){0,3}$/
 
 export interface ConnectBusOptions extends BusConnectOptions {
   outbox?: Partial<OutboxLimits>;
+  logPublisher?: Partial<LogPublisherLimits>;
 }
 
 /**
@@ -89,6 +92,7 @@ class NatsBus implements Bus {
   readonly #registry: SchemaRegistry;
   readonly #reader: EventReader;
   readonly #commands: CommandClient;
+  readonly logStreams: LogStreams;
   readonly #open = new Set<Stoppable>();
   #closing: Promise<void> | undefined;
 
@@ -101,6 +105,7 @@ class NatsBus implements Bus {
     this.#outbox = new Outbox(connection, this.#inbox, options.log, limits);
     this.#deadLetters = new DeadLetterOffice(this.#outbox, connection, options.log);
     const requester = new Requester(connection, this.#inbox);
+    this.logStreams = new LogStreams(connection, this.#inbox, requester, options.logPublisher);
     this.#registry = new SchemaRegistry(requester, options.log);
     this.#reader = new EventReader(this.#registry);
     this.#commands = new CommandClient(requester, this.#registry);
@@ -210,12 +215,12 @@ class NatsBus implements Bus {
     return this.#deadLetters.send({ source, data, reason, code, id, ...(headers ? { headers } : {}) });
   }
 
-  applyManifest(options: ApplyOptions = {}): Promise<AppliedItem[]> {
-    return new ManifestReconciler(this.#connection.nc, this.#log, busManifest, options).apply();
+  async applyManifest(options: ApplyOptions = {}): Promise<AppliedItem[]> {
+    return new ManifestReconciler(this.#connection.nc, this.#log, manifestWithLog(options), options).apply();
   }
 
-  checkManifest(options: ApplyOptions = {}): Promise<ManifestDifference[]> {
-    return new ManifestReconciler(this.#connection.nc, this.#log, busManifest, options).check();
+  async checkManifest(options: ApplyOptions = {}): Promise<ManifestDifference[]> {
+    return new ManifestReconciler(this.#connection.nc, this.#log, manifestWithLog(options), options).check();
   }
 
   lookUpSchema(fingerprint: string): Promise<string | undefined> {
@@ -248,6 +253,7 @@ class NatsBus implements Bus {
     const flushMs = deadlineMs * FLUSH_SHARE;
     await Promise.all([...this.#open].map((part) => part.stop(deadlineMs - flushMs)));
     await this.#outbox.close(flushMs);
+    this.logStreams.close();
     if (this.#connection.connected()) await settledWithin(nc.drain(), flushMs);
     await nc.close();
   }

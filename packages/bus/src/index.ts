@@ -5,7 +5,16 @@ export { CommandError } from './command-error.ts';
 export { type BusSettings, busOptions } from './configured.ts';
 export type { BusConnectOptions, TlsFiles } from './connection.ts';
 export { RejectEvent, RetryLater } from './handler-verdicts.ts';
-export { type BusManifest, busManifest, DEAD_LETTER_STREAM, EVENT_STREAM } from './manifest.ts';
+export {
+  type BusManifest,
+  busManifest,
+  DEAD_LETTER_STREAM,
+  DEFAULT_LOG_CONTAINER_BYTES,
+  DEFAULT_LOG_CONTAINERS,
+  EVENT_STREAM,
+  type LogContainers,
+  MAX_LOG_CONTAINERS,
+} from './manifest.ts';
 export { SCHEMA_BUCKET } from './schema-registry.ts';
 export type { CommandContext, CommandHandlers } from './service-endpoint.ts';
 export type * from './types.ts';

@@ -2,7 +2,7 @@ import { schemaList } from '@salvor/contracts';
 import { type Logger, messageOf } from '@salvor/service-kit';
 import { type JetStreamManager, type KV, type NatsConnection, NatsError, type StreamConfig } from 'nats';
 import { BusError } from './bus-error.ts';
-import type { BusManifest, ConsumerManifest } from './manifest.ts';
+import type { BusManifest, ConsumerManifest, LogContainers } from './manifest.ts';
 import { bucketSettings, consumerSettings, streamSettings } from './manifest-settings.ts';
 
 /** One way in which the server is not as the manifest wants it. */
@@ -21,7 +21,7 @@ export interface AppliedItem {
   action: 'created' | 'updated' | 'unchanged';
 }
 
-export interface ApplyOptions {
+export interface ApplyOptions extends LogContainers {
   /** Copies of each stream in a cluster of servers; default 1. */
   replicas?: number;
 }

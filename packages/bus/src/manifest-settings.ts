@@ -25,6 +25,8 @@ export function streamSettings(manifest: StreamManifest, replicas: number): Part
     duplicate_window: nanos(manifest.duplicateWindowMs),
     num_replicas: replicas,
     allow_direct: true,
+    ...(manifest.maxMessageBytes === undefined ? {} : { max_msg_size: manifest.maxMessageBytes }),
+    ...(manifest.denyDelete === undefined ? {} : { deny_delete: manifest.denyDelete }),
   };
 }
 

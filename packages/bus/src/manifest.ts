@@ -14,6 +14,13 @@ const MINUTE_MS = 60 * SECOND_MS;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 const MIB = 1024 * 1024;
 
+/** Containers of the transaction log where nothing else is said: a vdisk remembers its own, so more can be added later. */
+export const DEFAULT_LOG_CONTAINERS = 4;
+export const MAX_LOG_CONTAINERS = 256;
+export const DEFAULT_LOG_CONTAINER_BYTES: number = 1024 * MIB;
+/** A segment of 512 KiB with its headers. */
+const LOG_MESSAGE_MAX_BYTES = 576 * 1024;
+
 /** A message whose handler is silent for this long is given to another replica; handlers at work say so. */
 export const ACK_WAIT_MS: number = 5 * SECOND_MS;
 
@@ -21,8 +28,13 @@ export interface StreamManifest {
   readonly name: string;
   readonly description: string;
   readonly subjects: readonly string[];
+  /** 0: as long as there is room. */
   readonly maxAgeMs: number;
   readonly maxBytes: number;
+  /** Of one message with its headers; absent: what the server takes. */
+  readonly maxMessageBytes?: number;
+  /** Single messages cannot be deleted; what is moved elsewhere may still be purged. */
+  readonly denyDelete?: boolean;
   /** What gives way when the stream is full: `old` loses the oldest, `new` refuses the publisher. */
   readonly discard: 'old' | 'new';
   /** A repeated `Nats-Msg-Id` within this time is stored once. */
@@ -112,3 +124,38 @@ export const busManifest: BusManifest = {
     },
   ],
 };
+
+/** How far the transaction log is spread, and how much of it JetStream holds until it is archived. */
+export interface LogContainers {
+  readonly containers?: number;
+  readonly containerBytes?: number;
+}
+
+/** The manifest with the streams of the transaction log, `TLOG_0` to `TLOG_<containers - 1>`. */
+export function manifestWithLog(options: LogContainers = {}): BusManifest {
+  const { containers = DEFAULT_LOG_CONTAINERS, containerBytes = DEFAULT_LOG_CONTAINER_BYTES } = options;
+  if (!Number.isSafeInteger(containers) || containers < 1 || containers > MAX_LOG_CONTAINERS)
+    throw new RangeError(`expected 1 to ${MAX_LOG_CONTAINERS} containers, found ${containers}`);
+  if (!Number.isSafeInteger(containerBytes) || containerBytes < LOG_MESSAGE_MAX_BYTES)
+    throw new RangeError(
+      `expected at least ${LOG_MESSAGE_MAX_BYTES} bytes a container, found ${containerBytes}`,
+    );
+  const logs = Array.from({ length: containers }, (_, container) => logStreamOf(container, containerBytes));
+  return { ...busManifest, streams: [...busManifest.streams, ...logs] };
+}
+
+function logStreamOf(container: number, maxBytes: number): StreamManifest {
+  return {
+    name: `TLOG_${container}`,
+    description: `Transaction log, container ${container}: what is not archived yet`,
+    subjects: [`salvor.tlog.v1.${container}.>`],
+    maxAgeMs: 0,
+    maxBytes,
+    maxMessageBytes: LOG_MESSAGE_MAX_BYTES,
+    // What is acknowledged and not archived must never give way to what is newer.
+    discard: 'new',
+    denyDelete: true,
+    // A segment whose acknowledgement was lost is sent again at once, and after an outage of less than this.
+    duplicateWindowMs: 5 * MINUTE_MS,
+  };
+}

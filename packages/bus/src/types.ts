@@ -13,6 +13,15 @@
 import type { CommandName, CommandShapes, EventInits, EventType } from '@salvor/contracts';
 import type { BusStatus } from './connection.ts';
 import type { BusEvent } from './event-reader.ts';
+import type {
+  LogMessage,
+  LogPublication,
+  LogPublisherLimits,
+  LogStreamPort,
+  LogWindow,
+  ReadLogWindow,
+  StreamFacts,
+} from './log-port.ts';
 import type { AppliedItem, ApplyOptions, ManifestDifference } from './manifest-reconciler.ts';
 import type { ReadHeaders } from './message-headers.ts';
 import type { Stored } from './publish-ack.ts';
@@ -64,6 +73,9 @@ export interface Bus {
 
   /** Stores bytes nobody can handle, from outside the event stream (a log line, a file). `source` is one or more subject tokens. */
   deadLetter(source: string, data: Uint8Array, reason: string, options?: DeadLetterOptions): Promise<Stored>;
+
+  /** The streams of the transaction log. */
+  readonly logStreams: LogStreamPort;
 
   /** Makes streams, durable consumers and schema bucket as the manifest says. Needs administrator's rights. */
   applyManifest(options?: ApplyOptions): Promise<AppliedItem[]>;
@@ -163,10 +175,17 @@ export type {
   BusEvent,
   BusStatus,
   EndpointInfo,
+  LogMessage,
+  LogPublication,
+  LogPublisherLimits,
+  LogStreamPort,
+  LogWindow,
   ManifestDifference,
   ReadHeaders,
+  ReadLogWindow,
   ServeOptions,
   ServiceInfo,
   ServiceStats,
   Stored,
+  StreamFacts,
 };

@@ -25,6 +25,10 @@ describe('the stream manifest', () => {
         'SALVOR_EVT',
         'SALVOR_DLQ',
         'SALVOR_DLQ_ADV',
+        'TLOG_0',
+        'TLOG_1',
+        'TLOG_2',
+        'TLOG_3',
         'KV_salvor_schemas',
         'SALVOR_EVT.repair-coordinator',
         'SALVOR_EVT.health-analyzer',
@@ -38,6 +42,34 @@ describe('the stream manifest', () => {
     assert.equal((await jsm.streams.info('SALVOR_DLQ')).config.discard, DiscardPolicy.New);
     const durable = await jsm.consumers.info('SALVOR_EVT', 'health-analyzer');
     assert.equal(durable.config.filter_subject, 'salvor.evt.v1.engine.>');
+  });
+
+  it('gives the log streams that refuse what does not fit, and keep single messages', async () => {
+    const { config } = await jsm.streams.info('TLOG_3');
+    assert.deepEqual(config.subjects, ['salvor.tlog.v1.3.>']);
+    assert.equal(config.discard, DiscardPolicy.New);
+    assert.equal(config.storage, StorageType.File);
+    assert.equal(config.max_bytes, 1024 * 1024 * 1024);
+    assert.equal(config.deny_delete, true);
+    assert.ok(config.duplicate_window >= nanos(2 * 60 * 1000));
+    const before = (await jsm.streams.list().next()).length;
+    const applied = await bus.applyManifest({ containers: 6, containerBytes: 8 * 1024 * 1024 });
+    const streams = applied.filter(({ name, action }) => name.startsWith('TLOG_') && action !== 'unchanged');
+    assert.deepEqual(
+      streams.map(({ name, action }) => `${name} ${action}`),
+      [
+        'TLOG_0 updated',
+        'TLOG_1 updated',
+        'TLOG_2 updated',
+        'TLOG_3 updated',
+        'TLOG_4 created',
+        'TLOG_5 created',
+      ],
+    );
+    assert.equal((await jsm.streams.list().next()).length, before + 2);
+    await assert.rejects(bus.applyManifest({ containers: 0 }), /1 to 256 containers/);
+    await assert.rejects(bus.checkManifest({ containerBytes: 1 }), /bytes a container/);
+    await bus.applyManifest();
   });
 
   it('changes nothing when it is applied again', async () => {

@@ -56,6 +56,15 @@ export class NatsProcess {
     await exited;
   }
 
+  /** SIGSTOP: connections stay, nothing answers. */
+  pause(): void {
+    this.#child?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT');
+  }
+
   async remove(): Promise<void> {
     await this.kill();
     await rm(this.#dir, { recursive: true, force: true });
