@@ -88,7 +88,7 @@ export class Checker {
         `${value} on ${at} is acknowledged, and ${address}, which etcd calls current, has not got it`,
       );
     }
-    this.answered(pair, 'write');
+    this.answered(pair, 'write', mode);
     const place = placeOf(pair);
     this.#acknowledged.set(place, Math.max(this.#acknowledged.get(place) ?? 0, pair.seq));
   }
@@ -109,20 +109,23 @@ export class Checker {
     this.#short.set(pair, { what, couldKnow });
   }
 
-  /** An owner answers: by its lease, which must hold, or because the engines confirm it. */
-  answered(pair: Pair, what: 'read' | 'write'): void {
+  /**
+   * An owner answers: by its lease, which must hold, or because the engines confirm it. A write was confirmed by those that
+   * it went to, however the pair would serve the next one.
+   */
+  answered(pair: Pair, what: 'read' | 'write', mode = pair.mode.kind): void {
     const { owner } = pair;
     const short = this.#short.get(pair);
     if (short !== undefined) {
       if (short.couldKnow) this.#world.violated(1, short.what);
       this.#world.limited(short.what);
     }
-    if (!owner.isOwner() && servesWithoutLease(pair.mode.kind)) return;
+    if (!owner.isOwner() && servesWithoutLease(mode)) return;
     const held = this.#world.etcd.get(ownerKey(owner.vdisk));
     if (held !== null && String(held.createRevision) === owner.revision) return;
     this.#world.violated(
       5,
-      `${owner.process.name} answers a ${what} of v${owner.vdisk}, ${pair.mode.kind}, when its ownership ${owner.revision} is over`,
+      `${owner.process.name} answers a ${what} of v${owner.vdisk}, ${mode}, when its ownership ${owner.revision} is over`,
     );
   }
 

@@ -25,6 +25,7 @@ import { decideRecordingStep } from '../../packages/vdisk/src/recording-step.ts'
 import { decideRepairDue } from '../../packages/vdisk/src/repair-due.ts';
 import { decidePreparation } from '../../packages/vdisk/src/repair-preparation.ts';
 import { decideServing } from '../../packages/vdisk/src/serving.ts';
+import { decideWholeRecords } from '../../packages/vdisk/src/whole-records.ts';
 import { decideSweep } from '../../services/health-analyzer/src/sweep-decision.ts';
 import { decideVerdict } from '../../services/health-analyzer/src/verdict.ts';
 
@@ -44,6 +45,7 @@ export const productCores = {
   isRequired,
   decideMemberRecord,
   memberRecords,
+  decideWholeRecords,
   decideHistoryFit,
   decideLevelling,
   decideLeftBehind,

@@ -55,11 +55,9 @@ export class Member {
     };
   }
 
-  apply(told: MemberRecord): void {
-    const { record, dropsLinks, clearsFault, completed } = this.#pair.world.cores.decideMemberRecord(
-      this.record,
-      told,
-    );
+  apply(record: MemberRecord): void {
+    const { decideMemberRecord } = this.#pair.world.cores;
+    const { dropsLinks, clearsFault, completed } = decideMemberRecord(this.record, record);
     this.record = record;
     if (dropsLinks) this.#drop();
     if (clearsFault) {

@@ -49,6 +49,8 @@ export class Owner {
   #isOver = false;
   #waiting = new Set<() => void>();
   readonly #completed = new Set<string>();
+  /** By cluster: the records that are in force. */
+  readonly #inForce = new Map<string, readonly MemberRecord[]>();
 
   constructor(server: Server, vdisk: number, taken: { lease: Lease; sentAt: number; epoch: string }) {
     this.world = server.world;
@@ -92,6 +94,7 @@ export class Owner {
     const exists = yield* wait(
       etcd.call(this.process, () => {
         this.#watch = etcd.watch(this.process, prefixes, () => this.#follow());
+        this.#records();
         return etcd.get(vdiskKey(this.vdisk)) !== null;
       }),
     );
@@ -265,7 +268,8 @@ export class Owner {
 
   /** Takes over what etcd says now. */
   #follow(): void {
-    if (this.#watch === null || this.ended !== null || this.pairs.length === 0) return;
+    if (this.#watch === null || this.ended !== null) return;
+    if (this.pairs.length === 0) return void this.#records();
     const seen = this.#watch.cache.get(ownerKey(this.vdisk))?.createRevision;
     const own = this.#revision;
     const isInDoubt = this.world.scheduler.now >= this.#validUntil;
@@ -293,7 +297,7 @@ export class Owner {
     };
   }
 
-  #recordsOf(cluster: string, role: 'primary' | 'slave'): MemberRecord[] {
+  #recordsOf(cluster: string, role: 'primary' | 'slave'): readonly MemberRecord[] {
     const cache = this.#watch?.cache ?? new Map<string, Entry>();
     const storage = cache.get(storageKey(cluster))?.value as ClusterStorage;
     const incidents = new Map<number, OpenIncident>();
@@ -303,7 +307,12 @@ export class Owner {
       const record = entry.value as IncidentRecord;
       incidents.set(shard, { record, openedIn: entry.createRevision, changedIn: entry.revision });
     }
-    return this.world.cores.memberRecords({ cluster, role, storage, incidents, completed: this.#completed });
+    const { cores } = this.world;
+    const told = cores.memberRecords({ cluster, role, storage, incidents, completed: this.#completed });
+    const before = this.#inForce.get(cluster) ?? null;
+    const records = cores.decideWholeRecords(before, told, this.#completed);
+    this.#inForce.set(cluster, records);
+    return records;
   }
 
   #keepAlive(lease: Lease): void {

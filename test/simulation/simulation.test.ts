@@ -30,7 +30,7 @@ const seedsThatDo: ReadonlyMap<string, number> = new Map([
   ['lease-beyond-expiry', 11],
   ['served-unconfirmed', 11],
   ['owner-key-stolen', 4],
-  ['half-seen-end-believed', 13],
+  ['half-seen-end-believed', 33],
   ['stale-member-used', 1],
   ['faults-kept', 1],
   ['sequence-not-checked', 23],

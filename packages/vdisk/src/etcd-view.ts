@@ -22,6 +22,7 @@ import { withoutDoubted } from './doubted-repairs.ts';
 import { type ClusterView, memberRecords, type OpenIncident } from './member-records.ts';
 import type { MemberRecord } from './pair-context.ts';
 import { type Clusters, VdiskRefusedError } from './vdisk-description.ts';
+import { decideWholeRecords } from './whole-records.ts';
 
 /** What etcd says of every shard of a vdisk, all of it read from one configuration. */
 export interface ShardRecords {
@@ -50,6 +51,10 @@ export class EtcdView {
   #doubtOver: NodeJS.Timeout | null = null;
   #watch: Watch | null = null;
   #completed: ReadonlySet<string> = new Set();
+  /** By cluster: the records that are in force, which the next change is held against. */
+  readonly #inForce = new Map<string, readonly MemberRecord[]>();
+  /** Nobody has asked for the records yet: until then each change is looked at here. */
+  #isUnread = true;
   /** Revision of each incident record that could not be read, so that it is told once. */
   readonly #unreadable = new Map<string, string>();
 
@@ -77,8 +82,11 @@ export class EtcdView {
       prefixes: clusters.map(clusterIncidentsPrefix),
     };
     view.#watch = await store.watch(selection, () => {
-      if (view.#watch !== null) onChange();
+      if (view.#watch === null) return;
+      view.#noteUnread();
+      onChange();
     });
+    view.#noteUnread();
     try {
       view.#completed = await view.#readCompleted(store);
       return view;
@@ -130,12 +138,17 @@ export class EtcdView {
     this.#completed = new Set([...this.#completed, `${incident}/${attempt}`]);
   }
 
-  /** @throws VdiskRefusedError, ConfigValueError when the configuration of a cluster is gone or cannot be read */
+  /**
+   * What is in force now. Once it was called it must be called with every change.
+   *
+   * @throws VdiskRefusedError, ConfigValueError when the configuration of a cluster is gone or cannot be read
+   */
   records(): ShardRecords {
+    this.#isUnread = false;
     const { primary, slave } = this.#clusters;
     const view = this.#clusterView(primary, 'primary');
     const slaveView = slave === null ? null : this.#clusterView(slave, 'slave');
-    const [ours, theirs] = [memberRecords(view), slaveView && memberRecords(slaveView)];
+    const [ours, theirs] = [this.#inForceNow(view), slaveView && this.#inForceNow(slaveView)];
     const who = { server: this.#server, nowMs: Date.now() };
     const first = withoutDoubted(ours, theirs, incidentsOf(view), who);
     const second = slaveView && theirs && withoutDoubted(theirs, ours, incidentsOf(slaveView), who);
@@ -145,6 +158,25 @@ export class EtcdView {
       slave: second?.records ?? null,
       rip: view.storage.servers.map(({ status }) => status === 'rip'),
     };
+  }
+
+  #inForceNow(view: ClusterView): readonly MemberRecord[] {
+    const before = this.#inForce.get(view.cluster) ?? null;
+    const records = decideWholeRecords(before, memberRecords(view), this.#completed);
+    this.#inForce.set(view.cluster, records);
+    return records;
+  }
+
+  /** What changes while a vdisk is being mounted is a step from what was listed, as later on. */
+  #noteUnread(): void {
+    if (!this.#isUnread) return;
+    const { primary, slave } = this.#clusters;
+    try {
+      this.#inForceNow(this.#clusterView(primary, 'primary'));
+      if (slave !== null) this.#inForceNow(this.#clusterView(slave, 'slave'));
+    } catch (error) {
+      this.#log.warn({ vdisk: this.#vdisk, error: String(error) }, 'ignored a bad cluster configuration');
+    }
   }
 
   #lookAgainAt(...times: readonly (number | null)[]): void {

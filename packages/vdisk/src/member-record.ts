@@ -3,8 +3,6 @@ import { isUnderRepair } from './pair-mode.ts';
 
 /** What a record that etcd tells does to a member of a pair. */
 export interface RecordChange {
-  /** What is in force from now on. */
-  readonly record: MemberRecord;
   /** The links lead to an engine, or to a use of it, that is over. */
   readonly dropsLinks: boolean;
   /** The failure was one of the status or attempt before. */
@@ -14,14 +12,12 @@ export interface RecordChange {
 }
 
 /** Takes over what etcd says now; a new status or attempt wipes out an old fault. */
-export function decideMemberRecord(before: MemberRecord, told: MemberRecord): RecordChange {
-  const record = isEndHalfSeen(before, told) ? before : told;
+export function decideMemberRecord(before: MemberRecord, record: MemberRecord): RecordChange {
   const attempt = attemptOf(record);
   const isOut = record.status === 'offline' || record.status === 'rip';
   const isNextAttempt = isUnderRepair(record) && attemptOf(before) !== attempt;
   const isCompleted = record.repair?.completed === true && isUnderRepair(record) && !isUnderRepair(before);
   return {
-    record,
     dropsLinks: isOut || isNextAttempt || !isSameEngine(before, record),
     clearsFault: !isSameState(before, record),
     completed: isCompleted ? attempt : null,
@@ -42,19 +38,4 @@ export function isSameState(a: MemberRecord, b: MemberRecord): boolean {
 /** Names the repair attempt that a record asks for, null when it asks for none. */
 export function attemptOf(record: MemberRecord): string | null {
   return record.repair === null ? null : `${record.repair.incident}/${record.repair.attempt}`;
-}
-
-/**
- * The cluster and the incident change in one transaction, but a watch tells of one after the other: an incident that is
- * gone, or has moved on, while the engine is still shown under repair, says nothing yet. To take it for an engine that
- * nobody has repaired would be to write without it although etcd calls it online.
- */
-function isEndHalfSeen(before: MemberRecord, told: MemberRecord): boolean {
-  return (
-    told.repair === null &&
-    before.repair !== null &&
-    told.status === before.repair.kind &&
-    before.status === told.status &&
-    isSameEngine(before, told)
-  );
 }

@@ -54,8 +54,8 @@ export class PairMember {
   }
 
   /** Takes over what etcd says now; a new status or attempt wipes out an old fault. */
-  apply(told: MemberRecord): void {
-    const { record, dropsLinks, clearsFault, completed } = decideMemberRecord(this.record, told);
+  apply(record: MemberRecord): void {
+    const { dropsLinks, clearsFault, completed } = decideMemberRecord(this.record, record);
     this.record = record;
     if (dropsLinks) this.#drop();
     if (clearsFault) {

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import {
+  type ConfigStore,
+  clusterIncidentsPrefix,
+  clusterStorageKey,
+  repairKey,
+  type StoreEntry,
+} from '@salvor/config-store';
+import { blocksOn, DataPlane, primary } from './data-plane.ts';
 import { PairHarness, stored, TestEngine, until } from './pair-harness.ts';
-
-/** etcd changes a cluster and an incident in one transaction; a watch tells of one after the other. */
 
 const engines: TestEngine[] = [];
 after(async () => {
@@ -14,24 +20,6 @@ async function startEngines(): Promise<[TestEngine, TestEngine]> {
   engines.push(...started);
   return started;
 }
-
-test('an incident that is gone before its engine is online takes nothing away from a member that was repaired', async () => {
-  const [a, b] = await startEngines();
-  const h = await new PairHarness(a, b).mount();
-  await h.write(1, 0x11);
-  h.record(a.address, 'offline');
-  await h.write(2, 0x22);
-  h.repairTemporary(a.address);
-  await until(() => h.repairs.length === 1, 'the repair is complete');
-  h.record(a.address, 'repair-tmp-outage', null);
-  await h.write(2, 0x33);
-  h.record(a.address, 'online');
-  assert.equal(await h.read(2), 0x33);
-  await h.write(3, 0x44);
-  assert.deepEqual(h.failures, []);
-  assert.deepEqual(await stored(a), await stored(b));
-  h.pair.close(new Error('done'));
-});
 
 test('a batch that one member took alone is not acknowledged when the other one was put online meanwhile', async () => {
   const [a, b] = await startEngines();
@@ -57,4 +45,65 @@ test('a batch that one member took alone is not acknowledged when the other one 
   await until(() => h.repairs.length === 1, 'the repair is complete');
   assert.deepEqual(await stored(a), await stored(b));
   h.pair.close(new Error('done'));
+});
+
+/** The store as a mount sees it whose watch has not told of the cluster yet, when etcd brings an engine online meanwhile. */
+function lateStore(plane: DataPlane, repair: string, bringOnline: () => Promise<unknown>) {
+  const key = clusterStorageKey(primary);
+  const incidents = clusterIncidentsPrefix(primary);
+  let shown: StoreEntry | null = null;
+  let tell: () => void = () => {};
+  let isClosed = (): boolean => true;
+  const store: ConfigStore = {
+    ...plane.store,
+    watch: async (selection, onChange) => {
+      const watch = await plane.store.watch(selection, onChange);
+      shown = watch.entries().get(key) ?? assert.fail('the cluster is listed');
+      isClosed = () => ![...watch.entries().keys()].some((known) => known.startsWith(incidents));
+      tell = () => onChange({ kind: 'change', revision: '0', changes: [] });
+      return {
+        entries: () => (shown === null ? watch.entries() : new Map([...watch.entries(), [key, shown]])),
+        confirmedAtMs: () => watch.confirmedAtMs(),
+        close: () => watch.close(),
+      };
+    },
+    // What is on record of the open incidents is read after the listing, and before the first pair is there.
+    get: async (asked) => {
+      const found = await plane.store.get(asked);
+      if (asked !== repair) return found;
+      await bringOnline();
+      await until(isClosed, 'the watch tells that the incident is closed');
+      return found;
+    },
+  };
+  const catchUp = (): void => {
+    shown = null;
+    tell();
+  };
+  return { store, catchUp };
+}
+
+test('an engine that comes online while a vdisk is being mounted is written to, however the watch tells of it', async () => {
+  await using plane = await DataPlane.start({ shards: 1 });
+  await plane.addVdisk('v1');
+  const { vdisk: first, repairs } = await plane.mount('v1');
+  const engine = plane.primaries[0] ?? assert.fail();
+  await first.device.write(0, Buffer.alloc(4096, 1));
+  await plane.reportFailure(engine.address);
+  await until(() => first.device.shardStates()[0]?.mode === 'alone', 'the slave serves alone');
+  await first.device.write(4096, Buffer.alloc(4096, 2));
+  const judged = await plane.judge(engine.address, 'temporary');
+  await until(() => repairs.length === 1, 'the repair is complete');
+  const repair = repairKey(judged.incident?.id ?? assert.fail(), 1, 'v1');
+  await until(async () => (await plane.store.get(repair)) !== null, 'it is on record');
+  await first.unmount();
+
+  const { store, catchUp } = lateStore(plane, repair, () => plane.complete(judged, ['v1']));
+  const { vdisk } = await plane.mount('v1', 'nbd-2', {}, 'clients', store);
+  assert.equal(await plane.statusOf(engine.address), 'online');
+  assert.equal(vdisk.device.shardStates()[0]?.mode, 'mirrored');
+  await vdisk.device.write(8192, Buffer.alloc(4096, 3));
+  catchUp();
+  assert.equal(vdisk.device.shardStates()[0]?.mode, 'mirrored');
+  assert.deepEqual(await blocksOn(engine, 'v1'), await blocksOn(plane.slaves[0] ?? assert.fail(), 'v1'));
 });

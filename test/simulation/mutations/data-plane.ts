@@ -126,9 +126,7 @@ export const dataPlaneMutations: readonly Mutation[] = [
   {
     name: 'half-seen-end-believed',
     fault: 'a repair whose end is seen half is taken for one that nobody made',
-    mutate: ({ decideMemberRecord }) => ({
-      decideMemberRecord: (before, told) => ({ ...decideMemberRecord(before, told), record: told }),
-    }),
+    mutate: () => ({ decideWholeRecords: (_before, told) => told }),
   },
   {
     name: 'faults-kept',
