@@ -13,3 +13,6 @@ export {
   SEGMENT_MAX_BYTES,
   segmentFault,
 } from './segment.ts';
+export { type DirectoryStoreOptions, openDirectoryStore } from './store/directory-store.ts';
+export { openStoreAt, type StoreLocation } from './store/open-store.ts';
+export type { StoredFile, Tier2Store } from './store/tier2-store.ts';

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import fc from 'fast-check';
+import { LogError, openDirectoryStore, openStoreAt, type Tier2Store } from '../../src/index.ts';
+import { startS3 } from './s3-server.ts';
+
+type Open = (context: TestContext) => Promise<Tier2Store>;
+
+const stores: Record<string, Open> = {
+  'a folder': async (context) => {
+    const root = await mkdtemp(join(tmpdir(), 'salvor-store-'));
+    context.after(() => rm(root, { recursive: true, force: true }));
+    return openDirectoryStore({ root: join(root, 'tier2') });
+  },
+  'an S3 bucket': async (context) => {
+    const server = await startS3();
+    const store = await openStoreAt({ location: 's3://salvor/here', ...server.options });
+    context.after(async () => {
+      await store.close();
+      await server.remove();
+    });
+    return store;
+  },
+};
+
+for (const [name, open] of Object.entries(stores)) {
+  test(`${name}: what was put is read, in any range`, async (context) => {
+    const store = await open(context);
+    const place = fc.tuple(fc.nat(300), fc.nat(300));
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.uint8Array({ minLength: 1, maxLength: 100 }), { minLength: 1, maxLength: 4 }),
+        place,
+        async (parts, [a, b]) => {
+          await store.put('tlog/1/v:1/file.avro', parts);
+          const whole = Buffer.concat(parts);
+          assert.deepEqual(await store.stat('tlog/1/v:1/file.avro'), {
+            path: 'tlog/1/v:1/file.avro',
+            sizeBytes: whole.length,
+          });
+          const [from, to] = [Math.min(a, b), Math.max(a, b)];
+          const read = store.read('tlog/1/v:1/file.avro', from, to - from);
+          if (to <= whole.length) assert.deepEqual(await read, whole.subarray(from, to));
+          else await assert.rejects(read, { code: 'bad-chunk' });
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  test(`${name}: lists the files below a prefix`, async (context) => {
+    const store = await open(context);
+    const component = fc.constantFrom('a', 'a-b', 'a.b', 'B', '1', '10', '2', 'v:1', 'x=%20');
+    const path = fc.array(component, { minLength: 1, maxLength: 3 }).map((names) => `t/${names.join('/')}/f`);
+    await fc.assert(
+      fc.asyncProperty(fc.uniqueArray(path, { maxLength: 8 }), component, async (paths, below) => {
+        for (const path of paths) await store.put(path, [Buffer.from(path)]);
+        const files = async (prefix: string): Promise<string[]> => {
+          const found: string[] = [];
+          for await (const { path, sizeBytes } of store.list(prefix)) {
+            assert.equal(sizeBytes, path.length);
+            found.push(path);
+          }
+          return found.sort();
+        };
+        const sorted = [...paths].sort();
+        assert.deepEqual(await files('t/'), sorted);
+        assert.deepEqual(
+          await files(`t/${below}/`),
+          sorted.filter((path) => path.startsWith(`t/${below}/`)),
+        );
+        for (const path of paths) await store.delete(path);
+        assert.deepEqual(await files('t/'), []);
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  test(`${name}: a second put replaces the first, a delete is final, and neither minds being repeated`, async (context) => {
+    const store = await open(context);
+    await store.put('a/b', [Buffer.from('first')]);
+    await store.put('a/b', [Buffer.from('second')]);
+    assert.equal(String(await store.read('a/b', 0, 6)), 'second');
+    await store.delete('a/b');
+    await store.delete('a/b');
+    assert.equal(await store.stat('a/b'), null);
+    await assert.rejects(store.read('a/b', 0, 1), { code: 'bad-chunk', message: /is not there/ });
+    await assert.rejects(store.read('a/b', 0, 0), { code: 'bad-chunk', message: /is not there/ });
+  });
+
+  test(`${name}: a read that asks for gigabytes of a small file takes no memory for them`, async (context) => {
+    const store = await open(context);
+    await store.put('small', [Buffer.alloc(1_000)]);
+    const before = process.memoryUsage().arrayBuffers;
+    await assert.rejects(store.read('small', 0, 8 * 2 ** 30), { code: 'bad-chunk' });
+    assert.ok(process.memoryUsage().arrayBuffers - before < 64 * 2 ** 20);
+  });
+
+  test(`${name}: paths that could leave it are refused`, async (context) => {
+    const store = await open(context);
+    for (const path of ['', '/etc/passwd', '../x', 'a/../../x', 'a//b', 'a/.', '.hidden', 'a\0b', 'a\\b'])
+      for (const call of [() => store.put(path, []), () => store.read(path, 0, 0), () => store.delete(path)])
+        await assert.rejects(
+          async () => call(),
+          (error) => error instanceof LogError && error.code === 'store',
+        );
+  });
+
+  test(`${name}: concurrent puts of one path leave one of them whole`, async (context) => {
+    const store = await open(context);
+    const bodies = [1, 2, 3, 4].map((fill) => Buffer.alloc(100_000, fill));
+    await Promise.all(bodies.map((body) => store.put('a/one', [body])));
+    const found = await store.read('a/one', 0, 100_000);
+    assert.ok(bodies.some((body) => body.equals(found)));
+  });
+}
