@@ -1,7 +1,21 @@
 /** The transaction log of a vdisk: what was written, in order, so that it can be brought back when no engine has it any more. */
 export { containerOf } from './container.ts';
 export { LogError, type LogErrorCode } from './log-error.ts';
-export type { LogSource, RecordIndex, SegmentIndex } from './log-source.ts';
+export type { LogSource, RecordIndex, SegmentCover, SegmentIndex } from './log-source.ts';
+export { type FoundPoint, findPoint, type LogPoint } from './replay/find-point.ts';
+export { LogGapError, type ReplayResult, replay, type UnprovenBlocks } from './replay/replay.ts';
+export type { ReplayOptions } from './replay/replay-job.ts';
+export {
+  type DamagedRecord,
+  type ReplayCheckpoint,
+  type ReplayCounts,
+  type ReplayProgress,
+  replayBegins,
+} from './replay/replay-state.ts';
+export { type LogGap, ReplayWalk, type WalkOptions, type WalkStep } from './replay/replay-walk.ts';
+export { ReplayWindow, type WindowLimits } from './replay/replay-window.ts';
+export type { BlockContent, BlockRun, RestoreTarget, StoredPage } from './replay/restore-target.ts';
+export { blocksOfShards, everyBlock, type WantedBlocks } from './replay/wanted-blocks.ts';
 export {
   blockChecksum,
   decodeSegment,

@@ -5,6 +5,10 @@ export type LogErrorCode =
   | 'bad-segment'
   /** Segments are missing between two others. */
   | 'gap'
+  /** The log does not tell the state that was asked for: no base, or nothing from that time. */
+  | 'not-restorable'
+  /** What a replay wrote reads back otherwise. */
+  | 'differs'
   /** Another owner writes the log. */
   | 'fenced'
   /** Tier-1 does not take what is to be logged. */

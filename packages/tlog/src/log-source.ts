@@ -17,6 +17,18 @@ export interface SegmentIndex {
   readonly base: number;
   readonly blockSize: number;
   readonly records: readonly RecordIndex[];
+  /** Only of what compaction made of several segments. */
+  readonly covers?: SegmentCover;
+}
+
+/** What a compacted segment stands for: records that later ones made void were left out of it. */
+export interface SegmentCover {
+  /** It stands for all segments from this number to its own. */
+  readonly number: number;
+  /** It stands for all sequences from this one to its `last`. */
+  readonly first: number;
+  /** States after this sequence and later are exact; those after an earlier one are not told any more. */
+  readonly exactFrom: number;
 }
 
 export interface RecordIndex {
@@ -31,7 +43,8 @@ export interface RecordIndex {
 
 /**
  * The log of one vdisk as a reader sees it, wherever its segments are: Tier-2, the tail in JetStream, or one behind the other
- * without a seam.
+ * without a seam. Segments that are missing, or cannot be read as such, are left out: whoever needs them sees it from the
+ * numbers, which are gapless.
  */
 export interface LogSource {
   /** The segments, newest first, from the one that holds `upTo` (a sequence; default: the newest) down to the oldest there is. */
