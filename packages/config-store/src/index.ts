@@ -9,6 +9,7 @@ export * from './instances/index.ts';
 export * from './keys.ts';
 export * from './lifecycle/index.ts';
 export * from './operations/index.ts';
+export * from './recovery/index.ts';
 export { openStore } from './store.ts';
 export * from './tlog-clusters.ts';
 export * from './types.ts';

@@ -33,6 +33,8 @@ export type ParsedKey =
   | { readonly kind: 'instance'; readonly instance: string }
   | { readonly kind: 'repair-progress'; readonly server: string }
   | { readonly kind: 'unavailable'; readonly cluster: string; readonly shard: number }
+  | { readonly kind: 'recovery'; readonly cluster: string }
+  | { readonly kind: 'recovered-vdisk'; readonly cluster: string; readonly vdisk: string }
   | { readonly kind: 'repair'; readonly incident: string; readonly attempt: number; readonly vdisk: string };
 
 // 0-Disk's keys: the id comes first and may itself hold colons, so they are told apart by their suffix.
@@ -62,6 +64,7 @@ export const ALERTS_PREFIX = `${SALVOR_PREFIX}alerts/`;
 export const INSTANCES_PREFIX = `${SALVOR_PREFIX}instances/`;
 export const REPAIR_PROGRESS_PREFIX = `${SALVOR_PREFIX}repair-progress/`;
 export const UNAVAILABLE_PREFIX = `${SALVOR_PREFIX}unavailable/`;
+export const RECOVERIES_PREFIX = `${SALVOR_PREFIX}recoveries/`;
 
 export const salvorClusterKey = (cluster: string): string => `${SALVOR_CLUSTERS_PREFIX}${segment(cluster)}`;
 export const incidentKey = (cluster: string, shard: number): string =>
@@ -109,6 +112,12 @@ export const repairProgressKey = (server: string): string => `${REPAIR_PROGRESS_
 /** What has no live copy while both members of a pair are down; `cluster` is the primary one. */
 export const unavailableKey = (cluster: string, shard: number): string =>
   `${UNAVAILABLE_PREFIX}${segment(cluster)}/${count(shard, 0)}`;
+/** The latest recovery from the log of a primary cluster. */
+export const recoveryKey = (cluster: string): string => `${RECOVERIES_PREFIX}${segment(cluster)}`;
+/** What each vdisk of the cluster got back in it. */
+export const recoveredVdisksPrefix = (cluster: string): string => `${recoveryKey(cluster)}/`;
+export const recoveredVdiskKey = (cluster: string, vdisk: string): string =>
+  `${recoveredVdisksPrefix(cluster)}${segment(vdisk)}`;
 
 /** What a key is about, or null for a key that is neither 0-Disk's nor Salvor's. */
 export function parseKey(key: string): ParsedKey | null {
@@ -150,6 +159,7 @@ function parseSalvorKey(key: string): ParsedKey | null {
     if (room === 'alerts') return { kind: 'alert', alert: first };
     if (room === 'instances') return { kind: 'instance', instance: first };
     if (room === 'repair-progress') return { kind: 'repair-progress', server: first };
+    if (room === 'recoveries') return { kind: 'recovery', cluster: first };
   }
   if (second == null) return null;
   if (parts.length === 3) {
@@ -158,6 +168,7 @@ function parseSalvorKey(key: string): ParsedKey | null {
     if (room === 'vdisks' && second === 'lifecycle') return { kind: 'vdisk-lifecycle', vdisk: first };
     if (room === 'vdisks' && second === 'template') return { kind: 'vdisk-template', vdisk: first };
     if (room === 'healing' && first === 'clusters') return { kind: 'healing-cluster', cluster: second };
+    if (room === 'recoveries') return { kind: 'recovered-vdisk', cluster: first, vdisk: second };
     const shard = parseCount(second, 0);
     if (room === 'unavailable' && shard !== null) return { kind: 'unavailable', cluster: first, shard };
     if (room === 'incidents' && shard !== null) return { kind: 'incident', cluster: first, shard };

@@ -12,6 +12,8 @@ import {
   ownerKey,
   type ParsedKey,
   parseKey,
+  recoveredVdiskKey,
+  recoveryKey,
   repairKey,
   repairsPrefix,
   restartsKey,
@@ -41,6 +43,8 @@ const pairs: readonly (readonly [key: string, parsed: ParsedKey])[] = [
   [healingClusterKey('c1'), { kind: 'healing-cluster', cluster: 'c1' }],
   [ownerKey('v1'), { kind: 'vdisk-owner', vdisk: 'v1' }],
   [operationKey('o1'), { kind: 'operation', operation: 'o1' }],
+  [recoveryKey('c1'), { kind: 'recovery', cluster: 'c1' }],
+  [recoveredVdiskKey('c1', 'v1'), { kind: 'recovered-vdisk', cluster: 'c1', vdisk: 'v1' }],
   [repairKey('i1', 2, 'v1'), { kind: 'repair', incident: 'i1', attempt: 2, vdisk: 'v1' }],
 ];
 

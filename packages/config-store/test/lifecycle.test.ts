@@ -5,7 +5,7 @@ import { lifecycleHindrance, type lifecycleStates } from '../src/lifecycle/vdisk
 const at = 1;
 const operations = ['op-1'];
 const hindered = (state: (typeof lifecycleStates)[number], readOnly = false) =>
-  (['clients', 'repair', { operation: 'op-1' }, { operation: 'op-2' }] as const).map(
+  (['clients', 'repair', 'restore', { operation: 'op-1' }, { operation: 'op-2' }] as const).map(
     (purpose) =>
       lifecycleHindrance('v1', { lifecycle: { state, operations, at }, readOnly }, purpose)?.code ?? null,
   );
@@ -16,16 +16,26 @@ describe('what keeps a vdisk from being mounted', () => {
   });
 
   it('a clone that is not complete is open to repairs and to its own operation alone', () => {
-    assert.deepEqual(hindered('cloning'), ['being-cloned', null, null, 'being-cloned']);
+    assert.deepEqual(hindered('cloning'), ['being-cloned', null, 'being-cloned', null, 'being-cloned']);
   });
 
   it('the source of a clone is open to repairs, and to clients that cannot write', () => {
-    assert.deepEqual(hindered('clone-source'), ['clone-source', null, null, 'clone-source']);
-    assert.deepEqual(hindered('clone-source', true), [null, null, null, null]);
+    assert.deepEqual(hindered('clone-source'), ['clone-source', null, 'clone-source', null, 'clone-source']);
+    assert.deepEqual(hindered('clone-source', true), [null, null, null, null, null]);
   });
 
   it('what is being shrunk or removed is open to nobody else', () => {
-    assert.deepEqual(hindered('resizing'), ['being-resized', 'being-resized', null, 'being-resized']);
-    assert.deepEqual(hindered('deleting'), ['being-deleted', 'being-deleted', null, 'being-deleted']);
+    assert.deepEqual(hindered('resizing'), [
+      ...['being-resized', 'being-resized', 'being-resized'],
+      ...[null, 'being-resized'],
+    ]);
+    assert.deepEqual(hindered('deleting'), [
+      ...['being-deleted', 'being-deleted', 'being-deleted'],
+      ...[null, 'being-deleted'],
+    ]);
+  });
+
+  it('what has lost blocks is open to repairs and to the replay of its log alone', () => {
+    assert.deepEqual(hindered('restoring'), ['being-restored', null, null, null, 'being-restored']);
   });
 });

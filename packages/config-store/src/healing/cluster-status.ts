@@ -1,10 +1,21 @@
 /** The status of a cluster, derived from its engines and those of its partner. */
 import type { ServerEntry } from '../cluster-storage.ts';
-import type { ClusterRole, ClusterStatus } from './records.ts';
+import type { ClusterRole, ClusterStatus, SalvorClusterRecord } from './records.ts';
 
 export interface ClusterJudgement {
   status: ClusterStatus;
   reason: string;
+}
+
+/** As `judgeCluster`; while a recovery brings blocks back, engines that serve are not enough. */
+export function judged(
+  { role, recovery }: Pick<SalvorClusterRecord, 'role' | 'recovery'>,
+  servers: readonly ServerEntry[],
+  partner?: readonly ServerEntry[],
+): ClusterJudgement {
+  const judgement = judgeCluster(servers, role, partner);
+  if (recovery === undefined || judgement.status === 'unhealthy') return judgement;
+  return { status: 'unhealthy', reason: `recovery ${recovery} is bringing back blocks from the log` };
 }
 
 /**

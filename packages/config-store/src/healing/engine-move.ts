@@ -1,7 +1,7 @@
 /** One move of one engine along the table of moves, with everything that goes with it. */
 import { type EngineStatus, type ServerEntry, stateOfStatus } from '../cluster-storage.ts';
 import { type ClusterState, entryAt } from './cluster-state.ts';
-import { type ClusterJudgement, judgeCluster } from './cluster-status.ts';
+import { type ClusterJudgement, judged } from './cluster-status.ts';
 import type { HealingEvent } from './healing-events.ts';
 import { assertRule } from './invariant.ts';
 import {
@@ -86,7 +86,7 @@ export function lastMovedAt(state: ClusterState, shard: number): number | undefi
 export function settle(step: Step, cause: Cause): Step {
   const { state } = step;
   const events = [...step.events];
-  const own = judgeCluster(state.storage.servers, state.record.role, state.partner?.storage.servers);
+  const own = judged(state.record, state.storage.servers, state.partner?.storage.servers);
   const record: SalvorClusterRecord = {
     ...state.record,
     ...statusOf(state.record, own, cause.at),
@@ -99,7 +99,7 @@ export function settle(step: Step, cause: Cause): Step {
   const { partner } = state;
   if (partner?.record === undefined) return { ...step, state: { ...state, record }, events };
 
-  const other = judgeCluster(partner.storage.servers, partner.record.role, state.storage.servers);
+  const other = judged(partner.record, partner.storage.servers, state.storage.servers);
   if (other.status === partner.record.status) return { ...step, state: { ...state, record }, events };
   events.push(clusterChanged(partner.cluster, partner.record.status, other.status, other.reason, cause.at));
   const partnerRecord: SalvorClusterRecord = {

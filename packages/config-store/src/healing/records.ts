@@ -160,6 +160,7 @@ export const incidentOutcomes = [
   'spread',
   'false-alarm',
   'data-loss-accepted',
+  'recovered',
 ] as const;
 export type IncidentOutcome = (typeof incidentOutcomes)[number];
 
@@ -168,6 +169,8 @@ export const closedIncidentSchema = incidentSchema.extend({
   outcome: z.enum(incidentOutcomes),
   closedAt: millis,
   durationMs: z.number().int().min(0),
+  /** Of `recovered`: what brings the blocks back; once that has ended, when, and with what result. */
+  recovery: z.looseObject({ id: text, endedAt: millis.optional(), result: z.string().optional() }).optional(),
 });
 export type ClosedIncident = z.infer<typeof closedIncidentSchema>;
 
@@ -189,6 +192,8 @@ export const salvorClusterSchema = z.looseObject({
   changed: z.looseObject({ from: clusterStatusSchema, to: clusterStatusSchema, at: millis }).optional(),
   role: clusterRoleSchema,
   partner: text.optional(),
+  /** The recovery from the log that is bringing blocks back: until its end the cluster is not healthy. */
+  recovery: text.optional(),
   spares: z.array(engineRefSchema),
   retired: z.array(z.looseObject({ address: text, db: z.number().int().min(0), incident: text, at: millis })),
   /** By shard number: when the engine last went online; a report of an earlier failure is stale. */

@@ -192,6 +192,11 @@ export function busyWith(vdisk: string, lifecycle: VdiskLifecycle | null): Vdisk
         'vdisk-busy',
         `vdisk ${vdisk} is being cloned by operation ${names}; wait for its end, or cancel it`,
       );
+    case 'restoring':
+      return refuse(
+        'vdisk-busy',
+        `vdisk ${vdisk} has lost blocks, which recovery ${names} brings back; wait for its end, or give them up ('salvor dr accept-loss')`,
+      );
     case 'resizing':
       return refuse(
         'vdisk-busy',

@@ -7,29 +7,40 @@ import type { StoreEntry } from '../types.ts';
 /**
  * `cloning`: its blocks are still arriving; `deleting`: its blocks are being freed, and its id is not free yet;
  * `resizing`: its end is being looked at, for seconds and under a lease; `clone-source`: it is being copied and must not
- * change, so only a vdisk that is read-only is served meanwhile.
+ * change, so only a vdisk that is read-only is served meanwhile; `restoring`: blocks of it are lost, and are coming back
+ * from the log, or wait for an operator to give them up.
  */
-export const lifecycleStates = ['cloning', 'deleting', 'resizing', 'clone-source'] as const;
+export const lifecycleStates = ['cloning', 'deleting', 'resizing', 'clone-source', 'restoring'] as const;
 export type LifecycleState = (typeof lifecycleStates)[number];
 
 /** `/salvor/vdisks/<id>/lifecycle`; most vdisks have none. */
 export const vdiskLifecycleSchema = z.looseObject({
   state: z.enum(lifecycleStates),
-  /** The operations it is for; several only where they read alone. */
+  /** The operations it is for; several only where they read alone. Of `restoring`: the recovery. */
   operations: z.array(z.string().min(1)).min(1),
   at: z.number().int().min(0),
+  /** Of `restoring`: the attempt of the recovery. */
+  attempt: z.number().int().min(1).optional(),
+  /** Of `restoring`: what no log can bring back, which an operator has to give up by these very numbers. */
+  lost: z.looseObject({ blocks: z.number().int().min(0), reason: z.string() }).optional(),
 });
 export type VdiskLifecycle = z.infer<typeof vdiskLifecycleSchema>;
 
-/** Who wants to mount: for clients, to repair it without any, or to carry out an operation on it. */
-export type MountPurpose = 'clients' | 'repair' | { readonly operation: string };
+/**
+ * Who wants to mount: for clients, to repair it without any, to bring its blocks back from the log, or to carry out an
+ * operation on it.
+ */
+export type MountPurpose = 'clients' | 'repair' | 'restore' | { readonly operation: string };
 
 /** Why the vdisk must not be mounted now, or null. A repair changes nothing that a reader could see. Pure. */
 export function lifecycleHindrance(
   vdisk: string,
   { lifecycle, readOnly }: { lifecycle: VdiskLifecycle | null; readOnly: boolean },
   purpose: MountPurpose,
-): { code: 'being-cloned' | 'being-deleted' | 'being-resized' | 'clone-source'; reason: string } | null {
+): {
+  code: 'being-cloned' | 'being-deleted' | 'being-resized' | 'being-restored' | 'clone-source';
+  reason: string;
+} | null {
   if (lifecycle === null) return null;
   const { state, operations } = lifecycle;
   const names = operations.join(', ');
@@ -45,6 +56,14 @@ export function lifecycleHindrance(
     }
     case 'resizing':
       return { code: 'being-resized', reason: `vdisk ${vdisk} is being resized; try again in a few seconds` };
+    case 'restoring': {
+      const what =
+        lifecycle.lost === undefined
+          ? `recovery ${names} is bringing its blocks back from the log`
+          : `${lifecycle.lost.blocks} blocks of it are lost (${lifecycle.lost.reason}); 'salvor dr accept-loss' gives them up`;
+      const reason = `vdisk ${vdisk} is not complete: ${what}`;
+      return purpose === 'repair' || purpose === 'restore' ? null : { code: 'being-restored', reason };
+    }
     case 'deleting':
       return {
         code: 'being-deleted',

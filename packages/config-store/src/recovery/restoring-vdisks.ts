@@ -1,0 +1,177 @@
+/** Locks the vdisks that have lost blocks until these are back, and lets go of each that is whole again. */
+import { formatRecord, parseRecord, recordIn } from '../healing/record-text.ts';
+import { ownerSchema } from '../healing/records.ts';
+import {
+  ownerKey,
+  recoveredVdiskKey,
+  recoveredVdisksPrefix,
+  vdiskLifecycleKey,
+  vdiskStaticKey,
+} from '../keys.ts';
+import { lifecycleIn, type VdiskLifecycle, vdiskLifecycleSchema } from '../lifecycle/vdisk-lifecycle.ts';
+import type { Compare, ConfigStore, Put } from '../types.ts';
+import {
+  type RecoveredVdisk,
+  type RecoveryRecord,
+  type RecoveryVdisk,
+  recoveredVdiskSchema,
+} from './recovery-record.ts';
+
+/** Vdisks in one transaction, of four keys each. */
+const LOCKED_AT_ONCE = 24;
+/** Times that a page is read again because somebody changed a vdisk of it. */
+const ROUNDS_MAX = 16;
+
+/** Vdisks that an operation has, which must end first: what it copies would be incomplete. Empty when there are none. */
+export async function busyVdisks(
+  store: ConfigStore,
+  { vdisks }: Pick<RecoveryRecord, 'vdisks'>,
+): Promise<{ readonly vdisk: string; readonly reason: string }[]> {
+  const busy: { vdisk: string; reason: string }[] = [];
+  for (let from = 0; from < vdisks.length; from += LOCKED_AT_ONCE) {
+    const page = vdisks.slice(from, from + LOCKED_AT_ONCE);
+    const { entries } = await store.getMany(page.map(({ vdisk }) => vdiskLifecycleKey(vdisk)));
+    for (const { vdisk } of page) {
+      const lifecycle = lifecycleIn(entries, vdisk);
+      if (lifecycle === null || lifecycle.state === 'restoring' || lifecycle.state === 'deleting') continue;
+      const { state, operations } = lifecycle;
+      const reason = `vdisk ${vdisk} is held by operation ${operations.join(', ')} (${state}): cancel it, or wait for its end`;
+      busy.push({ vdisk, reason });
+    }
+  }
+  return busy;
+}
+
+/**
+ * From then on nobody serves the vdisks of a recovery to clients; who does loses them. Vdisks that are gone or are being
+ * deleted are left out. Said again, nothing changes.
+ *
+ * @throws Error when others keep changing the vdisks
+ */
+export async function lockVdisks(store: ConfigStore, recovery: RecoveryRecord, at: number): Promise<void> {
+  const { vdisks } = recovery;
+  for (let from = 0; from < vdisks.length; from += LOCKED_AT_ONCE)
+    await lockPage(store, recovery, vdisks.slice(from, from + LOCKED_AT_ONCE), at);
+}
+
+async function lockPage(
+  store: ConfigStore,
+  recovery: RecoveryRecord,
+  page: readonly RecoveryVdisk[],
+  at: number,
+): Promise<void> {
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    const { entries } = await store.getMany(
+      page.flatMap(({ vdisk }) => [vdiskStaticKey(vdisk), vdiskLifecycleKey(vdisk), ownerKey(vdisk)]),
+    );
+    const compare: Compare[] = [];
+    const puts: Put[] = [];
+    const deletes: string[] = [];
+    for (const one of page) {
+      const { vdisk } = one;
+      if (entries.get(vdiskStaticKey(vdisk)) == null) continue;
+      const lifecycle = lifecycleIn(entries, vdisk);
+      if (lifecycle?.state === 'deleting') continue;
+      const key = vdiskLifecycleKey(vdisk);
+      const next = markOf(recovery, one, lifecycle, at);
+      if (next === lifecycle) continue;
+      compare.push({ key, revision: entries.get(key)?.revision ?? 'absent' });
+      puts.push({ key, value: formatRecord(vdiskLifecycleSchema, key, next) });
+      if (recordIn(entries, ownerKey(vdisk), ownerSchema) !== null) deletes.push(ownerKey(vdisk));
+    }
+    if (puts.length === 0) return;
+    if ((await store.transact({ compare, puts, deletes })).ok) return;
+  }
+  const names = page.map(({ vdisk }) => vdisk).join(', ');
+  throw new Error(`the records of vdisks ${names} changed ${ROUNDS_MAX} times while they were being locked`);
+}
+
+function markOf(
+  { id, attempt }: RecoveryRecord,
+  { recoverable, blocks, why }: RecoveryVdisk,
+  before: VdiskLifecycle | null,
+  at: number,
+): VdiskLifecycle {
+  const isOwn = before?.state === 'restoring' && before.operations.includes(id) && before.attempt === attempt;
+  if (isOwn) return before;
+  // Of an earlier recovery: nobody has given it up yet.
+  const earlier = before?.state === 'restoring' ? before.lost : undefined;
+  const others = before?.operations.includes(id) === true ? 0 : (earlier?.blocks ?? 0);
+  const lost =
+    recoverable === 'all' ? earlier : { blocks: blocks + others, reason: why ?? 'no log holds them' };
+  return { state: 'restoring', operations: [id], attempt, at, ...(lost === undefined ? {} : { lost }) };
+}
+
+/** Lets go of the vdisks of a recovery that was dropped before anything was changed. */
+export async function unlockVdisks(store: ConfigStore, { id, vdisks }: RecoveryRecord): Promise<void> {
+  for (const { vdisk } of vdisks) {
+    const key = vdiskLifecycleKey(vdisk);
+    const entry = await store.get(key);
+    if (entry === null) continue;
+    const { state, operations } = parseRecord(vdiskLifecycleSchema, key, entry.value);
+    if (state !== 'restoring' || !operations.includes(id)) continue;
+    await store.transact({ compare: [{ key, revision: entry.revision }], deletes: [key] });
+  }
+}
+
+export interface RestoredVdisk {
+  readonly cluster: string;
+  /** Id of the recovery, and its attempt. */
+  readonly recovery: string;
+  readonly attempt: number;
+  readonly vdisk: string;
+  /** Blocks that were written, and their bytes. */
+  readonly blocks: number;
+  readonly bytes: number;
+  /** Blocks that were read again afterwards, and are as the log has them. */
+  readonly verified: number;
+  readonly durationMs: number;
+  readonly by: string;
+  readonly at: number;
+  /** Create revision of the owner key under which the blocks were written. */
+  readonly epoch: string;
+}
+
+/**
+ * Records what a vdisk got back. It is free for its clients from then on, unless blocks of it are lost all the same. False
+ * when it is not this owner's any more, or was locked anew.
+ *
+ * @param lockedIn revision of the lock under which everything was written
+ */
+export async function vdiskRestored(
+  store: ConfigStore,
+  { cluster, epoch, ...restored }: RestoredVdisk,
+  lockedIn: string,
+): Promise<boolean> {
+  const { vdisk } = restored;
+  const lock = await store.get(vdiskLifecycleKey(vdisk));
+  if (lock?.revision !== lockedIn) return false;
+  const { lost } = parseRecord(vdiskLifecycleSchema, lock.key, lock.value);
+  const key = recoveredVdiskKey(cluster, vdisk);
+  const record: RecoveredVdisk = {
+    ...restored,
+    outcome: 'restored',
+    ...(lost === undefined ? {} : { lost }),
+  };
+  const { ok } = await store.transact({
+    compare: [
+      { key: ownerKey(vdisk), createRevision: epoch },
+      { key: lock.key, revision: lockedIn },
+    ],
+    puts: [{ key, value: formatRecord(recoveredVdiskSchema, key, record) }],
+    deletes: lost === undefined ? [lock.key] : [],
+  });
+  return ok;
+}
+
+/** What the vdisks of a cluster got back in this attempt of a recovery. */
+export async function recoveredVdisks(
+  store: ConfigStore,
+  { cluster, id, attempt }: Pick<RecoveryRecord, 'cluster' | 'id' | 'attempt'>,
+): Promise<Map<string, RecoveredVdisk>> {
+  const { entries } = await store.list(recoveredVdisksPrefix(cluster));
+  const own = entries
+    .map(({ key, value }) => parseRecord(recoveredVdiskSchema, key, value))
+    .filter((one) => one.recovery === id && one.attempt === attempt);
+  return new Map(own.map((one) => [one.vdisk, one]));
+}
