@@ -2,6 +2,7 @@
 
 import { DIAL_ADDRESS, isDialAddress } from './dial-address.ts';
 import { type ConfigProblem, ConfigValueError } from './errors.ts';
+import { rememberingReader } from './last-read.ts';
 import {
   integer,
   isAbsent,
@@ -80,25 +81,14 @@ export interface ClusterStorage {
  * `status` is Salvor's own member. Where it contradicts `state` (someone used 0-Disk's tools), the entry is taken as
  * not online: an engine becomes online only by Salvor's own repair. Otherwise `state` wins.
  */
-export function parseClusterStorage(value: string): ClusterStorage {
-  const known = lastRead.get(value);
-  if (known !== undefined) return known;
-  const storage = readStockYaml('cluster storage', value, (root): ClusterStorage => {
-    const servers = items(root.member('servers')).map(readServer);
-    return { servers, ...extraOf(root) };
-  });
-  lastRead.set(value, storage);
-  const [oldest] = lastRead.keys();
-  if (lastRead.size > LAST_READ_MAX && oldest !== undefined) lastRead.delete(oldest);
-  return storage;
-}
-
-/**
- * Values as last read. A server with a thousand vdisks reads the same value for each of them at every change, and that of
- * fifty engines takes longer to read than etcd takes to store it.
- */
-const lastRead = new Map<string, ClusterStorage>();
-const LAST_READ_MAX = 32;
+export const parseClusterStorage: (value: string) => ClusterStorage = rememberingReader(
+  (value) =>
+    readStockYaml('cluster storage', value, (root) => {
+      const servers = items(root.member('servers')).map(readServer);
+      return { servers, ...extraOf(root) };
+    }),
+  32,
+);
 
 /**
  * Writes what {@link parseClusterStorage} and the stock readers accept and take for the same; throws `ConfigValueError`

@@ -1,5 +1,6 @@
 /** The values of the keys that describe a vdisk, and the vdisk list of a server. */
 import { type ConfigProblem, ConfigValueError } from './errors.ts';
+import { rememberingReader } from './last-read.ts';
 import {
   bool,
   integer,
@@ -56,6 +57,8 @@ export interface ServerVdisks extends WithExtra {
 const GIB_BYTES = 1024 ** 3;
 const MIN_BLOCK_BYTES = 512;
 const BLOCK_SIZE = `a power of two of at least ${MIN_BLOCK_BYTES}, and not above the size`;
+/** Values of vdisks remembered: most vdisks are like others. */
+const REMEMBERED = 512;
 const SIZE = 'a whole number of GiB of at least 1';
 
 /** Size of a vdisk in bytes. */
@@ -64,23 +67,25 @@ export function vdiskSizeBytes(vdisk: Pick<VdiskStatic, 'size'>): number {
 }
 
 /** Reads whatever the stock reader reads (it cuts `size: 1.5` to 1). Throws `ConfigValueError`, as do all below. */
-export function parseVdiskStatic(value: string): VdiskStatic {
-  return readStockYaml('vdisk static configuration', value, (root) => {
-    const blockSize = integer(root.member('blockSize'), 1, BLOCK_SIZE);
-    const size = integer(root.member('size'), 1, SIZE);
-    if (blockSize >= 1 && (!isBlockSize(blockSize) || (size >= 1 && blockSize > size * GIB_BYTES))) {
-      problem(root.member('blockSize'), BLOCK_SIZE);
-    }
-    return {
-      blockSize,
-      size,
-      type: readType(root.member('type')),
-      readOnly: bool(root.member('readOnly')),
-      templateVdiskID: text(root.member('templateVdiskID')),
-      ...extraOf(root),
-    };
-  });
-}
+export const parseVdiskStatic: (value: string) => VdiskStatic = rememberingReader(
+  (value) =>
+    readStockYaml('vdisk static configuration', value, (root) => {
+      const blockSize = integer(root.member('blockSize'), 1, BLOCK_SIZE);
+      const size = integer(root.member('size'), 1, SIZE);
+      if (blockSize >= 1 && (!isBlockSize(blockSize) || (size >= 1 && blockSize > size * GIB_BYTES))) {
+        problem(root.member('blockSize'), BLOCK_SIZE);
+      }
+      return {
+        blockSize,
+        size,
+        type: readType(root.member('type')),
+        readOnly: bool(root.member('readOnly')),
+        templateVdiskID: text(root.member('templateVdiskID')),
+        ...extraOf(root),
+      };
+    }),
+  REMEMBERED,
+);
 
 /** Stricter than the reader: a fraction is refused, not cut off. */
 export function formatVdiskStatic(vdisk: VdiskStatic): string {
@@ -96,15 +101,20 @@ export function formatVdiskStatic(vdisk: VdiskStatic): string {
   return checked(parseVdiskStatic, { ...extra, ...known });
 }
 
-export function parseVdiskNbd(value: string): VdiskNbd {
-  return readStockYaml('vdisk storage configuration', value, (root) => ({
-    storageClusterID: requiredText(root.member('storageClusterID'), 'the id of the primary storage cluster'),
-    templateStorageClusterID: text(root.member('templateStorageClusterID')),
-    slaveStorageClusterID: text(root.member('slaveStorageClusterID')),
-    tlogServerClusterID: text(root.member('tlogServerClusterID')),
-    ...extraOf(root),
-  }));
-}
+export const parseVdiskNbd: (value: string) => VdiskNbd = rememberingReader(
+  (value) =>
+    readStockYaml('vdisk storage configuration', value, (root) => ({
+      storageClusterID: requiredText(
+        root.member('storageClusterID'),
+        'the id of the primary storage cluster',
+      ),
+      templateStorageClusterID: text(root.member('templateStorageClusterID')),
+      slaveStorageClusterID: text(root.member('slaveStorageClusterID')),
+      tlogServerClusterID: text(root.member('tlogServerClusterID')),
+      ...extraOf(root),
+    })),
+  REMEMBERED,
+);
 
 export function formatVdiskNbd({ extra, ...known }: VdiskNbd): string {
   return checked(parseVdiskNbd, { ...extra, ...withoutEmpty(known) });

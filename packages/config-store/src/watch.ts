@@ -54,6 +54,8 @@ class LastingWatch implements Watch {
   readonly #views: readonly RangeView[];
   readonly #closing = new AbortController();
   #confirmedAtMs = Number.NEGATIVE_INFINITY;
+  /** What all views know, until they know more. */
+  #entries: ReadonlyMap<string, StoreEntry> | null = null;
   #onFirstList: (() => void) | null = null;
 
   constructor(
@@ -76,7 +78,11 @@ class LastingWatch implements Watch {
   }
 
   entries(): ReadonlyMap<string, StoreEntry> {
-    return new Map(this.#views.flatMap((view) => [...view.entries]));
+    if (this.#entries !== null) return this.#entries;
+    const entries = new Map<string, StoreEntry>();
+    for (const view of this.#views) for (const [key, entry] of view.entries) entries.set(key, entry);
+    this.#entries = entries;
+    return entries;
   }
 
   confirmedAtMs(): number {
@@ -131,6 +137,7 @@ class LastingWatch implements Watch {
 
   #deliver(kind: ChangeBatch['kind'], changes: readonly Change[], revision: string): void {
     if (kind === 'change' && changes.length === 0) return;
+    this.#entries = null;
     try {
       this.#onChange({ kind, revision, changes });
     } catch (error) {

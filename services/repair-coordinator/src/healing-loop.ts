@@ -164,7 +164,8 @@ export class HealingLoop {
   #isKnownToLack(cluster: string, isRepaired: (vdisk: string) => boolean): boolean {
     const known = this.#known.get(cluster);
     if (known === undefined || performance.now() - known.readAtMs > SAFETY_INTERVAL_MS) return false;
-    return [...known.vdisks].some((vdisk) => !isRepaired(vdisk));
+    for (const vdisk of known.vdisks) if (!isRepaired(vdisk)) return true;
+    return false;
   }
 
   /** A cluster without vdisks has nobody who would make the spare a member. */

@@ -1,5 +1,5 @@
 /** Which vdisks have no live member on which shard. */
-import type { IncidentRecord, ServerEntry, StoredVdisk } from '@salvor/config-store';
+import type { IncidentRecord, ServerEntry, VdiskNbd } from '@salvor/config-store';
 import type { KnownCluster } from '../descriptions.ts';
 
 /** A member of a pair that does not serve. */
@@ -35,9 +35,14 @@ export interface DarkShard {
   readonly since: number;
 }
 
-export interface KnownVdisk {
+export interface PlacedVdisk {
   readonly vdisk: string;
-  readonly stored: StoredVdisk;
+  readonly nbd: Pick<VdiskNbd, 'storageClusterID' | 'slaveStorageClusterID'>;
+}
+
+/** Whether any shard may be dark: while every engine of a cluster is online, its vdisks need not be looked at. */
+export function mayBeDark({ storage }: Pick<KnownCluster, 'storage'>): boolean {
+  return storage.servers.some(({ status }) => status !== 'online' && status !== 'rip');
 }
 
 /**
@@ -46,14 +51,14 @@ export interface KnownVdisk {
  */
 export function decideDarkShards(
   clusters: readonly KnownCluster[],
-  vdisks: readonly KnownVdisk[],
+  vdisks: readonly PlacedVdisk[],
   incidents: readonly OpenIncident[],
 ): DarkShard[] {
   const known = new Map(clusters.map((cluster) => [cluster.cluster, cluster]));
   const dark = new Map<string, DarkShard>();
-  for (const { vdisk, stored } of vdisks) {
-    const primary = known.get(stored.nbd.storageClusterID);
-    const slave = known.get(stored.nbd.slaveStorageClusterID) ?? null;
+  for (const { vdisk, nbd } of vdisks) {
+    const primary = known.get(nbd.storageClusterID);
+    const slave = known.get(nbd.slaveStorageClusterID) ?? null;
     for (const [shard, entry] of primary?.storage.servers.entries() ?? []) {
       const other = slave?.storage.servers[shard];
       if (primary === undefined || !isDark(entry, other)) continue;

@@ -4,10 +4,10 @@ import {
   formatRecord,
   INCIDENTS_PREFIX,
   incidentSchema,
-  listVdisks,
   parseRecord,
   parseVdiskNbd,
   parseVdiskStatic,
+  type StoredVdisk,
   type StoreEntry,
   UNAVAILABLE_PREFIX,
   type UnavailableShard,
@@ -18,6 +18,7 @@ import {
   vdiskNbdKey,
   vdiskSizeBytes,
   vdiskStaticKey,
+  vdiskStorages,
   type Watch,
   whenAvailable,
 } from '@salvor/config-store';
@@ -29,8 +30,9 @@ import {
   type DarkMember,
   type DarkShard,
   decideDarkShards,
-  type KnownVdisk,
+  mayBeDark,
   type OpenIncident,
+  type PlacedVdisk,
   servedLast,
 } from './dark-shards.ts';
 import { decideUnavailableBlocks, type EngineAnswer } from './unavailable-blocks.ts';
@@ -103,28 +105,23 @@ export class UnavailableWatch {
   async #look(): Promise<void> {
     if (this.#watch === null || this.#watch.entries().size === 0) return;
     const { store } = this.#options;
-    const vdisks = await readVdisks(store);
     const clusters = await readClusters(store);
+    const vdisks = clusters.some(mayBeDark) ? await placedVdisks(store) : [];
     // Last: an engine that was found down has its incident among these.
     const incidents = await openIncidents(store);
     const dark = groupedByShard(decideDarkShards(clusters, vdisks, incidents));
-    for (const [key, shards] of dark) if (!this.#stopped) await this.#state(key, shards, clusters, vdisks);
+    for (const [key, shards] of dark) if (!this.#stopped) await this.#state(key, shards, clusters);
     for (const [key, entry] of this.#watch.entries())
       if (key.startsWith(UNAVAILABLE_PREFIX) && !dark.has(key)) await this.#end(entry);
   }
 
-  async #state(
-    key: string,
-    dark: readonly DarkShard[],
-    clusters: readonly KnownCluster[],
-    vdisks: readonly KnownVdisk[],
-  ): Promise<void> {
+  async #state(key: string, dark: readonly DarkShard[], clusters: readonly KnownCluster[]): Promise<void> {
     const { store, log } = this.#options;
     const entry = await store.get(key);
     const before = entry === null ? null : readable(entry);
     const now = Date.now();
     if (before !== null && isSame(before, dark) && now - before.updatedAt < REFRESH_INTERVAL_MS) return;
-    const found = (await Promise.all(dark.map((shard) => this.#count(shard, clusters, vdisks)))).flat();
+    const found = (await Promise.all(dark.map((shard) => this.#count(shard, clusters)))).flat();
     const statement = statementOf(dark, found, before, now);
     const put = { key, value: formatRecord(unavailableShardSchema, key, statement) };
     const compare = [{ key, revision: entry?.revision ?? ('absent' as const) }];
@@ -141,17 +138,12 @@ export class UnavailableWatch {
   }
 
   /** Asks the members of the shard, dead ones once: nobody waits for a thousand timeouts. */
-  async #count(
-    dark: DarkShard,
-    clusters: readonly KnownCluster[],
-    vdisks: readonly KnownVdisk[],
-  ): Promise<UnavailableVdisk[]> {
+  async #count(dark: DarkShard, clusters: readonly KnownCluster[]): Promise<UnavailableVdisk[]> {
     const servers = clusters.find(({ cluster }) => cluster === dark.cluster)?.storage.servers ?? [];
     const rip = servers.flatMap(({ status }, shard) => (status === 'rip' ? [shard] : []));
     const silent = new Map<string, string>();
     const statements: UnavailableVdisk[] = [];
-    for (const { vdisk, stored } of vdisks) {
-      if (!dark.vdisks.includes(vdisk)) continue;
+    for (const { vdisk, stored } of await readVdisks(this.#options.store, dark.vdisks)) {
       const { type, blockSize } = stored.static;
       const blocks = Math.floor(vdiskSizeBytes(stored.static) / blockSize);
       const answers = await Promise.all(
@@ -195,9 +187,20 @@ async function openIncidents(store: ConfigStore): Promise<OpenIncident[]> {
   }));
 }
 
-async function readVdisks(store: ConfigStore): Promise<KnownVdisk[]> {
+/** One that cannot be read may use any cluster: the healing loop complains of it. */
+async function placedVdisks(store: ConfigStore): Promise<PlacedVdisk[]> {
+  return (await vdiskStorages(store)).flatMap(({ vdisk, nbd }) =>
+    nbd instanceof Error ? [] : [{ vdisk, nbd }],
+  );
+}
+
+interface KnownVdisk {
+  readonly vdisk: string;
+  readonly stored: StoredVdisk;
+}
+
+async function readVdisks(store: ConfigStore, vdisks: readonly string[]): Promise<KnownVdisk[]> {
   const known: KnownVdisk[] = [];
-  const vdisks = await listVdisks(store);
   for (let from = 0; from < vdisks.length; from += READ_AT_ONCE) {
     const page = vdisks.slice(from, from + READ_AT_ONCE);
     const { entries } = await store.getMany(
@@ -213,7 +216,6 @@ async function readVdisks(store: ConfigStore): Promise<KnownVdisk[]> {
         };
         known.push({ vdisk, stored });
       } catch (error) {
-        // One that cannot be read may use any cluster: the healing loop complains of it.
         if (!(error instanceof ConfigValueError)) throw error;
       }
     }
