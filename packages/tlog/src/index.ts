@@ -2,6 +2,16 @@
 export { containerOf } from './container.ts';
 export { LogError, type LogErrorCode } from './log-error.ts';
 export type { LogSource, RecordIndex, SegmentCover, SegmentIndex } from './log-source.ts';
+export {
+  DEFAULT_LOG_WRITER_LIMITS,
+  type LogLag,
+  LogWriter,
+  type LogWriterLimits,
+  type LogWriterOptions,
+  type WriterStreams,
+} from './log-writer.ts';
+export type { LogPlace, LogTail } from './log-writing.ts';
+export { LOGGED_BLOCK_MAX_BYTES, SEGMENT_MAX_RECORDS } from './open-segment.ts';
 export { type FoundPoint, findPoint, type LogPoint } from './replay/find-point.ts';
 export { LogGapError, type ReplayResult, replay, type UnprovenBlocks } from './replay/replay.ts';
 export type { ReplayOptions } from './replay/replay-job.ts';
@@ -27,6 +37,8 @@ export {
   SEGMENT_MAX_BYTES,
   segmentFault,
 } from './segment.ts';
+export { segmentIndexOf } from './segment-index.ts';
 export { type DirectoryStoreOptions, openDirectoryStore } from './store/directory-store.ts';
 export { openStoreAt, type StoreLocation } from './store/open-store.ts';
 export type { StoredFile, Tier2Store } from './store/tier2-store.ts';
+export { TailSource, type TailSourceOptions, type TailStreams } from './tail-source.ts';
