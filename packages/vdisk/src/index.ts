@@ -34,3 +34,4 @@ export { SCRUB_BEGIN, type ScrubState } from './scrub/vdisk-scrub.ts';
 export { type Takeover, TakeoverError, type TakeoverSettings, takeOver } from './takeover.ts';
 export type { ShardState } from './vdisk.ts';
 export { describeVdisk, layoutOf, VdiskRefusedError } from './vdisk-description.ts';
+export type { StoredBlocks, WholeBlock, WholeBlocks } from './whole-blocks.ts';

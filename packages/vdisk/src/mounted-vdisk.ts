@@ -1,4 +1,5 @@
 import { type Lease, parseVdiskStatic, reportEngineFailure, vdiskSizeBytes } from '@salvor/config-store';
+import { SalvorError } from '@salvor/service-kit';
 import { CollectionSettler } from './deduped/collection-settler.ts';
 import type { ContentRepairTask } from './deduped/content-repair.ts';
 import { DedupedVdisk } from './deduped/deduped-vdisk.ts';
@@ -21,6 +22,7 @@ import { Placement } from './spread/placement.ts';
 import { VdiskSpreads } from './spread/vdisk-spreads.ts';
 import { type Geometry, Vdisk } from './vdisk.ts';
 import type { Clusters, TemplateUse } from './vdisk-description.ts';
+import { WholeBlocks } from './whole-blocks.ts';
 
 /** A vdisk that this process owns. */
 export class MountedVdisk {
@@ -75,6 +77,20 @@ export class MountedVdisk {
   get device(): VdiskDevice {
     if (this.#device === null) throw new Error(`vdisk ${this.geometry.vdisk} is not mounted yet`);
     return this.#device;
+  }
+
+  /**
+   * Access for who writes or reads very many whole blocks.
+   *
+   * @throws SalvorError `unsupported-type` of a deduped vdisk
+   */
+  wholeBlocks(): WholeBlocks {
+    const { device } = this;
+    if (device instanceof Vdisk) return new WholeBlocks(device, this.#pairs, this.#placement);
+    throw new SalvorError(
+      'unsupported-type',
+      `vdisk ${this.geometry.vdisk} is of type boot, whose blocks are not written one by one`,
+    );
   }
 
   /**

@@ -69,6 +69,6 @@ export class BlockBitmap {
 
 /** So that sums of few blocks with nearby numbers differ. */
 function scattered(block: number): number {
-  const low = Math.imul((block | 0) ^ (Math.floor(block / 2 ** 32) * 0x9e37_79b1), 0x85eb_ca6b);
+  const low = Math.imul(((block | 0) + 0x9e37_79b9) ^ Math.floor(block / 2 ** 32), 0x85eb_ca6b);
   return Math.imul(low ^ (low >>> 15), 0xc2b2_ae35);
 }

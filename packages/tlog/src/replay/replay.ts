@@ -7,12 +7,10 @@ import type { ReplayWindow } from './replay-window.ts';
 import { indexPass, type PassEnd, restorePass } from './restore-pass.ts';
 import type { BlockRun } from './restore-target.ts';
 import { verifyPass } from './verify-pass.ts';
-import { zerosPass } from './zeros-pass.ts';
+import { LOOK_BLOCKS, zerosPass } from './zeros-pass.ts';
 
 /** Runs of unproven blocks that are listed. */
 const UNPROVEN_RUNS_MAX = 1_000;
-/** Blocks that are looked at before other work gets its turn. */
-const LOOK_BLOCKS = 1 << 20;
 
 export interface UnprovenBlocks {
   readonly count: number;
