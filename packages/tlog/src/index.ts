@@ -1,5 +1,12 @@
 /** The transaction log of a vdisk: what was written, in order, so that it can be brought back when no engine has it any more. */
+
+export { ChunkBuilder, type ChunkFiles, MAX_CHUNK_RECORDS } from './chunk/chunk-file.ts';
+export { type ChunkName, chunkFolder, LOG_ROOT, parseChunkName } from './chunk/chunk-name.ts';
+export { type Coverage, decideCoverage } from './chunk/coverage.ts';
+export { Tier2Source } from './chunk/tier2-source.ts';
+export { type FoundChunk, type LostSegments, type ReadChunk, VdiskChunks } from './chunk/vdisk-chunks.ts';
 export { containerOf } from './container.ts';
+export { JoinedSource } from './joined-source.ts';
 export { LogError, type LogErrorCode } from './log-error.ts';
 export type { LogSource, RecordIndex, SegmentCover, SegmentIndex } from './log-source.ts';
 export {

@@ -2900,6 +2900,51 @@ export type VdiskType = 'db' | 'cache' | 'tmp' | 'boot' | 'volume' | 'unknown';
 /** What an outage is: temporary (the data is still there), permanent (the data is lost), false_alarm (there was none). Plain JSON also accepts false-alarm. */
 export type Verdict = 'temporary' | 'permanent' | 'false_alarm';
 
+/** What the index of a chunk tells of one segment: all of it but the bytes of its blocks. */
+export interface TlogIndexEntry {
+  /** Number of the segment. */
+  number: number;
+  /** Epoch of the owner that wrote it. */
+  epoch: number;
+  /** Generation of the volume; 0 where there is none. */
+  generation: number;
+  /** What it is for. */
+  kind: TlogSegmentKind;
+  /** Of a snapshot: its name. */
+  name: string;
+  /** Sequence of its first record, or the next one when it has none. */
+  first: number;
+  /** When its first record was taken, milliseconds since 1970 UTC. */
+  firstAt: number;
+  /** When its last record was taken. */
+  lastAt: number;
+  /** Sequence at which the newest complete base begins; 0: there is none. */
+  base: number;
+  /** Bytes of a block. */
+  blockSize: number;
+  /** For each shard the batch up to which everything is in the log, this segment included. */
+  positions: TlogPosition[];
+  /** Offset of the bytes of its blocks in the chunk file. */
+  dataAt: number;
+  /** The changes, with rising sequences; their bytes follow each other from dataAt on. */
+  records: TlogRecord[];
+}
+export interface TlogIndexEntryInit {
+  number: number;
+  epoch: number;
+  generation?: number | undefined;
+  kind: TlogSegmentKind;
+  name?: string | undefined;
+  first: number;
+  firstAt: number;
+  lastAt: number;
+  base?: number | undefined;
+  blockSize: number;
+  positions: readonly TlogPositionInit[];
+  dataAt: number;
+  records: readonly TlogRecordInit[];
+}
+
 /** How far the log is with one shard. */
 export interface TlogPosition {
   /** Shard. */
@@ -3150,6 +3195,7 @@ export interface RecordTypes {
   readonly VdiskRepair: VdiskRepair;
   readonly VdiskScrub: VdiskScrub;
   readonly VdiskSummary: VdiskSummary;
+  readonly TlogIndexEntry: TlogIndexEntry;
   readonly TlogPosition: TlogPosition;
   readonly TlogRecord: TlogRecord;
   readonly TlogSegment: TlogSegment;
@@ -3332,6 +3378,7 @@ export interface RecordInits {
   readonly VdiskRepair: VdiskRepairInit;
   readonly VdiskScrub: VdiskScrubInit;
   readonly VdiskSummary: VdiskSummaryInit;
+  readonly TlogIndexEntry: TlogIndexEntryInit;
   readonly TlogPosition: TlogPositionInit;
   readonly TlogRecord: TlogRecordInit;
   readonly TlogSegment: TlogSegmentInit;

@@ -1,0 +1,229 @@
+import type { TlogIndexEntry } from '@salvor/contracts';
+import { LogError } from '../log-error.ts';
+import type { LogSource, RecordIndex, SegmentIndex } from '../log-source.ts';
+import { blockChecksum, lastSequence } from '../segment.ts';
+import { type Coverage, decideCoverage } from './coverage.ts';
+import type { FoundChunk, LostSegments, ReadChunk, VdiskChunks } from './vdisk-chunks.ts';
+
+/** Records whose bytes lie closer together are read at once. */
+const MERGE_GAP_BYTES: number = 16 * 1024;
+/** Indexes that are kept: who walks through the log goes back to the last one for its bytes. */
+const KEPT_INDEXES = 2;
+
+interface Place {
+  readonly path: string;
+  readonly dataAt: number;
+}
+
+/** The archived part of a log. */
+export class Tier2Source implements LogSource {
+  readonly #chunks: VdiskChunks;
+  readonly #places = new WeakMap<SegmentIndex, Place>();
+  readonly #read = new Map<string, ReadChunk>();
+  /** Chunks of which others hold what cannot be read from them. */
+  readonly #avoided = new Set<string>();
+  #found: readonly FoundChunk[] = [];
+  #coverage: Coverage<FoundChunk> = { chunks: [], gaps: [], spare: [] };
+
+  private constructor(chunks: VdiskChunks) {
+    this.#chunks = chunks;
+  }
+
+  /** @throws LogError `store` */
+  static async open(chunks: VdiskChunks): Promise<Tier2Source> {
+    const source = new Tier2Source(chunks);
+    await source.refresh();
+    return source;
+  }
+
+  /** Numbers of the oldest and the newest segment that were archived; null: none was. */
+  get range(): { readonly from: number; readonly to: number } | null {
+    const [oldest, newest] = [this.#coverage.chunks[0], this.#coverage.chunks.at(-1)];
+    return oldest === undefined || newest === undefined
+      ? null
+      : { from: oldest.useFrom, to: newest.chunk.to };
+  }
+
+  get coverage(): Coverage<FoundChunk> {
+    return this.#coverage;
+  }
+
+  /** Looks again at what lies there. */
+  async refresh(): Promise<void> {
+    this.#found = await this.#chunks.list();
+    this.#cover();
+  }
+
+  newestFirst(upTo: number = Number.MAX_SAFE_INTEGER): AsyncIterable<SegmentIndex> {
+    return this.newestBelow(Number.MAX_SAFE_INTEGER, upTo);
+  }
+
+  /** As {@link newestFirst}, with the segments whose number is below `number` only. */
+  async *newestBelow(number: number, upTo: number = Number.MAX_SAFE_INTEGER): AsyncIterable<SegmentIndex> {
+    const { range } = this;
+    if (range === null) return;
+    for (let next = Math.min(range.to, number - 1); next >= range.from; ) {
+      const used = this.#coverage.chunks.find(({ chunk, useFrom }) => useFrom <= next && next <= chunk.to);
+      if (used === undefined) throw this.#gapError(next);
+      const { chunk, useFrom } = used;
+      if (chunk.first <= upTo) {
+        const read = await this.#indexOf(chunk, useFrom, next);
+        if (read === null) continue;
+        for (const item of merged(read, useFrom, next).reverse()) {
+          if ('reason' in item) throw lostError(this.#chunks.vdisk, item);
+          if (item.first <= upTo) yield this.#segmentOf(chunk, item);
+        }
+      }
+      next = useFrom - 1;
+    }
+  }
+
+  oldestFirst(from = 1): AsyncIterable<SegmentIndex> {
+    return this.oldestAbove(0, from);
+  }
+
+  /** As {@link oldestFirst}, with the segments whose number is above `number` only. */
+  async *oldestAbove(number: number, from = 1): AsyncIterable<SegmentIndex> {
+    const { range } = this;
+    if (range === null) return;
+    for (let next = Math.max(range.from, number + 1); next <= range.to; ) {
+      const used = this.#coverage.chunks.find(({ chunk, useFrom }) => useFrom <= next && next <= chunk.to);
+      if (used === undefined) throw this.#gapError(next);
+      const { chunk } = used;
+      if (Math.max(chunk.last, chunk.first) >= from) {
+        const read = await this.#indexOf(chunk, next, chunk.to);
+        if (read === null) continue;
+        for (const item of merged(read, next, chunk.to)) {
+          if ('reason' in item) throw lostError(this.#chunks.vdisk, item);
+          if (Math.max(item.first, lastSequence(item)) >= from) yield this.#segmentOf(chunk, item);
+        }
+      }
+      next = chunk.to + 1;
+    }
+  }
+
+  async read(segment: SegmentIndex, records: readonly RecordIndex[]): Promise<Buffer[]> {
+    const place = this.#places.get(segment);
+    if (place === undefined)
+      throw new LogError(
+        'bad-segment',
+        `segment ${segment.number} is not one of this source: find it here first`,
+      );
+    const found = new Map<RecordIndex, Buffer>();
+    for (const { from, to, records: near } of rangesOf(records)) {
+      const bytes = await this.#chunks.store.read(place.path, place.dataAt + from, to - from);
+      for (const record of near) {
+        const data = bytes.subarray(record.at - from, record.at - from + record.length);
+        if (blockChecksum(data) !== record.checksum)
+          throw new LogError(
+            'bad-chunk',
+            `${place.path}: record ${record.sequence} of segment ${segment.number} (block ${record.block}, ${record.length} bytes at ${place.dataAt + record.at}) does not match its checksum`,
+          );
+        found.set(record, data);
+      }
+    }
+    return records.map((record) => found.get(record) ?? Buffer.alloc(0));
+  }
+
+  /** The segment with this number; null when it is not here, or compaction left it out. */
+  async segment(number: number): Promise<SegmentIndex | null> {
+    const used = this.#coverage.chunks.find(({ chunk, useFrom }) => useFrom <= number && number <= chunk.to);
+    if (used === undefined) return null;
+    const read = await this.#indexOf(used.chunk, number, number);
+    if (read === null) return this.segment(number);
+    const entry = read.entries.find((entry) => entry.number === number);
+    return entry === undefined ? null : this.#segmentOf(used.chunk, entry);
+  }
+
+  async close(): Promise<void> {
+    this.#read.clear();
+  }
+
+  /** Null: another chunk is to be used in its place, look again. */
+  async #indexOf(chunk: FoundChunk, from: number, to: number): Promise<ReadChunk | null> {
+    const known = this.#read.get(chunk.path);
+    const read = known ?? (await this.#chunks.read(chunk));
+    if (known === undefined) {
+      this.#read.set(chunk.path, read);
+      const [oldest] = this.#read.keys();
+      if (this.#read.size > KEPT_INDEXES && oldest !== undefined) this.#read.delete(oldest);
+    }
+    const isLost = read.lost.some((lost) => lost.from <= to && lost.to >= from);
+    return isLost && this.#avoid(chunk) ? null : read;
+  }
+
+  /** Does without a chunk, if the others hold all that it holds. */
+  #avoid(chunk: FoundChunk): boolean {
+    const before = this.#coverage;
+    this.#avoided.add(chunk.path);
+    this.#cover();
+    const isWhole =
+      this.#coverage.gaps.length === before.gaps.length &&
+      this.#coverage.chunks[0]?.useFrom === before.chunks[0]?.useFrom &&
+      this.#coverage.chunks.at(-1)?.chunk.to === before.chunks.at(-1)?.chunk.to;
+    if (isWhole) return true;
+    this.#avoided.delete(chunk.path);
+    this.#coverage = before;
+    return false;
+  }
+
+  #cover(): void {
+    this.#coverage = decideCoverage(this.#found.filter(({ path }) => !this.#avoided.has(path)));
+  }
+
+  #segmentOf(
+    chunk: FoundChunk,
+    { dataAt, positions: _, generation: __, records, ...rest }: TlogIndexEntry,
+  ): SegmentIndex {
+    let at = 0;
+    const segment = {
+      ...rest,
+      last: lastSequence({ first: rest.first, records }),
+      records: records.map((record) => {
+        at += record.length;
+        return { ...record, at: at - record.length };
+      }),
+    };
+    this.#places.set(segment, { path: chunk.path, dataAt });
+    return segment;
+  }
+
+  #gapError(number: number): LogError {
+    const gap = this.#coverage.gaps.find(({ from, to }) => from <= number && number <= to);
+    return new LogError(
+      'gap',
+      `vdisk ${this.#chunks.vdisk}: no chunk in ${this.#chunks.folder} holds segments ${gap?.from ?? number} to ${gap?.to ?? number}`,
+    );
+  }
+}
+
+/** Entries and what is lost between them, of the segments from `from` to `to`, oldest first. */
+function merged({ entries, lost }: ReadChunk, from: number, to: number): (TlogIndexEntry | LostSegments)[] {
+  const items = [
+    ...entries.filter(({ number }) => number >= from && number <= to),
+    ...lost.filter((range) => range.from <= to && range.to >= from),
+  ];
+  if (lost.length === 0) return items;
+  const placeOf = (item: TlogIndexEntry | LostSegments): number =>
+    'reason' in item ? item.from : item.number;
+  return items.sort((a, b) => placeOf(a) - placeOf(b));
+}
+
+function lostError(vdisk: string, { from, to, reason }: LostSegments): LogError {
+  return new LogError('bad-chunk', `vdisk ${vdisk}: segments ${from} to ${to} are lost: ${reason}`);
+}
+
+/** What to read for some records of a segment: neighbours together. */
+function rangesOf(records: readonly RecordIndex[]): { from: number; to: number; records: RecordIndex[] }[] {
+  const ranges: { from: number; to: number; records: RecordIndex[] }[] = [];
+  const sorted = records.filter(({ length }) => length > 0).sort((a, b) => a.at - b.at);
+  for (const record of sorted) {
+    const last = ranges.at(-1);
+    const end = record.at + record.length;
+    if (last !== undefined && record.at - last.to <= MERGE_GAP_BYTES) {
+      last.to = Math.max(last.to, end);
+      last.records.push(record);
+    } else ranges.push({ from: record.at, to: end, records: [record] });
+  }
+  return ranges;
+}
