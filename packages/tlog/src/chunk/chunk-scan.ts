@@ -41,7 +41,7 @@ export async function* scanChunk(
     throw new LogError('bad-chunk', `${path}: expected a chunk of vdisk ${vdisk}, found ${told}`);
   for (let at = header.end; at < found.sizeBytes; ) {
     const bytes = await window.at(at, MAX_BLOCK_BYTES + BLOCK_HEAD_BYTES + SYNC_BYTES);
-    const block = readBlock(bytes, header.objectHead, header.sync, vdisk);
+    const block = readBlock(bytes, header.objectHead, vdisk);
     if (typeof block !== 'string') {
       const { segment, end } = block;
       yield { kind: 'segment', segment, dataAt: at + end - SYNC_BYTES - segment.data.length };
@@ -58,14 +58,13 @@ export async function* scanChunk(
 function readBlock(
   bytes: Buffer,
   objectHead: Buffer,
-  sync: Buffer,
   vdisk: string,
 ): { segment: TlogSegment; end: number } | string {
   const head = readBlockHead(bytes, MAX_BLOCK_BYTES);
   if (typeof head === 'string') return head;
   const bodyEnd = head.bodyAt + head.length;
   if (bodyEnd + SYNC_BYTES > bytes.length) return `it ends within a block of ${head.length} bytes`;
-  if (!bytes.subarray(bodyEnd, bodyEnd + SYNC_BYTES).equals(sync)) return 'no sync marker behind a block';
+  // A body that reads as a whole segment is one, even if the marker behind it is damaged.
   try {
     const segment = decodeSegment(Buffer.concat([objectHead, bytes.subarray(head.bodyAt, bodyEnd)]));
     if (segment.vdisk !== vdisk) return `expected a segment of vdisk ${vdisk}, found one of ${segment.vdisk}`;

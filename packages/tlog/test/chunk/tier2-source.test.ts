@@ -198,7 +198,6 @@ test('a damaged segment costs no other one, and is told with its file and its by
           return bytes;
         });
         const { entries, lost } = await chunks.scan(found, 'asked');
-        // A flip in a sync marker is noticed behind the segment before it, which is given up as well.
         assert.ok(lost.length <= 1, JSON.stringify(lost));
         const held = new Set(entries.map(({ number }) => number));
         for (const { from, to, reason } of lost) {
