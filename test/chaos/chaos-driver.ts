@@ -30,8 +30,6 @@ export interface ChaosDriverOptions extends FaultSurroundings {
 
 /** The least time after which an engine that may have lost something is whole again. */
 const SETTLE_MS = 2_500;
-/** A pair that is not whole by then keeps its last copy for the rest of the run; the end of the run tells why. */
-const WHOLE_TIMEOUT_MS = 120_000;
 const LOOK_INTERVAL_MS = 200;
 /** Faults after which it takes a while until etcd says what befell an engine before. */
 const TOLD_LATE = /^(server|etcd)-/;
@@ -45,7 +43,11 @@ export class ChaosDriver {
   readonly #guards = new PairGuards();
   readonly #taken = new Set<string>();
   readonly #underWay = new Set<Promise<void>>();
+  /** The longest until a pair was whole after one of its engines had lost data, or until the faults ended. */
+  longestRebuildMs = 0;
   #startedAtMs = 0;
+  /** When the last fault of the plan is due. */
+  #lastAtMs = 0;
   #failure: Error | null = null;
 
   constructor(options: ChaosDriverOptions) {
@@ -55,6 +57,7 @@ export class ChaosDriver {
   /** Resolves when everything that was broken is brought back. Rejects when that fails, or with the reason of `signal`. */
   async run(plan: readonly PlannedFault[], signal: AbortSignal): Promise<void> {
     this.#startedAtMs = performance.now();
+    this.#lastAtMs = plan.at(-1)?.atMs ?? 0;
     for (const fault of plan) {
       if (!(await this.#reached(fault.atMs, signal))) break;
       const carriedOut = this.#carryOut(fault, signal)
@@ -154,14 +157,17 @@ export class ChaosDriver {
     return areOnline && isUp && (await isMirroredEverywhere(bus, stack, shard));
   }
 
+  /** Until then its last copy is left alone. A pair that is not healed when the faults are over is told as stuck work. */
   async #untilWhole(shard: number, signal: AbortSignal): Promise<void> {
+    const lostAt = performance.now();
     await this.#reached(this.#elapsed() + SETTLE_MS, signal);
-    if (signal.aborted) return;
-    await until(() => signal.aborted || this.#isWhole(shard), {
-      what: `pair ${shard} is whole`,
-      timeoutMs: WHOLE_TIMEOUT_MS,
+    const isNoMore = (): boolean => signal.aborted || this.#elapsed() > this.#lastAtMs;
+    await until(async () => isNoMore() || (await this.#isWhole(shard)), {
+      what: `pair ${shard} is whole, or the faults are over`,
+      timeoutMs: Math.max(0, this.#lastAtMs - this.#elapsed()) + 60_000,
       intervalMs: LOOK_INTERVAL_MS,
     });
+    this.longestRebuildMs = Math.max(this.longestRebuildMs, Math.round(performance.now() - lostAt));
   }
 
   #passOver({ kind }: PlannedFault): void {

@@ -42,6 +42,8 @@ export interface ChaosReport {
   /** What did not come to its end after everything was brought back, as sentences. */
   readonly stuck: readonly string[];
   readonly longestStallMs: number;
+  /** The longest that faults had to leave a pair alone because one of its engines had lost data. */
+  readonly longestRebuildMs: number;
   readonly healedAfterMs: number | null;
   /** The most memory of each process, in MB. */
   readonly peakMb: Readonly<Record<string, number | null>>;
@@ -201,6 +203,7 @@ async function underChaos(
       flushedLost: recorder.flushedLost,
       stale: recorder.violationCount - lost,
       longestStallMs: load.progress.longestStallMs,
+      longestRebuildMs: driver.longestRebuildMs,
       peakMb: Object.fromEntries(
         Object.entries(memory.summary(0)).map(([name, { peakMb }]) => [name, peakMb]),
       ),

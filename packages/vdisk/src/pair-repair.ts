@@ -22,6 +22,8 @@ import { addReadRing, addSetHead, parseRing } from './write-history.ts';
 const RING_CHUNK = 1024;
 /** How long a repair that could not go on waits before it tries again, unless something changes first. */
 const RETRY_MS = 500;
+/** Whoever waits for a turn looks again at every change of the pair, and this often. */
+const TURN_LOOK_MS = 5_000;
 
 /** Brings a member back: finds out what it lacks, then copies that from the survivor while clients go on writing. */
 export class PairRepair {
@@ -79,9 +81,10 @@ export class PairRepair {
   async #run(): Promise<void> {
     for (;;) {
       if (this.#due() === null || this.#pair.closed) return;
-      const endTurn = await this.#pair.context.settings.repairTurns?.take();
+      const endTurn = await this.#turn();
       const work = this.#due();
       if (work === null || this.#pair.closed) return endTurn?.();
+      if (work.source !== null && endTurn === null) continue;
       try {
         if (work.source === null) await this.#resume(work.target, work.due);
         else await this.#repair(work.target, work.source, work.due);
@@ -95,6 +98,25 @@ export class PairRepair {
         endTurn?.();
       }
     }
+  }
+
+  /**
+   * One's turn to copy. None where nothing is to be copied: then there is no survivor, nobody is served until the member that
+   * served last has vouched for itself, and that must not wait behind the rebuilds of other shards.
+   */
+  async #turn(): Promise<(() => void) | null> {
+    const { repairTurns } = this.#pair.context.settings;
+    if (repairTurns === undefined) return () => {};
+    const isWanted = (): boolean => !this.#pair.closed && (this.#due()?.source ?? null) !== null;
+    if (!isWanted()) return null;
+    const turn = repairTurns.take();
+    while (isWanted()) {
+      const end = await Promise.race([turn, this.#pair.nextChange(TURN_LOOK_MS).then(() => null)]);
+      if (end !== null) return end;
+    }
+    // When it comes, whoever is next has it.
+    void turn.then((end) => end());
+    return null;
   }
 
   async #repair(target: PairMember, source: PairMember, due: RepairDue): Promise<void> {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { RepairTurns } from '../src/copy/repair-turns.ts';
 import { PairHarness, stored, TestEngine, until } from './pair-harness.ts';
 
 const engines: TestEngine[] = [];
@@ -60,6 +61,36 @@ test('the member that served last goes on alone as soon as it is back', async ()
   h.record(a.address, 'online');
   await h.write(1, 0x44);
   assert.deepEqual(await stored(a), await stored(b));
+  h.pair.close(new Error('done'));
+});
+
+test('the member that served last goes on while every turn to copy is taken, and the other waits for one', async () => {
+  const [a, b] = await Promise.all([TestEngine.start(), TestEngine.start()]);
+  engines.push(a, b);
+  const repairTurns = new RepairTurns(1);
+  const h = await new PairHarness(a, b, { repairTurns }).mount();
+  await h.write(1, 0x11);
+  await a.kill();
+  h.record(a.address, 'offline');
+  await h.write(1, 0x22);
+  const endOther = await repairTurns.take();
+  await a.start();
+  // It waits for a turn, with a survivor to copy from, when that one goes down.
+  h.repairTemporary(a.address);
+  await until(() => repairTurns.counts.waiting === 1, 'it waits for its turn');
+  await b.kill();
+  h.record(b.address, 'offline');
+  await b.start();
+  h.repairTemporary(b.address);
+  await until(() => h.repairs.length === 1, 'the last one vouches for itself');
+  assert.equal(h.repairs[0]?.address, b.address);
+  assert.equal(await h.read(1), 0x22);
+
+  endOther();
+  await until(() => h.repairs.length === 2, 'the other is repaired');
+  assert.equal(h.repairs[1]?.address, a.address);
+  await until(() => repairTurns.counts.underWay === 0, 'no turn is kept');
+  assert.deepEqual(repairTurns.counts, { underWay: 0, waiting: 0 });
   h.pair.close(new Error('done'));
 });
 

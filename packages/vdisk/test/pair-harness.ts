@@ -4,6 +4,7 @@ import { createServer, connect as netConnect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EngineStatus } from '@salvor/config-store';
+import type { RepairTurns } from '../src/copy/repair-turns.ts';
 import { EngineControl } from '../src/engine-control.ts';
 import type { EngineIdentity } from '../src/engine-keys.ts';
 import { type EngineError, errno, type FencedError, VdiskIoError } from '../src/errors.ts';
@@ -162,12 +163,14 @@ export class PairHarness {
       blockSizeBytes = 4096,
       holdMaxMs = 10_000,
       layout = new NondedupedLayout('v1', blockSizeBytes),
+      repairTurns,
     }: {
       epoch?: string;
       blocks?: number;
       blockSizeBytes?: number;
       holdMaxMs?: number;
       layout?: BlockLayout;
+      repairTurns?: RepairTurns;
     } = {},
   ) {
     this.blocks = blocks;
@@ -181,9 +184,16 @@ export class PairHarness {
       layout,
       bits: blocks,
       lease: this.lease,
-      settings: { connectTimeoutMs: 1000, commandTimeoutMs: 1000, proposeAfterMs: 250, holdMaxMs },
+      settings: {
+        connectTimeoutMs: 1000,
+        commandTimeoutMs: 1000,
+        proposeAfterMs: 250,
+        holdMaxMs,
+        repairTurns,
+      },
       blocksOfBit: (bit) => [bit],
       engineFailed: ({ address }, error) => this.failures.push({ address, fault: error.fault }),
+      loginRefused: async () => {},
       proposeOffline: async ({ address }: MemberRecord, _error: EngineError) => {
         this.proposals.push(address);
         this.record(address, 'offline');
