@@ -16,12 +16,15 @@ export class OddEngineStage {
   readonly #healing: HealingStack;
   readonly #vdisk: string;
   readonly #uri: string;
+  readonly #password: string | undefined;
   #nextRegion = 0;
 
-  constructor(healing: HealingStack, vdisk: string, uri: string) {
+  /** `password` is what the engines ask for at the end of each play. */
+  constructor(healing: HealingStack, vdisk: string, uri: string, password?: string) {
     this.#healing = healing;
     this.#vdisk = vdisk;
     this.#uri = uri;
+    this.#password = password;
   }
 
   /**
@@ -63,7 +66,7 @@ export class OddEngineStage {
     const differing: string[] = [];
     for (const [shard, engine] of primary.entries()) {
       const partner = slave[shard] ?? assert.fail(`shard ${shard} has no slave`);
-      const [ours, theirs] = await Promise.all([this.#blocksOn(engine), this.#blocksOn(partner)]);
+      const [ours, theirs] = await Promise.all([this.blocksOn(engine), this.blocksOn(partner)]);
       assert.ok(ours.size > 0, `${engine.name} holds no block`);
       for (const block of new Set([...ours.keys(), ...theirs.keys()])) {
         const [a, b] = [ours.get(block), theirs.get(block)];
@@ -73,8 +76,10 @@ export class OddEngineStage {
     return differing;
   }
 
-  async #blocksOn({ port }: StackEngine): Promise<Map<string, Buffer>> {
+  /** By block number, as text. */
+  async blocksOn({ port }: StackEngine, password = this.#password): Promise<Map<string, Buffer>> {
     using link = await EngineLink.open(port);
+    if (password !== undefined) await link.send('AUTH', password);
     const reply = await link.sendRaw('HGETALL', `nondedup:${this.#vdisk}`);
     assert.ok(Array.isArray(reply));
     const blocks = new Map<string, Buffer>();

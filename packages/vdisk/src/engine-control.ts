@@ -12,7 +12,7 @@ import {
   writesKey,
 } from './engine-keys.ts';
 import { parseAddress } from './engine-socket.ts';
-import { EngineError, FencedError } from './errors.ts';
+import { EngineError, FencedError, refusesLogin } from './errors.ts';
 
 /** Raises the epoch, only upwards and only on the engine that is who it should be. Never sets an equal value: that would abort running transactions. */
 const RAISE_EPOCH = `
@@ -304,6 +304,8 @@ function faultOf(address: string, error: unknown): Error {
     return new EngineError('loading', `engine ${address} is still loading its data`);
   if (/timed out|ETIMEDOUT/i.test(message))
     return new EngineError('timeout', `engine ${address}: ${message}`);
+  if (refusesLogin(message))
+    return new EngineError('login-refused', `engine ${address} answered: ${message}`);
   if (/^[A-Z]{3,}[A-Z ]/.test(message))
     return new EngineError('refused-command', `engine ${address} answered: ${message}`);
   return new EngineError('unreachable', `engine ${address} cannot be reached: ${message}`);

@@ -74,6 +74,7 @@ const kindOfFault: Readonly<Record<EngineError['fault'], ProbeFinding['kind']>> 
   timeout: 'hung',
   loading: 'loading',
   'refused-command': 'refuses-commands',
+  'login-refused': 'refuses-commands',
   'identity-lost': 'identity-lost',
   'identity-mismatch': 'identity-mismatch',
   'epoch-lost': 'refuses-commands',

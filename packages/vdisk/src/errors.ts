@@ -6,6 +6,7 @@ export type EngineFault =
   | 'timeout'
   | 'loading'
   | 'refused-command'
+  | 'login-refused'
   | 'identity-lost'
   | 'identity-mismatch'
   | 'epoch-lost'
@@ -20,6 +21,11 @@ export class EngineError extends SalvorError {
     super(`engine-${fault}`, message);
     this.fault = fault;
   }
+}
+
+/** Whether what an engine answered refuses the login: NOAUTH and WRONGPASS, and what Redis before 6 says. */
+export function refusesLogin(message: string): boolean {
+  return /^(NOAUTH|WRONGPASS|ERR invalid password)/.test(message);
 }
 
 /** What failed was a link to an engine as etcd recorded it before: it says nothing about the one that is meant now. */

@@ -7,10 +7,12 @@ import { MapFilling } from './deduped/map-filling.ts';
 import { sectorsOf } from './deduped/sector.ts';
 import { TemplateCluster } from './deduped/template-cluster.ts';
 import type { VdiskDevice } from './device.ts';
-import { errno, VdiskIoError } from './errors.ts';
+import { type EngineError, errno, VdiskIoError } from './errors.ts';
 import { EtcdView } from './etcd-view.ts';
 import { HeldOwnership } from './held-ownership.ts';
 import { LeaseGuard } from './lease-guard.ts';
+import { decideLockedOut, type LoginAnswer } from './locked-out.ts';
+import { loginAnswers } from './login-answers.ts';
 import type { MountOptions } from './mount-options.ts';
 import { Pair } from './pair.ts';
 import type { MemberRecord, PairContext, RepairOutcome, RepairState } from './pair-context.ts';
@@ -40,6 +42,8 @@ export class MountedVdisk {
   #view: EtcdView | null = null;
   #device: VdiskDevice | null = null;
   #ended: string | null = null;
+  /** One round of questions, however many links are refused at once. */
+  #logins: Promise<LoginAnswer[]> | null = null;
   #isAskedToLeave = false;
   readonly #placement: Placement;
   #spreads: VdiskSpreads | null = null;
@@ -328,6 +332,7 @@ export class MountedVdisk {
         log.warn({ vdisk, engine: address, fault, reason: message }, 'storage engine failed');
         events.engineFailed({ vdisk, cluster: identity.cluster, shard, address, fault, reason: message });
       },
+      loginRefused: (error) => this.#loginRefused(error),
       proposeOffline: (record, error) => this.#proposeOffline(record, error.message),
       repairCompleted: (outcome) => void this.#recordRepair(outcome),
       dataUnavailable: (at, reason) => {
@@ -357,6 +362,15 @@ export class MountedVdisk {
   get #blocks(): number {
     const { sizeBytes, blockSizeBytes, isDeduped } = this.#geometry;
     return isDeduped ? sectorsOf(sizeBytes, blockSizeBytes) : Math.floor(sizeBytes / blockSizeBytes);
+  }
+
+  async #loginRefused({ message }: EngineError): Promise<void> {
+    const engines = this.#pairs.flatMap(({ members }) => members.map(({ record }) => record));
+    this.#logins ??= loginAnswers(engines, this.#options.settings).finally(() => {
+      this.#logins = null;
+    });
+    if (decideLockedOut(await this.#logins))
+      this.#lose(`no engine lets this server in: check the password that it has for the engines; ${message}`);
   }
 
   async #proposeOffline({ identity, address }: MemberRecord, reason: string): Promise<void> {

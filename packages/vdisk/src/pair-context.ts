@@ -130,6 +130,8 @@ export interface PairContext {
   /** How far the blocks of the pair have gone to the others, while they do. */
   readonly spreadState?: (() => RepairState | null) | undefined;
   engineFailed(record: MemberRecord, error: EngineError): void;
+  /** An engine refused the login. Ends the ownership when it turns out that no engine of the vdisk lets this server in. */
+  loginRefused(error: EngineError): Promise<void>;
   /** Asks for the transition to offline; the change comes back through `Pair.applyRecords`. */
   proposeOffline(record: MemberRecord, error: EngineError): Promise<void>;
   repairCompleted(outcome: RepairOutcome): void;

@@ -139,6 +139,12 @@ export class PairMember {
     this.#pair.changed();
   }
 
+  /** As `fail`, for what was met on the way in: a server that no engine lets in blames none of them, and goes. */
+  async failToOpen(error: EngineError): Promise<void> {
+    if (error.fault === 'login-refused') await this.#pair.context.loginRefused(error);
+    this.fail(error);
+  }
+
   close(): void {
     this.#drop();
   }
@@ -181,7 +187,7 @@ export class PairMember {
       // The record may have moved on meanwhile: then this failure says nothing about the member as it is now.
       if (!(error instanceof EngineError)) throw error;
       if (!isSameState(this.record, record)) throw new OutdatedLinkError(record.address, error);
-      this.fail(error);
+      await this.failToOpen(error);
       throw error;
     }
   }

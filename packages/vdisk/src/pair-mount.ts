@@ -60,7 +60,7 @@ async function fence(pair: Pair, member: PairMember): Promise<void> {
     await member.openUnjudged();
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
-    member.fail(error);
+    await member.failToOpen(error);
   }
 }
 

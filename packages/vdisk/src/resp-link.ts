@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { type EnginePlace, openSocket, unreachable } from './engine-socket.ts';
-import { EngineError } from './errors.ts';
+import { EngineError, refusesLogin } from './errors.ts';
 import { type Exchange, ValueExchange } from './exchange.ts';
 import { Frame, RespError, RespProtocolError, type RespValue } from './resp.ts';
 import { type ReplySink, type ReplyTaker, RespReader } from './resp-reader.ts';
@@ -78,7 +78,8 @@ export class RespLink implements ReplyTaker, TurnEnd {
     if (options.password !== undefined) frame.command('AUTH', options.password);
     frame.command('SELECT', options.db).command('CLIENT', 'SETNAME', options.clientName);
     try {
-      for (const reply of await link.request(frame)) throwIfError(options.address, reply);
+      for (const reply of await link.request(frame))
+        if (!asksForNoPassword(reply)) throwIfError(options.address, reply);
     } catch (error) {
       link.close();
       throw error;
@@ -235,12 +236,27 @@ export class RespLink implements ReplyTaker, TurnEnd {
   }
 }
 
+/**
+ * Whether it is the answer to AUTH of an engine that lets everybody in: it is known by its identity, and a password that was
+ * lost in a restart is no reason to be without it. The words are those of Redis up to 5 and Kvrocks, and of Redis from 6 on.
+ */
+function asksForNoPassword(reply: RespValue): boolean {
+  return (
+    reply instanceof RespError &&
+    /no password is set|without any password configured for the default user/.test(reply.message)
+  );
+}
+
 /** Turns an error reply into the {@link EngineError} that says what it means for the engine. */
 export function throwIfError(address: string, value: RespValue): void {
   if (value instanceof RespError) throw errorReply(address, value);
 }
 
 export function errorReply(address: string, { message }: RespError): EngineError {
-  const fault = message.startsWith('LOADING') ? 'loading' : 'refused-command';
+  const fault = message.startsWith('LOADING')
+    ? 'loading'
+    : refusesLogin(message)
+      ? 'login-refused'
+      : 'refused-command';
   return new EngineError(fault, `engine ${address} answered: ${message}`);
 }
