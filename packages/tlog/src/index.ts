@@ -3,7 +3,7 @@
 export { ChunkBuilder, type ChunkFiles, MAX_CHUNK_RECORDS } from './chunk/chunk-file.ts';
 export { type ChunkName, chunkFolder, LOG_ROOT, parseChunkName } from './chunk/chunk-name.ts';
 export { type Coverage, decideCoverage } from './chunk/coverage.ts';
-export { Tier2Source } from './chunk/tier2-source.ts';
+export { Tier2Source, type Tier2SourceOptions } from './chunk/tier2-source.ts';
 export { type FoundChunk, type LostSegments, type ReadChunk, VdiskChunks } from './chunk/vdisk-chunks.ts';
 export { containerOf } from './container.ts';
 export { JoinedSource } from './joined-source.ts';

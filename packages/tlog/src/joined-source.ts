@@ -1,5 +1,4 @@
 import type { Tier2Source } from './chunk/tier2-source.ts';
-import { LogError } from './log-error.ts';
 import type { LogSource, RecordIndex, SegmentIndex } from './log-source.ts';
 
 /**
@@ -7,14 +6,12 @@ import type { LogSource, RecordIndex, SegmentIndex } from './log-source.ts';
  * move the border meanwhile: it lets go of the tail only what was archived.
  */
 export class JoinedSource implements LogSource {
-  readonly #vdisk: string;
   readonly #archived: Tier2Source;
   readonly #tail: LogSource;
   readonly #fromTail = new WeakSet<SegmentIndex>();
 
   /** Owns both sources from now on. */
-  constructor(vdisk: string, archived: Tier2Source, tail: LogSource) {
-    this.#vdisk = vdisk;
+  constructor(archived: Tier2Source, tail: LogSource) {
     this.#archived = archived;
     this.#tail = tail;
   }
@@ -28,9 +25,6 @@ export class JoinedSource implements LogSource {
     }
     // Looked at behind the tail: what the archiver let go of the tail since then is here.
     await this.#archived.refresh();
-    const { range } = this.#archived;
-    if (lowest !== null && lowest > 1 && (range?.to ?? 0) < lowest - 1)
-      throw this.#gapError((range?.to ?? 0) + 1, lowest - 1);
     yield* this.#archived.newestBelow(lowest ?? Number.MAX_SAFE_INTEGER, upTo);
   }
 
@@ -47,10 +41,9 @@ export class JoinedSource implements LogSource {
       for await (const segment of this.#tail.oldestFirst(from)) {
         if (segment.number <= done) continue;
         if (segment.number > done + 1 && segment.first > from) {
-          // It was archived since, unless nothing new has been: then it is nowhere.
-          if (!isNews) throw this.#gapError(done + 1, segment.number - 1);
-          isBehind = true;
-          break;
+          // It was archived since, unless nothing new has been: then it is nowhere, and is left out.
+          isBehind = isNews;
+          if (isBehind) break;
         }
         this.#fromTail.add(segment);
         yield segment;
@@ -85,12 +78,5 @@ export class JoinedSource implements LogSource {
     const bySequence = new Map(segment.records.map((record) => [record.sequence, record]));
     const found = records.flatMap(({ sequence }) => bySequence.get(sequence) ?? []);
     return found.length === records.length ? [segment, found] : null;
-  }
-
-  #gapError(from: number, to: number): LogError {
-    return new LogError(
-      'gap',
-      `vdisk ${this.#vdisk}: segments ${from} to ${to} are neither archived nor in the tail`,
-    );
   }
 }

@@ -2900,6 +2900,17 @@ export type VdiskType = 'db' | 'cache' | 'tmp' | 'boot' | 'volume' | 'unknown';
 /** What an outage is: temporary (the data is still there), permanent (the data is lost), false_alarm (there was none). Plain JSON also accepts false-alarm. */
 export type Verdict = 'temporary' | 'permanent' | 'false_alarm';
 
+/** What a compacted segment stands for: records that later ones made void were left out of it. */
+export interface TlogCover {
+  /** It stands for all segments from this number to its own. */
+  number: number;
+  /** It stands for all sequences from this one to its last. */
+  first: number;
+  /** States after this sequence and later are exact; those after an earlier one are not told any more. */
+  exactFrom: number;
+}
+export type TlogCoverInit = TlogCover;
+
 /** What the index of a chunk tells of one segment: all of it but the bytes of its blocks. */
 export interface TlogIndexEntry {
   /** Number of the segment. */
@@ -2924,6 +2935,8 @@ export interface TlogIndexEntry {
   blockSize: number;
   /** For each shard the batch up to which everything is in the log, this segment included. */
   positions: TlogPosition[];
+  /** Only of what compaction made of several segments. */
+  covers?: TlogCover | undefined;
   /** Offset of the bytes of its blocks in the chunk file. */
   dataAt: number;
   /** The changes, with rising sequences; their bytes follow each other from dataAt on. */
@@ -2941,6 +2954,7 @@ export interface TlogIndexEntryInit {
   base?: number | undefined;
   blockSize: number;
   positions: readonly TlogPositionInit[];
+  covers?: TlogCoverInit | undefined;
   dataAt: number;
   records: readonly TlogRecordInit[];
 }
@@ -2998,6 +3012,8 @@ export interface TlogSegment {
   positions: TlogPosition[];
   /** The changes, with rising sequences. */
   records: TlogRecord[];
+  /** Only of what compaction made of several segments. */
+  covers?: TlogCover | undefined;
   /** The bytes of all blocks that were set, one after the other. */
   data: Buffer;
 }
@@ -3015,6 +3031,7 @@ export interface TlogSegmentInit {
   blockSize: number;
   positions: readonly TlogPositionInit[];
   records: readonly TlogRecordInit[];
+  covers?: TlogCoverInit | undefined;
   data: Buffer;
 }
 
@@ -3195,6 +3212,7 @@ export interface RecordTypes {
   readonly VdiskRepair: VdiskRepair;
   readonly VdiskScrub: VdiskScrub;
   readonly VdiskSummary: VdiskSummary;
+  readonly TlogCover: TlogCover;
   readonly TlogIndexEntry: TlogIndexEntry;
   readonly TlogPosition: TlogPosition;
   readonly TlogRecord: TlogRecord;
@@ -3378,6 +3396,7 @@ export interface RecordInits {
   readonly VdiskRepair: VdiskRepairInit;
   readonly VdiskScrub: VdiskScrubInit;
   readonly VdiskSummary: VdiskSummaryInit;
+  readonly TlogCover: TlogCoverInit;
   readonly TlogIndexEntry: TlogIndexEntryInit;
   readonly TlogPosition: TlogPositionInit;
   readonly TlogRecord: TlogRecordInit;

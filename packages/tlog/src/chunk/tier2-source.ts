@@ -15,9 +15,18 @@ interface Place {
   readonly dataAt: number;
 }
 
-/** The archived part of a log. */
+export interface Tier2SourceOptions {
+  /** Number of the last segment that belongs to an earlier log of this name; default 0. */
+  readonly after?: number;
+  /** Told, in a sentence, of what is missing where it was looked for. */
+  readonly noticed?: (what: string) => void;
+}
+
+/** The archived part of a log. What cannot be read is left out, as {@link LogSource} says, and told. */
 export class Tier2Source implements LogSource {
   readonly #chunks: VdiskChunks;
+  readonly #after: number;
+  readonly #noticed: (what: string) => void;
   readonly #places = new WeakMap<SegmentIndex, Place>();
   readonly #read = new Map<string, ReadChunk>();
   /** Chunks of which others hold what cannot be read from them. */
@@ -25,13 +34,15 @@ export class Tier2Source implements LogSource {
   #found: readonly FoundChunk[] = [];
   #coverage: Coverage<FoundChunk> = { chunks: [], gaps: [], spare: [] };
 
-  private constructor(chunks: VdiskChunks) {
+  private constructor(chunks: VdiskChunks, { after = 0, noticed = () => undefined }: Tier2SourceOptions) {
     this.#chunks = chunks;
+    this.#after = after;
+    this.#noticed = noticed;
   }
 
   /** @throws LogError `store` */
-  static async open(chunks: VdiskChunks): Promise<Tier2Source> {
-    const source = new Tier2Source(chunks);
+  static async open(chunks: VdiskChunks, options: Tier2SourceOptions = {}): Promise<Tier2Source> {
+    const source = new Tier2Source(chunks, options);
     await source.refresh();
     return source;
   }
@@ -41,7 +52,7 @@ export class Tier2Source implements LogSource {
     const [oldest, newest] = [this.#coverage.chunks[0], this.#coverage.chunks.at(-1)];
     return oldest === undefined || newest === undefined
       ? null
-      : { from: oldest.useFrom, to: newest.chunk.to };
+      : { from: Math.max(oldest.useFrom, this.#after + 1), to: newest.chunk.to };
   }
 
   get coverage(): Coverage<FoundChunk> {
@@ -50,7 +61,7 @@ export class Tier2Source implements LogSource {
 
   /** Looks again at what lies there. */
   async refresh(): Promise<void> {
-    this.#found = await this.#chunks.list();
+    this.#found = (await this.#chunks.list()).filter(({ to }) => to > this.#after);
     this.#cover();
   }
 
@@ -64,14 +75,18 @@ export class Tier2Source implements LogSource {
     if (range === null) return;
     for (let next = Math.min(range.to, number - 1); next >= range.from; ) {
       const used = this.#coverage.chunks.find(({ chunk, useFrom }) => useFrom <= next && next <= chunk.to);
-      if (used === undefined) throw this.#gapError(next);
-      const { chunk, useFrom } = used;
+      if (used === undefined) {
+        next = this.#gapAt(next).from - 1;
+        continue;
+      }
+      const { chunk } = used;
+      const useFrom = Math.max(used.useFrom, this.#after + 1);
       if (chunk.first <= upTo) {
         const read = await this.#indexOf(chunk, useFrom, next);
         if (read === null) continue;
         for (const item of merged(read, useFrom, next).reverse()) {
-          if ('reason' in item) throw lostError(this.#chunks.vdisk, item);
-          if (item.first <= upTo) yield this.#segmentOf(chunk, item);
+          if ('reason' in item) this.#noticed(lostSentence(this.#chunks.vdisk, item));
+          else if (item.first <= upTo) yield this.#segmentOf(chunk, item);
         }
       }
       next = useFrom - 1;
@@ -88,14 +103,17 @@ export class Tier2Source implements LogSource {
     if (range === null) return;
     for (let next = Math.max(range.from, number + 1); next <= range.to; ) {
       const used = this.#coverage.chunks.find(({ chunk, useFrom }) => useFrom <= next && next <= chunk.to);
-      if (used === undefined) throw this.#gapError(next);
+      if (used === undefined) {
+        next = this.#gapAt(next).to + 1;
+        continue;
+      }
       const { chunk } = used;
       if (Math.max(chunk.last, chunk.first) >= from) {
         const read = await this.#indexOf(chunk, next, chunk.to);
         if (read === null) continue;
         for (const item of merged(read, next, chunk.to)) {
-          if ('reason' in item) throw lostError(this.#chunks.vdisk, item);
-          if (Math.max(item.first, lastSequence(item)) >= from) yield this.#segmentOf(chunk, item);
+          if ('reason' in item) this.#noticed(lostSentence(this.#chunks.vdisk, item));
+          else if (Math.max(item.first, lastSequence(item)) >= from) yield this.#segmentOf(chunk, item);
         }
       }
       next = chunk.to + 1;
@@ -173,11 +191,12 @@ export class Tier2Source implements LogSource {
 
   #segmentOf(
     chunk: FoundChunk,
-    { dataAt, positions: _, generation: __, records, ...rest }: TlogIndexEntry,
+    { dataAt, positions: _, generation: __, records, covers, ...rest }: TlogIndexEntry,
   ): SegmentIndex {
     let at = 0;
     const segment = {
       ...rest,
+      ...(covers === undefined ? {} : { covers }),
       last: lastSequence({ first: rest.first, records }),
       records: records.map((record) => {
         at += record.length;
@@ -188,12 +207,15 @@ export class Tier2Source implements LogSource {
     return segment;
   }
 
-  #gapError(number: number): LogError {
-    const gap = this.#coverage.gaps.find(({ from, to }) => from <= number && number <= to);
-    return new LogError(
-      'gap',
-      `vdisk ${this.#chunks.vdisk}: no chunk in ${this.#chunks.folder} holds segments ${gap?.from ?? number} to ${gap?.to ?? number}`,
-    );
+  /** The gap that a number lies in. */
+  #gapAt(number: number): { from: number; to: number } {
+    const gap = this.#coverage.gaps.find(({ from, to }) => from <= number && number <= to) ?? {
+      from: number,
+      to: number,
+    };
+    const where = `no chunk in ${this.#chunks.folder} holds them`;
+    this.#noticed(lostSentence(this.#chunks.vdisk, { ...gap, reason: where }));
+    return gap;
   }
 }
 
@@ -209,8 +231,8 @@ function merged({ entries, lost }: ReadChunk, from: number, to: number): (TlogIn
   return items.sort((a, b) => placeOf(a) - placeOf(b));
 }
 
-function lostError(vdisk: string, { from, to, reason }: LostSegments): LogError {
-  return new LogError('bad-chunk', `vdisk ${vdisk}: segments ${from} to ${to} are lost: ${reason}`);
+function lostSentence(vdisk: string, { from, to, reason }: LostSegments): string {
+  return `vdisk ${vdisk}: segments ${from} to ${to} are missing: ${reason}`;
 }
 
 /** What to read for some records of a segment: neighbours together. */

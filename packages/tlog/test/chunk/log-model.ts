@@ -9,12 +9,12 @@ import {
   ChunkBuilder,
   type FoundChunk,
   type LogSource,
-  lastSequence,
   openDirectoryStore,
   type SegmentIndex,
   type Tier2Store,
   VdiskChunks,
 } from '../../src/index.ts';
+import { segmentIndexOf } from '../../src/segment-index.ts';
 
 export const BLOCK = 64;
 export const VDISK = 'v:1';
@@ -104,15 +104,7 @@ export function contentsOf(log: readonly TlogSegment[]): { number: number; block
 
 /** A tail that holds these segments. */
 export function tailOf(log: readonly TlogSegment[]): LogSource {
-  const indexes = log.map((segment): [SegmentIndex, TlogSegment] => {
-    let at = 0;
-    const { data: _, vdisk: __, positions: ___, generation: ____, ...rest } = segment;
-    const records = segment.records.map((record) => {
-      at += record.length;
-      return { ...record, at: at - record.length };
-    });
-    return [{ ...rest, last: lastSequence(segment), records }, segment];
-  });
+  const indexes = log.map((segment): [SegmentIndex, TlogSegment] => [segmentIndexOf(segment), segment]);
   const segments = new Map(indexes);
   return {
     async *newestFirst(upTo = Number.MAX_SAFE_INTEGER) {
