@@ -21,7 +21,7 @@ export interface StuckBounds {
 
 export interface IncidentView {
   readonly incident: IncidentRecord;
-  /** Vdisks of the cluster without a repair on record for this attempt; only looked up while it is under repair. */
+  /** Vdisks of the cluster without a repair on record for this attempt, where it is under repair and they were looked up. */
   readonly unrepaired: readonly { readonly vdisk: string; readonly owner: string | null }[];
   /** When the latest repair of this attempt was recorded; null when none was. */
   readonly repairedAt: number | null;

@@ -1,6 +1,5 @@
 import {
   type ClusterVdisks,
-  type ConfigStore,
   ConfigValueError,
   type HealingControls,
   healingClusterKey,
@@ -30,7 +29,6 @@ import {
   salvorClusterSchema,
   takeoverSchema,
   VDISK_OWNERS_PREFIX,
-  vdisksOfCluster,
 } from '@salvor/config-store';
 import type { z } from 'zod';
 import type { IncidentView, StuckView } from './stuck-decision.ts';
@@ -39,17 +37,20 @@ type Entries = ReadonlyMap<string, StoreEntry>;
 
 const nothingHeld: HealingControls = { downtimes: [], log: [] };
 
-/** What the watchdog looks at, from entries as they were watched. What cannot be read is complained of elsewhere. */
-export async function stuckView(store: ConfigStore, entries: Entries): Promise<StuckView> {
+/**
+ * What the watchdog looks at, from entries as they were watched. What cannot be read is complained of elsewhere.
+ *
+ * @param vdisks of the clusters whose unrepaired vdisks are to be named
+ */
+export function stuckView(entries: Entries, vdisks: ReadonlyMap<string, ClusterVdisks>): StuckView {
   const incidents = recordsIn(entries, INCIDENTS_PREFIX, incidentSchema);
   const underWay = recordsIn(entries, REPAIR_PROGRESS_PREFIX, repairProgressSchema).flatMap(
     ({ record }) => record.repairs,
   );
   const clusters = recordsIn(entries, SALVOR_CLUSTERS_PREFIX, salvorClusterSchema);
-  const vdisksOf = remembering((cluster) => vdisksOfCluster(store, cluster));
   return {
-    incidents: await Promise.all(
-      incidents.map(({ record }) => incidentView(vdisksOf, entries, record, underWay)),
+    incidents: incidents.map(({ record }) =>
+      incidentView(vdisks.get(record.cluster) ?? null, entries, record, underWay),
     ),
     clusters: clusters.flatMap(({ key, record: { status, reason = '', changed, updatedAt } }) => {
       const about = parseKey(key);
@@ -91,28 +92,19 @@ export const stuckPrefixes = [
   VDISK_OWNERS_PREFIX,
 ];
 
-/** Many incidents may be about one cluster. */
-function remembering<T>(read: (key: string) => Promise<T>): (key: string) => Promise<T> {
-  const known = new Map<string, Promise<T>>();
-  return (key) => {
-    const value = known.get(key) ?? read(key);
-    known.set(key, value);
-    return value;
-  };
-}
-
-async function incidentView(
-  vdisksOf: (cluster: string) => Promise<ClusterVdisks>,
+function incidentView(
+  vdisks: ClusterVdisks | null,
   entries: Entries,
   incident: IncidentRecord,
   all: readonly RepairUnderWay[],
-): Promise<IncidentView> {
-  const { id, attempt, cluster, status } = incident;
+): IncidentView {
+  const { id, attempt, status } = incident;
   if (status === 'offline') return { incident, unrepaired: [], repairedAt: null, underWay: [] };
   const repairs = recordsIn(entries, repairsPrefix(id, attempt), repairSchema).map(({ record }) => record);
   const repaired = new Set(repairs.map(({ vdisk }) => vdisk));
-  const { primary, slave } = await vdisksOf(cluster);
-  const missing = [...new Set([...primary, ...slave])].filter((vdisk) => !repaired.has(vdisk));
+  const missing = [...new Set([...(vdisks?.primary ?? []), ...(vdisks?.slave ?? [])])].filter(
+    (vdisk) => !repaired.has(vdisk),
+  );
   return {
     incident,
     unrepaired: missing.map((vdisk) => ({
@@ -137,11 +129,21 @@ function recordsIn<S extends z.ZodType>(
   });
 }
 
+/** By entry: a key has one schema, and most entries are the same at the next look. */
+const readBefore = new WeakMap<StoreEntry, unknown>();
+
 function recordAt<S extends z.ZodType>(entries: Entries, key: string, schema: S): z.output<S> | null {
   const entry = entries.get(key);
   if (entry === undefined) return null;
+  if (readBefore.has(entry)) return readBefore.get(entry) as z.output<S> | null;
+  const record = recordIn(entry, schema);
+  readBefore.set(entry, record);
+  return record;
+}
+
+function recordIn<S extends z.ZodType>({ key, value }: StoreEntry, schema: S): z.output<S> | null {
   try {
-    return parseRecord(schema, key, entry.value);
+    return parseRecord(schema, key, value);
   } catch (error) {
     if (error instanceof ConfigValueError) return null;
     throw error;

@@ -3,6 +3,7 @@ import {
   type AlertRecord,
   alertKey,
   alertSchema,
+  type ClusterVdisks,
   type ConfigStore,
   formatRecord,
   HEALING_PREFIX,
@@ -11,6 +12,7 @@ import {
   parseRecord,
   REPAIRS_PREFIX,
   type StoreEntry,
+  vdisksOfCluster,
   type Watch,
   whenAvailable,
 } from '@salvor/config-store';
@@ -29,6 +31,8 @@ export interface WatchdogOptions {
 }
 
 const INTERVAL_MS = 2_000;
+/** The vdisks of a cluster are many, and stay the same while it is being healed: none is created or deleted meanwhile. */
+const VDISKS_KNOWN_MS = 30_000;
 
 interface Alert {
   readonly entry: StoreEntry;
@@ -58,6 +62,8 @@ const judgedPrefixes = [
 export class Watchdog {
   readonly #options: WatchdogOptions;
   readonly #kinds = new Set<string>();
+  /** Vdisks of the clusters with a repair that is stuck, and when they were read, in `performance.now()` milliseconds. */
+  readonly #known = new Map<string, { readonly vdisks: ClusterVdisks; readonly readAt: number }>();
   #watch: Watch | null = null;
   #timer: NodeJS.Timeout | null = null;
   #running: Promise<void> | null = null;
@@ -118,12 +124,20 @@ export class Watchdog {
     alerts: ReadonlyMap<string, Alert>,
     entries: ReadonlyMap<string, StoreEntry>,
   ): Promise<Judgement> {
-    const { store, bounds } = this.#options;
+    const { bounds } = this.#options;
     const raised = [...alerts].flatMap(([id, { entry, record }]) =>
       record === null || record.clearedAt !== undefined ? [] : [{ id, entry, record }],
     );
     const since = new Map(raised.map(({ id, record }) => [id, record.since]));
-    const stuck = decideStuck(await stuckView(store, entries), Date.now(), bounds, since);
+    const now = Date.now();
+    const decide = (vdisks: ReadonlyMap<string, ClusterVdisks>): Stuck[] =>
+      decideStuck(stuckView(entries, vdisks), now, bounds, since);
+    const nameless = decide(new Map());
+    // Which vdisks a repair waits for does not decide whether it is stuck: it is asked for what is said of those that are.
+    const clusters = nameless.flatMap(({ kind, cluster }) =>
+      kind === 'repair-stuck' && cluster !== undefined ? [cluster] : [],
+    );
+    const stuck = clusters.length === 0 ? nameless : decide(await this.#vdisksOf(new Set(clusters)));
     const ids = new Set(stuck.map(({ alert }) => alert));
     return {
       stuck,
@@ -134,6 +148,21 @@ export class Watchdog {
       }),
       clears: raised.flatMap(({ id, entry, record }) => (ids.has(id) ? [] : [[entry, record] as const])),
     };
+  }
+
+  async #vdisksOf(clusters: ReadonlySet<string>): Promise<ReadonlyMap<string, ClusterVdisks>> {
+    const vdisks = new Map<string, ClusterVdisks>();
+    for (const cluster of clusters) {
+      const before = this.#known.get(cluster);
+      const isFresh = before !== undefined && performance.now() - before.readAt < VDISKS_KNOWN_MS;
+      const known = isFresh
+        ? before
+        : { vdisks: await vdisksOfCluster(this.#options.store, cluster), readAt: performance.now() };
+      this.#known.set(cluster, known);
+      vdisks.set(cluster, known.vdisks);
+    }
+    for (const cluster of this.#known.keys()) if (!clusters.has(cluster)) this.#known.delete(cluster);
+    return vdisks;
   }
 
   async #raise(stuck: Stuck, before: Alert | null): Promise<void> {

@@ -5,6 +5,7 @@ import {
   type AlertRecord,
   alertSchema,
   beginOperation,
+  type ConfigStore,
   cancelOperation,
   operationKey,
   parseRecord,
@@ -22,8 +23,31 @@ const bounds: StuckBounds = {
   ...{ takeoverMs: NEVER_MS, unhealthyMs: NEVER_MS },
 };
 
+/** The store, and how often it was looked at what is watched, and read which vdisks there are. */
+function countingReads(store: ConfigStore): { store: ConfigStore; looks: number; vdisksRead: number } {
+  const counted = {
+    looks: 0,
+    vdisksRead: 0,
+    store: new Proxy(store, {
+      get(target, name: keyof ConfigStore) {
+        if (name === 'listKeys') counted.vdisksRead++;
+        if (name !== 'watch') return Reflect.get(target, name).bind(target);
+        return async (...args: Parameters<ConfigStore['watch']>) => {
+          const watch = await target.watch(...args);
+          const entries = () => {
+            counted.looks++;
+            return watch.entries();
+          };
+          return { entries, close: () => watch.close() };
+        };
+      },
+    }),
+  };
+  return counted;
+}
+
 async function watching(
-  { store, log }: CoordinatedCluster,
+  { store, log }: Pick<CoordinatedCluster, 'store' | 'log'>,
   changes: Partial<StuckBounds>,
 ): Promise<Watchdog & AsyncDisposable> {
   const counts = new Map<string, number>();
@@ -93,6 +117,29 @@ describe('the watchdog', () => {
     const value = JSON.stringify({ server: 'nbd-1', at: movedAt, repairs: [repair] });
     await cluster.store.transact({ compare: [], puts: [{ key, value }] });
     await untilAlert(cluster, (alert) => !isRaised(alert));
+  });
+
+  it('reads which vdisks there are only for a repair that is stuck, and then once for many looks', async () => {
+    await using cluster = await CoordinatedCluster.start();
+    await cluster.addVdisks('v1');
+    await cluster.fail(address('primary', 0));
+    await cluster.judge(address('primary', 0), 'temporary');
+    const counted = countingReads(cluster.store);
+    const looks = async (more: number): Promise<void> => {
+      const goal = counted.looks + more;
+      await until(() => counted.looks >= goal, { what: `${more} more looks`, timeoutMs: 15_000 });
+    };
+    {
+      await using _content = await watching({ log: cluster.log, store: counted.store }, {});
+      await looks(10);
+      assert.equal(counted.vdisksRead, 0);
+    }
+    await using _watchdog = await watching({ log: cluster.log, store: counted.store }, { repairMs: 1 });
+    await untilAlert(cluster, isRaised);
+    const before = counted.vdisksRead;
+    await looks(10);
+    assert.ok(before > 0);
+    assert.equal(counted.vdisksRead, before);
   });
 
   it('names an operation that nobody carries out; its end clears that', async () => {
