@@ -15,7 +15,10 @@ const RUN = 256;
 const RUNS_IN_FLIGHT = 4;
 /** Requests of the client that are in flight, half of them writes. */
 const CLIENT_DEPTH = 4;
-const CLIENT_SECONDS = 2;
+/** Of the client before a repair, during it, and after it. */
+const CLIENT_SECONDS = 3;
+/** The first blocks of a repair do not give way to clients: they are over before anybody would notice. */
+const HASTY_BLOCKS = 1_024;
 
 interface Latency {
   readonly iops: number;
@@ -71,21 +74,19 @@ export async function benchCopy(options: {
     const compare = await measureCompare(mounted, current, slave.address);
     const rebuilt = await rebuild(plane, mounted, current);
     const rawRelayMbPerS = await rawRelay(slave.address, rebuilt.address);
-    const clientAlone = await client(mounted, () => false);
-    let isDone = false;
-    const repairing = rebuild(plane, mounted, rebuilt.address).finally(() => {
-      isDone = true;
-    });
-    const clientDuringRepair = await client(mounted, () => isDone);
-    const underLoad = await repairing;
-    current = underLoad.address;
+    const before = await client(mounted);
+    const repairing = rebuild(plane, mounted, rebuilt.address);
+    const during = await duringRepair(mounted);
+    // Without the client it ends soon.
+    current = (await repairing).address;
+    const after = await client(mounted);
     const result: Round = {
       ...compare,
       rawRelayMbPerS,
       rebuildMbPerS: rebuilt.mbPerS,
-      clientAlone,
-      clientDuringRepair,
-      repairUnderLoadMbPerS: underLoad.mbPerS,
+      clientAlone: latency([before, after]),
+      clientDuringRepair: latency([during.requests]),
+      repairUnderLoadMbPerS: during.mbPerS,
     };
     rounds.push(result);
     options.progress(`round ${round}: ${JSON.stringify(result)}`);
@@ -208,8 +209,34 @@ async function inRuns(work: (blocks: readonly number[]) => Promise<void>): Promi
   return performance.now() - startedAt;
 }
 
-/** Random reads and writes of single blocks, until `isOver` says so and the least time has passed. */
-async function client(mounted: Mounted, isOver: () => boolean): Promise<Latency> {
+/** What the client met while a repair was under way that gave way to it, and how fast the repair was then. */
+async function duringRepair(mounted: Mounted): Promise<{ requests: Requests; mbPerS: number }> {
+  const done = (): number => mounted.vdisk.repairsUnderWay()[0]?.done ?? 0;
+  let isOver = false;
+  const warm = client(mounted, () => isOver);
+  await until(() => done() > HASTY_BLOCKS, {
+    what: 'the repair gives way',
+    timeoutMs: 60_000,
+    intervalMs: 1,
+  });
+  isOver = true;
+  await warm;
+  const beganAt = performance.now();
+  const doneBefore = done();
+  const requests = await client(mounted);
+  const doneAfter = done();
+  const ms = performance.now() - beganAt;
+  if (doneAfter <= doneBefore) throw new Error('the repair was over before the client');
+  return { requests, mbPerS: mbPerS(doneAfter - doneBefore, ms) };
+}
+
+interface Requests {
+  readonly latenciesUs: readonly number[];
+  readonly seconds: number;
+}
+
+/** Random reads and writes of single blocks, for some seconds or until `isOver` says so. */
+async function client(mounted: Mounted, isOver: () => boolean = () => false): Promise<Requests> {
   const latenciesUs: number[] = [];
   const data = Buffer.alloc(BLOCK_BYTES, 0x5a);
   const startedAt = performance.now();
@@ -224,10 +251,14 @@ async function client(mounted: Mounted, isOver: () => boolean): Promise<Latency>
     }
   };
   await Promise.all(Array.from({ length: CLIENT_DEPTH }, loop));
-  const seconds = (performance.now() - startedAt) / 1_000;
-  latenciesUs.sort((x, y) => x - y);
-  const at = (share: number): number => Math.round(latenciesUs[Math.floor(latenciesUs.length * share)] ?? 0);
-  return { iops: Math.round(latenciesUs.length / seconds), p50Us: at(0.5), p99Us: at(0.99) };
+  return { latenciesUs, seconds: (performance.now() - startedAt) / 1_000 };
+}
+
+function latency(all: readonly Requests[]): Latency {
+  const sorted = all.flatMap(({ latenciesUs }) => latenciesUs).sort((x, y) => x - y);
+  const seconds = all.reduce((sum, one) => sum + one.seconds, 0);
+  const at = (share: number): number => Math.round(sorted[Math.floor(sorted.length * share)] ?? 0);
+  return { iops: Math.round(sorted.length / seconds), p50Us: at(0.5), p99Us: at(0.99) };
 }
 
 class Discarded {
@@ -264,7 +295,7 @@ function mbPerS(blocks: number, ms: number): number {
 
 function summarise(rounds: readonly Round[]): CopyBench {
   const of = (pick: (round: Round) => number): number => median(rounds.map(pick));
-  const latency = (pick: (round: Round) => Latency): Latency => ({
+  const latencyOf = (pick: (round: Round) => Latency): Latency => ({
     iops: of((round) => pick(round).iops),
     p50Us: of((round) => pick(round).p50Us),
     p99Us: of((round) => pick(round).p99Us),
@@ -278,8 +309,8 @@ function summarise(rounds: readonly Round[]): CopyBench {
     rawReadMbPerS: of((round) => round.rawReadMbPerS),
     compareMbPerS: of((round) => round.compareMbPerS),
     compareToRawRead: of((round) => round.compareMbPerS / round.rawReadMbPerS),
-    clientAlone: latency((round) => round.clientAlone),
-    clientDuringRepair: latency((round) => round.clientDuringRepair),
+    clientAlone: latencyOf((round) => round.clientAlone),
+    clientDuringRepair: latencyOf((round) => round.clientDuringRepair),
     p99DuringRepairToAlone: of((round) => round.clientDuringRepair.p99Us / round.clientAlone.p99Us),
     repairUnderLoadMbPerS: of((round) => round.repairUnderLoadMbPerS),
   };

@@ -30,6 +30,7 @@ export type { MountOptions, MountSettings, VdiskEvents } from './mount-options.t
 export type { MountedVdisk } from './mounted-vdisk.ts';
 export { OwnedElsewhereError, type OwnerIdentity, TakenOverElsewhereError } from './ownership.ts';
 export type { RepairOutcome, RepairState } from './pair-context.ts';
+export { REPAIR_REST } from './pair-context.ts';
 export { SCRUB_BEGIN, type ScrubState } from './scrub/vdisk-scrub.ts';
 export { type Takeover, TakeoverError, type TakeoverSettings, takeOver } from './takeover.ts';
 export type { ShardState } from './vdisk.ts';

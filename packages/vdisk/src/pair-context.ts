@@ -87,6 +87,9 @@ export interface RepairState {
   readonly contentSteps: number;
 }
 
+/** So that all repairs of a server together are at work for a fifth of the time while clients are. */
+export const REPAIR_REST = 4;
+
 export interface PairSettings extends IdleLinkSettings {
   readonly connectTimeoutMs: number;
   readonly commandTimeoutMs: number;
@@ -97,6 +100,8 @@ export interface PairSettings extends IdleLinkSettings {
   readonly password?: string | undefined;
   /** What repairs may take; unlimited when absent. */
   readonly repairBandwidth?: Bandwidth | undefined;
+  /** How long repairs rest behind a step while clients are at work, in times of the step's own; {@link REPAIR_REST} when absent. */
+  readonly repairRest?: number | undefined;
   /** How many repairs go on at once; all that are due when absent. */
   readonly repairTurns?: RepairTurns | undefined;
   /** Where engines on this host listen beside TCP: a path in which `{port}` stands for the port. */

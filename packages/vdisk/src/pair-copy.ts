@@ -1,10 +1,11 @@
-import { pause } from '@salvor/service-kit';
 import { clientActivity } from './copy/client-activity.ts';
 import type { CopyJobHandle } from './copy/copier.ts';
 import type { CopyHow } from './copy/copy-messages.ts';
+import { politeTurns } from './copy/polite-turns.ts';
 import { bitsIn, MAP_CHUNK_BYTES } from './dirty-map.ts';
 import { dirtyKey } from './engine-keys.ts';
 import type { Pair } from './pair.ts';
+import { REPAIR_REST } from './pair-context.ts';
 import type { PairMember } from './pair-member.ts';
 import { Frame } from './resp.ts';
 
@@ -14,11 +15,10 @@ const STEP_MAX_BYTES = 1 << 20;
 /** Steps under way at once, so that the engines are never idle between them. */
 const STEPS_IN_FLIGHT = 4;
 /**
- * While clients are at work: one small step at a time, and a rest of twice its time behind it. An engine carries out one command at
- * a time, so a client waits for whole steps; and where cores are few it waits for the copier itself.
+ * While clients are at work: one small step at a time, and a rest behind it. An engine carries out one command at a time, so a
+ * client waits for whole steps; and where cores are few it waits for the copier itself.
  */
 const POLITE_STEP_BLOCKS = 32;
-const POLITE_REST = 2;
 /** So many blocks go before any of that: a short outage is over sooner than clients would notice the copy. */
 const HASTY_BLOCKS = 1024;
 /** A copy that rests looks so often whether it is still wanted, beside every change of its pair. */
@@ -98,18 +98,32 @@ export class PairCopy {
       const isPolite = this.#copied >= HASTY_BLOCKS && clientActivity.isBusy();
       const count = isPolite && !this.#isSparse ? Math.min(most, POLITE_STEP_BLOCKS) : most;
       await bandwidth?.take(count * blockSizeBytes);
-      const [beganAt, storedBefore] = [performance.now(), this.#stored];
-      const step = this.#step(bits.slice(i, i + count))
-        .catch((error: unknown) => this.#fail(error))
-        .finally(() => this.#inFlight.delete(step));
-      this.#inFlight.add(step);
+      if (isPolite) await this.#stepPolitely(bits.slice(i, i + count), settings.repairRest ?? REPAIR_REST);
+      else {
+        this.#begin(bits.slice(i, i + count));
+        if (this.#inFlight.size >= STEPS_IN_FLIGHT) await Promise.race(this.#inFlight);
+      }
       i += count;
-      if (isPolite) {
-        await Promise.all(this.#inFlight);
-        this.#isSparse = (this.#stored - storedBefore) * SPARSE_BELOW < count;
-        if (!this.#isSparse) await pause((performance.now() - beganAt) * POLITE_REST);
-      } else if (this.#inFlight.size >= STEPS_IN_FLIGHT) await Promise.race(this.#inFlight);
     }
+  }
+
+  #begin(bits: readonly number[]): void {
+    const step = this.#step(bits)
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => this.#inFlight.delete(step));
+    this.#inFlight.add(step);
+  }
+
+  async #stepPolitely(bits: readonly number[], rest: number): Promise<void> {
+    await Promise.all(this.#inFlight);
+    const endTurn = await politeTurns.take();
+    const [beganAt, storedBefore] = [performance.now(), this.#stored];
+    if (this.#failure === null) {
+      this.#begin(bits);
+      await Promise.all(this.#inFlight);
+    }
+    this.#isSparse = (this.#stored - storedBefore) * SPARSE_BELOW < bits.length;
+    endTurn(this.#isSparse ? 0 : (performance.now() - beganAt) * rest);
   }
 
   /** Writes go to both members meanwhile: nothing is missed while it rests. */

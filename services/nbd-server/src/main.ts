@@ -47,6 +47,7 @@ await runService({
         holdMaxMs: config.holdMaxMs,
         password: config.enginePassword === '' ? undefined : config.enginePassword,
         repairBandwidth: new Bandwidth(config.repairBandwidthMib),
+        repairRest: config.repairRest,
         repairTurns,
         engineSockets: config.engineSockets === '' ? undefined : config.engineSockets,
       },

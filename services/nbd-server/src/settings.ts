@@ -1,4 +1,5 @@
 import { boolean, integer, list, orElse, type Setting, text } from '@salvor/service-kit';
+import { REPAIR_REST } from '@salvor/vdisk';
 import { z } from 'zod';
 import type { TlsMode } from './nbd/tls-settings.ts';
 
@@ -23,6 +24,7 @@ export const nbdServerSettings: {
   engineSockets: Setting<string>;
   repairIdle: Setting<boolean>;
   repairBandwidthMib: Setting<number>;
+  repairRest: Setting<number>;
   repairsAtOnce: Setting<number>;
   scrubBandwidthMib: Setting<number>;
 } = {
@@ -134,6 +136,11 @@ export const nbdServerSettings: {
     schema: orElse(integer(0, 1_000_000), 0),
     help: 'MiB a second that all repairs together may copy; 0 = no limit. They give way to clients in any case',
     example: '200',
+  },
+  repairRest: {
+    schema: orElse(integer(0, 1_000), REPAIR_REST),
+    help: "how long repairs rest behind each step while clients are at work, in times of the step's own; 0 = not at all",
+    example: '4',
   },
   repairsAtOnce: {
     schema: orElse(integer(1, 1_024), 8),

@@ -1,12 +1,12 @@
-import { pause } from '@salvor/service-kit';
 import { BATCH_MAX_BLOCKS, type BlockChange, type PendingWrite } from '../batch.ts';
 import { clientActivity } from '../copy/client-activity.ts';
+import { politeTurns } from '../copy/polite-turns.ts';
 import { RepairTurns } from '../copy/repair-turns.ts';
 import { readSound } from '../corrupt-blocks.ts';
 import { errno, FencedError, VdiskIoError } from '../errors.ts';
 import { UNREADABLE } from '../layout/block-layout.ts';
 import type { Pair } from '../pair.ts';
-import type { RepairState, SpreadDue } from '../pair-context.ts';
+import { REPAIR_REST, type RepairState, type SpreadDue } from '../pair-context.ts';
 import type { PairMember } from '../pair-member.ts';
 import { Frame } from '../resp.ts';
 import { addSetMoved } from '../write-history.ts';
@@ -18,7 +18,6 @@ const STEP_MAX_BLOCKS = 256;
 const STEP_MAX_BYTES = 1 << 20;
 /** While clients are at work: small steps, and a rest of twice the time of each behind it. */
 const POLITE_STEP_BLOCKS = 32;
-const POLITE_REST = 2;
 /** So many bits go before any of that: a small vdisk is done sooner than clients would notice. */
 const HASTY_BITS = 1024;
 /** How long a spread that could not go on waits before it tries again, unless something changes first. */
@@ -142,9 +141,14 @@ export class PairSpread {
       const isPolite = this.#copied >= HASTY_BITS && clientActivity.isBusy();
       const { end, stored } = await this.#nextStep(from, isPolite ? POLITE_STEP_BLOCKS : STEP_MAX_BLOCKS);
       await settings.repairBandwidth?.take(stored * layout.blockSizeBytes);
+      const endTurn = isPolite ? await politeTurns.take() : null;
       const beganAt = performance.now();
-      await this.#step(from, end);
-      if (isPolite && stored > 0) await pause((performance.now() - beganAt) * POLITE_REST);
+      try {
+        await this.#step(from, end);
+      } finally {
+        const rest = stored > 0 ? (settings.repairRest ?? REPAIR_REST) : 0;
+        endTurn?.((performance.now() - beganAt) * rest);
+      }
     }
   }
 
