@@ -2,6 +2,7 @@
 import type { CommandName } from './generated/types.ts';
 import { instanceCommandExamples } from './instance-command-examples.ts';
 import { operatorCommandExamples } from './operator-command-examples.ts';
+import { recoveryCommandExamples } from './recovery-command-examples.ts';
 import type { PlainJsonObject } from './types.ts';
 
 const at = 1700000000000;
@@ -113,6 +114,7 @@ export const commandExamples: Readonly<
   Record<CommandName, { readonly request: PlainJsonObject; readonly reply: PlainJsonObject }>
 > = {
   ...operatorCommandExamples,
+  ...recoveryCommandExamples,
   ...instanceCommandExamples,
   'alert.list': {
     request: {},

@@ -14,6 +14,8 @@ import {
   operationSchema,
   parseKey,
   parseRecord,
+  RECOVERIES_PREFIX,
+  recoverySchema,
   SALVOR_CLUSTERS_PREFIX,
   type StoreEntry,
   salvorClusterSchema,
@@ -37,6 +39,7 @@ export const announcedPrefixes = [
   UNAVAILABLE_PREFIX,
   ALERTS_PREFIX,
   INSTANCES_PREFIX,
+  RECOVERIES_PREFIX,
 ] as const;
 
 /** Incidents remembered, open and ended, so that nothing is told twice by one announcer. */
@@ -86,6 +89,8 @@ export class Announcements {
         return alertAnnouncements({ key, entry, previous });
       case 'unavailable':
         return unavailableAnnouncements({ key, entry, previous });
+      case 'recovery':
+        return recoveryAnnouncements({ key, entry, previous });
       default:
         return [];
     }
@@ -190,6 +195,33 @@ function instanceAnnouncements({
   const incident = cause?.incident === undefined ? {} : { incident: cause.incident };
   const payload = { instance, from, to, reason, ...incident, at };
   return [{ id: `${instance}-${at}-${to}`, type: 'instance.status-changed', payload }];
+}
+
+/** Each change of its status that was not seen before. */
+function recoveryAnnouncements({
+  key,
+  entry,
+  previous,
+}: Pick<Change, 'key' | 'entry' | 'previous'>): Announcement[] {
+  if (entry === null) return [];
+  const { id: recovery, cluster, history, pairs, vdisks } = parseRecord(recoverySchema, key, entry.value);
+  const before = readableBefore(recoverySchema, previous);
+  const stepText = (of: string, { at, to }: (typeof history)[number]) => `${of}-${at}-${to}`;
+  const told = new Set(before?.history.map((step) => stepText(before.id, step)));
+  return history
+    .filter((step) => !told.has(stepText(recovery, step)))
+    .map((step) => ({
+      id: stepText(recovery, step),
+      type: 'recovery.status-changed' as const,
+      payload: {
+        ...{ recovery, cluster, to: step.to, reason: step.reason, by: step.by, operation: step.operation },
+        ...(step.from === undefined ? {} : { from: step.from }),
+        pairs: pairs.map(({ shard }) => shard),
+        vdisks: vdisks.length,
+        unrecoverable: vdisks.filter(({ recoverable }) => recoverable !== 'all').length,
+        at: step.at,
+      },
+    }));
 }
 
 /** One for each vdisk and outage: a statement that is made again, with other counts, is not told again. */

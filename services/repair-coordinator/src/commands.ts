@@ -29,6 +29,7 @@ import { hookCommandHandlers } from './hooks/hook-commands.ts';
 import type { Hooks } from './hooks/hooks.ts';
 import { instanceCommandHandlers } from './instances/instance-commands.ts';
 import { operatorCommandHandlers } from './operator-commands.ts';
+import { recoveryCommandHandlers } from './recovery/recovery-commands.ts';
 import { rehearse } from './rehearsal.ts';
 import { describeUnavailable } from './unavailable/unavailable-description.ts';
 import type { EngineAccess } from './vdisk-blocks.ts';
@@ -128,6 +129,7 @@ export function commandHandlers({
     ...hookCommandHandlers({ store, ...hooks }),
     ...alertCommandHandlers(store),
     ...instanceCommandHandlers(store, hooks.book),
+    ...recoveryCommandHandlers(store),
     'engine.list': async ({ cluster }) => {
       const incidents = await openIncidents(store);
       const clusters =

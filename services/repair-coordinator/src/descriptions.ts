@@ -1,5 +1,6 @@
 import {
   CLOSED_INCIDENTS_PREFIX,
+  type ClosedIncident,
   type ClusterStorage,
   type ConfigStore,
   closedIncidentKey,
@@ -131,7 +132,7 @@ export async function describeIncidents(
 
 async function incidentDescription(
   store: ConfigStore,
-  incident: IncidentRecord & { closedAt?: number; outcome?: string },
+  incident: IncidentRecord & Partial<Pick<ClosedIncident, 'closedAt' | 'outcome' | 'recovery'>>,
 ): Promise<IncidentDescriptionInit> {
   const {
     id,
@@ -185,6 +186,13 @@ async function incidentDescription(
       operation,
     })),
     ...(await handsOn(store, incident)),
+    ...(incident.recovery === undefined
+      ? {}
+      : {
+          recovery: incident.recovery.id,
+          ...(incident.recovery.result === undefined ? {} : { recoveryResult: incident.recovery.result }),
+          ...(incident.recovery.endedAt === undefined ? {} : { recoveredAt: incident.recovery.endedAt }),
+        }),
     unavailable: incident.closedAt === undefined ? await unavailableIn(store, id) : [],
   };
 }

@@ -11,6 +11,7 @@ import { HookBook } from './hooks/hook-book.ts';
 import { startHooks } from './hooks/hooks.ts';
 import { InstanceLoop } from './instances/instance-loop.ts';
 import { vdiskOperations } from './operations.ts';
+import { RecoveryWatch } from './recovery/recovery-watch.ts';
 import { rehearse } from './rehearsal.ts';
 import { consumeReports } from './reports.ts';
 import { dropOldRecords } from './retention.ts';
@@ -44,6 +45,8 @@ await runService({
     const access = { timeoutMs: engineTimeoutMs, password };
     const unavailable = new UnavailableWatch({ store, access, log });
     await unavailable.start();
+    const recoveries = new RecoveryWatch({ store, log, by: 'repair-coordinator' });
+    await recoveries.start();
     const watchdog = new Watchdog({
       ...{ store, log },
       bounds: {
@@ -123,6 +126,7 @@ await runService({
         { name: 'operations', run: () => operations.stop() },
         { name: 'healing', run: () => healing.stop() },
         { name: 'watchdog', run: () => watchdog.stop() },
+        { name: 'recoveries', run: () => recoveries.stop() },
         { name: 'unavailable data', run: () => unavailable.stop() },
         { name: 'instances', run: () => instances.stop() },
         { name: 'hooks', run: () => hooks.stop() },

@@ -4,6 +4,7 @@ import { alertCommands } from './alert.ts';
 import { busCommands } from './bus.ts';
 import { clusterCommands } from './cluster.ts';
 import { decodeCommand } from './decode.ts';
+import { drCommands } from './dr.ts';
 import { engineCommands } from './engine.ts';
 import { engineOrderCommands } from './engine-orders.ts';
 import { eventsCommand } from './events.ts';
@@ -31,6 +32,7 @@ export const allCommands: readonly Command[] = [
   ...healingCommands,
   ...downtimeCommands,
   ...clusterCommands,
+  ...drCommands,
   ...operationCommands,
   ...instanceCommands,
   ...alertCommands,

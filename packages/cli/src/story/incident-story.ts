@@ -137,11 +137,19 @@ function ending(incident: IncidentDescription, now: number): string {
   const { outcome, closedAt, openedAt, replacement, repairs: done } = incident;
   if (closedAt !== undefined) {
     const by = replacement === undefined ? '' : `; ${printable(replacement.address)} serves in its place`;
-    return `The incident is over: ${printable(outcome ?? 'closed')} after ${durationText(closedAt - openedAt)}${by}.`;
+    return `The incident is over: ${printable(outcome ?? 'closed')} after ${durationText(closedAt - openedAt)}${by}.${recovered(incident)}`;
   }
   const last = incident.history.at(-1)?.at ?? openedAt;
   const waits = incident.waitsFor === undefined ? '' : ` It waits for: ${sentence(incident.waitsFor)}`;
   return `Now (${durationText(now - last)} later): ${waitsFor(incident, done.length)}${waits}`;
+}
+
+/** The engine was lost together with its partner: its blocks come back by another way, which outlasts the incident. */
+function recovered({ recovery, recoveryResult, recoveredAt, openedAt }: IncidentDescription): string {
+  if (recovery === undefined) return '';
+  return recoveryResult === undefined || recoveredAt === undefined
+    ? ` Recovery ${printable(recovery)} is bringing its blocks back from the log.`
+    : ` Recovery ${printable(recovery)} brought its blocks back from the log, ${durationText(recoveredAt - openedAt)} after the first report: ${sentence(recoveryResult)}`;
 }
 
 /** What has to happen next. Statuses of DESIGN section "Healing". */

@@ -15,6 +15,7 @@ export const alertKinds = [
   'instance-stuck',
   'no-spare',
   'operation-stuck',
+  'recovery-waits',
   'repair-stuck',
   'takeover-stuck',
   'verdict-late',

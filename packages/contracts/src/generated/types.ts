@@ -276,6 +276,153 @@ export interface DowntimeListRequest {
 }
 export type DowntimeListRequestInit = DowntimeListRequest;
 
+/** The loss is accepted. */
+export interface DrAcceptLossReply {
+  /** Vdisk. */
+  vdisk: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type DrAcceptLossReplyInit = DrAcceptLossReply;
+
+/** Gives up the blocks of a vdisk that no log can bring back; they read as zeros. The vdisk may be mounted again. */
+export interface DrAcceptLossRequest {
+  /** Vdisk. */
+  vdisk: string;
+  /** How many blocks are given up: exactly what the recovery says. */
+  blocks: number;
+  /** Why; kept in the audit trail. */
+  reason: string;
+  /** Who decides; default operator. */
+  by?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type DrAcceptLossRequestInit = DrAcceptLossRequest;
+
+/** It is cancelled. */
+export interface DrCancelReply {
+  /** Primary cluster. */
+  cluster: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type DrCancelReplyInit = DrCancelReply;
+
+/** Drops a plan; or stops a replay, whose vdisks stay locked until it is begun again. */
+export interface DrCancelRequest {
+  /** Primary cluster. */
+  cluster: string;
+  /** Who decides; default operator. */
+  by?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type DrCancelRequestInit = DrCancelRequest;
+
+/** The plan. */
+export interface DrPlanReply {
+  /** The recovery. */
+  recovery: RecoveryDescription;
+  /** Id of the operation that prepared it. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export interface DrPlanReplyInit {
+  recovery: RecoveryDescriptionInit;
+  operation: string;
+  outcome: Outcome;
+  reason: string;
+}
+
+/** Shows what would be done about pairs whose members are both gone for good; prepares the recovery if none is. */
+export interface DrPlanRequest {
+  /** Primary cluster. */
+  cluster: string;
+  /** The engines that are down will not come back, whatever was judged. */
+  order: boolean;
+  /** Who decides; default operator. */
+  by?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface DrPlanRequestInit {
+  cluster: string;
+  order?: boolean | undefined;
+  by?: string | undefined;
+  operationId?: string | undefined;
+}
+
+/** The replay has begun. */
+export interface DrReplayReply {
+  /** Primary cluster. */
+  cluster: string;
+  /** Id of the operation that replays; ask operation.get for its end. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type DrReplayReplyInit = DrReplayReply;
+
+/** Brings the blocks back from the log: of a recovery that is prepared, or, where none is open, of the vdisks that are named. Refused while one of them is owned. */
+export interface DrReplayRequest {
+  /** Primary cluster. */
+  cluster: string;
+  /** Only this vdisk. A recovery that has not begun takes all of them. */
+  vdisk?: string | undefined;
+  /** Revision of etcd with the configuration from before the loss; with after, only blocks whose shard was lost are touched. */
+  before?: number | undefined;
+  /** Revision of etcd with the configuration that survived. */
+  after?: number | undefined;
+  /** Only walk through the logs, and tell what would be written. */
+  dryRun: boolean;
+  /** Take vdisks away from those who own them. */
+  force: boolean;
+  /** Who decides; default operator. */
+  by?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface DrReplayRequestInit {
+  cluster: string;
+  vdisk?: string | undefined;
+  before?: number | undefined;
+  after?: number | undefined;
+  dryRun?: boolean | undefined;
+  force?: boolean | undefined;
+  by?: string | undefined;
+  operationId?: string | undefined;
+}
+
+/** The latest recovery, if there was one. */
+export interface DrStatusReply {
+  /** The recovery. */
+  recovery?: RecoveryDescription | undefined;
+}
+export interface DrStatusReplyInit {
+  recovery?: RecoveryDescriptionInit | undefined;
+}
+
+/** Shows the latest recovery of a cluster. */
+export interface DrStatusRequest {
+  /** Primary cluster. */
+  cluster: string;
+}
+export type DrStatusRequestInit = DrStatusRequest;
+
 /** What was done, or would be. */
 export interface EngineBringOnlineReply {
   /** host:port of the engine. */
@@ -1738,6 +1885,45 @@ export interface OperationProgress {
 }
 export type OperationProgressInit = OperationProgress;
 
+/** A recovery, from the log, of what both members of pairs have lost changed its status. */
+export interface RecoveryStatusChanged {
+  /** Id of the recovery. */
+  recovery: string;
+  /** Primary cluster. */
+  cluster: string;
+  /** Status before. */
+  from?: string | undefined;
+  /** Status now: prepared, replaying, verifying, done, cancelled or failed. */
+  to: string;
+  /** Why, as a sentence. */
+  reason: string;
+  /** Who did it. */
+  by: string;
+  /** Operation. */
+  operation: string;
+  /** Shards of the pairs that are lost. */
+  pairs: number[];
+  /** Vdisks that have lost blocks. */
+  vdisks: number;
+  /** Of them, those that their logs cannot bring back whole. */
+  unrecoverable: number;
+  /** When, milliseconds since 1970 UTC. */
+  at: number;
+}
+export interface RecoveryStatusChangedInit {
+  recovery: string;
+  cluster: string;
+  from?: string | undefined;
+  to: string;
+  reason: string;
+  by: string;
+  operation: string;
+  pairs: readonly number[];
+  vdisks: number;
+  unrecoverable: number;
+  at: number;
+}
+
 /** The owner of a vdisk has brought the blocks of one engine back. */
 export interface RepairCompleted {
   /** repair-tmp-outage (dirty blocks copied back) or repair-final-outage (shard rebuilt elsewhere). */
@@ -2260,6 +2446,12 @@ export interface IncidentDescription {
   lost: LostData[];
   /** What it waits for now, as a sentence; absent once it is closed. */
   waitsFor?: string | undefined;
+  /** The recovery from the log that brings back what it lost together with its partner. */
+  recovery?: string | undefined;
+  /** How that recovery ended. */
+  recoveryResult?: string | undefined;
+  /** When it ended. */
+  recoveredAt?: number | undefined;
 }
 export interface IncidentDescriptionInit {
   incident: string;
@@ -2285,6 +2477,9 @@ export interface IncidentDescriptionInit {
   actions?: readonly OperatorActionInit[] | undefined;
   lost?: readonly LostDataInit[] | undefined;
   waitsFor?: string | undefined;
+  recovery?: string | undefined;
+  recoveryResult?: string | undefined;
+  recoveredAt?: number | undefined;
 }
 
 /** Why an engine stays offline until somebody says otherwise. */
@@ -2474,6 +2669,139 @@ export type OperatorActionInit = OperatorAction;
 
 /** applied: this call made the change. already: the same operation, or another one, had made it before. */
 export type Outcome = 'applied' | 'already';
+
+/** A recovery, from the log, of what both members of pairs have lost. */
+export interface RecoveryDescription {
+  /** Id of the recovery. */
+  recovery: string;
+  /** Primary cluster. */
+  cluster: string;
+  /** Slave cluster. */
+  slaveCluster?: string | undefined;
+  /** prepared: the plan waits for an operator; replaying; verifying; done; cancelled; failed. */
+  status: string;
+  /** One more each time another pair was lost before the end. */
+  attempt: number;
+  /** Why it has this status, as a sentence. */
+  reason: string;
+  /** When the plan was made, milliseconds since 1970 UTC. */
+  preparedAt: number;
+  /** When it last changed. */
+  updatedAt: number;
+  /** When all blocks were back. */
+  endedAt?: number | undefined;
+  /** The pairs that are lost. */
+  pairs: RecoveryPair[];
+  /** The vdisks that have lost blocks. */
+  vdisks: RecoveryVdisk[];
+  /** Revision of etcd with the configurations from before. */
+  beforeRevision?: number | undefined;
+  /** Revision of etcd that put the surviving configuration in force. */
+  afterRevision?: number | undefined;
+  /** Rate that the estimates are made with. */
+  bytesPerSecond?: number | undefined;
+  /** How that rate is known. */
+  rateFrom?: string | undefined;
+  /** How long the replay of all vdisks takes at that rate. */
+  estimateMs?: number | undefined;
+  /** The operation that replays. */
+  operation?: OperationDescription | undefined;
+  /** What happened, in order. */
+  history: RecoveryStep[];
+}
+export interface RecoveryDescriptionInit {
+  recovery: string;
+  cluster: string;
+  slaveCluster?: string | undefined;
+  status: string;
+  attempt: number;
+  reason: string;
+  preparedAt: number;
+  updatedAt: number;
+  endedAt?: number | undefined;
+  pairs: readonly RecoveryPairInit[];
+  vdisks: readonly RecoveryVdiskInit[];
+  beforeRevision?: number | undefined;
+  afterRevision?: number | undefined;
+  bytesPerSecond?: number | undefined;
+  rateFrom?: string | undefined;
+  estimateMs?: number | undefined;
+  operation?: OperationDescriptionInit | undefined;
+  history: readonly RecoveryStepInit[];
+}
+
+/** A pair whose members are both gone for good, and how it comes to be served again. */
+export interface RecoveryPair {
+  /** Shard of both clusters. */
+  shard: number;
+  /** spares: empty engines take their places; rip: its blocks come back onto the other pairs; none: engines must be added. */
+  way: string;
+  /** What is needed, where neither can be done. */
+  waitsFor?: string | undefined;
+  /** Addresses of the engines that are gone. */
+  lost: string[];
+  /** Addresses of the engines that take their places. */
+  replacements: string[];
+  /** Their incidents. */
+  incidents: string[];
+  /** The configuration is without the lost engines. */
+  applied: boolean;
+}
+export interface RecoveryPairInit {
+  shard: number;
+  way: string;
+  waitsFor?: string | undefined;
+  lost: readonly string[];
+  replacements: readonly string[];
+  incidents: readonly string[];
+  applied: boolean;
+}
+
+/** A step of a recovery. */
+export interface RecoveryStep {
+  /** When, milliseconds since 1970 UTC. */
+  at: number;
+  /** Status from then on. */
+  to: string;
+  /** Why, as a sentence. */
+  reason: string;
+  /** Who did it. */
+  by: string;
+  /** Operation. */
+  operation: string;
+}
+export type RecoveryStepInit = RecoveryStep;
+
+/** What a vdisk has lost, and what its log can bring back. */
+export interface RecoveryVdisk {
+  /** Vdisk. */
+  vdisk: string;
+  /** Blocks of it without a live copy; of a count that is not exact, at most so many. */
+  blocks: number;
+  /** The number of blocks is exact. */
+  counted: boolean;
+  /** all, part or nothing. */
+  recoverable: string;
+  /** Why not all of it. */
+  why?: string | undefined;
+  /** Blocks that are to be written, as a walk through its log found. */
+  logBlocks?: number | undefined;
+  /** Their bytes. */
+  logBytes?: number | undefined;
+  /** How long that takes at the measured rate. */
+  estimateMs?: number | undefined;
+  /** waits: nothing was done yet; locked: it cannot be mounted until its blocks are back; restored: they are; lost: what no log holds is to be given up; loss-accepted: it was. */
+  state: string;
+  /** Blocks that were written in this recovery. */
+  restoredBlocks?: number | undefined;
+  /** Of them, those that were read again and are right. */
+  verifiedBlocks?: number | undefined;
+  /** How long that took. */
+  durationMs?: number | undefined;
+  /** Blocks that an operator has to give up, or has given up. */
+  lostBlocks?: number | undefined;
+}
+export type RecoveryVdiskInit = RecoveryVdisk;
 
 /** The repair of one vdisk that an open incident waits for. */
 export interface RepairState {
@@ -3059,6 +3387,16 @@ export interface RecordTypes {
   readonly DowntimeEndRequest: DowntimeEndRequest;
   readonly DowntimeListReply: DowntimeListReply;
   readonly DowntimeListRequest: DowntimeListRequest;
+  readonly DrAcceptLossReply: DrAcceptLossReply;
+  readonly DrAcceptLossRequest: DrAcceptLossRequest;
+  readonly DrCancelReply: DrCancelReply;
+  readonly DrCancelRequest: DrCancelRequest;
+  readonly DrPlanReply: DrPlanReply;
+  readonly DrPlanRequest: DrPlanRequest;
+  readonly DrReplayReply: DrReplayReply;
+  readonly DrReplayRequest: DrReplayRequest;
+  readonly DrStatusReply: DrStatusReply;
+  readonly DrStatusRequest: DrStatusRequest;
   readonly EngineBringOnlineReply: EngineBringOnlineReply;
   readonly EngineBringOnlineRequest: EngineBringOnlineRequest;
   readonly EngineGetReply: EngineGetReply;
@@ -3164,6 +3502,7 @@ export interface RecordTypes {
   readonly OperationCompleted: OperationCompleted;
   readonly OperationFailed: OperationFailed;
   readonly OperationProgress: OperationProgress;
+  readonly RecoveryStatusChanged: RecoveryStatusChanged;
   readonly RepairCompleted: RepairCompleted;
   readonly RepairProgress: RepairProgress;
   readonly VdiskCreated: VdiskCreated;
@@ -3194,6 +3533,10 @@ export interface RecordTypes {
   readonly LostData: LostData;
   readonly OperationDescription: OperationDescription;
   readonly OperatorAction: OperatorAction;
+  readonly RecoveryDescription: RecoveryDescription;
+  readonly RecoveryPair: RecoveryPair;
+  readonly RecoveryStep: RecoveryStep;
+  readonly RecoveryVdisk: RecoveryVdisk;
   readonly RepairState: RepairState;
   readonly RetiredEngine: RetiredEngine;
   readonly ScannedEngine: ScannedEngine;
@@ -3243,6 +3586,16 @@ export interface RecordInits {
   readonly DowntimeEndRequest: DowntimeEndRequestInit;
   readonly DowntimeListReply: DowntimeListReplyInit;
   readonly DowntimeListRequest: DowntimeListRequestInit;
+  readonly DrAcceptLossReply: DrAcceptLossReplyInit;
+  readonly DrAcceptLossRequest: DrAcceptLossRequestInit;
+  readonly DrCancelReply: DrCancelReplyInit;
+  readonly DrCancelRequest: DrCancelRequestInit;
+  readonly DrPlanReply: DrPlanReplyInit;
+  readonly DrPlanRequest: DrPlanRequestInit;
+  readonly DrReplayReply: DrReplayReplyInit;
+  readonly DrReplayRequest: DrReplayRequestInit;
+  readonly DrStatusReply: DrStatusReplyInit;
+  readonly DrStatusRequest: DrStatusRequestInit;
   readonly EngineBringOnlineReply: EngineBringOnlineReplyInit;
   readonly EngineBringOnlineRequest: EngineBringOnlineRequestInit;
   readonly EngineGetReply: EngineGetReplyInit;
@@ -3348,6 +3701,7 @@ export interface RecordInits {
   readonly OperationCompleted: OperationCompletedInit;
   readonly OperationFailed: OperationFailedInit;
   readonly OperationProgress: OperationProgressInit;
+  readonly RecoveryStatusChanged: RecoveryStatusChangedInit;
   readonly RepairCompleted: RepairCompletedInit;
   readonly RepairProgress: RepairProgressInit;
   readonly VdiskCreated: VdiskCreatedInit;
@@ -3378,6 +3732,10 @@ export interface RecordInits {
   readonly LostData: LostDataInit;
   readonly OperationDescription: OperationDescriptionInit;
   readonly OperatorAction: OperatorActionInit;
+  readonly RecoveryDescription: RecoveryDescriptionInit;
+  readonly RecoveryPair: RecoveryPairInit;
+  readonly RecoveryStep: RecoveryStepInit;
+  readonly RecoveryVdisk: RecoveryVdiskInit;
   readonly RepairState: RepairStateInit;
   readonly RetiredEngine: RetiredEngineInit;
   readonly ScannedEngine: ScannedEngineInit;
@@ -3420,6 +3778,7 @@ export interface EventRecords {
   readonly 'operation.completed': 'OperationCompleted';
   readonly 'operation.failed': 'OperationFailed';
   readonly 'operation.progress': 'OperationProgress';
+  readonly 'recovery.status-changed': 'RecoveryStatusChanged';
   readonly 'repair.completed': 'RepairCompleted';
   readonly 'repair.progress': 'RepairProgress';
   readonly 'vdisk.created': 'VdiskCreated';
@@ -3442,6 +3801,11 @@ export interface CommandRecords {
   readonly 'downtime.begin': { readonly request: 'DowntimeBeginRequest'; readonly reply: 'DowntimeBeginReply' };
   readonly 'downtime.end': { readonly request: 'DowntimeEndRequest'; readonly reply: 'DowntimeEndReply' };
   readonly 'downtime.list': { readonly request: 'DowntimeListRequest'; readonly reply: 'DowntimeListReply' };
+  readonly 'dr.accept-loss': { readonly request: 'DrAcceptLossRequest'; readonly reply: 'DrAcceptLossReply' };
+  readonly 'dr.cancel': { readonly request: 'DrCancelRequest'; readonly reply: 'DrCancelReply' };
+  readonly 'dr.plan': { readonly request: 'DrPlanRequest'; readonly reply: 'DrPlanReply' };
+  readonly 'dr.replay': { readonly request: 'DrReplayRequest'; readonly reply: 'DrReplayReply' };
+  readonly 'dr.status': { readonly request: 'DrStatusRequest'; readonly reply: 'DrStatusReply' };
   readonly 'engine.bring-online': { readonly request: 'EngineBringOnlineRequest'; readonly reply: 'EngineBringOnlineReply' };
   readonly 'engine.get': { readonly request: 'EngineGetRequest'; readonly reply: 'EngineGetReply' };
   readonly 'engine.list': { readonly request: 'EngineListRequest'; readonly reply: 'EngineListReply' };

@@ -20,6 +20,11 @@ export const hookPoints = {
   'nbdserver.started': 'an NBD server process runs',
   'operation.completed': 'long work is done',
   'operation.failed': 'long work failed or was cancelled',
+  'recovery.cancelled': 'a recovery from the log was cancelled',
+  'recovery.done': 'everything that the logs hold of what was lost is back',
+  'recovery.failed': 'a recovery from the log cannot go on',
+  'recovery.prepared': 'both members of a pair are gone for good: the plan waits for an operator',
+  'recovery.replaying': 'blocks are coming back from the log',
   'repair.stuck': 'the repair of an engine makes no progress: an alert of that kind was raised',
   'vdisk.created': 'a vdisk was created',
   'vdisk.data-unavailable': 'blocks of a vdisk have no live copy; told for each vdisk',
@@ -54,6 +59,8 @@ export function pointsOf({ type, payload }: Occurred): HookPoint[] {
   switch (type) {
     case 'cluster.status-changed':
       return named(`cluster.${String(payload.to)}`);
+    case 'recovery.status-changed':
+      return named(`recovery.${String(payload.to)}`);
     case 'alert.raised':
       return payload.kind === 'repair-stuck' ? ['repair.stuck', 'alert.raised'] : ['alert.raised'];
     case 'instance.status-changed':
@@ -90,6 +97,12 @@ export function exampleOf(point: HookPoint): {
       return { type: 'instance.status-changed', fields: { from: 'stopped', to: 'starting' } };
     case 'instance.stop':
       return { type: 'instance.status-changed', fields: { from: 'started', to: 'stopping' } };
+    case 'recovery.cancelled':
+    case 'recovery.done':
+    case 'recovery.failed':
+    case 'recovery.prepared':
+    case 'recovery.replaying':
+      return { type: 'recovery.status-changed', fields: { to: point.slice('recovery.'.length) } };
     case 'repair.stuck':
       return { type: 'alert.raised', fields: {} };
     default:

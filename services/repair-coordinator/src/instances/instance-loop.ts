@@ -18,6 +18,8 @@ import {
   UNAVAILABLE_PREFIX,
   type UnavailableShard,
   unavailableShardSchema,
+  vdiskLifecycleKey,
+  vdiskLifecycleSchema,
   type Watch,
   whenAvailable,
 } from '@salvor/config-store';
@@ -184,6 +186,9 @@ export class InstanceLoop {
     for (const vdisk of vdisks) {
       const nbd = (await readVdisk(store, vdisk))?.nbd;
       if (nbd === undefined) continue;
+      const lock = await store.get(vdiskLifecycleKey(vdisk));
+      if (lock !== null && parseRecord(vdiskLifecycleSchema, lock.key, lock.value).state === 'restoring')
+        return true;
       const key = salvorClusterKey(nbd.storageClusterID);
       const entry = await store.get(key);
       if (entry !== null && parseRecord(salvorClusterSchema, key, entry.value).status === 'unhealthy')

@@ -46,6 +46,13 @@ export interface StuckView {
     /** Who carries it out. */
     readonly worker: string | null;
   }[];
+  readonly recoveries: readonly {
+    readonly recovery: string;
+    readonly cluster: string;
+    readonly status: string;
+    readonly reason: string;
+    readonly since: number;
+  }[];
   readonly takeovers: readonly { readonly vdisk: string; readonly server: string; readonly since: number }[];
   readonly instances: readonly {
     readonly instance: string;
@@ -92,6 +99,10 @@ export function decideStuck(
       ),
     ),
     ...view.operations.map((operation) => ofOperation(operation, bounds)),
+    ...view.recoveries.map(({ recovery, cluster, status, reason, since }) => {
+      const message = `recovery ${recovery} of cluster ${cluster} is ${status}: ${reason}; 'salvor dr status --cluster ${cluster}' shows it, 'salvor dr replay --cluster ${cluster}' carries it out`;
+      return candidate('recovery-waits', recovery, bounds.unhealthyMs, since, message, { cluster });
+    }),
     ...view.takeovers.map(({ vdisk, server, since }) => {
       const message = `the takeover of vdisk ${vdisk} by ${server} neither ends nor fails: ${server} holds its takeover key and nobody else may mount it`;
       return candidate('takeover-stuck', vdisk, bounds.takeoverMs, since, message, { vdisk });

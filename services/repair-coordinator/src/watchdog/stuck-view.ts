@@ -19,8 +19,10 @@ import {
   ownerSchema,
   parseKey,
   parseRecord,
+  RECOVERIES_PREFIX,
   REPAIR_PROGRESS_PREFIX,
   type RepairUnderWay,
+  recoverySchema,
   repairProgressSchema,
   repairSchema,
   repairsPrefix,
@@ -63,6 +65,12 @@ export function stuckView(entries: Entries, vdisks: ReadonlyMap<string, ClusterV
       const worker = recordAt(entries, operationWorkerKey(operation), operationWorkerSchema)?.worker ?? null;
       return [{ operation, kind, subject, message: work.message, updatedAt: work.updatedAt, worker }];
     }),
+    recoveries: recordsIn(entries, RECOVERIES_PREFIX, recoverySchema).flatMap(({ record }) => {
+      const { id: recovery, cluster, status, reason, after, updatedAt: since } = record;
+      const waits =
+        status === 'prepared' || status === 'failed' || (status === 'cancelled' && after !== undefined);
+      return waits ? [{ recovery, cluster, status, reason, since }] : [];
+    }),
     takeovers: [...entries.values()].flatMap(({ key }) => {
       const about = parseKey(key);
       if (about?.kind !== 'vdisk-takeover') return [];
@@ -87,6 +95,7 @@ export function stuckView(entries: Entries, vdisks: ReadonlyMap<string, ClusterV
 export const stuckPrefixes = [
   INCIDENTS_PREFIX,
   INSTANCES_PREFIX,
+  RECOVERIES_PREFIX,
   REPAIR_PROGRESS_PREFIX,
   SALVOR_CLUSTERS_PREFIX,
   VDISK_OWNERS_PREFIX,

@@ -23,6 +23,7 @@ const view = (changes: Partial<StuckView> = {}): StuckView => ({
     incidents: [],
     clusters: [],
     operations: [],
+    recoveries: [],
     takeovers: [],
     instances: [],
     everywhere: nobody,
