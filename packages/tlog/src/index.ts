@@ -1,5 +1,13 @@
 /** The transaction log of a vdisk: what was written, in order, so that it can be brought back when no engine has it any more. */
 
+export {
+  type Archived,
+  type ArchiveLimits,
+  type ArchiveStreams,
+  type MissingSegments,
+  VdiskArchiver,
+  type VdiskArchiverOptions,
+} from './archive/vdisk-archiver.ts';
 export { ChunkBuilder, type ChunkFiles, MAX_CHUNK_RECORDS } from './chunk/chunk-file.ts';
 export { type ChunkName, chunkFolder, LOG_ROOT, parseChunkName } from './chunk/chunk-name.ts';
 export { type Coverage, decideCoverage } from './chunk/coverage.ts';

@@ -127,6 +127,32 @@ export class Tier2Source implements LogSource {
         'bad-segment',
         `segment ${segment.number} is not one of this source: find it here first`,
       );
+    try {
+      return await this.#readAt(place, segment, records);
+    } catch (error) {
+      if (!(error instanceof LogError && error.code === 'bad-chunk')) throw error;
+      const other = await this.#elsewhere(place, segment.number, records);
+      if (other === null) throw error;
+      this.#noticed(`${error.message}; it is read from another chunk`);
+      return this.read(...other);
+    }
+  }
+
+  /** The segment with this number; null when it is not here, or compaction left it out. */
+  async segment(number: number): Promise<SegmentIndex | null> {
+    const used = this.#coverage.chunks.find(({ chunk, useFrom }) => useFrom <= number && number <= chunk.to);
+    if (used === undefined) return null;
+    const read = await this.#indexOf(used.chunk, number, number);
+    if (read === null) return this.segment(number);
+    const entry = read.entries.find((entry) => entry.number === number);
+    return entry === undefined ? null : this.#segmentOf(used.chunk, entry);
+  }
+
+  async close(): Promise<void> {
+    this.#read.clear();
+  }
+
+  async #readAt(place: Place, segment: SegmentIndex, records: readonly RecordIndex[]): Promise<Buffer[]> {
     const found = new Map<RecordIndex, Buffer>();
     for (const { from, to, records: near } of rangesOf(records)) {
       const bytes = await this.#chunks.store.read(place.path, place.dataAt + from, to - from);
@@ -143,18 +169,18 @@ export class Tier2Source implements LogSource {
     return records.map((record) => found.get(record) ?? Buffer.alloc(0));
   }
 
-  /** The segment with this number; null when it is not here, or compaction left it out. */
-  async segment(number: number): Promise<SegmentIndex | null> {
-    const used = this.#coverage.chunks.find(({ chunk, useFrom }) => useFrom <= number && number <= chunk.to);
-    if (used === undefined) return null;
-    const read = await this.#indexOf(used.chunk, number, number);
-    if (read === null) return this.segment(number);
-    const entry = read.entries.find((entry) => entry.number === number);
-    return entry === undefined ? null : this.#segmentOf(used.chunk, entry);
-  }
-
-  async close(): Promise<void> {
-    this.#read.clear();
+  /** The same records in another chunk; null when none holds all of them. */
+  async #elsewhere(
+    { path }: Place,
+    number: number,
+    records: readonly RecordIndex[],
+  ): Promise<[SegmentIndex, RecordIndex[]] | null> {
+    const chunk = this.#found.find((chunk) => chunk.path === path);
+    if (chunk === undefined || this.#avoided.has(path) || !this.#avoid(chunk)) return null;
+    const segment = await this.segment(number);
+    const bySequence = new Map(segment?.records.map((record) => [record.sequence, record]));
+    const found = records.flatMap(({ sequence }) => bySequence.get(sequence) ?? []);
+    return segment !== null && found.length === records.length ? [segment, found] : null;
   }
 
   /** Null: another chunk is to be used in its place, look again. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { TlogIndexEntry } from '@salvor/contracts';
+import type { TlogIndexEntry, TlogSegment } from '@salvor/contracts';
 import { LogError } from '../log-error.ts';
 import type { Tier2Store } from '../store/tier2-store.ts';
 import {
@@ -140,6 +140,23 @@ export class VdiskChunks {
     }
     lose(chunk.to);
     return { chunkBytes: next.value.bytes, sha256: next.value.sha256, entries, lost, rebuilt: why };
+  }
+
+  /** The segments of a chunk that can be read, oldest first, up to a number. */
+  async *segments(chunk: FoundChunk, upTo: number): AsyncIterable<TlogSegment> {
+    let last = chunk.from - 1;
+    const scan = scanChunk(this.store, chunk.path, this.vdisk);
+    try {
+      for await (const item of scan) {
+        if (item.kind === 'damage' || item.segment.number <= last) continue;
+        last = item.segment.number;
+        if (last > upTo) return;
+        yield item.segment;
+      }
+    } catch (error) {
+      // Nothing can be read of a file without a header.
+      if (!(error instanceof LogError && error.code === 'bad-chunk')) throw error;
+    }
   }
 
   /** Writes the index of a chunk again. */
