@@ -233,6 +233,52 @@ test('both members of a pair go down and come back: the one that served last hea
   await client.disconnect();
 });
 
+test('the engine that served last comes back without its last writes: it is held, once, until its data is back', async () => {
+  const [first, last] = [healing.stack.engine('primary', 1), healing.stack.engine('slave', 1)];
+  const [whole, short] = ['whole', 'short'].map((name) => join(healing.stack.options.dir, name));
+  assert.ok(whole !== undefined && short !== undefined);
+  const client = await NbdClient.connect(uri);
+  const at = 4096 * 50_001;
+  await client.write(at, Buffer.alloc(4096, 0x41));
+  await killEngine(first);
+  await client.write(at, Buffer.alloc(4096, 0x42));
+  snapshotEngine(last, short);
+  await client.write(at, Buffer.alloc(4096, 0x43));
+  snapshotEngine(last, whole);
+  await restartFromSnapshot(last, short);
+
+  const latest = async () => {
+    const { incidents } = await healing.bus.request('incident.list', { all: false });
+    return incidents.find(({ address }) => address === last.address);
+  };
+  await until(async () => (await latest())?.hold?.kind === 'writes-lost', {
+    what: 'it is held',
+    timeoutMs: 60_000,
+  });
+  const held = (await latest()) ?? assert.fail();
+  assert.match(held.hold?.reason ?? '', /is at batch \d+.*expected \d+, and there is no second copy/);
+  await assert.rejects(client.read(at, 4096));
+  await until(
+    async () => {
+      const { status } = await healing.bus.request('engine.probe', { address: last.address });
+      return status === 'healthy';
+    },
+    { what: 'it looks well all the same', timeoutMs: 60_000 },
+  );
+  assert.equal((await latest())?.attempt, held.attempt, 'it is not tried again');
+
+  await restartFromSnapshot(last, whole);
+  const acknowledged = { incident: held.incident, by: 'alice', reason: 'its disk was put back' };
+  await healing.bus.request('incident.acknowledge', acknowledged);
+  await restartWithData(first);
+  await healing.untilHealed();
+  await until(async () => (await client.read(at, 4096))[0] === 0x43, {
+    what: 'the last write is served',
+    timeoutMs: 30_000,
+  });
+  await client.disconnect();
+});
+
 test('a boot vdisk is served while an engine dies and is repaired, and what it drops is collected', async () => {
   const request = { type: 'boot' as const, sizeGiB: 1, cluster: 'p1', slaveCluster: 's1' };
   await healing.bus.request('vdisk.create', { ...request, vdisk: 'b1' });

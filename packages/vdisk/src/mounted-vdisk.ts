@@ -1,4 +1,10 @@
-import { type Lease, parseVdiskStatic, reportEngineFailure, vdiskSizeBytes } from '@salvor/config-store';
+import {
+  applyEngineStatus,
+  type Lease,
+  parseVdiskStatic,
+  reportEngineFailure,
+  vdiskSizeBytes,
+} from '@salvor/config-store';
 import { SalvorError } from '@salvor/service-kit';
 import { CollectionSettler } from './deduped/collection-settler.ts';
 import type { ContentRepairTask } from './deduped/content-repair.ts';
@@ -333,6 +339,7 @@ export class MountedVdisk {
         events.engineFailed({ vdisk, cluster: identity.cluster, shard, address, fault, reason: message });
       },
       loginRefused: (error) => this.#loginRefused(error),
+      writesLost: (record, error) => this.#holdWithoutWrites(record, error.message),
       proposeOffline: (record, error) => this.#proposeOffline(record, error.message),
       repairCompleted: (outcome) => void this.#recordRepair(outcome),
       dataUnavailable: (at, reason) => {
@@ -371,6 +378,21 @@ export class MountedVdisk {
     });
     if (decideLockedOut(await this.#logins))
       this.#lose(`no engine lets this server in: check the password that it has for the engines; ${message}`);
+  }
+
+  async #holdWithoutWrites({ identity, address, repair }: MemberRecord, reason: string): Promise<void> {
+    const { store, owner, log } = this.#options;
+    if (repair === null) return;
+    const { incident, attempt } = repair;
+    const at = Date.now().toString(36);
+    const operation = `${owner.instance}-${identity.cluster}-${identity.shard}-${at}`;
+    const found = { kind: 'writes-lost' as const, incident, attempt, reason, by: owner.server, operation };
+    try {
+      const { outcome, reason: why } = await applyEngineStatus(store, found, { cluster: identity.cluster });
+      log.error({ engine: address, incident, outcome, reason: why }, 'acknowledged writes are on no engine');
+    } catch (error) {
+      log.warn({ engine: address, incident, error: String(error) }, 'could not record that writes are lost');
+    }
   }
 
   async #proposeOffline({ identity, address }: MemberRecord, reason: string): Promise<void> {

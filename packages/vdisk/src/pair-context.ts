@@ -137,6 +137,11 @@ export interface PairContext {
   engineFailed(record: MemberRecord, error: EngineError): void;
   /** An engine refused the login. Ends the ownership when it turns out that no engine of the vdisk lets this server in. */
   loginRefused(error: EngineError): Promise<void>;
+  /**
+   * The engine that served last lacks acknowledged writes, and there is nobody to get them from: it is recorded as offline,
+   * and held so. Resolves when it is, or cannot be now.
+   */
+  writesLost(record: MemberRecord, error: EngineError): Promise<void>;
   /** Asks for the transition to offline; the change comes back through `Pair.applyRecords`. */
   proposeOffline(record: MemberRecord, error: EngineError): Promise<void>;
   repairCompleted(outcome: RepairOutcome): void;

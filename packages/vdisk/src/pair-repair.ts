@@ -15,7 +15,7 @@ import type { PairMember } from './pair-member.ts';
 import { decideRepairDue } from './repair-due.ts';
 import { decidePreparation } from './repair-preparation.ts';
 import { Frame } from './resp.ts';
-import { batchOfStalePartner, blameMissingTail } from './stale-partner.ts';
+import { batchOfStalePartner, missingTail } from './stale-partner.ts';
 import { addReadRing, addSetHead, parseRing } from './write-history.ts';
 
 /** Ring entries fetched with one command. */
@@ -391,14 +391,14 @@ export class PairRepair {
     if (!this.#pair.knowsHistory) {
       const stalePartner = await batchOfStalePartner(this.#pair, target);
       this.#assertSame(target, attempt);
-      if (blameMissingTail(this.#pair, target, seq, stalePartner)) return;
+      const missing = missingTail(this.#pair, target, seq, stalePartner);
+      if (missing !== null) return this.#refuse(target, attempt, missing);
       this.#pair.adoptSeq(seq);
     }
     this.#assertSame(target, attempt);
     if (this.#pair.fitOf(seq) !== 'fits') {
       const message = `engine ${target.record.address} is at batch ${seq}, expected ${this.#pair.seq}, and there is no second copy`;
-      target.fail(new EngineError('tail-lost', message));
-      return;
+      return this.#refuse(target, attempt, new EngineError('tail-lost', message));
     }
     target.vouchedFor = attempt;
     target.completedFor = attempt;
@@ -411,6 +411,12 @@ export class PairRepair {
       repairMs: performance.now() - startedAt,
       reason,
     });
+  }
+
+  /** Recorded before it is told: whoever hears of a failure would have the engine judged anew, and it looks well. */
+  async #refuse(target: PairMember, attempt: string | null, error: EngineError): Promise<void> {
+    await this.#pair.context.writesLost(target.record, error);
+    if (isSame(target, attempt)) target.fail(error);
   }
 
   #assertSame(target: PairMember, attempt: string | null): void {

@@ -35,8 +35,19 @@ export function blameMissingTail(
   seq: number,
   stalePartner: number | null,
 ): boolean {
-  if (!decideTailMissing(seq, stalePartner)) return false;
+  const missing = missingTail(pair, member, seq, stalePartner);
+  if (missing !== null) member.fail(missing);
+  return missing !== null;
+}
+
+/** What `member`, found at batch `seq`, lacks by what its stale partner tells; null when nothing. */
+export function missingTail(
+  pair: Pair,
+  member: PairMember,
+  seq: number,
+  stalePartner: number | null,
+): EngineError | null {
+  if (!decideTailMissing(seq, stalePartner)) return null;
   const message = `engine ${member.record.address} is at batch ${seq} of vdisk ${pair.context.vdisk}, and its partner, which is stale, at ${stalePartner}: it lost its last writes`;
-  member.fail(new EngineError('tail-lost', message));
-  return true;
+  return new EngineError('tail-lost', message);
 }

@@ -141,6 +141,7 @@ async function freePort(): Promise<number> {
 /** One shard under test: a vdisk of 4 KiB blocks on one pair, with etcd's part played by the test. */
 export class PairHarness {
   readonly failures: { address: string; fault: string }[] = [];
+  readonly writesLost: string[] = [];
   readonly repairs: RepairOutcome[] = [];
   readonly fences: string[] = [];
   readonly proposals: string[] = [];
@@ -194,6 +195,10 @@ export class PairHarness {
       blocksOfBit: (bit) => [bit],
       engineFailed: ({ address }, error) => this.failures.push({ address, fault: error.fault }),
       loginRefused: async () => {},
+      writesLost: async ({ address }) => {
+        this.writesLost.push(address);
+        this.record(address, 'offline');
+      },
       proposeOffline: async ({ address }: MemberRecord, _error: EngineError) => {
         this.proposals.push(address);
         this.record(address, 'offline');

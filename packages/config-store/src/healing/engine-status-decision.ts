@@ -10,6 +10,7 @@ export type EngineStatusInput =
   | VerdictGiven
   | SpreadWanted
   | RepairsComplete
+  | WritesLost
   | OperatorOrder;
 
 export interface FailureReported {
@@ -70,6 +71,17 @@ export interface RepairsComplete {
   readonly operation: string;
 }
 
+/** An owner found the engine that served last without writes that it had acknowledged: nobody else has them either. */
+export interface WritesLost {
+  readonly kind: 'writes-lost';
+  readonly incident: string;
+  /** The attempt in which it was to be taken up again. */
+  readonly attempt: number;
+  readonly reason: string;
+  readonly by: string;
+  readonly operation: string;
+}
+
 export type EngineStatusCode =
   /** The engine's status changed. */
   | 'moved'
@@ -105,7 +117,7 @@ export type EngineStatusCode =
   | 'last-engine'
   /** The order is recorded; the engine does not move. */
   | 'noted'
-  /** An operator holds the engine offline, or it flaps. */
+  /** An operator holds the engine offline, or it flaps, or it lost writes that nobody else has. */
   | 'held'
   | 'healing-paused'
   | 'downtime'

@@ -146,6 +146,7 @@ function requestOf(input: EngineStatusInput): string {
     }
     case 'spread':
     case 'repairs-complete':
+    case 'writes-lost':
       return canonicalRequest(input.kind, { incident: input.incident, attempt: input.attempt });
     case 'take-offline':
       return canonicalRequest(input.kind, { address: input.address });

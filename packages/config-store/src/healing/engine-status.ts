@@ -12,6 +12,7 @@ import { decideRetirement } from './engine-retirement.ts';
 import { decideSpread } from './engine-spread.ts';
 import type { EngineStatusDecision, EngineStatusInput } from './engine-status-decision.ts';
 import { decideVerdict } from './engine-verdict.ts';
+import { decideWritesLost } from './engine-writes-lost.ts';
 import type { FlappingPolicy } from './held-back.ts';
 import { assertRule } from './invariant.ts';
 import { decideAcknowledgement, decideRepairCancel, decideRepairRetry } from './repair-order.ts';
@@ -55,6 +56,8 @@ function decide(
       return decideSpread(state, input, nowMs);
     case 'repairs-complete':
       return decideRepairsComplete(state, input, nowMs);
+    case 'writes-lost':
+      return decideWritesLost(state, input, nowMs);
     case 'take-offline':
       return decideTakeOffline(state, input, nowMs);
     case 'bring-online':

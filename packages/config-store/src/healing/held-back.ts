@@ -70,6 +70,10 @@ export function holdSentence({ id, address }: IncidentRecord, { kind, by, reason
       return cut(
         `${address} is held offline because it flaps (${reason}) until 'salvor incident acknowledge ${id}'`,
       );
+    case 'writes-lost':
+      return cut(
+        `${address} lost writes that no other engine has (${reason}): bring its data back and 'salvor incident acknowledge ${id}', or 'salvor engine online ${address} --accept-data-loss'`,
+      );
     case 'cancelled':
       return cut(
         `${by} cancelled the repair of ${address} (${reason}); it goes on with 'salvor repair resume ${id}'`,

@@ -46,7 +46,7 @@ const replacementSchema = z.looseObject({
   generation: z.number().int().min(1),
 });
 
-export const holdKinds = ['planned', 'flapping', 'cancelled'] as const;
+export const holdKinds = ['planned', 'flapping', 'cancelled', 'writes-lost'] as const;
 export type HoldKind = (typeof holdKinds)[number];
 
 /** Why an engine stays offline until an operator says otherwise, whatever the analyzer finds. */

@@ -19,13 +19,14 @@ export function decideAcknowledgement(
   const incident = ordered(state, order);
   if (isDecision(incident)) return incident;
   const { shard, hold, id } = incident;
-  const isFlapping = hold?.kind === 'flapping';
-  if (incident.acknowledged !== undefined && !isFlapping)
+  // The other holds are an operator's own.
+  const isLetGo = hold?.kind === 'flapping' || hold?.kind === 'writes-lost';
+  if (incident.acknowledged !== undefined && !isLetGo)
     return already(`${incident.acknowledged.by} acknowledged ${id} already`, incident);
   const { by, reason } = order;
-  const what = isFlapping ? `, and lets ${incident.address} be judged again` : '';
+  const what = isLetGo ? `, and lets ${incident.address} be judged again` : '';
   const cause = causeOf(state, shard, order, `${by} acknowledged ${id}${what}: ${reason}`, nowMs);
-  const seen = withAction(isFlapping ? released(incident) : incident, 'incident.acknowledge', {
+  const seen = withAction(isLetGo ? released(incident) : incident, 'incident.acknowledge', {
     ...cause,
     reason,
   });

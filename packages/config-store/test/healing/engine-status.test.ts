@@ -388,3 +388,58 @@ describe('what is refused', () => {
     );
   });
 });
+
+describe('an engine that served last and lost writes that nobody else has', () => {
+  const found = (state: ClusterState, changes: object = {}): EngineStatusInput => {
+    const incident = state.incidents.get(0);
+    return {
+      kind: 'writes-lost',
+      incident: incident?.id ?? 'none',
+      attempt: incident?.attempt ?? 1,
+      reason: 'it is at batch 7, expected 9',
+      by: 'nbd-1',
+      operation: 'op-lost',
+      ...changes,
+    } as EngineStatusInput;
+  };
+
+  it('is held offline in the next attempt: that it looks well changes nothing', () => {
+    const held = apply(underTmp(), found(underTmp()), 1_200);
+    const incident = held.incidents.get(0);
+    assert.deepEqual(
+      [incident?.status, incident?.attempt, incident?.hold?.kind, incident?.verdict],
+      ['offline', 2, 'writes-lost', undefined],
+    );
+    for (const word of ['temporary', 'permanent'] as const) {
+      const { code, reason } = decideEngineStatus(held, verdict(held, word), 1_300);
+      assert.equal(code, 'held');
+      assert.match(reason, /p0:1 lost writes that no other engine has \(it is at batch 7, expected 9\)/);
+    }
+    assert.equal(decideEngineStatus(held, found(held), 1_300).outcome, 'already');
+  });
+
+  it('is held as well when its failure was reported first, and not when an older attempt is meant', () => {
+    const before = underTmp();
+    const reported = apply(before, report('p0:1', { detectedAt: 1_150 }), 1_150);
+    const held = apply(reported, found(before), 1_200);
+    const incident = held.incidents.get(0);
+    assert.deepEqual([incident?.attempt, incident?.hold?.kind], [2, 'writes-lost']);
+    assert.deepEqual(incident?.history, reported.incidents.get(0)?.history, 'it moved already');
+
+    const again = apply(reported, verdict(reported, 'temporary'), 1_300);
+    assert.equal(decideEngineStatus(again, found(before), 1_400).code, 'stale-attempt');
+    assert.equal(decideEngineStatus(online(), found(before), 1_400).code, 'incident-not-open');
+  });
+
+  it('is judged again once somebody has brought its data back and says so, or judges it themselves', () => {
+    const held = apply(underTmp(), found(underTmp()), 1_200);
+    const { id } = held.incidents.get(0) ?? assert.fail();
+    const seen = { kind: 'acknowledge', incident: id, by: 'ann', reason: 'restored', operation: 'op-seen' };
+    const acknowledged = apply(held, seen as EngineStatusInput, 1_300);
+    assert.equal(acknowledged.incidents.get(0)?.hold, undefined);
+    const judged = apply(acknowledged, verdict(acknowledged, 'temporary'), 1_400);
+    assert.equal(judged.incidents.get(0)?.status, 'repair-tmp-outage');
+    const ordered = apply(held, verdict(held, 'temporary', byOperator), 1_400);
+    assert.equal(ordered.incidents.get(0)?.status, 'repair-tmp-outage');
+  });
+});

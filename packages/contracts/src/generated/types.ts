@@ -2484,7 +2484,7 @@ export interface IncidentDescriptionInit {
 
 /** Why an engine stays offline until somebody says otherwise. */
 export interface IncidentHold {
-  /** planned, flapping or cancelled. */
+  /** planned, flapping, cancelled or writes-lost. */
   kind: string;
   /** Who holds it; salvor for an engine that flaps. */
   by: string;

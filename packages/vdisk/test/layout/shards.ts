@@ -132,6 +132,7 @@ export class Shards {
         },
         blocksOfBit: () => assert.fail('nothing is repaired here'),
         engineFailed: (_record, error) => assert.fail(error),
+        writesLost: async (_record, error) => assert.fail(error),
         loginRefused: async (error) => assert.fail(error),
         proposeOffline: async () => {},
         repairCompleted: () => {},

@@ -140,7 +140,7 @@ function ofIncident(view: IncidentView, all: StuckView, now: number, bounds: Stu
   const movedAt = history.at(-1)?.at ?? openedAt;
   if (hold !== undefined) {
     // The other holds are an operator's own.
-    return hold.kind === 'flapping'
+    return hold.kind === 'flapping' || hold.kind === 'writes-lost'
       ? [candidate('engine-held', id, bounds.repairMs, hold.at, holdSentence(incident, hold), about)]
       : [];
   }
