@@ -35,6 +35,8 @@ export type ParsedKey =
   | { readonly kind: 'unavailable'; readonly cluster: string; readonly shard: number }
   | { readonly kind: 'recovery'; readonly cluster: string }
   | { readonly kind: 'recovered-vdisk'; readonly cluster: string; readonly vdisk: string }
+  | { readonly kind: 'tlog-config'; readonly vdisk: string }
+  | { readonly kind: 'tlog-state'; readonly vdisk: string }
   | { readonly kind: 'repair'; readonly incident: string; readonly attempt: number; readonly vdisk: string };
 
 // 0-Disk's keys: the id comes first and may itself hold colons, so they are told apart by their suffix.
@@ -64,6 +66,7 @@ export const ALERTS_PREFIX = `${SALVOR_PREFIX}alerts/`;
 export const INSTANCES_PREFIX = `${SALVOR_PREFIX}instances/`;
 export const REPAIR_PROGRESS_PREFIX = `${SALVOR_PREFIX}repair-progress/`;
 export const UNAVAILABLE_PREFIX = `${SALVOR_PREFIX}unavailable/`;
+export const TLOGS_PREFIX = `${SALVOR_PREFIX}tlogs/`;
 export const RECOVERIES_PREFIX = `${SALVOR_PREFIX}recoveries/`;
 
 export const salvorClusterKey = (cluster: string): string => `${SALVOR_CLUSTERS_PREFIX}${segment(cluster)}`;
@@ -112,6 +115,10 @@ export const repairProgressKey = (server: string): string => `${REPAIR_PROGRESS_
 /** What has no live copy while both members of a pair are down; `cluster` is the primary one. */
 export const unavailableKey = (cluster: string, shard: number): string =>
   `${UNAVAILABLE_PREFIX}${segment(cluster)}/${count(shard, 0)}`;
+/** The transaction log of a vdisk; it has one exactly when this is there. */
+export const tlogConfigKey = (vdisk: string): string => `${TLOGS_PREFIX}${segment(vdisk)}/config`;
+/** How far the vdisk can be restored from its log, as its owner says. */
+export const tlogStateKey = (vdisk: string): string => `${TLOGS_PREFIX}${segment(vdisk)}/state`;
 /** The latest recovery from the log of a primary cluster. */
 export const recoveryKey = (cluster: string): string => `${RECOVERIES_PREFIX}${segment(cluster)}`;
 /** What each vdisk of the cluster got back in it. */
@@ -167,6 +174,8 @@ function parseSalvorKey(key: string): ParsedKey | null {
     if (room === 'vdisks' && second === 'takeover') return { kind: 'vdisk-takeover', vdisk: first };
     if (room === 'vdisks' && second === 'lifecycle') return { kind: 'vdisk-lifecycle', vdisk: first };
     if (room === 'vdisks' && second === 'template') return { kind: 'vdisk-template', vdisk: first };
+    if (room === 'tlogs' && second === 'config') return { kind: 'tlog-config', vdisk: first };
+    if (room === 'tlogs' && second === 'state') return { kind: 'tlog-state', vdisk: first };
     if (room === 'healing' && first === 'clusters') return { kind: 'healing-cluster', cluster: second };
     if (room === 'recoveries') return { kind: 'recovered-vdisk', cluster: first, vdisk: second };
     const shard = parseCount(second, 0);

@@ -20,6 +20,8 @@ import {
   StoreError,
   salvorClusterKey,
   serverVdisksKey,
+  tlogConfigKey,
+  tlogStateKey,
   vdiskNbdKey,
   vdiskStaticKey,
   vdiskTlogKey,
@@ -45,6 +47,8 @@ const pairs: readonly (readonly [key: string, parsed: ParsedKey])[] = [
   [operationKey('o1'), { kind: 'operation', operation: 'o1' }],
   [recoveryKey('c1'), { kind: 'recovery', cluster: 'c1' }],
   [recoveredVdiskKey('c1', 'v1'), { kind: 'recovered-vdisk', cluster: 'c1', vdisk: 'v1' }],
+  [tlogConfigKey('v1'), { kind: 'tlog-config', vdisk: 'v1' }],
+  [tlogStateKey('v:1'), { kind: 'tlog-state', vdisk: 'v:1' }],
   [repairKey('i1', 2, 'v1'), { kind: 'repair', incident: 'i1', attempt: 2, vdisk: 'v1' }],
 ];
 
@@ -57,6 +61,8 @@ describe('a key', () => {
     assert.equal(serverVdisksKey('a'), 'a:nbdserver:conf:vdisks');
     assert.equal(salvorClusterKey('a'), '/salvor/clusters/a');
     assert.equal(incidentKey('a', 3), '/salvor/incidents/a/3');
+    assert.equal(tlogConfigKey('a'), '/salvor/tlogs/a/config');
+    assert.equal(tlogStateKey('a'), '/salvor/tlogs/a/state');
     assert.equal(closedIncidentKey('a'), '/salvor/incidents-closed/a');
     assert.equal(healingEverywhereKey, '/salvor/healing/everywhere');
     assert.equal(healingClusterKey('a'), '/salvor/healing/clusters/a');

@@ -152,13 +152,17 @@ export class LogWriter {
 
   /**
    * Takes the log up: from then on no owner with a lower epoch can write it. Asks until Tier-1 answers. `decide` is told what
-   * is there, perhaps more than once, and says which base the log has from here on.
+   * is there, perhaps more than once, and says which base the log has from here on, and whether its positions still hold.
    *
    * @throws LogError `fenced`; `unavailable` when it was closed meanwhile
    */
   async begin(
     archived: LogPlace | null,
-    decide: (tail: LogTail | null, lost: string | null) => { base: number },
+    decide: (
+      tail: LogTail | null,
+      lost: string | null,
+      place: LogPlace,
+    ) => { base: number; keepsPositions?: boolean },
   ): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       try {
@@ -166,12 +170,14 @@ export class LogWriter {
         const begin = decideBegin(this.#options.epoch, newest && tailOf(newest.segment), archived);
         if (begin.kind === 'fenced') throw this.#fail(new LogError('fenced', this.#text(begin.reason)));
         const { tail, place, lost } = begin;
-        this.#base = decide(tail, lost).base;
+        const { base, keepsPositions = true } = decide(tail, lost, place);
+        this.#base = base;
         this.#streamSequence = newest?.streamSequence ?? 0;
         this.#number = place.number;
         this.#next = place.sequence + 1;
         this.#positions.clear();
-        for (const [shard, batch] of tail?.positions ?? []) this.#positions.set(shard, batch);
+        if (keepsPositions)
+          for (const [shard, batch] of tail?.positions ?? []) this.#positions.set(shard, batch);
         this.#open.reset(this.#next);
         const { bytes, number, last } = this.#seal('begin', '');
         this.#streamSequence = await this.#publishOnce(bytes, number);

@@ -148,6 +148,8 @@ export class OpenSegment {
       writer.long(this.#checksums[i] ?? 0);
     }
     writer.long(0);
+    // Branch of `covers`: null, it stands for itself alone.
+    writer.long(0);
     writer.long(this.dataBytes);
     return writer.at;
   }

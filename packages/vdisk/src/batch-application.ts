@@ -23,6 +23,8 @@ export interface Batch {
   readonly pending: readonly Pending[];
   /** The blocks it touches. */
   blocks: { has(block: number): boolean };
+  /** What they hold once it is applied, null = zeros; null until that is known. */
+  content: ReadonlyMap<number, Buffer | null> | null;
   /** Number under which it is being applied, and the kind of mode that this number stands for. */
   seq: number;
   mode: PairMode['kind'] | null;
@@ -61,6 +63,7 @@ export class BatchApplication {
     if (merged === null || merged.size + objects.length === 0) return false;
     begin();
     batch.blocks = merged;
+    batch.content = merged;
     const { vdisk, layout } = this.#pair.context;
     const fill = (frame: Frame): void => {
       addAdvance(frame, vdisk, batch.seq, merged.keys());
@@ -101,6 +104,7 @@ export class BatchApplication {
       this.#pair.noteError(readFrom, error);
       return false;
     }
+    batch.content = merged;
     if (mode.kind === 'alone') return this.#applyAlone(batch, mode, merged, objects);
     const parts = decideBatchParts(mode, contentOf(merged, copied), { seq: batch.seq, fork: null });
     const [first] = parts;

@@ -13,6 +13,8 @@ export interface PendingWrite {
   readonly kind: 'write';
   /** It comes from who holds the locks. */
   readonly passesLocks?: boolean;
+  /** It comes from another pair, which had it already. */
+  readonly isBrought?: boolean;
   readonly changes: readonly BlockChange[];
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;

@@ -14,6 +14,7 @@ import {
   type StoreEntry,
   takeoverKey,
   takeoverSchema,
+  tlogConfigKey,
   vdiskStaticKey,
   type Watch,
 } from '@salvor/config-store';
@@ -76,6 +77,7 @@ export class EtcdView {
         vdiskStaticKey(about.vdisk),
         collectionKey(about.clusters.primary),
         takeoverKey(about.vdisk),
+        tlogConfigKey(about.vdisk),
         ...new Set(clusters.flatMap(healingPauseKeys)),
         ...clusters.map(clusterStorageKey),
       ],
@@ -126,6 +128,11 @@ export class EtcdView {
   /** The static configuration of the vdisk as it is stored, null when there is none. */
   staticText(): string | null {
     return this.#entries().get(vdiskStaticKey(this.#vdisk))?.value ?? null;
+  }
+
+  /** The configuration of the vdisk's transaction log as it is stored, null when it has none. */
+  tlogText(): string | null {
+    return this.#entries().get(tlogConfigKey(this.#vdisk))?.value ?? null;
   }
 
   /** The collection of garbage on the vdisk's cluster, as it is stored; null when there is none. */

@@ -25,6 +25,8 @@ export {
 } from './garbage/collect-garbage.ts';
 export { CollectionRefusedError } from './garbage/content-clusters.ts';
 export { type BlockLayout, SCAN_START } from './layout/block-layout.ts';
+export type { VdiskLog, VdiskLogState } from './log/vdisk-log.ts';
+export type { LogAccess, OpenWriteLog, WriteLog } from './log/write-log.ts';
 export { mountVdisk } from './mount.ts';
 export type { MountOptions, MountSettings, VdiskEvents } from './mount-options.ts';
 export type { MountedVdisk } from './mounted-vdisk.ts';

@@ -1,5 +1,6 @@
 import type { ConfigStore, MountPurpose } from '@salvor/config-store';
 import type { Logger } from '@salvor/service-kit';
+import type { LogAccess } from './log/write-log.ts';
 import type { OwnerIdentity } from './ownership.ts';
 import type { PairSettings, RepairOutcome } from './pair-context.ts';
 
@@ -31,6 +32,8 @@ export interface VdiskEvents {
 export interface MountSettings extends PairSettings {
   /** Time to live of the owner's lease, in seconds. */
   readonly leaseTtlSeconds: number;
+  /** After this long without Tier-1 a transaction log with policy overflow is broken off, in milliseconds. */
+  readonly logOverflowAfterMs?: number;
 }
 
 export interface MountOptions {
@@ -42,4 +45,6 @@ export interface MountOptions {
   readonly log: Logger;
   /** Default `clients`: what is still being cloned, or must not change now, is refused. */
   readonly purpose?: MountPurpose;
+  /** How transaction logs are written; without it a vdisk that has one is mounted for a restore only. */
+  readonly logs?: LogAccess;
 }

@@ -18,6 +18,8 @@ import { EtcdView } from './etcd-view.ts';
 import { HeldOwnership } from './held-ownership.ts';
 import { LeaseGuard } from './lease-guard.ts';
 import { decideLockedOut, type LoginAnswer } from './locked-out.ts';
+import { MountedLog } from './log/mounted-log.ts';
+import type { VdiskLog } from './log/vdisk-log.ts';
 import { loginAnswers } from './login-answers.ts';
 import type { MountOptions } from './mount-options.ts';
 import { Pair } from './pair.ts';
@@ -31,6 +33,9 @@ import { VdiskSpreads } from './spread/vdisk-spreads.ts';
 import { type Geometry, Vdisk } from './vdisk.ts';
 import type { Clusters, TemplateUse } from './vdisk-description.ts';
 import { WholeBlocks } from './whole-blocks.ts';
+
+/** How long the end of a mount waits for what is not in the log yet. */
+const LOG_CLOSE_MS = 2_000;
 
 /** A vdisk that this process owns. */
 export class MountedVdisk {
@@ -52,6 +57,7 @@ export class MountedVdisk {
   #logins: Promise<LoginAnswer[]> | null = null;
   #isAskedToLeave = false;
   readonly #placement: Placement;
+  readonly #log: MountedLog;
   #spreads: VdiskSpreads | null = null;
 
   constructor(
@@ -67,6 +73,11 @@ export class MountedVdisk {
     this.#clusters = clusters;
     this.#templateUse = template;
     this.epoch = epoch;
+    this.#log = new MountedLog(options, geometry, epoch, {
+      pairs: () => this.#pairs,
+      ownerRevision: () => (this.#ended === null ? this.#ownership.revision : null),
+      fenced: (reason) => this.#lose(reason),
+    });
     this.#guard = new LeaseGuard(lease, geometry.vdisk, options.settings.holdMaxMs);
     this.#ownership = new HeldOwnership({
       ...{ store: options.store, owner: options.owner, log: options.log, vdisk: options.vdisk, epoch, lease },
@@ -118,6 +129,11 @@ export class MountedVdisk {
     return [...own, ...(this.#spreads?.underWay() ?? [])];
   }
 
+  /** The transaction log, null when the vdisk has none. */
+  get log(): VdiskLog | null {
+    return this.#log.log;
+  }
+
   /** False once the ownership ended, for whatever reason. */
   get alive(): boolean {
     return this.#ended === null;
@@ -142,6 +158,8 @@ export class MountedVdisk {
     await Promise.all(
       this.#pairs.filter((pair) => pair.members.some(({ record }) => record.status !== 'rip')).map(mountPair),
     );
+    this.#assertNotEnded();
+    await this.#log.open();
     this.#assertNotEnded();
     this.#spreads?.mounted();
     const device = this.#device;
@@ -210,7 +228,7 @@ export class MountedVdisk {
       const options = { template: this.#template, gate: this.#filling };
       return new DedupedVdisk(this.#geometry, this.#pairs, this.#guard, isRip, options);
     }
-    const device = new Vdisk(this.#geometry, this.#pairs, this.#guard, placement);
+    const device = new Vdisk(this.#geometry, this.#pairs, this.#guard, placement, this.#log);
     this.#spreads = new VdiskSpreads({
       ...{ vdisk: this.#geometry.vdisk, pairs: this.#pairs, placement },
       blocks: () => this.#blocks,
@@ -224,6 +242,7 @@ export class MountedVdisk {
   async unmount(): Promise<void> {
     this.#end('it was unmounted');
     this.#view?.close();
+    await this.#log.close(LOG_CLOSE_MS);
     await this.#ownership.giveBack();
   }
 
@@ -235,6 +254,7 @@ export class MountedVdisk {
   #lose(reason: string): void {
     if (this.#ended !== null) return;
     this.#end(reason);
+    void this.#log.close(0);
     this.#ownership.release();
     this.#options.events.ownershipLost(this.geometry.vdisk, reason);
   }
@@ -272,6 +292,7 @@ export class MountedVdisk {
     this.#followTakeover(view.takeoverBy());
     this.#followSize(view.staticText());
     this.#settler?.notice(view.collection());
+    this.#log.follow(view.tlogText());
     try {
       const { primary, slave, rip } = view.records();
       if (primary.length !== this.#pairs.length)
@@ -320,6 +341,7 @@ export class MountedVdisk {
     const { vdisk, shards, layout } = this.geometry;
     const { settings, events, log } = this.#options;
     const bits = (): number => layout.bitCount(this.#blocks, shards);
+    const logged = this.#log;
     return {
       vdisk,
       epoch: this.epoch,
@@ -332,6 +354,9 @@ export class MountedVdisk {
       settings,
       repairContent: this.geometry.isDeduped ? (task) => this.#repairContent(task) : undefined,
       lease: this.#guard,
+      get log() {
+        return logged.log;
+      },
       spreadState: () => this.#spreads?.state(shard) ?? null,
       blocksOfBit: (bit) => this.#placement.blocksOfBit(bit, shard, this.#blocks),
       engineFailed: ({ identity, address }, { fault, message }) => {

@@ -6,6 +6,7 @@ import type { EngineIdentity } from './engine-keys.ts';
 import type { EngineError, FencedError } from './errors.ts';
 import type { IdleLinkSettings } from './idle-links.ts';
 import type { BlockLayout } from './layout/block-layout.ts';
+import type { PairLog } from './log/write-log.ts';
 
 /** What etcd says of one member of a pair. */
 export interface MemberRecord {
@@ -134,6 +135,8 @@ export interface PairContext {
   readonly repairContent?: ((task: ContentRepairTask) => Promise<string>) | undefined;
   /** How far the blocks of the pair have gone to the others, while they do. */
   readonly spreadState?: (() => RepairState | null) | undefined;
+  /** The transaction log of the vdisk; null where it has none. */
+  readonly log?: PairLog | null;
   engineFailed(record: MemberRecord, error: EngineError): void;
   /** An engine refused the login. Ends the ownership when it turns out that no engine of the vdisk lets this server in. */
   loginRefused(error: EngineError): Promise<void>;

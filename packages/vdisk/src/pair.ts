@@ -47,6 +47,8 @@ export class Pair implements TurnEnd {
   #saidUnavailable = false;
   #mounted = false;
   #knowsHistory = false;
+  /** Why the shard is not served although its members could: they hold less than is known to have been written. */
+  #refusal: string | null = null;
   /** Number of the last batch that every required member applied, and the highest ever sent. */
   #seq = 0;
   #sent = 0;
@@ -64,6 +66,7 @@ export class Pair implements TurnEnd {
 
   /** The present mode, decided anew from what is known now. */
   get mode(): PairMode {
+    if (this.#refusal !== null) return { kind: 'unavailable', reason: this.#refusal };
     const { primary, slave } = this.#members;
     if (primary === null) throw new Error('a pair always has a primary');
     return decidePairMode(primary.view, slave?.view ?? null);
@@ -98,6 +101,14 @@ export class Pair implements TurnEnd {
     this.#knowsHistory = true;
     this.#seq = Math.max(this.#seq, seq);
     this.#sent = Math.max(this.#sent, seq);
+    this.context.log?.adopted(this.context.shard, this.#seq);
+  }
+
+  /** Serves nothing of the shard from now on. */
+  refuse(reason: string): void {
+    if (this.#refusal !== null) return;
+    this.#refusal = reason;
+    this.changed();
   }
 
   /** Whether a member that must have every write may be at batch `found`. */
@@ -272,7 +283,13 @@ export class Pair implements TurnEnd {
     if (this.#closed !== null) throw this.#closed;
     const { primary } = this.#members;
     // As every mode with a live primary that etcd records as online would have it.
-    if (primary !== null && primary.record.status === 'online' && primary.fault === null) return primary;
+    if (
+      primary !== null &&
+      primary.record.status === 'online' &&
+      primary.fault === null &&
+      this.#refusal === null
+    )
+      return primary;
     const mode = this.mode;
     switch (mode.kind) {
       case 'mirrored':
@@ -367,7 +384,9 @@ export class Pair implements TurnEnd {
 
   /** Like {@link write}, for what comes from another pair and not from a client. */
   bring(changes: readonly BlockChange[]): Promise<void> {
-    return new Promise((resolve, reject) => this.#enqueue({ kind: 'write', changes, resolve, reject }));
+    return new Promise((resolve, reject) =>
+      this.#enqueue({ kind: 'write', isBrought: true, changes, resolve, reject }),
+    );
   }
 
   /** Records blocks that the copy worker brought to the member under repair, with their bits, under a batch of their own. */
@@ -426,7 +445,14 @@ export class Pair implements TurnEnd {
         .finally(() => this.#ended());
       return;
     }
-    const batch: Batch = { pending: taken, blocks: NO_BLOCKS, seq: 0, mode: null, onSettled: [] };
+    const batch: Batch = {
+      pending: taken,
+      blocks: NO_BLOCKS,
+      content: null,
+      seq: 0,
+      mode: null,
+      onSettled: [],
+    };
     this.#inFlight = batch;
     if (!this.#commitAtOnce(batch)) void this.#commit(batch);
   }
@@ -492,8 +518,14 @@ export class Pair implements TurnEnd {
   #applied(batch: Batch): void {
     this.#seq = batch.seq;
     if (batch === this.#abandoned) this.#abandoned = null;
-    // Copies that do not count were told so already; for them this is nothing.
-    for (const entry of batch.pending) if (entry.kind !== 'exclusive') entry.resolve();
+    const { log, shard } = this.context;
+    const logged = log == null ? null : log.applied(shard, batch.seq, batch.content, isAllBrought(batch));
+    if (logged === null) answer(batch);
+    else
+      logged.then(
+        () => answer(batch),
+        (error: Error) => refuseAll(batch, error),
+      );
     this.#settle(batch);
   }
 
@@ -587,6 +619,19 @@ function isBrokenLink(error: EngineError): boolean {
   return error.fault === 'unreachable' || error.fault === 'protocol';
 }
 
+/** Copies that do not count were told so already; for them this is nothing. */
+function answer({ pending }: Batch): void {
+  for (const entry of pending) if (entry.kind !== 'exclusive') entry.resolve();
+}
+
+function refuseAll({ pending }: Batch, error: Error): void {
+  for (const entry of pending) entry.reject(error);
+}
+
+function isAllBrought({ pending }: Batch): boolean {
+  return pending.every((entry) => entry.kind !== 'write' || entry.isBrought === true);
+}
+
 function touched(pending: readonly Pending[]): Set<number> {
   const blocks = new Set<number>();
   for (const entry of pending) {
@@ -610,5 +655,5 @@ function abandoned(batch: Batch): Batch {
         ? { ...entry, objects: entry.objects.map(({ key, value }) => ({ key, value: Buffer.from(value) })) }
         : entry,
   );
-  return { ...batch, pending, onSettled: [] };
+  return { ...batch, pending, content: null, onSettled: [] };
 }

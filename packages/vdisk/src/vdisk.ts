@@ -5,6 +5,7 @@ import { type Extent, findExtents } from './extents.ts';
 import type { PartRead } from './gathered-reads.ts';
 import type { BlockLayout } from './layout/block-layout.ts';
 import type { OwnerGuard } from './lease-guard.ts';
+import type { ClientLog } from './log/write-log.ts';
 import type { Pair } from './pair.ts';
 import type { PairMode } from './pair-mode.ts';
 import { ReadMemory } from './read-memory.ts';
@@ -21,6 +22,11 @@ export interface Geometry {
   readonly readOnly: boolean;
   /** Servers in the cluster, `rip` ones included. */
   readonly shards: number;
+}
+
+/** Where a device finds the log of its vdisk, which it may gain and lose while it is mounted. */
+export interface Logged {
+  readonly log: ClientLog | null;
 }
 
 /** How a shard serves, for status answers. */
@@ -43,10 +49,18 @@ export class Vdisk implements VdiskDevice {
   readonly #guard: OwnerGuard;
   readonly #placement: Placement;
   readonly #memory: ReadMemory;
+  readonly #logged: Logged;
   /** Questions about extents take turns: each may ask the engines for thousands of blocks. */
   #extentsAnswered: Promise<unknown> = Promise.resolve();
 
-  constructor(geometry: Geometry, pairs: readonly Pair[], guard: OwnerGuard, placement: Placement) {
+  constructor(
+    geometry: Geometry,
+    pairs: readonly Pair[],
+    guard: OwnerGuard,
+    placement: Placement,
+    logged: Logged = { log: null },
+  ) {
+    this.#logged = logged;
     this.#geometry = geometry;
     this.#pairs = pairs;
     this.#guard = guard;
@@ -166,6 +180,9 @@ export class Vdisk implements VdiskDevice {
   }
 
   write(offsetBytes: number, data: Buffer): Promise<void> {
+    const room = this.#logged.log?.room() ?? null;
+    // What is not on the engines yet can still be refused: so little of it waits for the log.
+    if (room !== null) return room.then(() => this.write(offsetBytes, data));
     const { blockSizeBytes } = this.geometry;
     if (data.length !== blockSizeBytes || offsetBytes % blockSizeBytes !== 0)
       return this.#writeAny(offsetBytes, data);
@@ -189,12 +206,16 @@ export class Vdisk implements VdiskDevice {
     this.#assertWritable(offsetBytes, lengthBytes);
     const step = ZERO_STEP_BLOCKS * this.geometry.blockSizeBytes;
     for (let done = 0; done < lengthBytes; done += step) {
+      const room = this.#logged.log?.room() ?? null;
+      if (room !== null) await room;
       await this.#change(offsetBytes + done, Math.min(step, lengthBytes - done), null);
     }
   }
 
-  /** Every acknowledged write is on every member that must have it; what remains is to be sure that we still own the vdisk. */
+  /** Every acknowledged write is on every member that must have it; what remains is the log, and to be sure that we still own the vdisk. */
   async flush(): Promise<void> {
+    const durable = this.#logged.log?.flush() ?? null;
+    if (durable !== null) await durable;
     if (!this.#guard.isOwner()) await this.#guard.assertOwner(this.#usablePairs());
   }
 

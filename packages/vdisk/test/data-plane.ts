@@ -25,6 +25,7 @@ import { silentLogger } from '@salvor/service-kit';
 import { EngineLink, type EtcdHandle, type RedisHandle, startEtcd, startRedis, until } from '@salvor/testkit';
 import {
   EngineControl,
+  type LogAccess,
   type MountedVdisk,
   type MountSettings,
   mountVdisk,
@@ -76,6 +77,8 @@ export class DataPlane implements AsyncDisposable {
   readonly primaries: readonly RedisHandle[];
   readonly slaves: readonly RedisHandle[];
   readonly spares: readonly RedisHandle[];
+  /** Given to every mount. */
+  logs: LogAccess | undefined;
   readonly #dir: string;
   readonly #mounts: MountedVdisk[] = [];
   readonly #stores: ConfigStore[] = [];
@@ -167,6 +170,7 @@ export class DataPlane implements AsyncDisposable {
       },
       log: { ...silentLogger, error: (_, msg) => told.complaints.push(msg) },
       purpose,
+      ...(this.logs === undefined ? {} : { logs: this.logs }),
     });
     this.#mounts.push(mounted);
     return { ...told, vdisk: mounted };

@@ -22,20 +22,21 @@ interface Served {
 export class BusPresence {
   readonly #owner: OwnerIdentity;
   readonly #log: Logger;
-  readonly #connecting: Promise<Bus>;
+  /** The connection there is or will be; rejects when the server ends before. */
+  readonly connecting: Promise<Bus>;
   readonly #abort = new AbortController();
   #bus: Bus | null = null;
 
   constructor(config: BusSettings, owner: OwnerIdentity, log: Logger) {
     this.#owner = owner;
     this.#log = log;
-    this.#connecting = connectBus({
+    this.connecting = connectBus({
       ...busOptions(config),
       name: `nbd-server-${owner.server}`,
       log,
       signal: this.#abort.signal,
     });
-    this.#connecting.then(
+    this.connecting.then(
       (bus) => {
         this.#bus = bus;
       },
@@ -44,7 +45,7 @@ export class BusPresence {
   }
 
   start(served: Served): void {
-    this.#connecting
+    this.connecting
       .then((bus) => this.#serve(bus, served))
       .catch((error: unknown) => {
         if (!this.#abort.signal.aborted)
@@ -89,7 +90,7 @@ export class BusPresence {
   }
 
   #announce<T extends EventType>(type: T, payload: EventInits[T]): void {
-    this.#connecting
+    this.connecting
       .then((bus) => bus.publishEvent(type, payload))
       .catch((error: unknown) =>
         this.#log.warn({ event: type, error: messageOf(error) }, 'event not published'),

@@ -5,6 +5,7 @@ import { messageOf, runService } from '@salvor/service-kit';
 import { Bandwidth, RepairTurns, warmCopier } from '@salvor/vdisk';
 import { BusPresence } from './bus-presence.ts';
 import { IdleRepairs } from './idle-repairs.ts';
+import { logAccess } from './log-access.ts';
 import { type NbdServer, startNbdServer } from './nbd/server.ts';
 import { RepairReports } from './repair-reports.ts';
 import { mayScrub, scrubExecutor } from './scrub-executor.ts';
@@ -38,6 +39,7 @@ await runService({
       store,
       owner,
       log,
+      logs: logAccess(presence.connecting),
       lingerMs: config.lingerMs,
       settings: {
         leaseTtlSeconds: config.leaseTtlSeconds,
@@ -45,6 +47,7 @@ await runService({
         commandTimeoutMs: config.engineCommandTimeoutMs,
         proposeAfterMs: config.proposeAfterMs,
         holdMaxMs: config.holdMaxMs,
+        logOverflowAfterMs: config.logOverflowAfterMs,
         password: config.enginePassword === '' ? undefined : config.enginePassword,
         repairBandwidth: new Bandwidth(config.repairBandwidthMib),
         repairRest: config.repairRest,

@@ -1,4 +1,5 @@
 import type { Metrics } from '@salvor/service-kit';
+import type { VdiskLogState } from '@salvor/vdisk';
 import type { NbdServer } from './nbd/server.ts';
 import type { VdiskExports } from './vdisk-exports.ts';
 
@@ -28,4 +29,31 @@ export function registerMetrics(metrics: Metrics, nbd: NbdServer, exports: Vdisk
   metrics.gaugeFrom('salvor_vdisk_shards_unavailable', 'Shards without a live copy', () =>
     shards('unavailable'),
   );
+  const logs = (measure: (state: VdiskLogState) => number): number =>
+    exports.states().reduce((sum, { log }) => sum + (log === null ? 0 : measure(log)), 0);
+  metrics.gaugeFrom(
+    'salvor_tlog_pending_bytes',
+    'Bytes appended to transaction logs and not durable yet',
+    () => logs(({ bytes }) => bytes),
+  );
+  metrics.gaugeFrom(
+    'salvor_tlog_lag_seconds',
+    'How long the oldest of them waits, over all mounted vdisks',
+    () => exports.states().reduce((most, { log }) => Math.max(most, (log?.ms ?? 0) / 1_000), 0),
+  );
+  metrics.gaugeFrom('salvor_tlog_flushes_waiting', 'Flushes of clients that wait for a transaction log', () =>
+    logs(({ flushesWaiting }) => flushesWaiting),
+  );
+  const withLog = (status: VdiskLogState['status']): number =>
+    logs((state) => (state.status === status ? 1 : 0));
+  metrics.gaugeFrom('salvor_tlog_vdisks_opening', 'Mounted vdisks whose log is not taken up yet', () =>
+    withLog('opening'),
+  );
+  metrics.gaugeFrom('salvor_tlog_vdisks_whole', 'Mounted vdisks whose log has all that was flushed', () =>
+    withLog('whole'),
+  );
+  metrics.gaugeFrom('salvor_tlog_vdisks_basing', 'Mounted vdisks whose log gets a copy of all blocks', () =>
+    withLog('basing'),
+  );
+  metrics.gaugeFrom('salvor_tlog_vdisks_broken', 'Mounted vdisks whose log ended', () => withLog('broken'));
 }

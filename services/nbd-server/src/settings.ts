@@ -18,6 +18,7 @@ export const nbdServerSettings: {
   engineCommandTimeoutMs: Setting<number>;
   proposeAfterMs: Setting<number>;
   holdMaxMs: Setting<number>;
+  logOverflowAfterMs: Setting<number>;
   lingerMs: Setting<number>;
   releaseWaitMs: Setting<number>;
   enginePassword: Setting<string>;
@@ -95,6 +96,11 @@ export const nbdServerSettings: {
     schema: orElse(integer(100, 600_000), 30_000),
     help: 'writes of a shard whose failure cannot be recorded are held for so long, then fail',
     example: '30000',
+  },
+  logOverflowAfterMs: {
+    schema: orElse(integer(100, 600_000), 5_000),
+    help: 'without JetStream for so long, transaction logs with policy overflow are broken off and writes go on without them',
+    example: '5000',
   },
   lingerMs: {
     schema: orElse(integer(0, 3_600_000), 1_000),

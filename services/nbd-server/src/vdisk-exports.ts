@@ -9,6 +9,7 @@ import type { Logger } from '@salvor/service-kit';
 import {
   describeVdisk,
   FencedError,
+  type LogAccess,
   type MountedVdisk,
   type MountSettings,
   mountVdisk,
@@ -18,6 +19,7 @@ import {
   type ShardState,
   TakenOverElsewhereError,
   type VdiskEvents,
+  type VdiskLogState,
   VdiskRefusedError,
 } from '@salvor/vdisk';
 import { type ExportDescription, ExportError, type Exports, type OpenExport } from './nbd/block-device.ts';
@@ -28,6 +30,8 @@ export interface VdiskExportsOptions {
   readonly settings: MountSettings;
   readonly events: VdiskEvents;
   readonly log: Logger;
+  /** How transaction logs are written; without it vdisks that have one are refused. */
+  readonly logs?: LogAccess;
   /** How long a vdisk that nobody uses stays mounted, in milliseconds: clients reconnect. */
   readonly lingerMs: number;
   /** Called when a vdisk became mounted here, or ceased to be. */
@@ -43,6 +47,8 @@ export interface MountState {
   readonly shards: ShardState[];
   /** Repairs of it that are under way. */
   readonly repairs: RepairState[];
+  /** Its transaction log; null where it has none. */
+  readonly log: VdiskLogState | null;
 }
 
 /** One mounted vdisk, shared by all connections of this server and by repairs without a client. */
@@ -143,6 +149,7 @@ export class VdiskExports implements Exports {
       users,
       shards: mounted?.device.shardStates() ?? [],
       repairs: mounted?.repairsUnderWay() ?? [],
+      log: mounted?.log?.state ?? null,
     }));
   }
 
@@ -180,8 +187,11 @@ export class VdiskExports implements Exports {
   }
 
   #mount(vdisk: string, purpose: MountPurpose): Mount {
-    const { store, owner, settings, events, log, onMounted } = this.#options;
-    const ready = mountVdisk({ store, vdisk, owner, settings, events, log: log.child({ vdisk }), purpose });
+    const { store, owner, settings, events, log, logs, onMounted } = this.#options;
+    const ready = mountVdisk({
+      ...{ store, vdisk, owner, settings, events, log: log.child({ vdisk }), purpose },
+      ...(logs === undefined ? {} : { logs }),
+    });
     const mount: Mount = { vdisk, ready, purpose, mounted: null, users: 0, linger: null };
     this.#mounts.set(vdisk, mount);
     ready.then(

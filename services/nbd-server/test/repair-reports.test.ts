@@ -61,6 +61,7 @@ it('a server says how far its repairs are, on the bus and in one record of etcd,
   let states: MountState[] = ['v1', 'v2'].map((vdisk) => ({
     ...{ vdisk, state: 'mounted', epoch: '7', users: 0 },
     shards: [],
+    log: null,
     repairs: [repair({ done: 30 })],
   }));
   const reports = new RepairReports({

@@ -7,6 +7,8 @@ import {
   operationKey,
   ownerKey,
   salvorClusterKey,
+  tlogConfigKey,
+  tlogStateKey,
   vdiskLifecycleKey,
   vdiskNbdKey,
   vdiskStaticKey,
@@ -16,6 +18,8 @@ import {
 import { lifecycleIn, vdiskLifecycleSchema } from '../lifecycle/vdisk-lifecycle.ts';
 import type { VdiskRemoval } from '../lifecycle/vdisk-removal.ts';
 import { vdiskTemplateSchema } from '../lifecycle/vdisk-template.ts';
+import { newTlogPuts } from '../tlog/tlog-admission.ts';
+import type { TlogConfig } from '../tlog/tlog-records.ts';
 import type { ConfigStore, Put } from '../types.ts';
 import {
   formatVdiskNbd,
@@ -37,6 +41,11 @@ import {
   type VdiskCreateRequest,
 } from './vdisk-admission.ts';
 
+export interface VdiskCreateOptions extends AdmissionOptions {
+  /** Where its log is to be, when it gets one. */
+  readonly tlogPlace?: Pick<TlogConfig, 'container' | 'containers' | 'begins'>;
+}
+
 /**
  * Creates a vdisk. The same operation id again changes nothing and gives the same answer.
  *
@@ -45,7 +54,7 @@ import {
 export async function createVdisk(
   store: ConfigStore,
   request: VdiskCreateRequest,
-  options: AdmissionOptions,
+  options: VdiskCreateOptions,
 ): Promise<VdiskAdmissionResult> {
   const { vdisk, cluster, slaveCluster, templateVdisk } = request;
   if (vdisk === '' || cluster === '' || slaveCluster === '' || templateVdisk === '')
@@ -82,6 +91,11 @@ export async function createVdisk(
     if (admission.static !== undefined && admission.nbd !== undefined) {
       puts.push({ key: vdiskStaticKey(vdisk), value: formatVdiskStatic(admission.static) });
       puts.push({ key: vdiskNbdKey(vdisk), value: formatVdiskNbd(admission.nbd) });
+      const { operation, tlogPlace, now = Date.now } = options;
+      if (request.tlog !== undefined && tlogPlace !== undefined)
+        puts.push(
+          ...newTlogPuts(vdisk, { ...tlogPlace, policy: request.tlog, enabledBy: operation, at: now() }),
+        );
       if (template?.nbd != null && templateVdisk !== undefined) {
         const { storageClusterID, slaveStorageClusterID: slave } = template.nbd;
         const key = vdiskTemplateKey(vdisk);
@@ -156,7 +170,14 @@ export async function deleteVdisk(
     const tombstone = { state: 'deleting' as const, operations: [operation], at: now() };
     const puts = [{ key: lifecycleAt, value: formatRecord(vdiskLifecycleSchema, lifecycleAt, tombstone) }];
     const work = { message: `frees the blocks of vdisk ${vdisk}`, checkpoint: removal };
-    return { canonical, admission, entries, puts, deletes: [...own, vdiskTemplateKey(vdisk)], work };
+    return {
+      canonical,
+      admission,
+      entries,
+      puts,
+      deletes: [...own, vdiskTemplateKey(vdisk), tlogConfigKey(vdisk), tlogStateKey(vdisk)],
+      work,
+    };
   });
 }
 

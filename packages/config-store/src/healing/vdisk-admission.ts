@@ -1,6 +1,8 @@
 /** Whether a vdisk may be created or deleted now, and what is written for it. Pure. */
 import type { ServerEntry } from '../cluster-storage.ts';
 import type { VdiskLifecycle } from '../lifecycle/vdisk-lifecycle.ts';
+import { tlogHindrance } from '../tlog/tlog-hindrance.ts';
+import type { TlogPolicy } from '../tlog/tlog-records.ts';
 import type { VdiskNbd, VdiskStatic } from '../vdisk-config.ts';
 import { repeatOf, reusedReason } from './operation-mark.ts';
 import type { OperationRecord, OwnerRecord, SalvorClusterRecord } from './records.ts';
@@ -16,6 +18,8 @@ export interface VdiskCreateRequest {
   readonly readOnly: boolean;
   /** A vdisk of type boot to make this one from. */
   readonly templateVdisk?: string;
+  /** It gets a transaction log with this policy; absent: none. */
+  readonly tlog?: TlogPolicy;
 }
 
 /** The vdisk that is to be a template, as far as it exists. */
@@ -71,6 +75,9 @@ export type VdiskAdmissionCode =
   | 'slave-too-small'
   | 'cluster-not-healthy'
   | 'vdisk-exists'
+  | 'log-refused'
+  | 'log-there'
+  | 'no-log'
   | 'vdisk-busy'
   | 'shrink-refused'
   | 'same-size'
@@ -120,6 +127,8 @@ export function decideVdiskCreate(
     const expected = `a power of two from ${blockBytesMin} to ${blockBytesMax}`;
     return refuse('invalid-block-size', `blockSize is ${expected}, found ${blockSize}`);
   }
+  const hindrance = request.tlog === undefined ? null : tlogHindrance(vdisk, type);
+  if (hindrance !== null) return refuse('log-refused', hindrance);
   if (state.exists)
     return refuse('vdisk-exists', `vdisk ${vdisk} exists; delete it first or choose another id`);
   const { lifecycle } = state;

@@ -1,0 +1,13 @@
+export { disableTlog, enableTlog, type TlogEnableOptions } from './tlog-admission.ts';
+export { tlogHindrance } from './tlog-hindrance.ts';
+export {
+  TLOG_POLICIES,
+  TLOG_STATUSES,
+  type TlogConfig,
+  type TlogPolicy,
+  type TlogState,
+  type TlogStatus,
+  tlogConfigSchema,
+  tlogStateSchema,
+} from './tlog-records.ts';
+export { parseTlogConfig, putTlogState, type RecordedTlog, readTlog } from './tlog-state.ts';
