@@ -62,6 +62,14 @@ export class Checker {
     this.#register(vdisk, shard, block).began(value, this.place());
   }
 
+  /** A block had a value before anybody wrote it through Salvor. */
+  imported(vdisk: number, shard: number, block: number, value: number): void {
+    const register = this.#register(vdisk, shard, block);
+    register.began(value, this.place());
+    register.wrote(value, this.place());
+    for (const { engine } of this.membersOf(shard)) engine.seen.add(value);
+  }
+
   writeEnded(vdisk: number, shard: number, block: number, value: number): void {
     this.acknowledgedWrites++;
     this.#world.fold(value);
@@ -115,11 +123,7 @@ export class Checker {
    */
   answered(pair: Pair, what: 'read' | 'write', mode = pair.mode.kind): void {
     const { owner } = pair;
-    const short = this.#short.get(pair);
-    if (short !== undefined) {
-      if (short.couldKnow) this.#world.violated(1, short.what);
-      this.#world.limited(short.what);
-    }
+    this.#judgeShort(pair);
     if (!owner.isOwner() && servesWithoutLease(mode)) return;
     const held = this.#world.etcd.get(ownerKey(owner.vdisk));
     if (held !== null && String(held.createRevision) === owner.revision) return;
@@ -127,6 +131,18 @@ export class Checker {
       5,
       `${owner.process.name} answers a ${what} of v${owner.vdisk}, ${mode}, when its ownership ${owner.revision} is over`,
     );
+  }
+
+  /** An owner completes a repair: what its partner gets from now on is what this history holds. */
+  repaired(pair: Pair): void {
+    this.#judgeShort(pair);
+  }
+
+  #judgeShort(pair: Pair): void {
+    const short = this.#short.get(pair);
+    if (short === undefined) return;
+    if (short.couldKnow) this.#world.violated(1, short.what);
+    this.#world.limited(short.what);
   }
 
   // etcd: rules 3, 4, 6 and 8.

@@ -15,6 +15,21 @@ interface Attachment {
   readonly release: () => void;
 }
 
+/** What a client waits for: the first answer counts. */
+class Asked<T> {
+  #resume: ((error: unknown, answer: Answer<T>) => void) | null;
+
+  constructor(resume: (error: unknown, answer: Answer<T>) => void) {
+    this.#resume = resume;
+  }
+
+  end(answer: Answer<T>): void {
+    const resume = this.#resume;
+    this.#resume = null;
+    resume?.(null, answer);
+  }
+}
+
 /** A burst of writes: how many, within how many milliseconds. */
 const BURST_WRITES = 4;
 const BURST_MS = 20;
@@ -140,12 +155,14 @@ export class Client {
     const { checker } = this.#world;
     const value = this.#world.nextValue();
     checker.writeBegan(this.#vdisk, shard, block, value);
-    const flow = function* (): Flow<number> {
-      yield* owner.write(shard, block, value);
-      return value;
-    };
-    const ended = (): void => checker.writeEnded(this.#vdisk, shard, block, value);
-    return this.#isServed(yield* wait(this.#request(server, flow, ended)));
+    const answer = yield* wait(
+      this.#request(
+        server,
+        () => owner.write(shard, block, value),
+        () => checker.writeEnded(this.#vdisk, shard, block, value),
+      ),
+    );
+    return this.#isServed(answer);
   }
 
   *#readFrom(owner: Owner, shard: number, block: number): Flow<boolean> {
@@ -170,20 +187,15 @@ export class Client {
   #request<T>(server: Server, flow: () => Flow<T>, heard: (value: T) => void = () => {}): Op<Answer<T>> {
     return (resume) => {
       const { scheduler, net } = this.#world;
-      let isOver = false;
-      const end = (answer: Answer<T>): void => {
-        if (isOver) return;
-        isOver = true;
-        resume(null, answer);
-      };
+      const asked = new Asked(resume);
       if (!server.process.up)
-        return scheduler.after(2, null, () => end({ kind: 'error', error: new Error('refused') }));
-      scheduler.after(PATIENCE_MS, null, () => end({ kind: 'silence' }));
+        return scheduler.after(2, null, () => asked.end({ kind: 'error', error: new Error('refused') }));
+      scheduler.after(PATIENCE_MS, null, () => asked.end({ kind: 'silence' }));
       scheduler.after(net.latency(), server.process, () =>
         start(flow(), (error, value) => {
           scheduler.after(net.latency(), null, () => {
             if (error === null) heard(value as T);
-            end(error === null ? { kind: 'ok', value: value as T } : { kind: 'error', error });
+            asked.end(error === null ? { kind: 'ok', value: value as T } : { kind: 'error', error });
           });
         }),
       );

@@ -69,7 +69,7 @@ export class Faults {
       () => this.#pauseEngine(),
       () => this.#restartEngineWithLoss(),
       () => this.#restartEngineWithLoss(),
-      () => this.#crashProcess(this.#world.servers),
+      () => this.#crashOneOf(this.#world.servers),
       () => this.#rebootHost(),
       () => this.#rival(),
       () => this.#pause(this.#world.servers),
@@ -79,9 +79,9 @@ export class Faults {
       () => this.#cutEtcd(),
       () => this.#etcdAway(),
       () => this.#isolateOwner(),
-      () => this.#crashProcess(this.#world.coordinators),
+      () => this.#crashOneOf(this.#world.coordinators),
       () => this.#pause(this.#world.coordinators),
-      () => this.#crashProcess(this.#world.analyzers),
+      () => this.#crashOneOf(this.#world.analyzers),
       () => this.#troubleBus(),
       () => this.#troubleBus(),
       () => this.#troubleNet(),
@@ -117,11 +117,31 @@ export class Faults {
     const { random, scheduler } = this.#world;
     const engine = random.chance(0.85) ? this.#usedEngine() : random.pick([...this.#world.engines.values()]);
     if (!engine.process.up) return;
-    this.#note(`${engine.address} crashes`);
-    engine.crash();
+    this.#fell(engine);
     for (const client of this.#world.clients) client.hurry();
     const awayMs = this.#world.clusters.length === 1 ? random.between(5, 900) : random.between(5, 2_600);
     scheduler.after(awayMs, null, () => this.#startEngine(engine));
+  }
+
+  #fell(engine: Engine): void {
+    this.#note(`${engine.address} crashes`);
+    engine.crash();
+  }
+
+  /** An engine crashes, if it is up, and comes back with what it had. */
+  crash(engine: Engine, awayMs: number): void {
+    if (!engine.process.up) return;
+    this.#fell(engine);
+    this.#world.scheduler.after(awayMs, null, () => this.#startEngine(engine));
+  }
+
+  /** An engine crashes and comes back without its last writes, at most so many, if its partner has them all. */
+  loseTail(engine: Engine, most: number, awayMs: number): void {
+    if (!engine.process.up || !engine.isLazy || !this.#mayLose(engine)) return;
+    engine.crash();
+    this.#note(`${engine.address} crashes and loses its last ${engine.loseTail(most)} writes`);
+    if (awayMs === 0) return this.#startEngine(engine);
+    this.#world.scheduler.after(awayMs, null, () => this.#startEngine(engine));
   }
 
   /** It comes back at once, without its last writes or without anything. */
@@ -178,21 +198,26 @@ export class Faults {
     return [...servers, ...coordinators, ...analyzers];
   }
 
-  #crashProcess(among: readonly Runnable[]): void {
-    const { random, scheduler } = this.#world;
+  #crashOneOf(among: readonly Runnable[]): void {
+    const { random } = this.#world;
     const runnable = random.pick(among);
-    if (!runnable.process.up) return;
-    this.#note(`${runnable.process.name} crashes`);
-    runnable.process.up = false;
-    runnable.process.life++;
-    runnable.process.pausedUntil = 0;
+    if (runnable.process.up) this.crashProcess(runnable, random.between(30, 2_500));
+  }
+
+  crashProcess(runnable: Runnable, awayMs: number): void {
+    const { process } = runnable;
+    if (!process.up) return;
+    this.#note(`${process.name} crashes`);
+    process.up = false;
+    process.life++;
+    process.pausedUntil = 0;
     this.#down.add(runnable);
-    scheduler.after(random.between(30, 2_500), null, () => this.#restart(runnable));
+    this.#world.scheduler.after(awayMs, null, () => this.#restart(runnable));
   }
 
   /** A server and an engine go down together: nobody is there who knows what the engine had. */
   #rebootHost(): void {
-    this.#crashProcess(this.#world.servers);
+    this.#crashOneOf(this.#world.servers);
     this.#restartEngineWithLoss();
   }
 
@@ -229,17 +254,23 @@ export class Faults {
   // Links.
 
   #cutLink(): void {
-    const { random, scheduler, net } = this.#world;
-    const runnable = random.pick([...this.#world.servers, ...this.#world.servers, ...this.#world.analyzers]);
+    const { random } = this.#world;
+    const { process } = random.pick([
+      ...this.#world.servers,
+      ...this.#world.servers,
+      ...this.#world.analyzers,
+    ]);
     const engine = this.#usedEngine();
     const state = random.chance(0.7) ? 'cut' : 'deaf';
-    const ms = random.between(50, 2_500);
-    this.#note(
-      `the link from ${runnable.process.name} to ${engine.address} is ${state} for ${Math.round(ms)} ms`,
-    );
-    net.set(runnable.process, engine, state);
+    this.cut(process, engine, state, random.between(50, 2_500));
+  }
+
+  cut(process: Process, engine: Engine, state: 'cut' | 'deaf', ms: number): void {
+    const { scheduler, net } = this.#world;
+    this.#note(`the link from ${process.name} to ${engine.address} is ${state} for ${Math.round(ms)} ms`);
+    net.set(process, engine, state);
     for (const call of engine.calls) call.expire();
-    scheduler.after(ms, null, () => net.set(runnable.process, engine, 'ok'));
+    scheduler.after(ms, null, () => net.set(process, engine, 'ok'));
   }
 
   #cutEtcd(): void {
@@ -292,6 +323,16 @@ export class Faults {
       bus.loss = 0;
       bus.duplication = 0.1;
       bus.delay = 0.05;
+    });
+  }
+
+  /** Most answers of etcd are lost for a while; what was asked for may have happened. */
+  losesAnswers(ms: number): void {
+    const { scheduler, net } = this.#world;
+    this.#note('answers of etcd are lost');
+    net.etcdLoss = 0.9;
+    scheduler.after(ms, null, () => {
+      net.etcdLoss = 0;
     });
   }
 

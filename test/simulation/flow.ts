@@ -11,9 +11,26 @@ export function* wait<T>(op: Op<T>): Flow<T> {
   return (yield op as Op<unknown>) as T;
 }
 
+type Resume = (error: unknown, value: unknown) => void;
+
 /** Runs a flow; `done` hears of its end. An error that nobody is told of ends the run: it is a fault of the simulator. */
 export function start<T>(flow: Flow<T>, done?: (error: unknown, value: T | undefined) => void): void {
-  const step = (error: unknown, value: unknown): void => {
+  new Running(flow, done).step(null, undefined);
+}
+
+class Running<T> {
+  readonly #flow: Flow<T>;
+  readonly #done: ((error: unknown, value: T | undefined) => void) | undefined;
+  readonly #resume: Resume;
+
+  constructor(flow: Flow<T>, done: ((error: unknown, value: T | undefined) => void) | undefined) {
+    this.#flow = flow;
+    this.#done = done;
+    this.#resume = (error, value) => this.step(error, value);
+  }
+
+  step(error: unknown, value: unknown): void {
+    const [flow, done] = [this.#flow, this.#done];
     let result: IteratorResult<Op<unknown>, T>;
     try {
       result = error === null ? flow.next(value) : flow.throw(error);
@@ -22,9 +39,8 @@ export function start<T>(flow: Flow<T>, done?: (error: unknown, value: T | undef
       return done(thrown, undefined);
     }
     if (result.done === true) return done?.(null, result.value);
-    result.value(step);
-  };
-  step(null, undefined);
+    result.value(this.#resume);
+  }
 }
 
 export type Settled<T> =

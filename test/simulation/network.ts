@@ -47,12 +47,13 @@ export class Network {
   }
 
   state(from: Process, to: Engine): LinkState {
-    return this.#states.get(nameOf(from, to)) ?? 'ok';
+    return this.#states.size === 0 ? 'ok' : (this.#states.get(nameOf(from, to)) ?? 'ok');
   }
 
   set(from: Process, to: Engine, state: LinkState): void {
     const name = nameOf(from, to);
-    this.#states.set(name, state);
+    if (state === 'ok') this.#states.delete(name);
+    else this.#states.set(name, state);
     if (state !== 'cut') this.#release(name);
   }
 

@@ -205,11 +205,12 @@ export class Owner {
     this.lose(error.message);
   }
 
-  repairCompleted(shard: number, record: MemberRecord, due: RepairDue): void {
+  repairCompleted(pair: Pair, record: MemberRecord, due: RepairDue): void {
     this.world.trace?.(
       `${this.process.name} repaired ${record.address} for v${this.vdisk}, ${due.incident}/${due.attempt}`,
     );
-    start(this.#recordRepair(record.identity.cluster, shard, due));
+    this.world.checker.repaired(pair);
+    start(this.#recordRepair(record.identity.cluster, pair.shard, due));
   }
 
   *#recordRepair(cluster: string, shard: number, { incident, attempt }: RepairDue): Flow<void> {

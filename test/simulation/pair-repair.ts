@@ -91,8 +91,9 @@ export class PairRepair {
       this.#abandon(target, preparation);
       throw error;
     }
+    this.#pair.ambush('member-repaired', source.name);
     this.#pair.changed();
-    owner.repairCompleted(this.#pair.shard, target.record, due);
+    owner.repairCompleted(this.#pair, target.record, due);
   }
 
   #abandon(target: Member, preparation: string): void {
@@ -244,6 +245,7 @@ export class PairRepair {
       if (isStopped()) return;
       yield* this.#relay(bits, target, source, preparation, how);
       yield* this.#pair.copied(mask, preparation);
+      this.#pair.ambush('blocks-copied', source.name);
     } catch (error) {
       fail(error);
     } finally {
@@ -274,6 +276,7 @@ export class PairRepair {
     } catch (error) {
       throw new CopyFailed('source', error);
     }
+    this.#pair.ambush('copy-sent', source.name);
     try {
       yield* wait(
         ask(world, process, to, () => {
@@ -327,7 +330,7 @@ export class PairRepair {
     target.vouchedFor = attempt;
     target.completedFor = attempt;
     this.#pair.changed();
-    this.#pair.owner.repairCompleted(this.#pair.shard, target.record, due);
+    this.#pair.owner.repairCompleted(this.#pair, target.record, due);
   }
 
   #assertSame(target: Member, attempt: string | null): void {

@@ -4,6 +4,7 @@ import type { HistoryFit } from '../../packages/vdisk/src/member-history.ts';
 import type { MemberRecord } from '../../packages/vdisk/src/pair-context.ts';
 import type { MemberName, PairMode } from '../../packages/vdisk/src/pair-mode.ts';
 import { type Serving, servesWithoutLease } from '../../packages/vdisk/src/serving.ts';
+import type { Moment } from './ambushes.ts';
 import { type ShardData, withRingEntry } from './engine.ts';
 import { type Flow, settled, start, wait } from './flow.ts';
 import { Member } from './member.ts';
@@ -433,6 +434,7 @@ export class Pair {
     }
     const parts = cores.decideBatchParts(mode, content, { seq: batch.seq, fork: null });
     if (parts.length === 0) return false;
+    if (mode.kind === 'mirrored') this.ambush('batch-sent', 'primary');
     const results = yield* wait(settled(parts.map((part) => this.#send(batch.seq, part, values))));
     for (const { error } of results) if (error !== null) throw error;
     return results.every(({ value }) => value === true);
@@ -449,6 +451,13 @@ export class Pair {
       this.noteError(member, error);
       return false;
     }
+  }
+
+  /** Tells that such a moment has come, to faults that wait for it. */
+  ambush(moment: Moment, source: MemberName): void {
+    const target = this.member(source === 'primary' ? 'slave' : 'primary').engine;
+    const parties = { process: this.owner.process, source: this.member(source).engine, target };
+    this.world.ambushes?.met(moment, parties);
   }
 
   /** What an error of a member means; throws what is not the engine's failure. */

@@ -23,8 +23,12 @@ interface Event {
   readonly run: () => void;
 }
 
+/** Events of one moment beyond which time is taken to stand still: what asks again and again without a pause in between. */
+const EVENTS_AT_ONCE_MAX = 20_000;
+
 export class Scheduler {
   now = 0;
+  #atOnce = 0;
   #order = 0;
   readonly #heap: Event[] = [];
 
@@ -43,7 +47,11 @@ export class Scheduler {
     if (next === undefined || next.at > endMs) return false;
     this.#pop();
     const { process } = next;
-    if (next.at > this.now) this.now = next.at;
+    if (next.at > this.now) {
+      this.now = next.at;
+      this.#atOnce = 0;
+    } else if (++this.#atOnce > EVENTS_AT_ONCE_MAX)
+      throw new Error(`time stands still at ${this.now} ms: ${EVENTS_AT_ONCE_MAX} events and no end`);
     if (process !== null) {
       if (process.life !== next.life) return true;
       if (process.pausedUntil > this.now) {

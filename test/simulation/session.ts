@@ -25,67 +25,110 @@ export function ask<T>(
   run: () => T,
   { timeoutMs = COMMAND_TIMEOUT_MS, session = null }: { timeoutMs?: number; session?: Session | null } = {},
 ): Op<T> {
-  return (resume) => {
-    const { scheduler, net } = world;
-    const { life } = from;
-    let isOver = false;
-    let isExpiring = false;
-    const end = (error: unknown, value: T): void => {
-      if (isOver) return;
-      isOver = true;
-      engine.calls.delete(call);
-      session?.calls.delete(call);
-      resume(error, value);
-    };
-    const call: Call = {
-      fail: (fault) => {
-        if (isOver) return;
-        engine.calls.delete(call);
-        if (from.life === life)
-          scheduler.after(0.5, from, () => end(new EngineError(fault, engine.address), undefined as T));
-      },
-      expire: () => {
-        if (isExpiring || from.life !== life) return;
-        isExpiring = true;
-        const { process } = engine;
-        const engineLife = process.life;
-        scheduler.after(timeoutMs, from, () => {
-          if (isOver || process.life !== engineLife) return;
-          end(new EngineError('timeout', engine.address), undefined as T);
-          session?.breakOff('timeout');
-        });
-      },
-    };
+  return (resume) => new Question(world, from, engine, run, { timeoutMs, session, resume }).put();
+}
+
+/** A class and no closures: there are thousands of these in a run. */
+class Question<T> implements Call {
+  readonly #world: World;
+  readonly #from: Process;
+  readonly #life: number;
+  readonly #engine: Engine;
+  readonly #run: () => T;
+  readonly #timeoutMs: number;
+  readonly #session: Session | null;
+  readonly #resume: (error: unknown, value: T) => void;
+  #isOver = false;
+  #isExpiring = false;
+
+  constructor(
+    world: World,
+    from: Process,
+    engine: Engine,
+    run: () => T,
+    about: {
+      timeoutMs: number;
+      session: Session | null;
+      resume: (error: unknown, value: T) => void;
+    },
+  ) {
+    this.#world = world;
+    this.#from = from;
+    this.#life = from.life;
+    this.#engine = engine;
+    this.#run = run;
+    this.#timeoutMs = about.timeoutMs;
+    this.#session = about.session;
+    this.#resume = about.resume;
+  }
+
+  put(): void {
+    const [engine, session, from] = [this.#engine, this.#session, this.#from];
+    const { scheduler, net } = this.#world;
     if (!engine.process.up)
       return scheduler.after(1, from, () =>
-        end(new EngineError('unreachable', engine.address), undefined as T),
+        this.#end(new EngineError('unreachable', engine.address), undefined as T),
       );
-    engine.calls.add(call);
-    session?.calls.add(call);
-    const arrive = (): void => {
-      let error: unknown = null;
-      let value = undefined as T;
-      try {
-        value = run();
-      } catch (thrown) {
-        error = thrown;
-      }
-      if (isOver || from.life !== life) return;
-      if (net.state(from, engine) !== 'ok') return call.expire();
-      scheduler.after(net.latency(), from, () => end(error, value));
-    };
+    engine.calls.add(this);
+    session?.calls.add(this);
     if (net.state(from, engine) === 'cut') {
-      net.orphan(from, engine, arrive);
-      return call.expire();
+      net.orphan(from, engine, () => this.#arrive());
+      return this.expire();
     }
     let at = scheduler.now + net.latency();
     if (session !== null) {
       at = Math.max(at, session.lastArrivalAt);
       session.lastArrivalAt = at;
     }
-    if (engine.process.pausedUntil > scheduler.now) call.expire();
-    scheduler.at(at, engine.process, arrive);
-  };
+    if (engine.process.pausedUntil > scheduler.now) this.expire();
+    scheduler.at(at, engine.process, () => this.#arrive());
+  }
+
+  fail(fault: 'unreachable' | 'timeout'): void {
+    if (this.#isOver) return;
+    const [engine, from] = [this.#engine, this.#from];
+    engine.calls.delete(this);
+    if (from.life !== this.#life) return;
+    this.#world.scheduler.after(0.5, from, () =>
+      this.#end(new EngineError(fault, engine.address), undefined as T),
+    );
+  }
+
+  expire(): void {
+    if (this.#isExpiring || this.#from.life !== this.#life) return;
+    this.#isExpiring = true;
+    const { process, address } = this.#engine;
+    const engineLife = process.life;
+    this.#world.scheduler.after(this.#timeoutMs, this.#from, () => {
+      if (this.#isOver || process.life !== engineLife) return;
+      this.#end(new EngineError('timeout', address), undefined as T);
+      this.#session?.breakOff('timeout');
+    });
+  }
+
+  #arrive(): void {
+    const [from, run] = [this.#from, this.#run];
+    const { scheduler, net } = this.#world;
+    let error: unknown = null;
+    let value = undefined as T;
+    try {
+      value = run();
+    } catch (thrown) {
+      error = thrown;
+    }
+    if (this.#isOver || from.life !== this.#life) return;
+    if (net.state(from, this.#engine) !== 'ok') return this.expire();
+    scheduler.after(net.latency(), from, () => this.#end(error, value));
+  }
+
+  #end(error: unknown, value: T): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#engine.calls.delete(this);
+    this.#session?.calls.delete(this);
+    const resume = this.#resume;
+    resume(error, value);
+  }
 }
 
 /** A checked link of an owner to an engine: identity and epoch were looked at before its first use. */

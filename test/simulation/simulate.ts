@@ -1,4 +1,5 @@
 import type { IncidentRecord, SalvorClusterRecord } from '../../packages/config-store/src/healing/records.ts';
+import { Ambushes } from './ambushes.ts';
 import { recordOf } from './cluster-values.ts';
 import { type Cores, productCores } from './cores.ts';
 import { Faults } from './faults.ts';
@@ -73,11 +74,13 @@ class Run {
   constructor(seed: number, cores: Cores, trace: ((line: string) => void) | null) {
     this.world = new World(seed, cores, trace);
     this.#faults = new Faults(this.world);
+    this.world.ambushes = new Ambushes(this.world, this.#faults, seed);
   }
 
   all(): void {
     const { world } = this;
     this.#faults.plan(FAULTS_END_MS);
+    world.ambushes?.plan(FAULTS_END_MS);
     this.#until(FAULTS_END_MS);
     world.trace?.('the faults end');
     this.#faults.heal();

@@ -4,6 +4,7 @@ import { productCores } from './cores.ts';
 import { blindSpots, mutations } from './mutations/index.ts';
 import { Random } from './random.ts';
 import { Register } from './register.ts';
+import { Scheduler } from './scheduler.ts';
 import { runRange } from './seed-range.ts';
 import { simulate } from './simulate.ts';
 
@@ -37,6 +38,8 @@ const seedsThatDo: ReadonlyMap<string, number> = new Map([
   ['anyone-vouches', 43],
   ['no-catch-up', 10],
   ['nothing-marked', 14],
+  ['copies-not-in-the-ring', 102],
+  ['copy-guard-ignored', 4],
 ]);
 
 describe('the simulator', () => {
@@ -93,6 +96,22 @@ describe('a mutation of a decision', () => {
       assert.equal(violations.length, 1);
     });
   }
+});
+
+describe('the time of the simulator', () => {
+  it('moves on, or the run ends with an error', () => {
+    const scheduler = new Scheduler();
+    let rounds = 0;
+    const again = (): void => {
+      rounds++;
+      scheduler.after(rounds < 100 ? 0.5 : 0, null, again);
+    };
+    again();
+    assert.throws(() => {
+      while (scheduler.step(1_000));
+    }, /time stands still at 49.5 ms/);
+    assert.ok(rounds > 100);
+  });
 });
 
 describe('the register of the simulator', () => {

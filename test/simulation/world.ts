@@ -2,6 +2,7 @@ import type { ClusterStorage } from '../../packages/config-store/src/cluster-sto
 import type { SalvorClusterRecord } from '../../packages/config-store/src/healing/records.ts';
 import { identityText } from '../../packages/vdisk/src/engine-keys.ts';
 import type { VerdictPolicy } from '../../services/health-analyzer/src/verdict.ts';
+import type { Ambushes } from './ambushes.ts';
 import { Analyzer } from './analyzer.ts';
 import { Bus } from './bus.ts';
 import { Checker } from './checker.ts';
@@ -32,6 +33,9 @@ export class LimitReached extends Error {}
 /** Wall clocks start here; virtual time starts at 0. */
 const EPOCH_MS = 1_000_000;
 
+/** Keeps what was imported apart from all else that a seed draws. */
+const IMPORT_SALT = 0x5bd1e995;
+
 /** All the machines of one run. */
 export class World {
   readonly random: Random;
@@ -59,15 +63,19 @@ export class World {
   /** Whether the clocks of processes differ. */
   readonly isSkewed: boolean;
   readonly #skews = new Map<Process, number>();
+  /** Faults that wait for a moment; none before the run begins. */
+  ambushes: Ambushes | null = null;
   /** The first rule that was broken, or the limit that was reached: the run is over. */
   broken: Violation | LimitReached | null = null;
   #values = 0;
   #reports = 0;
   #nextVdisk: number;
+  readonly #seed: number;
   #digest = 0x811c9dc5;
 
   constructor(seed: number, cores: Cores, trace: ((line: string) => void) | null) {
     const random = new Random(seed);
+    this.#seed = seed;
     this.random = random;
     this.cores = cores;
     this.trace =
@@ -187,6 +195,20 @@ export class World {
       puts.push({ key: vdiskKey(vdisk), value: config });
     }
     this.etcd.commit([], puts);
+    const imported = new Random(this.#seed ^ IMPORT_SALT);
+    if (imported.chance(0.3)) this.#import(imported);
+  }
+
+  /** Blocks that were there before Salvor: on both engines of each pair, under no epoch, and in no batch. */
+  #import(random: Random): void {
+    for (const vdisk of range(this.vdisks))
+      for (const shard of range(this.shards)) {
+        const blocks = range(this.blocksPerShard).map(() => (random.chance(0.5) ? this.nextValue() : 0));
+        for (const { engine } of this.checker.membersOf(shard))
+          engine.shards[vdisk] = { ...this.emptyShard, blocks };
+        for (const [block, value] of blocks.entries())
+          if (value > 0) this.checker.imported(vdisk, shard, block, value);
+      }
   }
 }
 

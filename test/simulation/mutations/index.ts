@@ -11,15 +11,11 @@ export const mutations: readonly Mutation[] = [...healingMutations, ...dataPlane
  */
 export const blindSpots: ReadonlySet<string> = new Set([
   'lost-epoch-accepted',
-  'copies-not-in-the-ring',
   'fork-not-kept',
   'unrecorded-repair-trusted',
   'ownership-kept',
   'members-not-levelled',
   'gap-floor-ignored',
-  'spare-like-a-member',
-  'own-batches-kept',
-  'copy-guard-ignored',
 ]);
 
 /** The cores with one fault in them. Throws when there is no such mutation. */

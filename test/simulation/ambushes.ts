@@ -1,0 +1,107 @@
+import type { Engine } from './engine.ts';
+import type { Faults } from './faults.ts';
+import { Random } from './random.ts';
+import type { Process } from './scheduler.ts';
+import type { World } from './world.ts';
+
+/** Moments so short that faults which come at any time hardly ever fall into them. */
+const MOMENTS = ['batch-sent', 'copy-sent', 'blocks-copied', 'member-repaired'] as const;
+export type Moment = (typeof MOMENTS)[number];
+
+/** Who is at it: the owner, the member that has everything, or is sent the batch first, and the other one. */
+export interface Parties {
+  readonly process: Process;
+  readonly source: Engine;
+  readonly target: Engine;
+}
+
+interface Ambush {
+  readonly moment: Moment;
+  readonly fromMs: number;
+}
+
+/**
+ * Faults that wait for a moment, and fall into it. They are drawn apart from all the others: a seed without any goes as it
+ * would go if there were none.
+ */
+export class Ambushes {
+  readonly #world: World;
+  readonly #faults: Faults;
+  readonly #random: Random;
+  readonly #waiting: Ambush[] = [];
+  #untilMs = 0;
+
+  constructor(world: World, faults: Faults, seed: number) {
+    this.#world = world;
+    this.#faults = faults;
+    this.#random = new Random(~seed);
+  }
+
+  plan(endMs: number): void {
+    const random = this.#random;
+    this.#untilMs = endMs;
+    if (random.chance(0.5)) return;
+    for (let i = random.whole(1, 3); i > 0; i--)
+      this.#waiting.push({ moment: random.pick(MOMENTS), fromMs: random.between(150, endMs) });
+  }
+
+  /** Such a moment has come. */
+  met(moment: Moment, parties: Parties): void {
+    const { now } = this.#world.scheduler;
+    if (this.#waiting.length === 0 || now >= this.#untilMs) return;
+    const place = this.#waiting.findIndex((ambush) => ambush.moment === moment && ambush.fromMs <= now);
+    if (place < 0) return;
+    this.#waiting.splice(place, 1);
+    switch (moment) {
+      case 'batch-sent':
+        return this.#tearBatch(parties);
+      case 'copy-sent':
+        return this.#strandCopy(parties);
+      case 'blocks-copied':
+        return this.#loseCopies(parties);
+      case 'member-repaired':
+        return this.#keepOffRecord(parties);
+    }
+  }
+
+  /** One member gets the batch, the other one does not, and the owner dies before it can send it again. */
+  #tearBatch({ process, source, target }: Parties): void {
+    const random = this.#random;
+    const [misses, gets] = random.chance(0.5) ? [source, target] : [target, source];
+    this.#faults.cut(process, misses, 'cut', random.between(5, 300));
+    const { scheduler } = this.#world;
+    scheduler.after(random.between(3, 6), null, () => this.#crashOwner(process));
+    if (!random.chance(0.6)) return;
+    const awayMs = random.between(300, 2_600);
+    scheduler.after(random.between(6, 40), null, () => this.#faults.crash(gets, awayMs));
+  }
+
+  /** What is copied stays in the sending host, and is delivered when the line is whole and others have gone on. */
+  #strandCopy({ process, target }: Parties): void {
+    this.#faults.cut(process, target, 'cut', this.#random.between(30, 700));
+  }
+
+  /** The member under repair forgets the last of what it got. */
+  #loseCopies({ target }: Parties): void {
+    const random = this.#random;
+    const most = random.whole(1, random.pick([3, 8, 30]));
+    const awayMs = random.chance(0.5) ? 0 : random.between(1, 300);
+    this.#world.scheduler.after(random.between(0, 30), null, () =>
+      this.#faults.loseTail(target, most, awayMs),
+    );
+  }
+
+  /** The survivor fails as its partner is whole again, and etcd hears of neither for a while, then the owner dies. */
+  #keepOffRecord({ process, source }: Parties): void {
+    const random = this.#random;
+    this.#faults.losesAnswers(random.between(300, 1_200));
+    this.#faults.crash(source, random.between(300, 2_600));
+    if (!random.chance(0.7)) return;
+    this.#world.scheduler.after(random.between(50, 900), null, () => this.#crashOwner(process));
+  }
+
+  #crashOwner(process: Process): void {
+    const owner = this.#world.servers.find((server) => server.process === process);
+    if (owner !== undefined) this.#faults.crashProcess(owner, this.#random.between(30, 2_500));
+  }
+}
