@@ -7,6 +7,7 @@ import { benchLayouts, layoutTable } from './layout.ts';
 import { benchMany, manyOptions, manyTable } from './many.ts';
 import { benchMemory, memoryOptions, memoryTable } from './memory.ts';
 import { benchNbd, nbdTable } from './nbd.ts';
+import { benchReplay, replayOptions, replayTable } from './replay.ts';
 import { benchSoak, soakOptions, soakTable } from './soak.ts';
 
 const { values, positionals } = parseArgs({
@@ -20,6 +21,7 @@ const { values, positionals } = parseArgs({
     ...soakOptions,
     ...memoryOptions,
     ...manyOptions,
+    ...replayOptions,
   },
 });
 const [name] = positionals;
@@ -93,9 +95,20 @@ switch (name) {
     if (result.broken.length > 0) process.exitCode = 1;
     break;
   }
+  case 'replay': {
+    const result = await benchReplay({
+      sizeMib: positive('--size-mib', values['size-mib'] ?? '1024'),
+      times: positive('--times', values.times ?? '8'),
+      rounds: Number(values.rounds),
+      progress,
+    });
+    print(result, replayTable(result));
+    if (result.broken.length > 0) process.exitCode = 1;
+    break;
+  }
   default:
     process.stderr.write(
-      `bench: expected one of: copy, nbd, layout, soak, memory, history, many; found ${name ?? 'nothing'}\n`,
+      `bench: expected one of: copy, nbd, layout, soak, memory, history, many, replay; found ${name ?? 'nothing'}\n`,
     );
     process.exitCode = 2;
 }

@@ -28,6 +28,12 @@ export class JoinedSource implements LogSource {
     yield* this.#archived.newestBelow(lowest ?? Number.MAX_SAFE_INTEGER, upTo);
   }
 
+  async newestNumber(): Promise<number> {
+    const tail = await this.#tail.newestNumber();
+    await this.#archived.refresh();
+    return Math.max(tail, await this.#archived.newestNumber());
+  }
+
   async *oldestFirst(from = 1): AsyncIterable<SegmentIndex> {
     // Everything up to this number was given, or lies before `from`.
     let done = 0;

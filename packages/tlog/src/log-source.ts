@@ -43,13 +43,17 @@ export interface RecordIndex {
 
 /**
  * The log of one vdisk as a reader sees it, wherever its segments are: Tier-2, the tail in JetStream, or one behind the other
- * without a seam. Segments that are missing, or cannot be read as such, are left out: whoever needs them sees it from the
- * numbers, which are gapless.
+ * without a seam.
  */
 export interface LogSource {
-  /** The segments, newest first, from the one that holds `upTo` (a sequence; default: the newest) down to the oldest there is. */
+  /**
+   * The segments, newest first, from the one that holds `upTo` (a sequence; default: the newest) down to the oldest there is.
+   * Those that are missing, or cannot be read as such, are left out: the numbers, which are gapless, tell which.
+   */
   newestFirst(upTo?: number): AsyncIterable<SegmentIndex>;
-  /** The segments, oldest first, from the one that holds `from`. */
+  /** Number of the newest segment that is known to have been written, whether it can be read or not; 0: there is none. */
+  newestNumber(): Promise<number>;
+  /** The segments, oldest first, from the one that holds `from`; those that are missing are left out here too. */
   oldestFirst(from?: number): AsyncIterable<SegmentIndex>;
   /**
    * The bytes of records of one segment, in the order of `records`; reads about as many bytes as are asked for. Their

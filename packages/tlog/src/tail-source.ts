@@ -78,6 +78,18 @@ export class TailSource implements LogSource {
     }
   }
 
+  /** A newest message that cannot be read stands for a number that nobody knows. */
+  async newestNumber(): Promise<number> {
+    const newest = await this.#asking(() => this.#streams.last(this.#stream, this.#subject));
+    if (newest === null) return 0;
+    try {
+      return decodeSegment(newest.data).number;
+    } catch (error) {
+      if (error instanceof LogError) return Number.MAX_SAFE_INTEGER;
+      throw error;
+    }
+  }
+
   async *oldestFirst(from = 1): AsyncGenerator<SegmentIndex> {
     let next = 1;
     for (;;) {

@@ -5,8 +5,8 @@ import { blockChecksum, lastSequence } from '../segment.ts';
 import { type Coverage, decideCoverage } from './coverage.ts';
 import type { FoundChunk, LostSegments, ReadChunk, VdiskChunks } from './vdisk-chunks.ts';
 
-/** Records whose bytes lie closer together are read at once. */
-const MERGE_GAP_BYTES: number = 16 * 1024;
+/** Of what is read, so much at most may be bytes that nobody asked for, between records that are read at once. */
+const SURPLUS_SHARE = 0.08;
 /** Indexes that are kept: who walks through the log goes back to the last one for its bytes. */
 const KEPT_INDEXES = 2;
 
@@ -93,6 +93,10 @@ export class Tier2Source implements LogSource {
     }
   }
 
+  async newestNumber(): Promise<number> {
+    return this.range?.to ?? 0;
+  }
+
   oldestFirst(from = 1): AsyncIterable<SegmentIndex> {
     return this.oldestAbove(0, from);
   }
@@ -154,8 +158,13 @@ export class Tier2Source implements LogSource {
 
   async #readAt(place: Place, segment: SegmentIndex, records: readonly RecordIndex[]): Promise<Buffer[]> {
     const found = new Map<RecordIndex, Buffer>();
-    for (const { from, to, records: near } of rangesOf(records)) {
-      const bytes = await this.#chunks.store.read(place.path, place.dataAt + from, to - from);
+    const ranges = rangesOf(records);
+    const read = await this.#chunks.store.readRanges(
+      place.path,
+      ranges.map(({ from, to }) => ({ offset: place.dataAt + from, length: to - from })),
+    );
+    for (const [i, { from, records: near }] of ranges.entries()) {
+      const bytes = read[i] ?? Buffer.alloc(0);
       for (const record of near) {
         const data = bytes.subarray(record.at - from, record.at - from + record.length);
         if (blockChecksum(data) !== record.checksum)
@@ -261,17 +270,28 @@ function lostSentence(vdisk: string, { from, to, reason }: LostSegments): string
   return `vdisk ${vdisk}: segments ${from} to ${to} are missing: ${reason}`;
 }
 
-/** What to read for some records of a segment: neighbours together. */
+/** What to read for some records of a segment: neighbours together, and those with the smallest gaps between them. */
 function rangesOf(records: readonly RecordIndex[]): { from: number; to: number; records: RecordIndex[] }[] {
-  const ranges: { from: number; to: number; records: RecordIndex[] }[] = [];
   const sorted = records.filter(({ length }) => length > 0).sort((a, b) => a.at - b.at);
-  for (const record of sorted) {
+  const gaps = sorted.slice(1).map((record, i) => record.at - endOf(sorted[i]));
+  let surplus = sorted.reduce((sum, { length }) => sum + length, 0) * SURPLUS_SHARE;
+  const bridged = new Set<number>();
+  for (const [i, gap] of [...gaps.entries()].sort(([, a], [, b]) => a - b)) {
+    if (gap > surplus) break;
+    surplus -= Math.max(0, gap);
+    bridged.add(i);
+  }
+  const ranges: { from: number; to: number; records: RecordIndex[] }[] = [];
+  for (const [i, record] of sorted.entries()) {
     const last = ranges.at(-1);
-    const end = record.at + record.length;
-    if (last !== undefined && record.at - last.to <= MERGE_GAP_BYTES) {
-      last.to = Math.max(last.to, end);
+    if (last !== undefined && bridged.has(i - 1)) {
+      last.to = Math.max(last.to, endOf(record));
       last.records.push(record);
-    } else ranges.push({ from: record.at, to: end, records: [record] });
+    } else ranges.push({ from: record.at, to: endOf(record), records: [record] });
   }
   return ranges;
+}
+
+function endOf(record: RecordIndex | undefined): number {
+  return record === undefined ? 0 : record.at + record.length;
 }

@@ -21,7 +21,7 @@ export interface FoundPoint {
 /**
  * The sequence that stands for a point.
  *
- * @param acceptLoss of a log that is not whole any more take the newest state that it tells
+ * @param acceptLoss where the point lies in what is missing, take the newest state before it that the log tells
  * @throws LogError `not-restorable`
  */
 export async function findPoint(
@@ -33,6 +33,16 @@ export async function findPoint(
   const refuse = (why: string): LogError => new LogError('not-restorable', `vdisk ${vdisk}: ${why}`);
   let newest: SegmentIndex | null = null;
   let oldest: SegmentIndex | null = null;
+  /** What would be the next segment if none were missing. */
+  let expected = await source.newestNumber();
+  const assertNext = ({ number }: SegmentIndex): void => {
+    if (number >= expected || acceptLoss) return;
+    const missing =
+      expected === Number.MAX_SAFE_INTEGER ? 'its newest segment' : `segment ${number + 1} of its log`;
+    throw refuse(
+      `${missing} cannot be read, and that is where the point lies. Bring it back, name a point before it, or accept the loss`,
+    );
+  };
   const from = point.kind === 'sequence' ? point.sequence + 1 : undefined;
   for await (const segment of source.newestFirst(from)) {
     newest ??= segment;
@@ -40,6 +50,7 @@ export async function findPoint(
     const found = { sequence: segment.last, at: segment.lastAt, isBroken: newest.base < 1 };
     switch (point.kind) {
       case 'newest':
+        assertNext(segment);
         if (segment.base >= 1) return found;
         if (!acceptLoss)
           throw refuse(
@@ -52,14 +63,16 @@ export async function findPoint(
           throw refuse(`its log ends with sequence ${segment.last}, before ${point.sequence}`);
         return { ...found, sequence: point.sequence, isBroken: false };
       case 'time':
-        if (segment.lastAt <= point.at) return { ...found, isBroken: false };
-        break;
+        if (segment.lastAt > point.at) break;
+        assertNext(segment);
+        return { ...found, isBroken: false };
       case 'snapshot':
         if (segment.kind === 'snapshot' && segment.name === point.name) return { ...found, isBroken: false };
         break;
       default:
         throw new RangeError(`unknown point ${JSON.stringify(point satisfies never)}`);
     }
+    expected = (segment.covers?.number ?? segment.number) - 1;
   }
   if (oldest === null) throw refuse('its log has no segments');
   switch (point.kind) {

@@ -15,6 +15,8 @@ import {
 import { dirname, join, sep } from 'node:path';
 import { codeOf, deadline, messageOf } from '@salvor/service-kit';
 import { LogError } from '../log-error.ts';
+import { RangeReader } from './range-reader.ts';
+import type { ByteRange } from './range-reading.ts';
 import { isStoreName, requirePath, requirePrefix } from './store-path.ts';
 import type { StoredFile, Tier2Store } from './tier2-store.ts';
 
@@ -23,6 +25,7 @@ const TEMPORARY_PREFIX = '.salvor-put-';
 /** A put takes less; what is older was left by a writer that died. */
 const TEMPORARY_KEPT_MS: number = 60 * 60_000;
 const MAX_DEPTH = 8;
+const LOOKED_MAX = 64;
 /** A file system that hangs (a network mount) must not hold its users for ever. */
 const DEFAULT_TIMEOUT_MS = 60_000;
 
@@ -54,6 +57,9 @@ class DirectoryStore implements Tier2Store {
   readonly name: string;
   readonly #root: string;
   readonly #timeoutMs: number;
+  readonly #ranges = new RangeReader();
+  /** Files below no link, among those that ranges were read of: to look costs more than to read one. */
+  readonly #looked = new Set<string>();
 
   constructor(root: string, timeoutMs: number) {
     this.name = `folder ${root}`;
@@ -106,6 +112,25 @@ class DirectoryStore implements Tier2Store {
     });
   }
 
+  readRanges(path: string, ranges: readonly ByteRange[]): Promise<Buffer[]> {
+    requirePath(path);
+    return this.#guarded(`read of ${path}`, async () => {
+      if (!this.#looked.has(path)) {
+        await this.#refuseLinks(path);
+        this.#looked.add(path);
+        const [oldest] = this.#looked;
+        if (this.#looked.size > LOOKED_MAX && oldest !== undefined) this.#looked.delete(oldest);
+      }
+      try {
+        return await this.#ranges.read(join(this.#root, path), ranges);
+      } catch (error) {
+        if (isAbsent(error)) throw new LogError('bad-chunk', `${path} is not there`);
+        if (codeOf(error) === 'ends') throw new LogError('bad-chunk', `${path}: ${messageOf(error)}`);
+        throw error;
+      }
+    });
+  }
+
   async *list(prefix: string): AsyncIterable<StoredFile> {
     requirePrefix(prefix);
     yield* this.#listBelow(prefix, 0);
@@ -150,7 +175,9 @@ class DirectoryStore implements Tier2Store {
       });
   }
 
-  async close(): Promise<void> {}
+  close(): Promise<void> {
+    return this.#ranges.close();
+  }
 
   async *#listBelow(prefix: string, depth: number): AsyncIterable<StoredFile> {
     const entries = (await this.#entriesOf(prefix)).filter(({ name }) => isStoreName(name));

@@ -12,6 +12,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { messageOf } from '@salvor/service-kit';
 import { LogError } from '../log-error.ts';
+import type { ByteRange } from './range-reading.ts';
 import { isStoreName, requirePath, requirePrefix } from './store-path.ts';
 import type { StoredFile, Tier2Store } from './tier2-store.ts';
 
@@ -43,6 +44,9 @@ export async function openS3Store(options: S3StoreOptions): Promise<Tier2Store> 
     throw error;
   }
 }
+
+/** Requests for parts of one object that are under way at once. */
+const RANGES_AT_ONCE = 8;
 
 class S3Store implements Tier2Store {
   readonly name: string;
@@ -109,6 +113,21 @@ class S3Store implements Tier2Store {
         throw error;
       }
     });
+  }
+
+  async readRanges(path: string, ranges: readonly ByteRange[]): Promise<Buffer[]> {
+    const found: Buffer[] = [];
+    for (let at = 0; at < ranges.length; at += RANGES_AT_ONCE) {
+      const some = ranges.slice(at, at + RANGES_AT_ONCE);
+      // All of them: nothing is under way any more when a failure is told.
+      for (const result of await Promise.allSettled(
+        some.map(({ offset, length }) => this.read(path, offset, length)),
+      )) {
+        if (result.status === 'rejected') throw result.reason;
+        found.push(result.value);
+      }
+    }
+    return found;
   }
 
   async *list(prefix: string): AsyncIterable<StoredFile> {

@@ -1,3 +1,5 @@
+import type { ByteRange } from './range-reading.ts';
+
 /** What a store tells about a file. */
 export interface StoredFile {
   /** Relative to the root of the store, with `/` between folders. */
@@ -21,6 +23,8 @@ export interface Tier2Store {
   put(path: string, parts: readonly Uint8Array[]): Promise<void>;
   /** Exactly these bytes of a file. */
   read(path: string, offset: number, length: number): Promise<Buffer>;
+  /** Exactly the bytes of each range of a file, in order; for many small ones, none empty, some MiB in all. */
+  readRanges(path: string, ranges: readonly ByteRange[]): Promise<Buffer[]>;
   /** The files whose path begins with `prefix`, which ends with `/`, in any order. */
   list(prefix: string): AsyncIterable<StoredFile>;
   /** Null when it is not there. */

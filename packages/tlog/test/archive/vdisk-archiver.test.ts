@@ -54,6 +54,7 @@ function dyingAt(store: Tier2Store, calls: number, isDone: boolean): Tier2Store 
   };
   return {
     ...{ name: store.name, list: (prefix) => store.list(prefix), stat: (path) => store.stat(path) },
+    readRanges: (path, ranges) => store.readRanges(path, ranges),
     ...{ read: (path, offset, length) => store.read(path, offset, length), close: () => store.close() },
     tidy: (prefix) => store.tidy(prefix),
     put: (path, parts) => dying(() => store.put(path, parts)),
@@ -149,6 +150,7 @@ test('while Tier-2 is away nothing is let go of and memory is bounded; afterward
   let isAway = true;
   const away: Tier2Store = {
     ...{ name: store.name, list: (prefix) => store.list(prefix), stat: (path) => store.stat(path) },
+    readRanges: (path, ranges) => store.readRanges(path, ranges),
     ...{ read: (path, offset, length) => store.read(path, offset, length), close: () => store.close() },
     ...{ tidy: (prefix) => store.tidy(prefix), delete: (path) => store.delete(path) },
     put: async (path, parts) => {

@@ -110,6 +110,7 @@ export function tailOf(log: readonly TlogSegment[]): LogSource {
     async *newestFirst(upTo = Number.MAX_SAFE_INTEGER) {
       for (const [index] of [...indexes].reverse()) if (index.first <= upTo) yield index;
     },
+    newestNumber: async () => indexes.at(-1)?.[0].number ?? 0,
     async *oldestFirst(from = 1) {
       for (const [index] of indexes) if (Math.max(index.first, index.last) >= from) yield index;
     },

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import avro from 'avsc';
 import fc from 'fast-check';
-import { chunkFolder, JoinedSource, parseChunkName, Tier2Source } from '../../src/index.ts';
+import { chunkFolder, findPoint, JoinedSource, parseChunkName, Tier2Source } from '../../src/index.ts';
 import {
   archive,
   chunksIn,
@@ -249,6 +249,10 @@ test('a torn chunk holds what lies before the tear', async (context) => {
   const source = await Tier2Source.open(chunks, { noticed: (what) => noticed.push(what) });
   assert.deepEqual(await contents(source, source.newestFirst()), contentsOf(log.slice(0, 4)).reverse());
   assert.match(noticed[0] ?? '', /segments 5 to 5 are missing: .*it ends within a block/);
+  assert.equal(await source.newestNumber(), 5);
+  const newest = { kind: 'newest' } as const;
+  await assert.rejects(findPoint(VDISK, source, newest), { message: /segment 5 of its log cannot be read/ });
+  assert.equal((await findPoint(VDISK, source, newest, { acceptLoss: true })).sequence, 4);
 });
 
 test('where another chunk holds the same segments, a bad one is done without', async (context) => {

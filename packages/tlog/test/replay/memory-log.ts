@@ -186,6 +186,10 @@ export class MemorySource implements LogSource {
     for (const { index } of [...this.#segments].reverse()) if (index.first <= upTo) yield index;
   }
 
+  async newestNumber(): Promise<number> {
+    return Math.max(0, ...this.#segments.map(({ index }) => index.number));
+  }
+
   async *oldestFirst(from = 0): AsyncIterable<SegmentIndex> {
     for (const { index } of this.#segments) if (index.last >= from) yield index;
   }

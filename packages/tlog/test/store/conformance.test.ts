@@ -51,6 +51,23 @@ for (const [name, open] of Object.entries(stores)) {
     );
   });
 
+  test(`${name}: many ranges of a file are read in the order in which they are asked for`, async (context) => {
+    const store = await open(context);
+    const whole = Buffer.from(Array.from({ length: 5_000 }, (_, i) => (i * 7) % 251));
+    await store.put('a/file', [whole]);
+    const ranges = Array.from({ length: 20 }, (_, i) => ({
+      offset: (i * 1_733) % 4_000,
+      length: 2 + i * 50,
+    }));
+    assert.deepEqual(
+      await store.readRanges('a/file', ranges),
+      ranges.map(({ offset, length }) => whole.subarray(offset, offset + length)),
+    );
+    assert.deepEqual(await store.readRanges('a/file', []), []);
+    const beyond = { offset: 4_999, length: 2 };
+    await assert.rejects(store.readRanges('a/file', [...ranges, beyond]), { code: 'bad-chunk' });
+  });
+
   test(`${name}: lists the files below a prefix`, async (context) => {
     const store = await open(context);
     const component = fc.constantFrom('a', 'a-b', 'a.b', 'B', '1', '10', '2', 'v:1', 'x=%20');
@@ -88,6 +105,8 @@ for (const [name, open] of Object.entries(stores)) {
     await store.delete('a/b');
     assert.equal(await store.stat('a/b'), null);
     await assert.rejects(store.read('a/b', 0, 1), { code: 'bad-chunk', message: /is not there/ });
+    const range = { offset: 0, length: 1 };
+    await assert.rejects(store.readRanges('a/b', [range]), { code: 'bad-chunk', message: /is not there/ });
     await assert.rejects(store.read('a/b', 0, 0), { code: 'bad-chunk', message: /is not there/ });
   });
 
