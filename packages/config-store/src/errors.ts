@@ -28,6 +28,8 @@ function describeProblem({ path, found, expected }: ConfigProblem): string {
  * - `store-refused`: etcd answered with an error that a retry cannot cure
  * - `invalid-transaction`: too many operations, or a key written twice
  * - `invalid-key`: an id that cannot be part of a key
+ * - `compacted`: etcd does not hold that revision any more
+ * - `future-revision`: etcd has not reached that revision
  * - `lease-lost`: the lease named in a put no longer exists
  */
 export type StoreErrorCode =
@@ -36,6 +38,8 @@ export type StoreErrorCode =
   | 'store-refused'
   | 'invalid-transaction'
   | 'invalid-key'
+  | 'compacted'
+  | 'future-revision'
   | 'lease-lost';
 
 export class StoreError extends SalvorError {

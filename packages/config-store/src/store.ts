@@ -1,7 +1,7 @@
 import { StoreError } from './errors.ts';
 import { connectEtcd } from './etcd-calls.ts';
 import { grantLease } from './lease.ts';
-import { prefixRange, readRange, spanRange } from './ranges.ts';
+import { keyRange, prefixRange, readRange, spanRange } from './ranges.ts';
 import { readKeys, transact } from './transaction.ts';
 import type { ConfigStore, Lease, StoreLog, StoreOptions, Watch } from './types.ts';
 import { startWatch } from './watch.ts';
@@ -25,6 +25,14 @@ export function openStore(options: StoreOptions): ConfigStore {
   return {
     async get(key) {
       return (await readKeys(etcd, [key])).entries.get(key) ?? null;
+    },
+    async getAt(key, revision) {
+      const what = `read of ${key} at revision ${revision}`;
+      try {
+        return (await readRange(etcd, what, keyRange(key), { revision })).entries[0] ?? null;
+      } catch (error) {
+        throw revisionError(error, revision);
+      }
     },
     getMany: (keys) => readKeys(etcd, keys),
     list: (prefix) => readRange(etcd, `list of ${prefix}`, prefixRange(prefix)),
@@ -61,4 +69,18 @@ export function openStore(options: StoreOptions): ConfigStore {
       etcd.close();
     },
   };
+}
+
+/** etcd tells in words alone that a revision is not there (its errors ErrCompacted and ErrFutureRev). */
+function revisionError(error: unknown, revision: string): unknown {
+  if (!(error instanceof StoreError)) return error;
+  if (error.message.includes('required revision has been compacted')) {
+    const message = `etcd does not hold revision ${revision} any more: it was compacted; name a later one, or none`;
+    return new StoreError('compacted', message, { cause: error });
+  }
+  if (error.message.includes('required revision is a future revision')) {
+    const message = `etcd has not reached revision ${revision} yet; name one that it has`;
+    return new StoreError('future-revision', message, { cause: error });
+  }
+  return error;
 }

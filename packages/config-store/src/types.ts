@@ -115,6 +115,12 @@ export interface Lease {
 
 export interface ConfigStore {
   get(key: string): Promise<StoreEntry | null>;
+  /**
+   * A key as it was at a revision; null = absent then.
+   *
+   * @throws StoreError `compacted` when etcd has forgotten that revision, `future-revision` when it has not reached it
+   */
+  getAt(key: string, revision: string): Promise<StoreEntry | null>;
   /** Reads up to 128 keys at one revision. */
   getMany(keys: readonly string[]): Promise<Snapshot>;
   /** Every entry whose key starts with `prefix`, at one revision. */

@@ -152,7 +152,8 @@ export class LogWriter {
 
   /**
    * Takes the log up: from then on no owner with a lower epoch can write it. Asks until Tier-1 answers. `decide` is told what
-   * is there, perhaps more than once, and says which base the log has from here on, and whether its positions still hold.
+   * is there, perhaps more than once, and says which base the log has from here on, and whether its positions still hold, or
+   * which do.
    *
    * @throws LogError `fenced`; `unavailable` when it was closed meanwhile
    */
@@ -162,7 +163,7 @@ export class LogWriter {
       tail: LogTail | null,
       lost: string | null,
       place: LogPlace,
-    ) => { base: number; keepsPositions?: boolean },
+    ) => { base: number; keepsPositions?: boolean; positions?: ReadonlyMap<number, number> },
   ): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       try {
@@ -170,14 +171,14 @@ export class LogWriter {
         const begin = decideBegin(this.#options.epoch, newest && tailOf(newest.segment), archived);
         if (begin.kind === 'fenced') throw this.#fail(new LogError('fenced', this.#text(begin.reason)));
         const { tail, place, lost } = begin;
-        const { base, keepsPositions = true } = decide(tail, lost, place);
+        const { base, keepsPositions = true, positions } = decide(tail, lost, place);
         this.#base = base;
         this.#streamSequence = newest?.streamSequence ?? 0;
         this.#number = place.number;
         this.#next = place.sequence + 1;
         this.#positions.clear();
-        if (keepsPositions)
-          for (const [shard, batch] of tail?.positions ?? []) this.#positions.set(shard, batch);
+        const known = positions ?? (keepsPositions ? tail?.positions : undefined) ?? [];
+        for (const [shard, batch] of known) this.#positions.set(shard, batch);
         this.#open.reset(this.#next);
         const { bytes, number, last } = this.#seal('begin', '');
         this.#streamSequence = await this.#publishOnce(bytes, number);

@@ -34,6 +34,7 @@ export { OwnedElsewhereError, type OwnerIdentity, TakenOverElsewhereError } from
 export type { RepairOutcome, RepairState } from './pair-context.ts';
 export { REPAIR_REST } from './pair-context.ts';
 export { SCRUB_BEGIN, type ScrubState } from './scrub/vdisk-scrub.ts';
+export { lostShardOf } from './spread/lost-shard.ts';
 export { type Takeover, TakeoverError, type TakeoverSettings, takeOver } from './takeover.ts';
 export type { ShardState } from './vdisk.ts';
 export { describeVdisk, layoutOf, VdiskRefusedError } from './vdisk-description.ts';

@@ -114,6 +114,12 @@ export class MountedVdisk {
     );
   }
 
+  /** By shard: the last batch of its pair; without shards that are given up. */
+  positions(): Map<number, number> {
+    const living = this.#pairs.filter((_, shard) => this.#placement.holdsBlocks(shard));
+    return new Map(living.map(({ context, seq }) => [context.shard, seq]));
+  }
+
   /**
    * Compares both copies of every block, and repairs what is proven wrong. Rejects when it cannot go on now: another try,
    * of this owner or the next, goes on from the state last told.

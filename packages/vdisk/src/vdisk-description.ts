@@ -86,7 +86,8 @@ export async function describeVdisk(
     blockSizeBytes: shape.blockSize,
     isDeduped: shape.type === 'boot',
     layout: layoutOf(vdisk, shape, storage.servers.length),
-    readOnly: shape.readOnly,
+    // What it has lost is written back, whoever else may not write to it.
+    readOnly: shape.readOnly && purpose !== 'restore',
     shards: storage.servers.length,
     clusters,
     template: {

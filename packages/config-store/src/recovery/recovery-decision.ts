@@ -130,16 +130,12 @@ function prepare(
 }
 
 function measured(recovery: RecoveryRecord, input: RecoveryMeasured, now: number): RecoveryDecision {
-  if (recovery.status !== 'prepared')
-    return refuse(
-      'under-way',
-      `recovery ${recovery.id} is ${recovery.status}: its plan is carried out already`,
-    );
+  if (recovery.status === 'done') return refuse('over', `recovery ${recovery.id} is done`);
   const found = new Map(input.vdisks.map((one) => [one.vdisk, one]));
   const vdisks = recovery.vdisks.map((one) => {
     const known = found.get(one.vdisk);
     if (known === undefined) return one;
-    const { why: _why, ...rest } = one;
+    const { why: _why, unproven: _unproven, ...rest } = one;
     return { ...rest, ...known };
   });
   const rate = input.rate === undefined ? {} : { rate: input.rate };

@@ -25,7 +25,7 @@ export interface RecoveryMeasured extends RecoveryOrder {
   readonly kind: 'measured';
   readonly recovery: string;
   readonly attempt: number;
-  readonly vdisks: readonly Pick<RecoveryVdisk, 'vdisk' | 'recoverable' | 'why' | 'log'>[];
+  readonly vdisks: readonly Pick<RecoveryVdisk, 'vdisk' | 'recoverable' | 'unproven' | 'why' | 'log'>[];
   readonly rate?: RecoveryRecord['rate'];
 }
 

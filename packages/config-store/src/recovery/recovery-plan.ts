@@ -73,10 +73,13 @@ export function mergedVdisks(
     if (old === undefined) return one;
     // Not applied yet: the same loss, counted again. What was found in the logs is still so.
     if (after === undefined) {
-      if (old.log === undefined || one.recoverable === 'nothing') return one;
+      if (old.log === undefined || one.recoverable === 'nothing' || one.blocks !== old.blocks) return one;
       const { why: _why, ...fresh } = one;
-      const why = old.why === undefined ? {} : { why: old.why };
-      return { ...fresh, recoverable: old.recoverable, ...why, log: old.log };
+      return {
+        ...{ ...fresh, recoverable: old.recoverable, log: old.log },
+        ...(old.why === undefined ? {} : { why: old.why }),
+        ...(old.unproven === undefined ? {} : { unproven: old.unproven }),
+      };
     }
     return { ...one, blocks: old.blocks + one.blocks, counted: old.counted && one.counted };
   });

@@ -72,6 +72,8 @@ export const recoveryVdiskSchema = z.looseObject({
   blocks: count,
   counted: z.boolean(),
   recoverable: z.enum(recoverabilities),
+  /** Where that is known better than `blocks`: those that are lost for good. */
+  unproven: count.optional(),
   /** Why not all of it, as a sentence. */
   why: z.string().optional(),
   /** What a walk through its log found: how many blocks, and bytes, are to be written. */

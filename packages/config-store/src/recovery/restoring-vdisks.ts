@@ -1,4 +1,5 @@
 /** Locks the vdisks that have lost blocks until these are back, and lets go of each that is whole again. */
+import { SalvorError } from '@salvor/service-kit';
 import { formatRecord, parseRecord, recordIn } from '../healing/record-text.ts';
 import { ownerSchema } from '../healing/records.ts';
 import {
@@ -43,22 +44,27 @@ export async function busyVdisks(
 }
 
 /**
- * From then on nobody serves the vdisks of a recovery to clients; who does loses them. Vdisks that are gone or are being
- * deleted are left out. Said again, nothing changes.
+ * From then on nobody serves the vdisks of a recovery to clients. Vdisks that are gone or are being deleted are left out. Said
+ * again, nothing changes.
  *
- * @throws Error when others keep changing the vdisks
+ * @param force those who own one of them lose it
+ * @throws SalvorError `vdisk-owned`; `conflict` when others keep changing the vdisks
  */
-export async function lockVdisks(store: ConfigStore, recovery: RecoveryRecord, at: number): Promise<void> {
+export async function lockVdisks(
+  store: ConfigStore,
+  recovery: Pick<RecoveryRecord, 'id' | 'attempt' | 'vdisks'>,
+  { at, force }: { readonly at: number; readonly force: boolean },
+): Promise<void> {
   const { vdisks } = recovery;
   for (let from = 0; from < vdisks.length; from += LOCKED_AT_ONCE)
-    await lockPage(store, recovery, vdisks.slice(from, from + LOCKED_AT_ONCE), at);
+    await lockPage(store, recovery, vdisks.slice(from, from + LOCKED_AT_ONCE), { at, force });
 }
 
 async function lockPage(
   store: ConfigStore,
-  recovery: RecoveryRecord,
+  recovery: Pick<RecoveryRecord, 'id' | 'attempt'>,
   page: readonly RecoveryVdisk[],
-  at: number,
+  { at, force }: { readonly at: number; readonly force: boolean },
 ): Promise<void> {
   for (let round = 0; round < ROUNDS_MAX; round++) {
     const { entries } = await store.getMany(
@@ -77,33 +83,47 @@ async function lockPage(
       if (next === lifecycle) continue;
       compare.push({ key, revision: entries.get(key)?.revision ?? 'absent' });
       puts.push({ key, value: formatRecord(vdiskLifecycleSchema, key, next) });
-      if (recordIn(entries, ownerKey(vdisk), ownerSchema) !== null) deletes.push(ownerKey(vdisk));
+      const owner = recordIn(entries, ownerKey(vdisk), ownerSchema);
+      compare.push({ key: ownerKey(vdisk), revision: entries.get(ownerKey(vdisk))?.revision ?? 'absent' });
+      if (owner === null) continue;
+      if (!force)
+        throw new SalvorError(
+          'vdisk-owned',
+          `vdisk ${vdisk} is in use by ${owner.server}: stop its instance and disconnect its clients`,
+        );
+      deletes.push(ownerKey(vdisk));
     }
     if (puts.length === 0) return;
     if ((await store.transact({ compare, puts, deletes })).ok) return;
   }
   const names = page.map(({ vdisk }) => vdisk).join(', ');
-  throw new Error(`the records of vdisks ${names} changed ${ROUNDS_MAX} times while they were being locked`);
+  throw new SalvorError(
+    'conflict',
+    `the records of vdisks ${names} changed ${ROUNDS_MAX} times while they were being locked`,
+  );
 }
 
 function markOf(
-  { id, attempt }: RecoveryRecord,
-  { recoverable, blocks, why }: RecoveryVdisk,
+  { id, attempt }: Pick<RecoveryRecord, 'id' | 'attempt'>,
+  { recoverable, blocks, unproven = blocks, why }: RecoveryVdisk,
   before: VdiskLifecycle | null,
   at: number,
 ): VdiskLifecycle {
   const isOwn = before?.state === 'restoring' && before.operations.includes(id) && before.attempt === attempt;
-  if (isOwn) return before;
+  if (isOwn && (recoverable === 'all' || before.lost !== undefined)) return before;
   // Of an earlier recovery: nobody has given it up yet.
   const earlier = before?.state === 'restoring' ? before.lost : undefined;
   const others = before?.operations.includes(id) === true ? 0 : (earlier?.blocks ?? 0);
   const lost =
-    recoverable === 'all' ? earlier : { blocks: blocks + others, reason: why ?? 'no log holds them' };
+    recoverable === 'all' ? earlier : { blocks: unproven + others, reason: why ?? 'no log holds them' };
   return { state: 'restoring', operations: [id], attempt, at, ...(lost === undefined ? {} : { lost }) };
 }
 
 /** Lets go of the vdisks of a recovery that was dropped before anything was changed. */
-export async function unlockVdisks(store: ConfigStore, { id, vdisks }: RecoveryRecord): Promise<void> {
+export async function unlockVdisks(
+  store: ConfigStore,
+  { id, vdisks }: { readonly id: string; readonly vdisks: readonly { readonly vdisk: string }[] },
+): Promise<void> {
   for (const { vdisk } of vdisks) {
     const key = vdiskLifecycleKey(vdisk);
     const entry = await store.get(key);

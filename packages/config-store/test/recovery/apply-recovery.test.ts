@@ -128,11 +128,12 @@ describe('a recovery in etcd', () => {
     await store.transact({ compare: [], puts: [owner] });
     await lose(pair, 2);
     const recovery = await begun(pair, [v1, v2]);
-    await lockVdisks(store, recovery, 5);
+    await assert.rejects(lockVdisks(store, recovery, { at: 5, force: false }), { code: 'vdisk-owned' });
+    await lockVdisks(store, recovery, { at: 5, force: true });
     assert.equal(await store.get(ownerKey('v1')), null);
     const lock = await store.get(vdiskLifecycleKey('v1'));
     assert.ok(lock !== null);
-    await lockVdisks(store, recovery, 6);
+    await lockVdisks(store, recovery, { at: 6, force: false });
     assert.equal((await store.get(vdiskLifecycleKey('v1')))?.revision, lock.revision, 'said again');
     const { revision: epoch } = await store.transact({ compare: [], puts: [owner] });
     const counts = { blocks: 3, bytes: 12_288, verified: 3, durationMs: 1, by: 'r', at: 7 };

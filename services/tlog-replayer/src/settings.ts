@@ -1,0 +1,57 @@
+import { integer, orElse, type Setting } from '@salvor/service-kit';
+import { z } from 'zod';
+
+/** What a tlog-replayer is configured with, beside what every service has. */
+export const replayerSettings: {
+  engineTimeoutMs: Setting<number>;
+  enginePassword: Setting<string>;
+  tier2: Setting<string>;
+  tier2Endpoint: Setting<string>;
+  tier2Region: Setting<string>;
+  tier2AccessKey: Setting<string>;
+  tier2SecretKey: Setting<string>;
+  replaysAtOnce: Setting<number>;
+} = {
+  engineTimeoutMs: {
+    schema: orElse(integer(50, 60_000), 2_000),
+    help: 'bound of a call to a storage engine',
+    example: '2000',
+  },
+  enginePassword: {
+    schema: orElse(z.string(), ''),
+    help: 'password of the storage engines',
+    secret: true,
+    example: 'from SALVOR_ENGINE_PASSWORD_FILE',
+  },
+  tier2: {
+    schema: orElse(z.string(), ''),
+    help: 'where logs are archived: an absolute folder, or s3://<bucket>[/<prefix>]; empty = nowhere',
+    example: '/var/lib/salvor/tier2',
+  },
+  tier2Endpoint: {
+    schema: orElse(z.string(), ''),
+    help: 'of an s3 service other than that of Amazon',
+    example: 'http://10.0.0.7:9000',
+  },
+  tier2Region: {
+    schema: orElse(z.string(), ''),
+    help: 'region of the bucket',
+    example: 'eu-central-1',
+  },
+  tier2AccessKey: {
+    schema: orElse(z.string(), ''),
+    help: 'access key of the s3 service; empty = as its client finds it',
+    example: 'salvor',
+  },
+  tier2SecretKey: {
+    schema: orElse(z.string(), ''),
+    help: 'secret of that key',
+    secret: true,
+    example: 'from SALVOR_TIER2_SECRET_KEY_FILE',
+  },
+  replaysAtOnce: {
+    schema: orElse(integer(1, 64), 4),
+    help: 'vdisks that are brought back at once',
+    example: '4',
+  },
+};
