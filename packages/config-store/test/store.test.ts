@@ -55,6 +55,16 @@ describe('reading', () => {
     assert.equal(BigInt(revision) >= BigInt(entries.get('many/a')?.revision ?? '0'), true);
   });
 
+  it('answers what a key was at a revision, and says when that is forgotten or not reached', async () => {
+    const first = await put('then/one', 'a');
+    const second = await put('then/one', 'b');
+    assert.equal((await store.getAt('then/one', first.revision))?.value, 'a');
+    assert.equal(await store.getAt('then/two', first.revision), null);
+    await server.compact(second.revision);
+    await assert.rejects(store.getAt('then/one', first.revision), failsWith('compacted'));
+    await assert.rejects(store.getAt('then/one', '99999999'), failsWith('future-revision'));
+  });
+
   it('lists more entries than one page holds, all of one prefix, in key order', async () => {
     const keys = Array.from({ length: 1_100 }, (_, index) => `page/${String(index).padStart(5, '0')}`);
     for (let from = 0; from < keys.length; from += 100) {

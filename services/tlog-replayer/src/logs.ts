@@ -1,5 +1,5 @@
 import type { LogStreamPort } from '@salvor/bus';
-import { type ConfigStore, parseRecord } from '@salvor/config-store';
+import { type ConfigStore, readTlog, type TlogConfig } from '@salvor/config-store';
 import {
   JoinedSource,
   type LogSource,
@@ -8,14 +8,6 @@ import {
   type Tier2Store,
   VdiskChunks,
 } from '@salvor/tlog';
-import { z } from 'zod';
-
-/** What is needed of the configuration of a log to read it. */
-const configSchema = z.looseObject({
-  container: z.number().int().min(0),
-  begins: z.looseObject({ number: z.number().int().min(0) }).default({ number: 0 }),
-});
-export type LogConfig = z.infer<typeof configSchema>;
 
 export interface LogsOptions {
   readonly store: ConfigStore;
@@ -35,14 +27,12 @@ export class Logs {
   }
 
   /** Null: the vdisk has none. Throws StoreError, ConfigValueError. */
-  async configOf(vdisk: string): Promise<LogConfig | null> {
-    const key = `/salvor/tlogs/${vdisk}/config`;
-    const entry = await this.#options.store.get(key);
-    return entry === null ? null : parseRecord(configSchema, key, entry.value);
+  async configOf(vdisk: string): Promise<TlogConfig | null> {
+    return (await readTlog(this.#options.store, vdisk))?.config ?? null;
   }
 
   /** Whoever opens a log closes it. @throws LogError `store` */
-  async open(vdisk: string, { container, begins }: LogConfig): Promise<LogSource> {
+  async open(vdisk: string, { container, begins }: TlogConfig): Promise<LogSource> {
     const { streams, tier2, noticed } = this.#options;
     const tail = new TailSource({ streams, container, vdisk });
     if (tier2 === null) return tail;

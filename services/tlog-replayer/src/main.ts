@@ -15,7 +15,7 @@ await runService({
     const store = openStore({ endpoints: config.etcdEndpoints, log });
     const owner = { server: 'tlog-replayer', instance: randomUUID() };
     const by = `tlog-replayer ${owner.instance}`;
-    const { tier2: location, tier2Endpoint: endpoint, tier2Region: region } = config;
+    const { tlogStore: location, tlogStoreEndpoint: endpoint, tlogStoreRegion: region } = config;
     const tier2 =
       location === ''
         ? null
@@ -23,12 +23,12 @@ await runService({
             location,
             ...(endpoint === '' ? {} : { endpoint }),
             ...(region === '' ? {} : { region }),
-            ...(config.tier2AccessKey === ''
+            ...(config.tlogStoreAccessKey === ''
               ? {}
               : {
                   credentials: {
-                    accessKeyId: config.tier2AccessKey,
-                    secretAccessKey: config.tier2SecretKey,
+                    accessKeyId: config.tlogStoreAccessKey,
+                    secretAccessKey: config.tlogStoreSecretKey,
                   },
                 }),
           });

@@ -5,11 +5,11 @@ import { z } from 'zod';
 export const replayerSettings: {
   engineTimeoutMs: Setting<number>;
   enginePassword: Setting<string>;
-  tier2: Setting<string>;
-  tier2Endpoint: Setting<string>;
-  tier2Region: Setting<string>;
-  tier2AccessKey: Setting<string>;
-  tier2SecretKey: Setting<string>;
+  tlogStore: Setting<string>;
+  tlogStoreEndpoint: Setting<string>;
+  tlogStoreRegion: Setting<string>;
+  tlogStoreAccessKey: Setting<string>;
+  tlogStoreSecretKey: Setting<string>;
   replaysAtOnce: Setting<number>;
 } = {
   engineTimeoutMs: {
@@ -23,31 +23,31 @@ export const replayerSettings: {
     secret: true,
     example: 'from SALVOR_ENGINE_PASSWORD_FILE',
   },
-  tier2: {
+  tlogStore: {
     schema: orElse(z.string(), ''),
     help: 'where logs are archived: an absolute folder, or s3://<bucket>[/<prefix>]; empty = nowhere',
     example: '/var/lib/salvor/tier2',
   },
-  tier2Endpoint: {
+  tlogStoreEndpoint: {
     schema: orElse(z.string(), ''),
     help: 'of an s3 service other than that of Amazon',
     example: 'http://10.0.0.7:9000',
   },
-  tier2Region: {
+  tlogStoreRegion: {
     schema: orElse(z.string(), ''),
     help: 'region of the bucket',
     example: 'eu-central-1',
   },
-  tier2AccessKey: {
+  tlogStoreAccessKey: {
     schema: orElse(z.string(), ''),
     help: 'access key of the s3 service; empty = as its client finds it',
     example: 'salvor',
   },
-  tier2SecretKey: {
+  tlogStoreSecretKey: {
     schema: orElse(z.string(), ''),
     help: 'secret of that key',
     secret: true,
-    example: 'from SALVOR_TIER2_SECRET_KEY_FILE',
+    example: 'from SALVOR_TLOG_STORE_SECRET_KEY_FILE',
   },
   replaysAtOnce: {
     schema: orElse(integer(1, 64), 4),

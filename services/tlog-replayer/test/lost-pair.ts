@@ -15,6 +15,8 @@ import {
   type RecoveryRecord,
   type RecoveryVdisk,
   readOperation,
+  tlogConfigKey,
+  tlogStateKey,
 } from '@salvor/config-store';
 import { createLogger } from '@salvor/service-kit';
 import {
@@ -29,7 +31,7 @@ import {
   until,
 } from '@salvor/testkit';
 import { LogWriter, ReplayWindow, type Tier2Store } from '@salvor/tlog';
-import { EngineControl, type MountedVdisk, mountVdisk } from '@salvor/vdisk';
+import { EngineControl, type LogAccess, type MountedVdisk, mountVdisk } from '@salvor/vdisk';
 import { Logs } from '../src/logs.ts';
 import { replayExecutor } from '../src/recovery/replay-executor.ts';
 
@@ -126,33 +128,39 @@ export class LostPair implements AsyncDisposable {
     assert.equal(made.outcome, 'applied', made.reason);
     if (!logged) return;
     const config = { container: 0, containers: 4, policy: 'block', enabledBy: 'test', at: 1 };
-    const value = JSON.stringify({ ...config, begins: { number: 0, sequence: 0 } });
-    await this.store.transact({ compare: [], puts: [{ key: `/salvor/tlogs/${vdisk}/config`, value }] });
+    const begins = { number: 0, sequence: 0 };
+    const state = { status: 'whole', reason: 'nothing was written', since: 1, sequence: 1 };
+    await this.store.transact({
+      compare: [],
+      puts: [
+        { key: tlogConfigKey(vdisk), value: JSON.stringify({ ...config, begins }) },
+        { key: tlogStateKey(vdisk), value: JSON.stringify(state) },
+      ],
+    });
   }
 
   mount(vdisk: string, purpose: 'clients' | 'repair' = 'clients'): Promise<MountedVdisk> {
     const owner = { server: 'test', instance: randomUUID() };
-    // As an owner that writes the log itself is told of it: this one does so by hand.
-    return mountVdisk({ store: this.store, vdisk, owner, log, settings, events, purpose });
+    const streams = this.bus.logStreams;
+    const logs: LogAccess = {
+      open: ({ blockSizeBytes: blockSize, ...options }) => new LogWriter({ streams, blockSize, ...options }),
+      archived: async () => null,
+    };
+    return mountVdisk({ store: this.store, vdisk, owner, log, settings, events, purpose, logs });
   }
 
-  /** Writes blocks to the engines and to the log, as an owner does; null deletes one. */
+  /** Writes blocks, and flushes; null deletes one. */
   async write(vdisk: string, ...steps: ReadonlyMap<number, Buffer | null>[]): Promise<void> {
     const mounted = await this.mount(vdisk);
-    const writer = new LogWriter({
-      ...{ streams: this.bus.logStreams, container: 0, vdisk, epoch: Number(mounted.epoch) },
-      ...{ blockSize: BLOCK, shards: SHARDS, failed: (error) => assert.fail(error) },
-    });
     try {
-      await writer.begin(null, (tail) => ({ base: tail?.base ?? 1 }));
       for (const blocks of steps) {
-        await mounted.wholeBlocks().write([...blocks].map(([block, data]) => ({ block, data })));
-        for (const [shard, batch] of mounted.positions()) writer.advance(shard, batch);
-        await writer.append(blocks);
-        await writer.flush();
+        for (const [block, data] of blocks) {
+          if (data === null) await mounted.device.zero(block * BLOCK, BLOCK);
+          else await mounted.device.write(block * BLOCK, data);
+        }
+        await mounted.device.flush();
       }
     } finally {
-      writer.close();
       await mounted.unmount();
     }
   }

@@ -79,16 +79,50 @@ describe('a recovery from the log', () => {
     assert.match((await pair.store.get(vdiskLifecycleKey('v2')))?.value ?? '', /"blocks":100/);
   });
 
-  it('is run again at any time: of one vdisk, dry, or between two revisions', async () => {
+  it('is shown before it is done, and run again at any time: what was lost between two revisions is as the log has it', async () => {
     await using pair = await LostPair.start();
     const expected = await filled(pair, 'v1');
-    const before = (await pair.store.getMany([clusterStorageKey('p1')])).revision;
+    const { revision: before } = await pair.store.getMany([clusterStorageKey('p1')]);
     await pair.destroy(2);
     await pair.prepare([v1]);
     await pair.startReplayer();
-    await pair.order('op-3', { dryRun: true });
-    const dry = (await pair.ended('op-3')).work;
+    await pair.order('op-dry', { dryRun: true });
+    const dry = (await pair.ended('op-dry')).work;
     assert.match(dry?.message ?? '', /^would write 100 blocks, 0\.4 MiB: vdisk v1: 100 blocks/);
-    assert.deepEqual(await statuses(pair), ['online', 'online', 'repair-final-outage']);
+    assert.deepEqual(await statuses(pair), ['online', 'online', 'offline'], 'nothing was changed');
+    await pair.order('op-real');
+    assert.equal((await pair.ended('op-real')).work?.status, 'completed');
+    const { revision: after } = await pair.store.getMany([clusterStorageKey('p1')]);
+    await pair.order('op-again', { vdisk: 'v1', before, after });
+    const again = (await pair.ended('op-again')).work;
+    assert.deepEqual(
+      [again?.status, again?.message],
+      ['completed', 'the blocks of shards 2 of 1 vdisks are as their logs have them'],
+    );
+    await pair.order('op-all', { vdisk: 'v1' });
+    assert.match((await pair.ended('op-all')).work?.message ?? '', /^all blocks of 1 vdisks/);
+    assert.deepEqual(await pair.read('v1', everything), expected);
+    await pair.order('op-future', { vdisk: 'v1', before, after: '999999' });
+    const refused = (await pair.ended('op-future')).work;
+    assert.deepEqual([refused?.status, refused?.code], ['failed', 'future-revision']);
+  });
+
+  it('goes on with what is written after it: the log is whole, and a second disaster loses nothing', async () => {
+    await using pair = await LostPair.start({ spares: 1 });
+    const expected = await filled(pair, 'v1');
+    await pair.startReplayer();
+    await pair.destroy(0);
+    await pair.prepare([v1]);
+    await pair.order('op-first');
+    assert.equal((await pair.ended('op-first')).work?.status, 'completed');
+    await pair.write('v1', blocks(0, 30, 3));
+    for (let block = 0; block < 30; block++) expected[block] = content(block, 3);
+    await pair.destroy(1);
+    await pair.prepare([v1]);
+    await pair.order('op-second');
+    const { work } = await pair.ended('op-second');
+    assert.equal(work?.status, 'completed', work?.message);
+    assert.deepEqual(await statuses(pair), ['online', 'rip', 'online']);
+    assert.deepEqual(await pair.read('v1', everything), expected);
   });
 });

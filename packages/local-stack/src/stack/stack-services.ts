@@ -69,8 +69,8 @@ export async function startServices(
 
   const cancelled = new AbortController();
   const starts: Promise<unknown>[] = [];
-  for (const service of ['repair-coordinator', 'health-analyzer'] as const) {
-    const { replicas = 1, env = {} } = options.services?.[service] ?? {};
+  for (const service of ['repair-coordinator', 'health-analyzer', 'tlog-replayer'] as const) {
+    const { replicas = service === 'tlog-replayer' ? 0 : 1, env = {} } = options.services?.[service] ?? {};
     for (let replica = 1; replica <= replicas; replica++) {
       const name = replica === 1 ? service : `${service}-${replica}`;
       starts.push(start(name, { service, env: { ...common, ...env } }));

@@ -5,6 +5,7 @@ import {
   parseClusterStorage,
   parseRecord,
   type RecoveryVdisk,
+  readTlog,
   readVdisk,
   recoveryVdisksMax,
   salvorClusterKey,
@@ -15,7 +16,6 @@ import {
   vdiskSizeBytes,
   vdisksOfCluster,
 } from '@salvor/config-store';
-import { readKnownLog } from './known-log.ts';
 import { decideRecoverable } from './recoverable.ts';
 
 /**
@@ -56,7 +56,7 @@ export async function lostBlocks(store: ConfigStore, cluster: string): Promise<R
     const counted = each.every((one) => one.counted);
     if (counted && blocks === 0) continue;
     const loss = { vdisk, type, blocks, counted };
-    lost.push({ ...decideRecoverable(loss, await readKnownLog(store, vdisk)) });
+    lost.push({ ...decideRecoverable(loss, await readTlog(store, vdisk)) });
   }
   return lost;
 }

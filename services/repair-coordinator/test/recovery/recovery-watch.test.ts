@@ -45,7 +45,9 @@ describe('the recovery of a pair whose members are both gone for good', () => {
     await using desk = await CommandDesk.open();
     const { cluster } = desk;
     await cluster.addVdisks('v1');
-    const log = { key: '/salvor/tlogs/v1/config', value: '{"container":0}' };
+    const begins = { number: 0, sequence: 0 };
+    const config = { container: 0, containers: 4, policy: 'block', enabledBy: 'op', at: 1, begins };
+    const log = { key: '/salvor/tlogs/v1/config', value: JSON.stringify(config) };
     await cluster.store.transact({ compare: [], puts: [log] });
     await cluster.addVdisks('v2');
     await using _watching = await watching(cluster);
@@ -105,12 +107,14 @@ describe('the recovery of a pair whose members are both gone for good', () => {
 
   it('depends on what is known of the logs', () => {
     const loss = { vdisk: 'v1', type: 'db', blocks: 3, counted: true };
-    const broken = decideRecoverable(loss, { status: 'broken', reason: 'broken since sequence 9: full' });
-    assert.deepEqual(
-      [broken.recoverable, broken.why],
-      ['part', 'its log is not whole: broken since sequence 9: full'],
-    );
-    assert.equal(decideRecoverable({ ...loss, type: 'boot' }, { status: 'whole' }).recoverable, 'nothing');
-    assert.equal(decideRecoverable(loss, { status: 'whole' }).recoverable, 'all');
+    const begins = { number: 0, sequence: 0 };
+    const config = { container: 0, containers: 4, policy: 'block', enabledBy: 'op', at: 1, begins } as const;
+    const state = { status: 'broken', reason: 'Tier-1 was full', since: 1, sequence: 9 } as const;
+    const broken = decideRecoverable(loss, { config, state });
+    assert.deepEqual([broken.recoverable, broken.why], ['part', 'its log is not whole: Tier-1 was full']);
+    const whole = { config, state: { ...state, status: 'whole' } } as const;
+    assert.equal(decideRecoverable({ ...loss, type: 'boot' }, whole).recoverable, 'nothing');
+    assert.equal(decideRecoverable(loss, whole).recoverable, 'all');
+    assert.equal(decideRecoverable(loss, null).recoverable, 'nothing');
   });
 });

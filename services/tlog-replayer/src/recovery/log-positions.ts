@@ -1,6 +1,6 @@
 /** What a replay leaves in the log itself: how far it is with shards whose engines are new. */
 import type { LogStreamPort } from '@salvor/bus';
-import { type ConfigStore, ownerKey } from '@salvor/config-store';
+import { type ConfigStore, putTlogState } from '@salvor/config-store';
 import { SalvorError } from '@salvor/service-kit';
 import { decodeSegment, LogWriter, logStream, logSubject } from '@salvor/tlog';
 
@@ -62,12 +62,13 @@ export async function noteRestored(
 }
 
 /** What is missing in the log stays missing: the next owner begins it with a new copy of everything. */
-export async function breakLogOff(store: ConfigStore, vdisk: string, epoch: string): Promise<void> {
+export async function breakLogOff(
+  store: ConfigStore,
+  vdisk: string,
+  { epoch: owner, enabledBy }: { readonly epoch: string; readonly enabledBy: string },
+): Promise<void> {
   const reason = 'parts of it are missing, and the vdisk was restored without them';
-  const value = JSON.stringify({ status: 'broken', reason, since: Date.now(), sequence: 0 });
-  const { ok } = await store.transact({
-    compare: [{ key: ownerKey(vdisk), createRevision: epoch }],
-    puts: [{ key: `/salvor/tlogs/${vdisk}/state`, value }],
-  });
-  if (!ok) throw new SalvorError('ownership-lost', `vdisk ${vdisk} was lost while it was being restored`);
+  const state = { status: 'broken', reason, since: Date.now(), sequence: 0 } as const;
+  if (!(await putTlogState(store, vdisk, { owner, enabledBy }, state)))
+    throw new SalvorError('ownership-lost', `vdisk ${vdisk} was lost while it was being restored`);
 }

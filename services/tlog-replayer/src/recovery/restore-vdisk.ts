@@ -88,8 +88,10 @@ export async function restoreVdisk(options: RestoreOptions, restoration: Restora
         window,
       );
       const holes = result.gaps.length + result.damaged.length;
-      if (holes > 0) await breakLogOff(store, vdisk, mounted.epoch);
-      else if (newest !== null) {
+      if (holes > 0) {
+        const { enabledBy } = config;
+        await breakLogOff(store, vdisk, { epoch: mounted.epoch, enabledBy });
+      } else if (newest !== null) {
         const isRestored = (shard: number): boolean => loss.before === null || loss.shards.has(shard);
         const keeps = (shard: number): boolean => !isRestored(shard) && !level.includes(shard);
         const shape = { blockSize: stored.static.blockSize, shards: mounted.geometry.shards };
