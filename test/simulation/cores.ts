@@ -8,6 +8,7 @@ import {
   decideVdiskDelete,
 } from '../../packages/config-store/src/healing/vdisk-admission.ts';
 import { decideBatchParts } from '../../packages/vdisk/src/batch-plan.ts';
+import { decideBrokenLink } from '../../packages/vdisk/src/broken-link.ts';
 import { decideCatchUp } from '../../packages/vdisk/src/catch-up.ts';
 import { decideEpoch } from '../../packages/vdisk/src/epoch-check.ts';
 import {
@@ -18,6 +19,7 @@ import {
 } from '../../packages/vdisk/src/member-history.ts';
 import { decideMemberRecord } from '../../packages/vdisk/src/member-record.ts';
 import { memberRecords } from '../../packages/vdisk/src/member-records.ts';
+import { decideMemberView } from '../../packages/vdisk/src/member-view.ts';
 import { decideOwnerStep } from '../../packages/vdisk/src/owner-step.ts';
 import { decideOwnershipEnd } from '../../packages/vdisk/src/ownership-end.ts';
 import { decidePairMode, isRequired } from '../../packages/vdisk/src/pair-mode.ts';
@@ -44,6 +46,8 @@ export const productCores = {
   decidePairMode,
   isRequired,
   decideMemberRecord,
+  decideMemberView,
+  decideBrokenLink,
   memberRecords,
   decideWholeRecords,
   decideHistoryFit,

@@ -13,10 +13,6 @@ import { type Flow, start, wait } from './flow.ts';
 import type { Pair } from './pair.ts';
 import { Session } from './session.ts';
 
-/** As in the product: breaks in quick succession that count as a failure. */
-const QUICK_BREAK_MS = 1_000;
-const QUICK_BREAKS_MAX = 3;
-
 /** One engine of a pair as its owner sees it: what the product's `PairMember` is, around the same decisions. */
 export class Member {
   readonly name: MemberName;
@@ -44,15 +40,9 @@ export class Member {
   }
 
   get view(): MemberView {
-    const attempt = attemptOf(this.record);
-    const repaired = attempt !== null && this.completedFor === attempt;
-    return {
-      status: this.record.status,
-      repaired,
-      unrecorded: repaired && this.record.repair?.completed !== true && this.vouchedFor !== attempt,
-      prepared: attempt !== null && this.preparedFor === attempt,
-      failed: this.fault !== null,
-    };
+    const { record, preparedFor, completedFor, vouchedFor, fault } = this;
+    const state = { preparedFor, completedFor, vouchedFor, failed: fault !== null };
+    return this.#pair.world.cores.decideMemberView(record, state);
   }
 
   apply(record: MemberRecord): void {
@@ -161,10 +151,16 @@ export class Member {
   #onBroken(session: Session, error: EngineError): void {
     if (this.session !== session) return;
     this.session = null;
-    if (this.#pair.closed !== null || this.fault !== null || !this.#inUse()) return;
-    if (this.#pair.world.scheduler.now - this.#openedAt > QUICK_BREAK_MS) this.#breaks = 0;
-    if (error.fault === 'timeout' || ++this.#breaks > QUICK_BREAKS_MAX) return this.fail(error);
-    this.#reopen();
+    if (this.#pair.closed !== null) return;
+    const { scheduler, cores } = this.#pair.world;
+    const openMs = scheduler.now - this.#openedAt;
+    const { view } = this;
+    const { step, breaks } = cores.decideBrokenLink({
+      ...{ view, fault: error.fault, openMs, breaks: this.#breaks },
+    });
+    this.#breaks = breaks;
+    if (step === 'fail') this.fail(error);
+    else if (step === 'reopen') this.#reopen();
   }
 
   #reopen(): void {
@@ -177,11 +173,6 @@ export class Member {
       } else if (reason instanceof FencedError) this.#pair.owner.fenced(reason);
       else if (!(reason instanceof EngineError)) throw reason;
     });
-  }
-
-  #inUse(): boolean {
-    const { status, repaired, prepared } = this.view;
-    return status === 'online' || repaired || prepared;
   }
 
   #drop(): void {

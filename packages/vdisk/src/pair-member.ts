@@ -1,18 +1,15 @@
+import { decideBrokenLink } from './broken-link.ts';
 import { EngineSession } from './engine-session.ts';
 import { unixSocketOf } from './engine-socket.ts';
 import { EngineError, FencedError, OutdatedLinkError, VdiskIoError } from './errors.ts';
 import type { Transaction } from './fenced-lane.ts';
 import { attemptOf, decideMemberRecord, isSameEngine, isSameState } from './member-record.ts';
+import { decideMemberView } from './member-view.ts';
 import type { Pair } from './pair.ts';
 import type { MemberRecord } from './pair-context.ts';
 import type { MemberName, MemberView } from './pair-mode.ts';
 import type { Frame } from './resp.ts';
 import type { WriteHead } from './write-history.ts';
-
-/** A link that breaks again within this time counts as the same trouble. */
-const QUICK_BREAK_MS = 1_000;
-/** Breaks in quick succession after which the engine counts as failed although it accepts connections. */
-const QUICK_BREAKS_MAX = 3;
 
 /** One engine of a pair as its owner sees it: what etcd records, the links, and whether it has failed. */
 export class PairMember {
@@ -42,15 +39,8 @@ export class PairMember {
   }
 
   get view(): MemberView {
-    const attempt = attemptOf(this.record);
-    const repaired = attempt !== null && this.completedFor === attempt;
-    return {
-      status: this.record.status,
-      repaired,
-      unrecorded: repaired && this.record.repair?.completed !== true && this.vouchedFor !== attempt,
-      prepared: attempt !== null && this.preparedFor === attempt,
-      failed: this.fault !== null,
-    };
+    const { record, preparedFor, completedFor, vouchedFor, fault } = this;
+    return decideMemberView(record, { preparedFor, completedFor, vouchedFor, failed: fault !== null });
   }
 
   /** Takes over what etcd says now; a new status or attempt wipes out an old fault. */
@@ -192,14 +182,16 @@ export class PairMember {
     }
   }
 
-  /** Reconnects at once, so that an idle vdisk notices a dead engine too. */
   #onBroken(session: EngineSession, error: EngineError): void {
     if (this.session !== session) return;
     this.session = null;
-    if (this.#pair.closed || this.fault !== null || !this.#inUse()) return;
-    if (performance.now() - this.#openedAt > QUICK_BREAK_MS) this.#breaks = 0;
-    if (error.fault === 'timeout' || ++this.#breaks > QUICK_BREAKS_MAX) return this.fail(error);
-    this.#reopen();
+    if (this.#pair.closed) return;
+    const openMs = performance.now() - this.#openedAt;
+    const { view } = this;
+    const { step, breaks } = decideBrokenLink({ view, fault: error.fault, openMs, breaks: this.#breaks });
+    this.#breaks = breaks;
+    if (step === 'fail') this.fail(error);
+    else if (step === 'reopen') this.#reopen();
   }
 
   #reopen(): void {
@@ -213,11 +205,6 @@ export class PairMember {
         else if (!(reason instanceof EngineError)) this.fail(new EngineError('protocol', String(reason)));
       },
     );
-  }
-
-  #inUse(): boolean {
-    const { status, repaired, prepared } = this.view;
-    return status === 'online' || repaired || prepared;
   }
 
   #drop(): void {
