@@ -8,6 +8,7 @@ import { benchMany, manyOptions, manyTable } from './many.ts';
 import { benchMemory, memoryOptions, memoryTable } from './memory.ts';
 import { benchNbd, nbdTable } from './nbd.ts';
 import { benchReplay, replayOptions, replayTable } from './replay.ts';
+import { benchScenarios, scenarioOptions, scenarioTable } from './scenarios.ts';
 import { benchSoak, soakOptions, soakTable } from './soak.ts';
 
 const { values, positionals } = parseArgs({
@@ -22,6 +23,7 @@ const { values, positionals } = parseArgs({
     ...memoryOptions,
     ...manyOptions,
     ...replayOptions,
+    ...scenarioOptions,
   },
 });
 const [name] = positionals;
@@ -106,9 +108,15 @@ switch (name) {
     if (result.broken.length > 0) process.exitCode = 1;
     break;
   }
+  case 'scenarios': {
+    const result = await benchScenarios({ only: values.only, progress });
+    print(result, scenarioTable(result));
+    if (result.rows.some(({ okay }) => !okay)) process.exitCode = 1;
+    break;
+  }
   default:
     process.stderr.write(
-      `bench: expected one of: copy, nbd, layout, soak, memory, history, many, replay; found ${name ?? 'nothing'}\n`,
+      `bench: expected one of: copy, nbd, layout, soak, memory, history, many, replay, scenarios; found ${name ?? 'nothing'}\n`,
     );
     process.exitCode = 2;
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, renameSync, rmdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { renameSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { EngineLink, killEngine, type StackEngine, until } from '@salvor/testkit';
+import { EngineLink, killEngine, until } from '@salvor/testkit';
+import { type Refusal, type RefusalName, refusals } from './engine-refusals.ts';
 import { HealingStack } from './healing-stack.ts';
 import { command, movesOf, OddEngineStage, temporaryOutage } from './odd-engine.ts';
 
@@ -44,85 +44,16 @@ test('an engine that is slow stays in service: nothing is reported', async (t) =
   assert.equal(await healing.engineStatus(engine.address), 'online');
 });
 
-/** What makes an engine answer and take no writes: the error reply it gives, and how it comes and goes. */
-interface Refusal {
-  readonly what: string;
-  /** The engine that it befalls: no engine fails so often here that it would be held for flapping. */
-  readonly at: readonly [role: 'primary' | 'slave', shard: number];
-  readonly reply: RegExp;
-  readonly begin: (engine: StackEngine) => Promise<unknown>;
-  readonly end: (engine: StackEngine) => Promise<unknown>;
-}
+const refusing = [
+  'cannot save its data (MISCONF)',
+  'is out of memory (OOM)',
+  'lacks the replicas it was told to need (NOREPLICAS)',
+  'was made a read-only replica (READONLY)',
+  'wants a password that nobody knows (NOAUTH)',
+] as const satisfies readonly RefusalName[];
 
-const set = (engine: StackEngine, name: string, value: string): Promise<string> =>
-  command(engine, 'CONFIG', 'SET', name, value);
-
-async function save(engine: StackEngine, outcome: 'ok' | 'err'): Promise<void> {
-  await command(engine, 'BGSAVE');
-  const ended = new RegExp(`rdb_bgsave_in_progress:0[^]*rdb_last_bgsave_status:${outcome}`);
-  await until(async () => ended.test(await command(engine, 'INFO', 'persistence')), {
-    what: `the save of ${engine.name} to end: ${outcome}`,
-    timeoutMs: 30_000,
-  });
-}
-
-const refusals: readonly Refusal[] = [
-  {
-    what: 'cannot save its data (MISCONF)',
-    at: ['slave', 0],
-    reply: /MISCONF/,
-    begin: async (engine) => {
-      // A folder in the place of the snapshot: it can no more be replaced than on a full disk.
-      mkdirSync(join(engine.dataDir, 'dump.rdb'));
-      await set(engine, 'save', '3600 1');
-      await save(engine, 'err');
-    },
-    end: async (engine) => {
-      rmdirSync(join(engine.dataDir, 'dump.rdb'));
-      await save(engine, 'ok');
-      await set(engine, 'save', '');
-    },
-  },
-  {
-    what: 'is out of memory (OOM)',
-    at: ['slave', 1],
-    reply: /OOM/,
-    begin: (engine) => set(engine, 'maxmemory', '1'),
-    end: (engine) => set(engine, 'maxmemory', '0'),
-  },
-  {
-    what: 'lacks the replicas it was told to need (NOREPLICAS)',
-    at: ['primary', 1],
-    reply: /NOREPLICAS/,
-    begin: (engine) => set(engine, 'min-replicas-to-write', '1'),
-    end: (engine) => set(engine, 'min-replicas-to-write', '0'),
-  },
-  {
-    what: 'was made a read-only replica (READONLY)',
-    at: ['slave', 1],
-    reply: /READONLY|read-only/,
-    begin: (engine) => command(engine, 'REPLICAOF', '127.0.0.1', '1'),
-    end: (engine) => command(engine, 'REPLICAOF', 'NO', 'ONE'),
-  },
-  {
-    what: 'wants a password that nobody knows (NOAUTH)',
-    at: ['slave', 0],
-    reply: /NOAUTH/,
-    begin: async (engine) => {
-      using link = await EngineLink.open(engine.port);
-      await link.send('CONFIG', 'SET', 'requirepass', 'changed');
-      // Who is connected stays so; the next one is asked.
-      await link.send('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-    },
-    end: async (engine) => {
-      using link = await EngineLink.open(engine.port);
-      await link.send('AUTH', 'changed');
-      await link.send('CONFIG', 'SET', 'requirepass', '');
-    },
-  },
-];
-
-for (const { what, at, reply, begin, end } of refusals) {
+for (const what of refusing) {
+  const { at, reply, begin, end }: Refusal = refusals[what];
   test(`an engine that ${what} is left out while it takes no writes, and repaired when it does`, async (t) => {
     const engine = healing.stack.engine(...at);
     await stage.underLoad(t, async (scene) => {
