@@ -177,14 +177,24 @@ export const coordinatorDiesInRepair: Play = async (scene) => {
 
 export const spareFails: Play = async (scene) => {
   const engine = scene.stack.engine('primary', 0);
+  const spare = async (): Promise<string | undefined> => {
+    const { cluster } = await scene.healing.bus.request('cluster.get', { cluster: 'p1' });
+    return cluster.engines[0]?.replacement?.address;
+  };
+  const untilSpare = async (isMeant: (address: string) => boolean, what: string): Promise<string> => {
+    let found = '';
+    const isThere = async (): Promise<boolean> => {
+      found = (await spare()) ?? '';
+      return found !== '' && isMeant(found);
+    };
+    await until(isThere, { what, timeoutMs: WAIT_MS });
+    return found;
+  };
   await scene.strikes(() => restartEmpty(engine));
-  await scene.untilStatus(engine, 'repair-final-outage');
-  const { cluster } = await scene.healing.bus.request('cluster.get', { cluster: 'p1' });
-  const address = cluster.engines[0]?.replacement?.address;
-  if (address === undefined) throw new Error('no spare takes its place');
-  await scene.strikes(() => killEngine(scene.stack.engineAt(address)));
+  const first = await untilSpare(() => true, 'a spare takes its place');
+  await scene.strikes(() => killEngine(scene.stack.engineAt(first)));
   await scene.servesAgain(engine);
-  await scene.untilStatus(engine, 'offline');
+  await untilSpare((address) => address !== first, 'another spare takes its place');
   await scene.heals();
 };
 
