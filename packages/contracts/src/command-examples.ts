@@ -446,6 +446,43 @@ export const commandExamples: Readonly<
       engines: [{ address: '10.100.0.1:22005', shard: 0, keys: 14, complete: true }],
     },
   },
+  'tlog.disable': {
+    request: { vdisk: 'v1' },
+    reply: {
+      vdisk: 'v1',
+      ...applied,
+      reason: 'vdisk v1 has no transaction log any more; what is in it stays until it is removed',
+    },
+  },
+  'tlog.enable': {
+    request: { vdisk: 'v1', policy: 'block' },
+    reply: {
+      vdisk: 'v1',
+      ...applied,
+      reason:
+        'vdisk v1 gets a transaction log; it can be restored from it once its owner has written every block there',
+    },
+  },
+  'tlog.status': {
+    request: { vdisk: 'v1' },
+    reply: {
+      logs: [
+        {
+          ...{ vdisk: 'v1', policy: 'block', container: 2, containers: 4, stream: 'TLOG_2' },
+          ...{ status: 'whole', reason: 'it has a complete copy', since: 1_700_000_000_000 },
+          ...{ segments: 118, newest: 4_711, archived: 4_593, streamBytes: 41_943_040 },
+          ...{ streamMaxBytes: 1_073_741_824, replicas: 3, fsync: 'every 2 minutes' },
+          powerLoss:
+            'a loss of power that hits most of the 3 servers at once can lose the last 2 minutes of what was flushed',
+          server: 'nbd-1',
+          mounted: {
+            ...{ status: 'whole', reason: 'it has a complete copy', base: 1, sequence: 90_112 },
+            ...{ pendingBytes: 131_072, lagMs: 2, flushesWaiting: 0 },
+          },
+        },
+      ],
+    },
+  },
   'vdisk.scrub': {
     request: { vdisk: 'v1', repair: true },
     reply: {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { TlogSegment } from '@salvor/contracts';
 import { codeOf, messageOf, pause } from '@salvor/service-kit';
 import { LogError } from './log-error.ts';
@@ -91,6 +92,8 @@ export class LogWriter {
   readonly #limits: LogWriterLimits;
   readonly #stream: string;
   readonly #subject: string;
+  /** A writer that takes the log up anew under the same epoch may give a number again that was never stored, or was lost. */
+  readonly #run = randomUUID().slice(0, 8);
   readonly #positions = new Map<number, number>();
   readonly #sealed: Sealed[] = [];
   readonly #waiters: Waiter[] = [];
@@ -382,7 +385,7 @@ export class LogWriter {
   async #publishOnce(data: Buffer, number: number): Promise<number> {
     const { streams, vdisk, epoch } = this.#options;
     const { seq } = await streams.publish({
-      ...{ subject: this.#subject, data, id: `${vdisk}:${epoch}:${number}` },
+      ...{ subject: this.#subject, data, id: `${vdisk}:${epoch}:${number}:${this.#run}` },
       expectedLastSequence: this.#streamSequence,
     });
     return seq;

@@ -1,7 +1,7 @@
 import { type Bus, type BusSettings, busOptions, connectBus } from '@salvor/bus';
-import type { EventInits, EventType } from '@salvor/contracts';
+import type { EventInits, EventType, MountedTlogInit } from '@salvor/contracts';
 import { type Logger, messageOf } from '@salvor/service-kit';
-import type { OwnerIdentity } from '@salvor/vdisk';
+import type { OwnerIdentity, VdiskLogState } from '@salvor/vdisk';
 
 import { type EngineViewOptions, viewEngine } from './engine-view.ts';
 import type { Takeovers } from './takeovers.ts';
@@ -110,15 +110,23 @@ export class BusPresence {
         'nbdserver.status': async () => ({
           server,
           uri: uris()[0] ?? '',
-          vdisks: exports.states().map(({ vdisk, state, epoch, users, shards }) => ({
+          vdisks: exports.states().map(({ vdisk, state, epoch, users, shards, log }) => ({
             vdisk,
             state,
             epoch: Number(epoch),
             connections: users,
             pairs: shards.map(({ shard, mode }) => ({ shard, mode })),
+            ...(log === null ? {} : { log: mountedTlog(log) }),
           })),
         }),
       },
     });
   }
+}
+
+function mountedTlog({ bytes, ms, trouble, ...state }: VdiskLogState): MountedTlogInit {
+  return {
+    ...{ ...state, pendingBytes: bytes, lagMs: Math.round(ms) },
+    ...(trouble === null ? {} : { trouble }),
+  };
 }

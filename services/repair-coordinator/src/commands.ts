@@ -31,6 +31,8 @@ import { instanceCommandHandlers } from './instances/instance-commands.ts';
 import { operatorCommandHandlers } from './operator-commands.ts';
 import { recoveryCommandHandlers } from './recovery/recovery-commands.ts';
 import { rehearse } from './rehearsal.ts';
+import { tlogCommandHandlers } from './tlog/tlog-commands.ts';
+import type { TlogLogs } from './tlog/tlog-logs.ts';
 import { describeUnavailable } from './unavailable/unavailable-description.ts';
 import type { EngineAccess } from './vdisk-blocks.ts';
 import { vdiskCommandHandlers } from './vdisk-commands.ts';
@@ -45,6 +47,7 @@ export interface CommandsOptions {
   readonly announce: Announce;
   readonly askServer: AskServer;
   readonly hooks: Pick<Hooks, 'book' | 'pendingOf'>;
+  readonly logs: TlogLogs;
 }
 
 export type Announce = <T extends EventType>(type: T, payload: EventInits[T], id: string) => void;
@@ -57,6 +60,7 @@ export function commandHandlers({
   announce,
   askServer,
   hooks,
+  logs,
 }: CommandsOptions): CommandHandlers {
   return {
     'cluster.create': async ({ operationId: _, ...request }, { operationId: operation }) => {
@@ -125,7 +129,8 @@ export function commandHandlers({
     }),
     ...operatorCommandHandlers({ store, access }),
     ...healingCommandHandlers(store),
-    ...vdiskCommandHandlers({ store, access, announce, askServer }),
+    ...vdiskCommandHandlers({ store, access, announce, askServer, logs }),
+    ...tlogCommandHandlers({ store, logs }),
     ...hookCommandHandlers({ store, ...hooks }),
     ...alertCommandHandlers(store),
     ...instanceCommandHandlers(store, hooks.book),

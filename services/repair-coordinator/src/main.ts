@@ -16,7 +16,9 @@ import { rehearse } from './rehearsal.ts';
 import { consumeReports } from './reports.ts';
 import { dropOldRecords } from './retention.ts';
 import { coordinatorSettings } from './settings.ts';
+import { TlogLogs } from './tlog/tlog-logs.ts';
 import { UnavailableWatch } from './unavailable/unavailable-watch.ts';
+import type { AskServer } from './vdisk-description.ts';
 import { Watchdog } from './watchdog/watchdog.ts';
 
 const RETENTION_INTERVAL_MS = 3_600_000;
@@ -87,16 +89,19 @@ await runService({
     const operations = vdiskOperations({ store, access, cloneBandwidth, log, instance });
     starting('waits for etcd');
     await operations.start();
+    const askServer: AskServer = async (server) => {
+      const options = { instance: server, timeoutMs: ASK_SERVER_TIMEOUT_MS };
+      return (await bus.request('nbdserver.status', {}, options)).vdisks;
+    };
+    const logs = new TlogLogs({
+      ...{ bus, store, log, askServer, containers: config.tlogContainers, monitorUrl: config.natsMonitorUrl },
+    });
     const service = await bus.serve({
       name: 'repair-coordinator',
       version: '0.1.0',
       description: 'Keeps the status of engines and clusters, drives repairs, admits vdisks',
       handlers: commandHandlers({
-        ...{ store, access, log, hooks },
-        askServer: async (server) => {
-          const options = { instance: server, timeoutMs: ASK_SERVER_TIMEOUT_MS };
-          return (await bus.request('nbdserver.status', {}, options)).vdisks;
-        },
+        ...{ store, access, log, hooks, logs, askServer },
         announce: (type, payload, id) => {
           bus.publishEvent(type, payload, { id }).catch((error: unknown) => {
             log.error({ event: type, id, error: messageOf(error) }, 'event not published');

@@ -8,6 +8,8 @@ export const coordinatorSettings: {
   spreadAfterMs: Setting<number>;
   enginePassword: Setting<string>;
   hooksFile: Setting<string>;
+  tlogContainers: Setting<number>;
+  natsMonitorUrl: Setting<string>;
   flappingFailures: Setting<number>;
   flappingWindowMs: Setting<number>;
   stuckRepairMs: Setting<number>;
@@ -36,6 +38,16 @@ export const coordinatorSettings: {
     help: 'password of the storage engines',
     secret: true,
     example: 'from SALVOR_ENGINE_PASSWORD_FILE',
+  },
+  tlogContainers: {
+    schema: orElse(integer(1, 256), 4),
+    help: 'containers over which the transaction logs of vdisks that get one from now on are spread; as many as bus apply made',
+    example: '4',
+  },
+  natsMonitorUrl: {
+    schema: orElse(z.string(), ''),
+    help: 'monitoring address of a nats-server, asked how it writes to its disks',
+    example: 'http://127.0.0.1:8222',
   },
   flappingFailures: {
     schema: orElse(integer(0, 32), 6),

@@ -16,6 +16,8 @@ import { readCluster } from './descriptions.ts';
 import { findOrphans } from './orphans.ts';
 import { beginScrub } from './scrub-begin.ts';
 import { lookBeyond } from './shrink-look.ts';
+import { policyOf } from './tlog/tlog-commands.ts';
+import type { TlogLogs } from './tlog/tlog-logs.ts';
 import { assertNoBlocks, type EngineAccess } from './vdisk-blocks.ts';
 import { type AskServer, describeVdisk, describeVdisks } from './vdisk-description.ts';
 import { clustersIn } from './vdisk-places.ts';
@@ -25,6 +27,7 @@ export interface VdiskCommandsOptions {
   readonly access: EngineAccess;
   readonly announce: Announce;
   readonly askServer: AskServer;
+  readonly logs: TlogLogs;
 }
 
 const by = 'command';
@@ -35,21 +38,24 @@ export function vdiskCommandHandlers({
   access,
   announce,
   askServer,
+  logs,
 }: VdiskCommandsOptions): CommandHandlers {
   return {
     'vdisk.create': async ({ operationId: _, ...request }, { operationId: operation }) => {
-      const { slaveCluster, templateVdisk, ...rest } = request;
+      const { slaveCluster, templateVdisk, tlog, ...rest } = request;
       const wanted = {
         ...rest,
         ...(slaveCluster === undefined ? {} : { slaveCluster }),
         ...(templateVdisk === undefined ? {} : { templateVdisk }),
+        ...(tlog === undefined ? {} : { tlog: policyOf(tlog) }),
       };
       const clusters = [request.cluster, ...(slaveCluster === undefined ? [] : [slaveCluster])];
       const isNew = (await store.get(vdiskNbdKey(request.vdisk))) === null;
       if (isNew && !(await isRepeat(store, operation))) {
         await assertNoBlocks(store, request.vdisk, clusters, access);
       }
-      const result = await createVdisk(store, wanted, { operation, by: 'command' });
+      const tlogPlace = tlog === undefined ? {} : { tlogPlace: await logs.placeOf(request.vdisk) };
+      const result = await createVdisk(store, wanted, { operation, by: 'command', ...tlogPlace });
       if (result.outcome === 'applied') {
         const { vdisk, type, sizeGiB, blockSize, cluster } = request;
         const more = slaveCluster === undefined ? {} : { slaveCluster };

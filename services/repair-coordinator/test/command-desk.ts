@@ -8,6 +8,7 @@ import { commandHandlers } from '../src/commands.ts';
 import { HookBook } from '../src/hooks/hook-book.ts';
 import { vdiskOperations } from '../src/operations.ts';
 import { CoordinatedCluster } from './coordinated-cluster.ts';
+import { withoutLogs } from './without-logs.ts';
 
 type Json = Record<string, unknown>;
 
@@ -58,6 +59,7 @@ export class CommandDesk implements AsyncDisposable {
         log,
         announce: (type, _payload, id) => void announced.push({ type, id }),
         hooks: { book: HookBook.read(store, log, ''), pendingOf: () => 0 },
+        logs: withoutLogs(store),
         askServer: async (server) => assert.fail(`server ${server} is asked, and there is none`),
       }),
     });

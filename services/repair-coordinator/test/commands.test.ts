@@ -14,6 +14,7 @@ import {
 import { EngineControl, removeVdisk } from '@salvor/vdisk';
 import { commandHandlers } from '../src/commands.ts';
 import { HookBook } from '../src/hooks/hook-book.ts';
+import { withoutLogs } from './without-logs.ts';
 
 const access = { timeoutMs: 1_000 };
 const dir = tempDir('commands');
@@ -33,6 +34,7 @@ before(async () => {
     announce: () => {},
     askServer: async () => [],
     hooks: { book: HookBook.read(store, silentLogger, ''), pendingOf: () => 0 },
+    logs: withoutLogs(store),
   });
 });
 

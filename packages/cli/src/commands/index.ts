@@ -17,6 +17,7 @@ import { repairCommands } from './repair.ts';
 import { serverCommands } from './server.ts';
 import { sourceCommands } from './source.ts';
 import { statusCommand } from './status.ts';
+import { tlogCommands } from './tlog.ts';
 import { upCommand } from './up.ts';
 import { vdiskCommands } from './vdisk.ts';
 
@@ -33,6 +34,7 @@ export const allCommands: readonly Command[] = [
   ...downtimeCommands,
   ...clusterCommands,
   ...drCommands,
+  ...tlogCommands,
   ...operationCommands,
   ...instanceCommands,
   ...alertCommands,

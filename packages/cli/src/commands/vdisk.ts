@@ -34,6 +34,11 @@ const createOptions: OptionSpecs = {
   'block-size': { type: 'string', value: 'bytes', help: 'block size, a power of two (default 4096)' },
   'read-only': { type: 'boolean', help: 'refuse writes' },
   template: { type: 'string', value: 'vdisk', help: 'a boot vdisk to make this one from; both of type boot' },
+  tlog: {
+    type: 'string',
+    value: 'policy',
+    help: 'give it a transaction log: block (writes wait while JetStream does not take them) or overflow (they go on without it)',
+  },
   'operation-id': operationIdOption,
 };
 
@@ -45,6 +50,7 @@ export const vdiskCommands: readonly Command[] = [
     options: createOptions,
     examples: [
       'salvor vdisk create v1 --size 10 --cluster primary-1 --slave-cluster slave-1',
+      'salvor vdisk create v2 --size 10 --cluster primary-1 --slave-cluster slave-1 --tlog block',
       'salvor vdisk create vm1 --size 10 --cluster primary-1 --type boot --template ubuntu-24',
     ],
     async run({ args, paint, print, withBus }) {
@@ -57,6 +63,7 @@ export const vdiskCommands: readonly Command[] = [
         slaveCluster: args.text('slave-cluster'),
         readOnly: args.flag('read-only'),
         templateVdisk: args.text('template'),
+        tlog: args.text('tlog'),
         operationId: args.text('operation-id'),
       };
       const { reply, json } = await withBus((session) => session.ask('vdisk.create', request));

@@ -1309,6 +1309,72 @@ export interface SourceListReplyInit {
 export type SourceListRequest = Record<string, never>;
 export type SourceListRequestInit = SourceListRequest;
 
+/** The vdisk has no transaction log. */
+export interface TlogDisableReply {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Id of the operation that makes the change; ask operation.get for its end. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type TlogDisableReplyInit = TlogDisableReply;
+
+/** Takes the transaction log away from a vdisk. What is in it stays. */
+export interface TlogDisableRequest {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type TlogDisableRequestInit = TlogDisableRequest;
+
+/** The vdisk has a transaction log. */
+export interface TlogEnableReply {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Id of the operation that makes the change; ask operation.get for its end. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type TlogEnableReplyInit = TlogEnableReply;
+
+/** Gives a vdisk a transaction log, or its log another policy. Its owner begins with a copy of all blocks, while clients go on. */
+export interface TlogEnableRequest {
+  /** Vdisk id. */
+  vdisk: string;
+  /** block (writes wait while JetStream does not take them) or overflow (they go on, and the log is broken until it has a new copy of all blocks). */
+  policy: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface TlogEnableRequestInit {
+  vdisk: string;
+  policy?: string | undefined;
+  operationId?: string | undefined;
+}
+
+/** Transaction logs. */
+export interface TlogStatusReply {
+  /** One for each vdisk that has a log. */
+  logs: TlogDescription[];
+}
+export interface TlogStatusReplyInit {
+  logs: readonly TlogDescriptionInit[];
+}
+
+/** Transaction logs: what they hold, how far behind they are, and what a loss of power can cost. */
+export interface TlogStatusRequest {
+  /** Only that of this vdisk. */
+  vdisk?: string | undefined;
+}
+export type TlogStatusRequestInit = TlogStatusRequest;
+
 /** The clone has begun. */
 export interface VdiskCloneReply {
   /** Id of the new vdisk. */
@@ -1370,6 +1436,8 @@ export interface VdiskCreateRequest {
   operationId?: string | undefined;
   /** Vdisk of type boot to make this one from: it gets the blocks that the template has at its first use. Needs type boot. */
   templateVdisk?: string | undefined;
+  /** It gets a transaction log, with this policy: block or overflow. Default: none. */
+  tlog?: string | undefined;
 }
 export interface VdiskCreateRequestInit {
   vdisk: string;
@@ -1381,6 +1449,7 @@ export interface VdiskCreateRequestInit {
   readOnly?: boolean | undefined;
   operationId?: string | undefined;
   templateVdisk?: string | undefined;
+  tlog?: string | undefined;
 }
 
 /** The removal has begun. */
@@ -2607,6 +2676,27 @@ export interface LostData {
 }
 export type LostDataInit = LostData;
 
+/** The transaction log of a vdisk as its owner writes it. */
+export interface MountedTlog {
+  /** opening: not taken up yet, writes wait; whole: it has all that was flushed; basing: a copy of all blocks is being written; broken: it ended. */
+  status: string;
+  /** Why, as a sentence. */
+  reason: string;
+  /** Sequence at which the newest complete base begins; 0: none, nothing can be restored from it yet. */
+  base: number;
+  /** Of the last record. */
+  sequence: number;
+  /** Bytes that JetStream has not acknowledged yet. */
+  pendingBytes: number;
+  /** How long the oldest of them waits, milliseconds. */
+  lagMs: number;
+  /** Flushes of clients that wait for it. */
+  flushesWaiting: number;
+  /** Why JetStream does not take it, when it does not. */
+  trouble?: string | undefined;
+}
+export type MountedTlogInit = MountedTlog;
+
 /** A command that was accepted, and what became of it. */
 export interface OperationDescription {
   /** Operation id. */
@@ -2890,6 +2980,8 @@ export interface ServedVdisk {
   connections: number;
   /** One per shard. */
   pairs: ServedPair[];
+  /** Its transaction log, if it has one. */
+  log?: MountedTlog | undefined;
 }
 export interface ServedVdiskInit {
   vdisk: string;
@@ -2897,6 +2989,7 @@ export interface ServedVdiskInit {
   epoch: number;
   connections: number;
   pairs: readonly ServedPairInit[];
+  log?: MountedTlogInit | undefined;
 }
 
 /** The process a log source watches. */
@@ -2930,6 +3023,69 @@ export interface SourceDescriptionInit {
   linesRead: number;
   linesRejected: number;
   child?: SourceChildInit | undefined;
+}
+
+/** The transaction log of one vdisk. */
+export interface TlogDescription {
+  /** Vdisk id. */
+  vdisk: string;
+  /** block: writes wait while JetStream does not take them; overflow: they go on, and the log is broken. */
+  policy: string;
+  /** Which of the containers it is in. */
+  container: number;
+  /** How many there were when it got its log. */
+  containers: number;
+  /** JetStream stream of the container. */
+  stream: string;
+  /** whole: everything flushed can be restored; basing: a copy of all blocks is being written; broken: what came later cannot be restored. */
+  status: string;
+  /** Why, as a sentence. */
+  reason: string;
+  /** Since when, milliseconds since 1970 UTC. */
+  since: number;
+  /** Segments of it in JetStream. */
+  segments: number;
+  /** Number of the newest of them; 0: none. */
+  newest: number;
+  /** Number of the last segment that is archived. */
+  archived?: number | undefined;
+  /** Bytes of the stream, all vdisks together. */
+  streamBytes: number;
+  /** Bytes that fit into it. */
+  streamMaxBytes: number;
+  /** Servers that have a copy of it; 0: the stream could not be asked. */
+  replicas: number;
+  /** When nats-server writes it to its disks, as far as that is known. */
+  fsync: string;
+  /** What a loss of power can cost, as a sentence. */
+  powerLoss: string;
+  /** NBD server that owns the vdisk. */
+  server?: string | undefined;
+  /** What that server says of it. */
+  mounted?: MountedTlog | undefined;
+  /** What could not be asked, as a sentence. */
+  problem?: string | undefined;
+}
+export interface TlogDescriptionInit {
+  vdisk: string;
+  policy: string;
+  container: number;
+  containers: number;
+  stream: string;
+  status: string;
+  reason: string;
+  since: number;
+  segments: number;
+  newest: number;
+  archived?: number | undefined;
+  streamBytes: number;
+  streamMaxBytes: number;
+  replicas: number;
+  fsync: string;
+  powerLoss: string;
+  server?: string | undefined;
+  mounted?: MountedTlogInit | undefined;
+  problem?: string | undefined;
 }
 
 /** A shard of which no member is live: its blocks cannot be read or written. */
@@ -3467,6 +3623,12 @@ export interface RecordTypes {
   readonly RepairRetryRequest: RepairRetryRequest;
   readonly SourceListReply: SourceListReply;
   readonly SourceListRequest: SourceListRequest;
+  readonly TlogDisableReply: TlogDisableReply;
+  readonly TlogDisableRequest: TlogDisableRequest;
+  readonly TlogEnableReply: TlogEnableReply;
+  readonly TlogEnableRequest: TlogEnableRequest;
+  readonly TlogStatusReply: TlogStatusReply;
+  readonly TlogStatusRequest: TlogStatusRequest;
   readonly VdiskCloneReply: VdiskCloneReply;
   readonly VdiskCloneRequest: VdiskCloneRequest;
   readonly VdiskCreateReply: VdiskCreateReply;
@@ -3531,6 +3693,7 @@ export interface RecordTypes {
   readonly IncidentVerdict: IncidentVerdict;
   readonly InstanceDescription: InstanceDescription;
   readonly LostData: LostData;
+  readonly MountedTlog: MountedTlog;
   readonly OperationDescription: OperationDescription;
   readonly OperatorAction: OperatorAction;
   readonly RecoveryDescription: RecoveryDescription;
@@ -3544,6 +3707,7 @@ export interface RecordTypes {
   readonly ServedVdisk: ServedVdisk;
   readonly SourceChild: SourceChild;
   readonly SourceDescription: SourceDescription;
+  readonly TlogDescription: TlogDescription;
   readonly UnavailableShard: UnavailableShard;
   readonly UnavailableVdisk: UnavailableVdisk;
   readonly VdiskCopies: VdiskCopies;
@@ -3666,6 +3830,12 @@ export interface RecordInits {
   readonly RepairRetryRequest: RepairRetryRequestInit;
   readonly SourceListReply: SourceListReplyInit;
   readonly SourceListRequest: SourceListRequestInit;
+  readonly TlogDisableReply: TlogDisableReplyInit;
+  readonly TlogDisableRequest: TlogDisableRequestInit;
+  readonly TlogEnableReply: TlogEnableReplyInit;
+  readonly TlogEnableRequest: TlogEnableRequestInit;
+  readonly TlogStatusReply: TlogStatusReplyInit;
+  readonly TlogStatusRequest: TlogStatusRequestInit;
   readonly VdiskCloneReply: VdiskCloneReplyInit;
   readonly VdiskCloneRequest: VdiskCloneRequestInit;
   readonly VdiskCreateReply: VdiskCreateReplyInit;
@@ -3730,6 +3900,7 @@ export interface RecordInits {
   readonly IncidentVerdict: IncidentVerdictInit;
   readonly InstanceDescription: InstanceDescriptionInit;
   readonly LostData: LostDataInit;
+  readonly MountedTlog: MountedTlogInit;
   readonly OperationDescription: OperationDescriptionInit;
   readonly OperatorAction: OperatorActionInit;
   readonly RecoveryDescription: RecoveryDescriptionInit;
@@ -3743,6 +3914,7 @@ export interface RecordInits {
   readonly ServedVdisk: ServedVdiskInit;
   readonly SourceChild: SourceChildInit;
   readonly SourceDescription: SourceDescriptionInit;
+  readonly TlogDescription: TlogDescriptionInit;
   readonly UnavailableShard: UnavailableShardInit;
   readonly UnavailableVdisk: UnavailableVdiskInit;
   readonly VdiskCopies: VdiskCopiesInit;
@@ -3841,6 +4013,9 @@ export interface CommandRecords {
   readonly 'repair.resume': { readonly request: 'RepairResumeRequest'; readonly reply: 'RepairResumeReply' };
   readonly 'repair.retry': { readonly request: 'RepairRetryRequest'; readonly reply: 'RepairRetryReply' };
   readonly 'source.list': { readonly request: 'SourceListRequest'; readonly reply: 'SourceListReply' };
+  readonly 'tlog.disable': { readonly request: 'TlogDisableRequest'; readonly reply: 'TlogDisableReply' };
+  readonly 'tlog.enable': { readonly request: 'TlogEnableRequest'; readonly reply: 'TlogEnableReply' };
+  readonly 'tlog.status': { readonly request: 'TlogStatusRequest'; readonly reply: 'TlogStatusReply' };
   readonly 'vdisk.clone': { readonly request: 'VdiskCloneRequest'; readonly reply: 'VdiskCloneReply' };
   readonly 'vdisk.create': { readonly request: 'VdiskCreateRequest'; readonly reply: 'VdiskCreateReply' };
   readonly 'vdisk.delete-orphan': { readonly request: 'VdiskDeleteOrphanRequest'; readonly reply: 'VdiskDeleteOrphanReply' };

@@ -446,6 +446,15 @@ export class VdiskLog implements PairLog, ClientLog {
     } catch (error) {
       // It is on record that the log does not have it.
       if (this.#phase === 'broken') return;
+      const opened = this.#opened;
+      // The log is taken up anew, with a base of what the engines have: what waited for the one before waits for that.
+      if (
+        opened !== null &&
+        opened.promise !== waited &&
+        !(error instanceof DeadlineError) &&
+        !this.#isClosed
+      )
+        return await this.#holding(opened.promise);
       throw this.#ioError(error);
     }
   }

@@ -1,0 +1,40 @@
+import type { CommandHandlers } from '@salvor/bus';
+import {
+  type ConfigStore,
+  disableTlog,
+  enableTlog,
+  TLOG_POLICIES,
+  type TlogPolicy,
+} from '@salvor/config-store';
+import { SalvorError } from '@salvor/service-kit';
+import { accepted } from '../command-replies.ts';
+import type { TlogLogs } from './tlog-logs.ts';
+
+export interface TlogCommandsOptions {
+  readonly store: ConfigStore;
+  readonly logs: TlogLogs;
+}
+
+const by = 'command';
+
+/** The commands about transaction logs. */
+export function tlogCommandHandlers({ store, logs }: TlogCommandsOptions): CommandHandlers {
+  return {
+    'tlog.enable': async ({ vdisk, policy }, { operationId: operation }) => {
+      const wanted = { vdisk, policy: policyOf(policy) };
+      const place = await logs.placeOf(vdisk);
+      return accepted(await enableTlog(store, wanted, { operation, by, place }), { vdisk });
+    },
+    'tlog.disable': async ({ vdisk }, { operationId: operation }) =>
+      accepted(await disableTlog(store, vdisk, { operation, by }), { vdisk }),
+    'tlog.status': async ({ vdisk }) => ({ logs: await logs.describe(vdisk) }),
+  };
+}
+
+/** @throws SalvorError `invalid-policy` */
+export function policyOf(text: string): TlogPolicy {
+  const policy = TLOG_POLICIES.find((each) => each === text);
+  if (policy === undefined)
+    throw new SalvorError('invalid-policy', `policy is one of ${TLOG_POLICIES.join(', ')}, found ${text}`);
+  return policy;
+}
