@@ -77,6 +77,7 @@ async function run(task: WorkerTask): Promise<WorkerReport> {
       engineFailed: ({ address, reason }) => process.stderr.write(`engine ${address} failed: ${reason}\n`),
       repairCompleted: () => {},
       dataUnavailable: () => {},
+      dataAvailable: () => {},
       blocksCorrupt: () => {},
       ownershipLost: (_, reason) => process.stderr.write(`lost: ${reason}\n`),
       takeoverAsked: () => {},

@@ -84,6 +84,9 @@ export class Errands {
     const { bus, devices } = this.#options;
     const vdisk = devices[this.#number++ % devices.length];
     if (vdisk === undefined) return;
+    // One after the other: on a slow machine they would pile up, and be most of what it does.
+    const { operations } = await bus.request('operation.list', {}, { timeoutMs: REQUEST_TIMEOUT_MS });
+    if (operations.some(({ kind }) => kind === 'vdisk.scrub')) return;
     await bus.request('vdisk.scrub', { vdisk }, { timeoutMs: REQUEST_TIMEOUT_MS });
     this.counts.scrubs++;
   }

@@ -5,6 +5,7 @@ import { brokenBy, type ChaosReport, runChaos } from './run.ts';
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '2' },
+    patience: { type: 'string', default: '1' },
     seed: { type: 'string', default: String(Date.now() % 0xffff_ffff) },
     json: { type: 'boolean', default: false },
   },
@@ -12,6 +13,7 @@ const { values } = parseArgs({
 const report = await runChaos({
   minutes: positive('--minutes', values.minutes),
   seed: positive('--seed', values.seed),
+  patience: positive('--patience', values.patience),
   progress: (line) => process.stderr.write(`${line}\n`),
 });
 process.stdout.write(values.json ? `${JSON.stringify(report)}\n` : table(report));

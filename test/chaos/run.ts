@@ -16,6 +16,8 @@ import { stuckWork } from './stuck-work.ts';
 export interface ChaosOptions {
   readonly seed: number;
   readonly minutes: number;
+  /** How much longer than elsewhere engines may take to answer here, and everything to heal at the end; default 1. */
+  readonly patience?: number;
   readonly kinds?: readonly ChaosKind[];
   readonly shards?: number;
   readonly nbdServers?: number;
@@ -56,6 +58,8 @@ export interface ChaosReport {
 }
 
 const LEASE_SECONDS = 3;
+/** What servers and analyzers grant an engine where nothing else is configured. */
+const ENGINE_TIMEOUT_MS = 1_500;
 const IMPATIENT_AFTER_MS = 4_500;
 const HEAL_TIMEOUT_MS = 180_000;
 const SWEEP_TIMEOUT_MS = 120_000;
@@ -66,7 +70,8 @@ const LOST: readonly Violation['kind'][] = ['lost-write', 'copies-differ'];
 /** A whole stack under a load that is judged, while a plan that follows from the seed breaks one part after the other. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const dir = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'salvor-chaos-'));
-  const { shards = 4, nbdServers = 3 } = options;
+  const { shards = 4, nbdServers = 3, patience = 1 } = options;
+  const engineTimeoutMs = String(Math.round(ENGINE_TIMEOUT_MS * patience));
   await using lines = new ChaosLines(dir);
   const stack = await startStack({
     dir,
@@ -78,11 +83,14 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     enginesSurviveFileLimit: true,
     via: lines.via,
     engineSocketsOf: lines.engineSocketsOf,
-    nbdServerEnv: { SALVOR_LEASE_TTL_SECONDS: String(LEASE_SECONDS) },
+    nbdServerEnv: {
+      SALVOR_LEASE_TTL_SECONDS: String(LEASE_SECONDS),
+      SALVOR_ENGINE_COMMAND_TIMEOUT_MS: engineTimeoutMs,
+    },
     // Engines fail far more often here than where somebody would look at one that flaps.
     services: {
       'repair-coordinator': { replicas: 2, env: { SALVOR_FLAPPING_FAILURES: '0' } },
-      'health-analyzer': { replicas: 2 },
+      'health-analyzer': { replicas: 2, env: { SALVOR_PROBE_TIMEOUT_MS: engineTimeoutMs } },
     },
   });
   const end = (): void => void stack.destroy().finally(() => process.exit(130));
@@ -117,7 +125,7 @@ async function underChaos(
   options: ChaosOptions,
   shards: number,
 ): Promise<ChaosReport> {
-  const { seed, minutes, progress = () => undefined } = options;
+  const { seed, minutes, patience = 1, progress = () => undefined } = options;
   await lines.openEngineSockets(stack);
   const bus = await stack.connectBus('chaos');
   const store = openStore({ endpoints: stack.etcdEndpoints });
@@ -162,7 +170,7 @@ async function underChaos(
       await driver.run(plan, stopping.signal);
       progress('everything is brought back');
       const backAt = performance.now();
-      await untilHealthy(bus, HEAL_TIMEOUT_MS).then(
+      await untilHealthy(bus, HEAL_TIMEOUT_MS * patience).then(
         () => {
           healedAfterMs = Math.round(performance.now() - backAt);
         },
@@ -179,11 +187,11 @@ async function underChaos(
       clearInterval(teller);
       await Promise.allSettled([loading, erring]);
     }
-    const stuck = await stuckWork(bus, HEAL_TIMEOUT_MS);
+    const stuck = await stuckWork(bus, HEAL_TIMEOUT_MS * patience);
     let copiesCompared = 0;
     if (failure === null && stuck.length === 0) {
       try {
-        await load.sweep(SWEEP_TIMEOUT_MS);
+        await load.sweep(SWEEP_TIMEOUT_MS * patience);
         copiesCompared = await compareCopies(stack, bus, load.recorder, devices);
       } catch (error) {
         failure = String(error);

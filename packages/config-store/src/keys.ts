@@ -33,6 +33,7 @@ export type ParsedKey =
   | { readonly kind: 'instance'; readonly instance: string }
   | { readonly kind: 'repair-progress'; readonly server: string }
   | { readonly kind: 'unavailable'; readonly cluster: string; readonly shard: number }
+  | { readonly kind: 'available-again'; readonly cluster: string; readonly shard: number }
   | { readonly kind: 'recovery'; readonly cluster: string }
   | { readonly kind: 'recovered-vdisk'; readonly cluster: string; readonly vdisk: string }
   | { readonly kind: 'tlog-config'; readonly vdisk: string }
@@ -67,6 +68,7 @@ export const INSTANCES_PREFIX = `${SALVOR_PREFIX}instances/`;
 export const REPAIR_PROGRESS_PREFIX = `${SALVOR_PREFIX}repair-progress/`;
 export const UNAVAILABLE_PREFIX = `${SALVOR_PREFIX}unavailable/`;
 export const TLOGS_PREFIX = `${SALVOR_PREFIX}tlogs/`;
+export const AVAILABLE_AGAIN_PREFIX = `${SALVOR_PREFIX}available-again/`;
 export const RECOVERIES_PREFIX = `${SALVOR_PREFIX}recoveries/`;
 
 export const salvorClusterKey = (cluster: string): string => `${SALVOR_CLUSTERS_PREFIX}${segment(cluster)}`;
@@ -119,6 +121,9 @@ export const unavailableKey = (cluster: string, shard: number): string =>
 export const tlogConfigKey = (vdisk: string): string => `${TLOGS_PREFIX}${segment(vdisk)}/config`;
 /** How far the vdisk can be restored from its log, as its owner says. */
 export const tlogStateKey = (vdisk: string): string => `${TLOGS_PREFIX}${segment(vdisk)}/state`;
+/** Since when there are live copies again, after the latest time that there was none. */
+export const availableAgainKey = (cluster: string, shard: number): string =>
+  `${AVAILABLE_AGAIN_PREFIX}${segment(cluster)}/${count(shard, 0)}`;
 /** The latest recovery from the log of a primary cluster. */
 export const recoveryKey = (cluster: string): string => `${RECOVERIES_PREFIX}${segment(cluster)}`;
 /** What each vdisk of the cluster got back in it. */
@@ -180,6 +185,8 @@ function parseSalvorKey(key: string): ParsedKey | null {
     if (room === 'recoveries') return { kind: 'recovered-vdisk', cluster: first, vdisk: second };
     const shard = parseCount(second, 0);
     if (room === 'unavailable' && shard !== null) return { kind: 'unavailable', cluster: first, shard };
+    if (room === 'available-again' && shard !== null)
+      return { kind: 'available-again', cluster: first, shard };
     if (room === 'incidents' && shard !== null) return { kind: 'incident', cluster: first, shard };
     if (room === 'restarts' && shard !== null) return { kind: 'restarts', cluster: first, shard };
   }

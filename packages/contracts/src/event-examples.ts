@@ -162,6 +162,16 @@ export const eventExamples: Readonly<Record<EventType, PlainJsonObject>> = {
     by: 'operator',
     at,
   },
+  'vdisk.data-available': {
+    vdisk: 'v1',
+    cluster: 'primary-1',
+    shard: 4,
+    reason: '10.100.0.2:22005 serves again',
+    server: 'repair-coordinator',
+    since: at - 90_000,
+    incident: 'inc-7f3a',
+    at,
+  },
   'vdisk.data-unavailable': {
     vdisk: 'v1',
     cluster: 'primary-1',

@@ -23,6 +23,7 @@ export const tokenFields = {
   'repair.completed': 'vdisk',
   'repair.progress': 'vdisk',
   'vdisk.created': 'vdisk',
+  'vdisk.data-available': 'vdisk',
   'vdisk.data-unavailable': 'vdisk',
   'vdisk.deleted': 'vdisk',
   'vdisk.mounted': 'vdisk',

@@ -16,6 +16,8 @@ export interface VdiskEvents {
   }): void;
   repairCompleted(outcome: RepairOutcome): void;
   dataUnavailable(trouble: { vdisk: string; cluster: string; shard: number; reason: string }): void;
+  /** What was unavailable is so no longer; not told when the vdisk is given up meanwhile. */
+  dataAvailable(relief: { vdisk: string; cluster: string; shard: number; reason: string }): void;
   /** An engine holds blocks that do not match their checksums; of `lost` nobody holds an intact copy. */
   blocksCorrupt(trouble: {
     vdisk: string;

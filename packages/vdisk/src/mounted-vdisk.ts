@@ -378,6 +378,11 @@ export class MountedVdisk {
         log.error({ vdisk, shard: at, reason }, 'data unavailable');
         events.dataUnavailable({ vdisk, cluster: this.#clusters.primary, shard: at, reason });
       },
+      dataAvailable: (at, reason) => {
+        if (!this.#placement.holdsBlocks(at)) return;
+        log.info({ vdisk, shard: at, reason }, 'data available again');
+        events.dataAvailable({ vdisk, cluster: this.#clusters.primary, shard: at, reason });
+      },
       blocksCorrupt: ({ address }, blocks, lost) => {
         log.error({ vdisk, shard, engine: address, blocks, lost }, 'blocks do not match their checksums');
         events.blocksCorrupt({ vdisk, address, blocks, lost });

@@ -149,6 +149,8 @@ export interface PairContext {
   proposeOffline(record: MemberRecord, error: EngineError): Promise<void>;
   repairCompleted(outcome: RepairOutcome): void;
   dataUnavailable(shard: number, reason: string): void;
+  /** What was unavailable is so no longer. */
+  dataAvailable(shard: number, reason: string): void;
   /** A member holds blocks that do not match their checksums; `lost` are those that nobody holds intact. */
   blocksCorrupt(record: MemberRecord, blocks: readonly number[], lost: readonly number[]): void;
   fenced(error: FencedError): void;

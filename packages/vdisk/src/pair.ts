@@ -157,9 +157,14 @@ export class Pair implements TurnEnd {
     if (this.#closed !== null) return;
     const mode = this.mode;
     if (this.#unrecorded().length > 0) this.#watchFailures();
-    if (mode.kind === 'unavailable' && !this.#saidUnavailable)
-      this.context.dataUnavailable(this.context.shard, mode.reason);
-    this.#saidUnavailable = mode.kind === 'unavailable';
+    // While writes wait it has not come back, and is not lost either.
+    const isUnavailable = mode.kind === 'unavailable' || (mode.kind === 'holding' && this.#saidUnavailable);
+    if (isUnavailable !== this.#saidUnavailable) {
+      this.#saidUnavailable = isUnavailable;
+      const { shard } = this.context;
+      if (isUnavailable) this.context.dataUnavailable(shard, mode.reason);
+      else this.context.dataAvailable(shard, mode.reason);
+    }
     // Before the write history is known every member would look as if it had foreign writes.
     if (this.#mounted) this.#repair.wake();
   }

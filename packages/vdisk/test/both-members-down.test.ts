@@ -51,9 +51,12 @@ test('the member that served last goes on alone as soon as it is back', async ()
   const { a, b, h } = await bothDown();
   await b.start();
   h.repairTemporary(b.address);
+  assert.deepEqual([h.unavailable.length, h.availableAgain], [1, []]);
   await until(() => h.repairs.length === 1, 'it vouches for itself');
   assert.equal(await h.read(7), 0x22);
   await h.write(8, 0x55);
+  assert.deepEqual([h.unavailable.length, h.availableAgain.length], [1, 1]);
+  assert.match(h.availableAgain[0] ?? '', /the slave serves alone/);
   h.record(b.address, 'online');
   await a.start();
   h.repairTemporary(a.address);

@@ -164,6 +164,7 @@ export class DataPlane implements AsyncDisposable {
         engineFailed: ({ address, fault }) => told.failures.push({ address, fault }),
         repairCompleted: (outcome) => told.repairs.push(outcome),
         dataUnavailable: ({ reason }) => told.unavailable.push(reason),
+        dataAvailable: () => {},
         blocksCorrupt: () => {},
         takeoverAsked: () => {},
         ownershipLost: (_, reason) => told.lost.push(reason),

@@ -45,6 +45,7 @@ it('a vdisk that is deleted while a server takes it is not mounted, and its owne
         engineFailed() {},
         repairCompleted() {},
         dataUnavailable() {},
+        dataAvailable() {},
         blocksCorrupt() {},
         ownershipLost() {},
         takeoverAsked() {},

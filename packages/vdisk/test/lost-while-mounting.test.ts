@@ -38,6 +38,7 @@ test('a vdisk whose owner key goes while it is being mounted is not mounted', as
       engineFailed: ({ reason }) => failures.push(reason),
       repairCompleted() {},
       dataUnavailable() {},
+      dataAvailable() {},
       blocksCorrupt() {},
       takeoverAsked: () => {},
       ownershipLost: (_, reason) => lost.push(reason),

@@ -146,6 +146,7 @@ export class PairHarness {
   readonly fences: string[] = [];
   readonly proposals: string[] = [];
   readonly unavailable: string[] = [];
+  readonly availableAgain: string[] = [];
   readonly corrupt: { address: string; blocks: readonly number[]; lost: readonly number[] }[] = [];
   primary: MemberRecord;
   slave: MemberRecord | null;
@@ -205,6 +206,7 @@ export class PairHarness {
       },
       repairCompleted: (outcome) => this.repairs.push(outcome),
       dataUnavailable: (_shard, reason) => this.unavailable.push(reason),
+      dataAvailable: (_shard, reason) => this.availableAgain.push(reason),
       blocksCorrupt: ({ address }, blocks, lost) => this.corrupt.push({ address, blocks, lost }),
       fenced: (error: FencedError) => {
         this.fences.push(error.message);

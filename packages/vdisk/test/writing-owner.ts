@@ -35,6 +35,7 @@ const mounted = await mountVdisk({
     engineFailed: (failure) => say({ failure }),
     repairCompleted: () => {},
     dataUnavailable: () => {},
+    dataAvailable: () => {},
     blocksCorrupt: () => {},
     takeoverAsked: () => {},
     ownershipLost: (_, reason) => say({ lost: reason }),

@@ -79,6 +79,10 @@ export class BusPresence {
     this.#announce('vdisk.data-unavailable', { ...trouble, server: this.#owner.server, at: Date.now() });
   }
 
+  announceAvailable(relief: { vdisk: string; cluster: string; shard: number; reason: string }): void {
+    this.#announce('vdisk.data-available', { ...relief, server: this.#owner.server, at: Date.now() });
+  }
+
   announceProgress(progress: EventInits['repair.progress']): void {
     // Of what nobody hears now the next one says more.
     if (this.#bus?.connected() === true) this.#announce('repair.progress', progress);

@@ -58,6 +58,7 @@ await runService({
         server: owner.server,
         write: (line) => process.stderr.write(line),
         unavailable: (trouble) => presence.announceUnavailable(trouble),
+        available: (relief) => presence.announceAvailable(relief),
         corrupt: ({ blocks }) => corruptBlocks.add({}, blocks.length),
         lost: (vdisk, reason) => {
           exports.forget(vdisk);

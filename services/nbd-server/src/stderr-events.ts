@@ -5,6 +5,7 @@ export interface StderrEventsOptions {
   readonly server: string;
   readonly write: (line: string) => void;
   readonly unavailable: VdiskEvents['dataUnavailable'];
+  readonly available: VdiskEvents['dataAvailable'];
   readonly corrupt: VdiskEvents['blocksCorrupt'];
   readonly lost: VdiskEvents['ownershipLost'];
   readonly takeoverAsked: VdiskEvents['takeoverAsked'];
@@ -16,6 +17,7 @@ export function stderrEvents({
   server,
   write,
   unavailable,
+  available,
   corrupt,
   lost,
   takeoverAsked,
@@ -53,6 +55,7 @@ export function stderrEvents({
       repaired(vdisk);
     },
     dataUnavailable: unavailable,
+    dataAvailable: available,
     blocksCorrupt: corrupt,
     ownershipLost: lost,
     takeoverAsked,

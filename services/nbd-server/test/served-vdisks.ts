@@ -92,6 +92,7 @@ export class ServedVdisks implements AsyncDisposable {
         server: name,
         write: (line) => void lines.push(line),
         unavailable: () => {},
+        available: () => {},
         corrupt: () => {},
         takeoverAsked: () => {},
         repaired: () => {},

@@ -10,6 +10,7 @@ function speak() {
     server: 'nbd-1',
     write: (line) => void lines.push(line),
     unavailable: (...told) => void passedOn.push(['unavailable', ...told]),
+    available: (...told) => void passedOn.push(['available', ...told]),
     corrupt: (...told) => void passedOn.push(['corrupt', ...told]),
     lost: (...told) => void passedOn.push(['lost', ...told]),
     takeoverAsked: (...told) => void passedOn.push(['takeoverAsked', ...told]),
@@ -86,10 +87,12 @@ describe('a line on stderr', () => {
     const { events, lines, passedOn } = speak();
     const trouble = { vdisk: 'v1', cluster: 'p1', shard: 0, reason: 'both are down' };
     events.dataUnavailable(trouble);
+    events.dataAvailable({ ...trouble, reason: 'one is back' });
     events.ownershipLost('v1', 'another owner');
     assert.deepEqual(lines, []);
     assert.deepEqual(passedOn, [
       ['unavailable', trouble],
+      ['available', { ...trouble, reason: 'one is back' }],
       ['lost', 'v1', 'another owner'],
     ]);
   });

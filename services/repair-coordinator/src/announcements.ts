@@ -1,6 +1,8 @@
 import {
   ALERTS_PREFIX,
+  AVAILABLE_AGAIN_PREFIX,
   alertSchema,
+  availableAgainSchema,
   type Change,
   CLOSED_INCIDENTS_PREFIX,
   type ClosedIncident,
@@ -37,6 +39,7 @@ export const announcedPrefixes = [
   SALVOR_CLUSTERS_PREFIX,
   OPERATIONS_PREFIX,
   UNAVAILABLE_PREFIX,
+  AVAILABLE_AGAIN_PREFIX,
   ALERTS_PREFIX,
   INSTANCES_PREFIX,
   RECOVERIES_PREFIX,
@@ -89,6 +92,8 @@ export class Announcements {
         return alertAnnouncements({ key, entry, previous });
       case 'unavailable':
         return unavailableAnnouncements({ key, entry, previous });
+      case 'available-again':
+        return availableAnnouncements({ key, entry, previous });
       case 'recovery':
         return recoveryAnnouncements({ key, entry, previous });
       default:
@@ -236,7 +241,19 @@ function unavailableAnnouncements({
   const told = new Set(before?.since === now.since ? before.vdisks.map(({ vdisk }) => vdisk) : []);
   const { cluster, shard, reason, since: at, incidents } = now;
   const [incident] = incidents;
-  return now.vdisks
+  const left = new Set(now.vdisks.map(({ vdisk }) => vdisk));
+  // Where several slave clusters share a primary, one of them may be back before the others.
+  const back = [...told]
+    .filter((vdisk) => !left.has(vdisk))
+    .map((vdisk) => ({
+      id: `${cluster}-${shard}-${now.updatedAt}-${vdisk}-available`,
+      type: 'vdisk.data-available' as const,
+      payload: {
+        ...{ vdisk, cluster, shard, server: 'repair-coordinator', since: at, at: now.updatedAt },
+        reason: `shard ${shard} has a live member for it again`,
+      },
+    }));
+  const dark = now.vdisks
     .filter(({ vdisk }) => !told.has(vdisk))
     .map(({ vdisk, blocks, counted, detail }) => ({
       id: `${cluster}-${shard}-${at}-${vdisk}-unavailable`,
@@ -247,6 +264,27 @@ function unavailableAnnouncements({
         at,
       },
     }));
+  return [...dark, ...back];
+}
+
+/** The end of each of those: the record is written once for each end. */
+function availableAnnouncements({
+  key,
+  entry,
+  previous,
+}: Pick<Change, 'key' | 'entry' | 'previous'>): Announcement[] {
+  if (entry === null) return [];
+  const now = parseRecord(availableAgainSchema, key, entry.value);
+  if (readableBefore(availableAgainSchema, previous)?.at === now.at) return [];
+  const { cluster, shard, since, at, reason, incident, vdisks } = now;
+  return vdisks.map((vdisk) => ({
+    id: `${cluster}-${shard}-${at}-${vdisk}-available`,
+    type: 'vdisk.data-available' as const,
+    payload: {
+      ...{ vdisk, cluster, shard, reason, server: 'repair-coordinator', since, at },
+      ...(incident === undefined ? {} : { incident }),
+    },
+  }));
 }
 
 /** What was seen before; null when that told nothing. A bad record must not hide the good one that follows it. */

@@ -1,7 +1,9 @@
 import {
   ALERTS_PREFIX,
   AUDIT_PREFIX,
+  AVAILABLE_AGAIN_PREFIX,
   alertSchema,
+  availableAgainSchema,
   CLOSED_INCIDENTS_PREFIX,
   type ConfigStore,
   ConfigValueError,
@@ -28,6 +30,8 @@ export const HOOK_RUNS_KEPT_MS: number = 7 * DAY_MS;
 export const HOOK_RUNS_KEPT_MAX = 10_000;
 /** How long an alert can be read after it was cleared. */
 export const ALERTS_KEPT_MS: number = 7 * DAY_MS;
+/** How long it can be read since when there are live copies again. */
+export const AVAILABLE_AGAIN_KEPT_MS: number = 7 * DAY_MS;
 /** A server that has not spoken of its repairs for so long died in the middle of them. */
 const REPAIR_PROGRESS_KEPT_MS = DAY_MS;
 /** Deletes per transaction. */
@@ -50,6 +54,10 @@ export async function dropOldRecords(store: ConfigStore, now: number): Promise<n
   }
   for (const { key, value } of (await store.list(ALERTS_PREFIX)).entries) {
     if (now - (readable(alertSchema, key, value)?.clearedAt ?? now) > ALERTS_KEPT_MS) old.push(key);
+  }
+  for (const { key, value } of (await store.list(AVAILABLE_AGAIN_PREFIX)).entries) {
+    if (now - (readable(availableAgainSchema, key, value)?.at ?? now) > AVAILABLE_AGAIN_KEPT_MS)
+      old.push(key);
   }
   for (const { key, value } of (await store.list(REPAIR_PROGRESS_PREFIX)).entries) {
     if (now - (readable(repairProgressSchema, key, value)?.at ?? now) > REPAIR_PROGRESS_KEPT_MS)

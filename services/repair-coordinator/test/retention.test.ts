@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { alertKey, hookRunKey, openStore, operationKey } from '@salvor/config-store';
+import { alertKey, availableAgainKey, hookRunKey, openStore, operationKey } from '@salvor/config-store';
 import { startEtcd, tempDir } from '@salvor/testkit';
-import { ALERTS_KEPT_MS, dropOldRecords, HOOK_RUNS_KEPT_MS, OPERATIONS_KEPT_MS } from '../src/retention.ts';
+import {
+  ALERTS_KEPT_MS,
+  AVAILABLE_AGAIN_KEPT_MS,
+  dropOldRecords,
+  HOOK_RUNS_KEPT_MS,
+  OPERATIONS_KEPT_MS,
+} from '../src/retention.ts';
 
 it('old records are dropped past one that cannot be read', async () => {
   await using dir = tempDir('retention');
@@ -50,13 +56,22 @@ it('what hooks did and what alerts were about is dropped when it has ended long 
       };
       return { key: alertKey(id), value: JSON.stringify(record) };
     };
+    const again = (shard: number, at: number) => {
+      const record = { cluster: 'p1', shard, since: 1, at, reason: '', vdisks: ['v1'] };
+      return { key: availableAgainKey('p1', shard), value: JSON.stringify(record) };
+    };
     const kept = [
       run('pending', { status: 'pending' }),
       run('young', { endedAt: now - HOOK_RUNS_KEPT_MS }),
       alert('raised', {}),
       alert('fresh', { clearedAt: now - ALERTS_KEPT_MS }),
+      again(0, now - AVAILABLE_AGAIN_KEPT_MS),
     ];
-    const gone = [run('ended', { endedAt: long }), alert('cleared', { clearedAt: now - ALERTS_KEPT_MS - 1 })];
+    const gone = [
+      run('ended', { endedAt: long }),
+      alert('cleared', { clearedAt: now - ALERTS_KEPT_MS - 1 }),
+      again(1, now - AVAILABLE_AGAIN_KEPT_MS - 1),
+    ];
     await store.transact({ compare: [], puts: [...kept, ...gone] });
     assert.equal(await dropOldRecords(store, now), gone.length);
     const left = (await store.list('/salvor/')).entries.map(({ key }) => key);

@@ -84,6 +84,7 @@ describe('the life of a vdisk', () => {
         repairCompleted: () => {},
         blocksCorrupt: () => {},
         dataUnavailable: () => {},
+        dataAvailable: () => {},
         takeoverAsked: () => {},
         ownershipLost: () => {},
       },

@@ -47,6 +47,7 @@ const events = {
   engineFailed: () => {},
   repairCompleted: () => {},
   dataUnavailable: () => {},
+  dataAvailable: () => {},
   blocksCorrupt: () => {},
   ownershipLost: () => {},
   takeoverAsked: () => {},

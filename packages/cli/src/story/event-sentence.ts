@@ -59,6 +59,10 @@ const sentences: Sentences = {
       slaveCluster === undefined ? `${cluster}, without a slave` : `${cluster} and ${slaveCluster}`;
     return `vdisk ${vdisk} (${type}, ${sizeGiB} GiB) was created on ${where} by ${by}`;
   },
+  'vdisk.data-available': ({ vdisk, cluster, shard, reason, server, since, at }) => {
+    const after = since === undefined ? '' : ` after ${durationText(at - since)}`;
+    return `part of vdisk ${vdisk} is available again${after}, says ${server}: ${cluster} shard ${shard}: ${reason}`;
+  },
   'vdisk.data-unavailable': ({ vdisk, cluster, shard, reason, server, detail }) =>
     `part of vdisk ${vdisk} is unavailable, says ${server}: ${cluster} shard ${shard}: ${reason}${detail === undefined ? '' : `; ${detail}`}`,
   'vdisk.deleted': ({ vdisk, by }) => `vdisk ${vdisk} was deleted by ${by}`,

@@ -37,3 +37,19 @@ export const unavailableShardSchema = z.looseObject({
   updatedAt: millis,
 });
 export type UnavailableShard = z.infer<typeof unavailableShardSchema>;
+
+/** `/salvor/available-again/<cluster>/<shard>`: written in the transaction that ends an {@link UnavailableShard}. */
+export const availableAgainSchema = z.looseObject({
+  cluster: text,
+  shard: z.number().int().min(0),
+  /** Since when there was no live copy. */
+  since: millis,
+  /** When one was there again. */
+  at: millis,
+  /** Which engine serves again, or why there is nothing to serve any more, as a sentence. */
+  reason: z.string(),
+  /** The incident of the member that had failed last. */
+  incident: text.optional(),
+  vdisks: z.array(text).max(unavailableVdisksMax),
+});
+export type AvailableAgain = z.infer<typeof availableAgainSchema>;

@@ -2062,6 +2062,27 @@ export interface VdiskCreated {
 }
 export type VdiskCreatedInit = VdiskCreated;
 
+/** Part of a vdisk that could not be read or written can be again: the end of what vdisk.data-unavailable told. */
+export interface VdiskDataAvailable {
+  /** Vdisk. */
+  vdisk: string;
+  /** Primary cluster. */
+  cluster: string;
+  /** Shard whose blocks are available again. */
+  shard: number;
+  /** Why, as a sentence. */
+  reason: string;
+  /** Who reports it: the NBD server that serves it, or repair-coordinator. */
+  server: string;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+  /** Since when it was unavailable, milliseconds since 1970 UTC; absent where the reporter does not know. */
+  since?: number | undefined;
+  /** Incident of the member that had failed last. */
+  incident?: string | undefined;
+}
+export type VdiskDataAvailableInit = VdiskDataAvailable;
+
 /** Part of a vdisk cannot be read or written: no live member of a pair is left. The rest of the vdisk goes on. */
 export interface VdiskDataUnavailable {
   /** Vdisk. */
@@ -3668,6 +3689,7 @@ export interface RecordTypes {
   readonly RepairCompleted: RepairCompleted;
   readonly RepairProgress: RepairProgress;
   readonly VdiskCreated: VdiskCreated;
+  readonly VdiskDataAvailable: VdiskDataAvailable;
   readonly VdiskDataUnavailable: VdiskDataUnavailable;
   readonly VdiskDeleted: VdiskDeleted;
   readonly VdiskMounted: VdiskMounted;
@@ -3875,6 +3897,7 @@ export interface RecordInits {
   readonly RepairCompleted: RepairCompletedInit;
   readonly RepairProgress: RepairProgressInit;
   readonly VdiskCreated: VdiskCreatedInit;
+  readonly VdiskDataAvailable: VdiskDataAvailableInit;
   readonly VdiskDataUnavailable: VdiskDataUnavailableInit;
   readonly VdiskDeleted: VdiskDeletedInit;
   readonly VdiskMounted: VdiskMountedInit;
@@ -3954,6 +3977,7 @@ export interface EventRecords {
   readonly 'repair.completed': 'RepairCompleted';
   readonly 'repair.progress': 'RepairProgress';
   readonly 'vdisk.created': 'VdiskCreated';
+  readonly 'vdisk.data-available': 'VdiskDataAvailable';
   readonly 'vdisk.data-unavailable': 'VdiskDataUnavailable';
   readonly 'vdisk.deleted': 'VdiskDeleted';
   readonly 'vdisk.mounted': 'VdiskMounted';

@@ -51,6 +51,7 @@ export async function fillClone(options: CloneOptions, from: VdiskClone): Promis
         note({ incident, attempt, address }, 'repair completed'),
       blocksCorrupt: (trouble) => note(trouble, 'blocks of a clone do not match their checksums'),
       dataUnavailable: (trouble) => note(trouble, 'data of a clone unavailable'),
+      dataAvailable: (relief) => note(relief, 'data of a clone available again'),
       ownershipLost: (vdisk, reason) => note({ vdisk, reason }, 'clone lost'),
       // It goes on: the vdisk is complete before anybody can use it.
       takeoverAsked: (vdisk, to) => note({ vdisk, to }, 'a vdisk that is being cloned was asked for'),

@@ -77,6 +77,7 @@ async function fenceOwners(options: SettleOptions, vdisk: string): Promise<strin
         repairCompleted: () => {},
         blocksCorrupt: () => {},
         dataUnavailable: () => {},
+        dataAvailable: () => {},
         takeoverAsked: () => {},
         ownershipLost: () => {},
       },

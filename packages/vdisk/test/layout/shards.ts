@@ -137,6 +137,7 @@ export class Shards {
         proposeOffline: async () => {},
         repairCompleted: () => {},
         dataUnavailable: () => {},
+        dataAvailable: () => {},
         blocksCorrupt: () => assert.fail('every block was written here'),
         fenced: (error) => assert.fail(error),
       },

@@ -27,6 +27,7 @@ export const hookPoints = {
   'recovery.replaying': 'blocks are coming back from the log',
   'repair.stuck': 'the repair of an engine makes no progress: an alert of that kind was raised',
   'vdisk.created': 'a vdisk was created',
+  'vdisk.data-available': 'blocks of a vdisk that had no live copy have one again; told for each vdisk',
   'vdisk.data-unavailable': 'blocks of a vdisk have no live copy; told for each vdisk',
   'vdisk.deleted': 'a vdisk was deleted',
   'vdisk.mounted': 'an NBD server owns a vdisk now',

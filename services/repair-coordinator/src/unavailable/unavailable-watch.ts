@@ -1,4 +1,7 @@
 import {
+  type AvailableAgain,
+  availableAgainKey,
+  availableAgainSchema,
   type ConfigStore,
   ConfigValueError,
   formatRecord,
@@ -112,7 +115,7 @@ export class UnavailableWatch {
     const dark = groupedByShard(decideDarkShards(clusters, vdisks, incidents));
     for (const [key, shards] of dark) if (!this.#stopped) await this.#state(key, shards, clusters);
     for (const [key, entry] of this.#watch.entries())
-      if (key.startsWith(UNAVAILABLE_PREFIX) && !dark.has(key)) await this.#end(entry);
+      if (key.startsWith(UNAVAILABLE_PREFIX) && !dark.has(key)) await this.#end(entry, clusters);
   }
 
   async #state(key: string, dark: readonly DarkShard[], clusters: readonly KnownCluster[]): Promise<void> {
@@ -131,10 +134,17 @@ export class UnavailableWatch {
     log.error({ cluster, shard, blocks, counted, vdisks: found.length, reason }, 'data unavailable');
   }
 
-  async #end({ key, revision, value }: StoreEntry): Promise<void> {
+  /** What was stated ends with a record of its own: who starts later still learns of it. */
+  async #end(entry: StoreEntry, clusters: readonly KnownCluster[]): Promise<void> {
     const { store, log } = this.#options;
-    const ended = await store.transact({ compare: [{ key, revision }], deletes: [key] });
-    if (ended.ok) log.info({ key, was: value.length }, 'data available again');
+    const { key, revision } = entry;
+    const was = readable(entry);
+    const again = was === null ? null : againOf(was, clusters, Date.now());
+    const puts = again === null ? [] : [putOf(again)];
+    const ended = await store.transact({ compare: [{ key, revision }], puts, deletes: [key] });
+    if (!ended.ok) return;
+    const { cluster, shard, reason, vdisks } = again ?? {};
+    log.info({ key, cluster, shard, reason, vdisks: vdisks?.length }, 'data available again');
   }
 
   /** Asks the members of the shard, dead ones once: nobody waits for a thousand timeouts. */
@@ -177,6 +187,30 @@ export class UnavailableWatch {
     if (blocks == null) return { ...about, found: { problem: problem ?? 'it does not say' } };
     return { ...about, found: { blocks, exact: estimated !== true, dirtyBlocks: dirtyBlocks ?? 0 } };
   }
+}
+
+function againOf(was: UnavailableShard, clusters: readonly KnownCluster[], now: number): AvailableAgain {
+  const { cluster, slaveCluster, shard, since, incidents, vdisks } = was;
+  const [incident] = incidents;
+  const serving = clusters
+    .filter((known) => known.cluster === cluster || known.cluster === slaveCluster)
+    .flatMap(({ storage }) => storage.servers[shard] ?? [])
+    .filter(({ status }) => status === 'online')
+    .map(({ address }) => address);
+  const reason =
+    serving.length === 0
+      ? `shard ${shard} has no blocks of these vdisks any more`
+      : `${serving.join(' and ')} ${serving.length === 1 ? 'serves' : 'serve'} again`;
+  return {
+    ...{ cluster, shard, since, reason, at: Math.max(now, since) },
+    ...(incident === undefined ? {} : { incident }),
+    vdisks: vdisks.map(({ vdisk }) => vdisk),
+  };
+}
+
+function putOf(again: AvailableAgain): { key: string; value: string } {
+  const key = availableAgainKey(again.cluster, again.shard);
+  return { key, value: formatRecord(availableAgainSchema, key, again) };
 }
 
 async function openIncidents(store: ConfigStore): Promise<OpenIncident[]> {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import {
+  availableAgainKey,
+  availableAgainSchema,
   createCluster,
   createVdisk,
   parseRecord,
@@ -86,6 +88,25 @@ describe('a coordinator', () => {
     const done = { kind: 'repairs-complete', incident: id, attempt, by: 'test' };
     await cluster.apply({ ...done, repaired: new Set(['v1', 'v2']), vdisks: new Set(['v1', 'v2']) });
     await goneAgain(cluster);
+
+    const again = availableAgainKey('p1', 0);
+    const entry = (await cluster.store.get(again)) ?? assert.fail('its end is on record');
+    const ended = parseRecord(availableAgainSchema, again, entry.value);
+    assert.deepEqual(
+      [ended.since, ended.vdisks, ended.reason, ended.incident],
+      [said.since, ['v1', 'v2'], `${address('slave', 0)} serves again`, last],
+    );
+    const announcements = new Announcements();
+    assert.deepEqual(
+      announcements
+        .of({ key: again, entry, previous: null })
+        .map(({ type, payload }) => [type, 'vdisk' in payload && payload.vdisk, payload.at]),
+      [
+        ['vdisk.data-available', 'v1', ended.at],
+        ['vdisk.data-available', 'v2', ended.at],
+      ],
+    );
+    assert.deepEqual(announcements.of({ key: again, entry, previous: entry }), []);
   });
 
   it('says nothing while a partner serves', async () => {

@@ -125,6 +125,7 @@ function mount(
       engineFailed: () => {},
       repairCompleted: () => {},
       dataUnavailable: () => {},
+      dataAvailable: () => {},
       blocksCorrupt: () => {},
       ownershipLost: (_, reason) => lost(reason),
       takeoverAsked: () => {},
