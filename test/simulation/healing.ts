@@ -163,7 +163,7 @@ function requestOf(input: EngineStatusInput): string {
   if (input.kind === 'failure-reported') return canonicalRequest(input.kind, { address: input.address });
   if (input.kind === 'verdict' && input.operator === true)
     return canonicalRequest(input.kind, { address: input.address, verdict: input.verdict });
-  if (input.kind === 'verdict' || input.kind === 'repairs-complete') {
+  if (input.kind === 'verdict' || input.kind === 'repairs-complete' || input.kind === 'writes-lost') {
     const { incident, attempt } = input;
     const more = input.kind === 'verdict' ? { verdict: input.verdict } : {};
     return canonicalRequest(input.kind, { incident, attempt, ...more });

@@ -201,6 +201,12 @@ export class Owner {
     yield* this.server.proposeOffline(cluster, address, error.code, seenRevision);
   }
 
+  *writesLost({ identity, address, repair }: MemberRecord, error: EngineError): Flow<void> {
+    if (repair === null) return;
+    this.world.trace?.(`${this.process.name} holds ${address} for v${this.vdisk}: ${error.message}`);
+    yield* this.server.holdWithoutWrites(identity.cluster, repair, error.code);
+  }
+
   fenced(error: FencedError): void {
     this.lose(error.message);
   }

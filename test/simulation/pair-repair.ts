@@ -8,7 +8,7 @@ import { type Flow, settled, start, wait } from './flow.ts';
 import type { Member } from './member.ts';
 import { bitsOf, type Pair } from './pair.ts';
 import { ask, assertEpoch, assertServes, type Session } from './session.ts';
-import { batchOfStalePartner, blameMissingTail } from './stale-partner.ts';
+import { batchOfStalePartner, missingTail } from './stale-partner.ts';
 
 const RETRY_MS = 500;
 const STEPS_IN_FLIGHT = 2;
@@ -320,17 +320,26 @@ export class PairRepair {
     if (!this.#pair.knowsHistory) {
       const stalePartner = yield* batchOfStalePartner(this.#pair, target);
       this.#assertSame(target, attempt);
-      if (blameMissingTail(this.#pair, target, seq, stalePartner)) return;
+      const missing = missingTail(this.#pair, target, seq, stalePartner);
+      if (missing !== null) return yield* this.#refuse(target, attempt, missing);
       this.#pair.adoptSeq(seq);
       this.#pair.world.checker.tookUp(this.#pair, [target], stalePartner);
     }
     this.#assertSame(target, attempt);
-    if (this.#pair.fitOf(seq) !== 'fits')
-      return target.fail(new EngineError('tail-lost', `${target.record.address} is at batch ${seq}`));
+    if (this.#pair.fitOf(seq) !== 'fits') {
+      const error = new EngineError('tail-lost', `${target.record.address} is at batch ${seq}`);
+      return yield* this.#refuse(target, attempt, error);
+    }
     target.vouchedFor = attempt;
     target.completedFor = attempt;
     this.#pair.changed();
     this.#pair.owner.repairCompleted(this.#pair, target.record, due);
+  }
+
+  /** Recorded before it is told: whoever hears of a failure would have the engine judged anew, and it looks well. */
+  *#refuse(target: Member, attempt: string | null, error: EngineError): Flow<void> {
+    yield* this.#pair.owner.writesLost(target.record, error);
+    if (isSame(target, attempt)) target.fail(error);
   }
 
   #assertSame(target: Member, attempt: string | null): void {

@@ -1,7 +1,8 @@
 import type { IncidentRecord } from '../../packages/config-store/src/healing/records.ts';
+import type { RepairDue } from '../../packages/vdisk/src/pair-context.ts';
 import { StoreAway, type Watch } from './etcd.ts';
 import { type Flow, start, wait } from './flow.ts';
-import { applyEngineStatus, vdisksIn } from './healing.ts';
+import { applyEngineStatus, type TrackedInput, vdisksIn } from './healing.ts';
 import { INCIDENTS, ownerKey, repairKey } from './keys.ts';
 import { Owner, Refused } from './owner.ts';
 import { newProcess, type Process } from './scheduler.ts';
@@ -83,15 +84,32 @@ export class Server {
   }
 
   *proposeOffline(cluster: string, address: string, reason: string, seenRevision: string): Flow<void> {
-    const operation = `${this.process.name}-${this.process.life}-${this.#proposals++}`;
     const { world, process } = this;
     const detectedAt = world.wallOf(process);
-    const reporter = process.name;
+    yield* this.#apply(cluster, {
+      ...{ kind: 'failure-reported', address, reporter: process.name, reason, detectedAt },
+      ...{ operation: this.#nextProposal(), seenRevision, seenAt: world.scheduler.now },
+    });
+  }
+
+  /** An engine that served last is back without acknowledged writes: it is held, and not judged anew. */
+  *holdWithoutWrites(
+    cluster: string,
+    { incident, attempt }: Pick<RepairDue, 'incident' | 'attempt'>,
+    reason: string,
+  ): Flow<void> {
+    const operation = this.#nextProposal();
+    const found = { kind: 'writes-lost', incident, attempt, reason, operation } as const;
+    yield* this.#apply(cluster, { ...found, by: this.process.name });
+  }
+
+  #nextProposal(): string {
+    return `${this.process.name}-${this.process.life}-${this.#proposals++}`;
+  }
+
+  *#apply(cluster: string, input: TrackedInput): Flow<void> {
     try {
-      yield* applyEngineStatus(world, process, cluster, {
-        ...{ kind: 'failure-reported', address, reporter, reason, operation, detectedAt },
-        ...{ seenRevision, seenAt: world.scheduler.now },
-      });
+      yield* applyEngineStatus(this.world, this.process, cluster, input);
     } catch (error) {
       if (!(error instanceof StoreAway)) throw error;
     }

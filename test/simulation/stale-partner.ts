@@ -23,13 +23,25 @@ export function* batchOfStalePartner(pair: Pair, member: Member): Flow<number | 
   }
 }
 
+/** Fails `member`, found at batch `seq`, when its stale partner tells that it lost its last writes. */
 export function blameMissingTail(
   pair: Pair,
   member: Member,
   seq: number,
   stalePartner: number | null,
 ): boolean {
-  if (!pair.world.cores.decideTailMissing(seq, stalePartner)) return false;
-  member.fail(new EngineError('tail-lost', `${member.record.address} is behind its stale partner`));
-  return true;
+  const missing = missingTail(pair, member, seq, stalePartner);
+  if (missing !== null) member.fail(missing);
+  return missing !== null;
+}
+
+/** What `member`, found at batch `seq`, lacks by what its stale partner tells; null when nothing. */
+export function missingTail(
+  pair: Pair,
+  member: Member,
+  seq: number,
+  stalePartner: number | null,
+): EngineError | null {
+  if (!pair.world.cores.decideTailMissing(seq, stalePartner)) return null;
+  return new EngineError('tail-lost', `${member.record.address} is behind its stale partner`);
 }
