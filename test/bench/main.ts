@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { runHistory } from '../history/run.ts';
 import { benchCopy, copyTable } from './copy.ts';
+import { benchDisaster, disasterOptions, disasterTable } from './disaster.ts';
 import { historyOptions, historyTable } from './history.ts';
 import { benchLayouts, layoutTable } from './layout.ts';
 import { benchMany, manyOptions, manyTable } from './many.ts';
@@ -24,6 +25,7 @@ const { values, positionals } = parseArgs({
     ...manyOptions,
     ...replayOptions,
     ...scenarioOptions,
+    ...disasterOptions,
   },
 });
 const [name] = positionals;
@@ -38,6 +40,16 @@ switch (name) {
       progress,
     });
     print(result, nbdTable(result));
+    break;
+  }
+  case 'disaster': {
+    const result = await benchDisaster({
+      vdisks: positive('--vdisks', values.vdisks ?? '4'),
+      kills: positive('--kills', values.kills ?? '20'),
+      mib: positive('--mib', values.mib ?? '128'),
+      progress,
+    });
+    print(result, disasterTable(result));
     break;
   }
   case 'copy': {

@@ -8,7 +8,10 @@ import {
   incidentSchema,
   ownerKey,
   ownerSchema,
+  parseKey,
   parseRecord,
+  RECOVERIES_PREFIX,
+  recoverySchema,
   repairKey,
   repairsPrefix,
   type StoreEntry,
@@ -86,7 +89,7 @@ export class IdleRepairs {
     const { store, log } = this.#options;
     while (!this.#stopped && this.#watch === null) {
       try {
-        const prefixes = [INCIDENTS_PREFIX, HEALING_PREFIX];
+        const prefixes = [INCIDENTS_PREFIX, HEALING_PREFIX, RECOVERIES_PREFIX];
         const watch = await store.watch({ prefixes }, () => this.#schedule());
         if (this.#stopped) return watch.close();
         this.#watch = watch;
@@ -101,12 +104,13 @@ export class IdleRepairs {
   #due(): IncidentRecord[] {
     const incidents: IncidentRecord[] = [];
     const entries = this.#watch?.entries() ?? new Map<string, StoreEntry>();
+    const hopeless = withoutSource(entries);
     for (const [key, { value }] of entries) {
       if (!key.startsWith(INCIDENTS_PREFIX)) continue;
       try {
         const incident = parseRecord(incidentSchema, key, value);
-        if (incident.status !== 'offline' && healingPause(entries, incident.cluster) === undefined)
-          incidents.push(incident);
+        if (incident.status === 'offline' || hopeless.has(incident.id)) continue;
+        if (healingPause(entries, incident.cluster) === undefined) incidents.push(incident);
       } catch (error) {
         this.#options.log.error({ key, error: String(error) }, 'ignored a bad incident record');
       }
@@ -225,6 +229,19 @@ export class IdleRepairs {
       if ((await this.#options.store.get(repairKey(incident, attempt, vdisk))) === null) return false;
     return true;
   }
+}
+
+/** Incidents of pairs that have no member left: only their log can bring the blocks back, and it takes the vdisks itself. */
+function withoutSource(entries: ReadonlyMap<string, StoreEntry>): Set<string> {
+  const incidents = new Set<string>();
+  for (const [key, { value }] of entries) {
+    if (parseKey(key)?.kind !== 'recovery') continue;
+    const { status, pairs } = parseRecord(recoverySchema, key, value);
+    if (status !== 'prepared') continue;
+    for (const { members, applied } of pairs)
+      for (const { incident } of applied ? [] : members) incidents.add(incident);
+  }
+  return incidents;
 }
 
 function attemptsOf(due: readonly IncidentRecord[]): string[] {

@@ -1,0 +1,155 @@
+/**
+ * Both members of a pair are destroyed under vdisks with file systems, and what replays is killed again and again: how long until
+ * everything is back, and whether it is.
+ */
+import { statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { operationWorkerKey } from '@salvor/config-store';
+import { NbdClient, nbdcopy, tempDir, until } from '@salvor/testkit';
+import { compareFiles, copyTree, isClean, makeExt4 } from '../demo/file-tree.ts';
+import { DisasterStack } from '../e2e/disaster-stack.ts';
+
+export const disasterOptions = {
+  vdisks: { type: 'string' },
+  kills: { type: 'string' },
+  mib: { type: 'string' },
+} as const;
+
+export interface DisasterBench {
+  readonly vdisks: number;
+  /** Kills of the processes that replay. */
+  readonly kills: number;
+  /** Size of each file system. */
+  readonly mib: number;
+  readonly progress: (line: string) => void;
+}
+
+export interface DisasterResult {
+  readonly vdisks: number;
+  /** Those that hit a process in the middle of the replay. */
+  readonly kills: number;
+  readonly filesCompared: number;
+  readonly filesDifferent: number;
+  readonly fileSystemsClean: number;
+  readonly blocksRestored: number;
+  readonly blocksVerified: number;
+  readonly bytesInLog: number;
+  /** From the order to the end, kills included. */
+  readonly replaySeconds: number;
+  /** From the destruction to a healthy cluster. */
+  readonly outageSeconds: number;
+  readonly clustersHealthy: boolean;
+}
+
+const REPLAYERS = 2;
+const TREE_FILES = 4_000;
+const LOST = 1;
+const TOOL_TIMEOUT_MS = 300_000;
+
+export async function benchDisaster({
+  vdisks,
+  kills,
+  mib,
+  progress,
+}: DisasterBench): Promise<DisasterResult> {
+  const dir = tempDir('disaster');
+  await using stack = await DisasterStack.start({ replayers: REPLAYERS });
+  try {
+    const source = resolve(import.meta.dirname, '../../node_modules/.pnpm');
+    const tree = join(dir.path, 'tree');
+    const hashes = copyTree(source, tree, { files: TREE_FILES, bytes: mib * 0.6 * 2 ** 20 });
+    const image = join(dir.path, 'image');
+    await makeExt4(tree, image, mib);
+    const names = Array.from({ length: vdisks }, (_, at) => `v${at + 1}`);
+    const uris = new Map<string, string>();
+    for (const vdisk of names) {
+      const uri = await stack.createLogged(vdisk);
+      uris.set(vdisk, uri);
+      const client = await NbdClient.connect(uri);
+      await stack.untilLogged(vdisk);
+      await nbdcopy(image, uri, { args: ['--flush'], timeoutMs: TOOL_TIMEOUT_MS });
+      await client.flush();
+      await client.disconnect();
+      progress(`${vdisk}: a file system of ${mib} MiB with ${hashes.size} files is written and flushed`);
+    }
+    const destroyedAt = performance.now();
+    await stack.destroyPair(LOST);
+    await stack.judgePermanent(LOST);
+    const plan = await stack.untilPlanned();
+    progress(`pair ${LOST} is destroyed; the plan names ${plan.vdisks.length} vdisks`);
+    const begunAt = performance.now();
+    const operation = await stack.replay();
+    const hits = await killReplayers(stack, operation, kills, progress);
+    const { status, message } = await stack.untilEnded(operation, TOOL_TIMEOUT_MS);
+    const endedAt = performance.now();
+    if (status !== 'completed') throw new Error(`the replay ${status}: ${message}`);
+    progress(message);
+    const done = (await stack.recovery())?.vdisks ?? [];
+    const { clusters } = await stack.healing.bus.request('cluster.list', {});
+    let filesCompared = 0;
+    let filesDifferent = 0;
+    let fileSystemsClean = 0;
+    for (const [vdisk, uri] of uris) {
+      const back = join(dir.path, `${vdisk}.img`);
+      await nbdcopy(uri, back, { timeoutMs: TOOL_TIMEOUT_MS });
+      if (statSync(back).size === 0) throw new Error(`${vdisk} is empty`);
+      if (await isClean(back)) fileSystemsClean++;
+      const files = await compareFiles(back, join(dir.path, `${vdisk}-files`), hashes);
+      filesCompared += files.filesCompared;
+      filesDifferent += files.filesDifferent.length;
+    }
+    const sum = (of: (one: (typeof done)[number]) => number | undefined): number =>
+      done.reduce((all, one) => all + (of(one) ?? 0), 0);
+    return {
+      ...{ vdisks, kills: hits, filesCompared, filesDifferent, fileSystemsClean },
+      blocksRestored: sum((one) => one.restoredBlocks),
+      blocksVerified: sum((one) => one.verifiedBlocks),
+      bytesInLog: sum((one) => one.logBytes),
+      replaySeconds: Math.round((endedAt - begunAt) / 100) / 10,
+      outageSeconds: Math.round((endedAt - destroyedAt) / 100) / 10,
+      clustersHealthy: clusters.every((one) => one.status === 'healthy'),
+    };
+  } finally {
+    dir.remove();
+  }
+}
+
+/** Each time as soon as one of them has taken the replay up and has stored where it is. Ends with the replay. */
+async function killReplayers(
+  stack: DisasterStack,
+  operation: string,
+  kills: number,
+  progress: (line: string) => void,
+): Promise<number> {
+  const names = Array.from({ length: REPLAYERS }, (_, at) =>
+    at === 0 ? 'tlog-replayer' : `tlog-replayer-${at + 1}`,
+  );
+  let hits = 0;
+  let last = 0;
+  while (hits < kills) {
+    const isOver = await until(
+      async () => {
+        const { endedAt, updatedAt = 0 } = await stack.operation(operation);
+        if (endedAt !== undefined) return 'over';
+        const isTaken = (await stack.store.get(operationWorkerKey(operation))) !== null;
+        const isNews = updatedAt > last;
+        if (isTaken && isNews) last = updatedAt;
+        return isTaken && isNews ? 'taken' : null;
+      },
+      { what: 'a process that replays', timeoutMs: 60_000, intervalMs: 20 },
+    );
+    if (isOver === 'over') break;
+    hits++;
+    for (const name of names) await stack.healing.stack.service(name).kill('SIGKILL');
+    for (const name of names) await stack.healing.stack.service(name).start();
+    const { message } = await stack.operation(operation);
+    progress(`kill ${hits} of ${kills}: ${message}`);
+  }
+  return hits;
+}
+
+export function disasterTable(result: DisasterResult): string {
+  return Object.entries(result)
+    .map(([name, value]) => `${name.padEnd(18)} ${value}\n`)
+    .join('');
+}

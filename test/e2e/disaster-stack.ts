@@ -1,0 +1,131 @@
+import { randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { type ConfigStore, enableTlog, openStore } from '@salvor/config-store';
+import type { OperationDescription, RecoveryDescription } from '@salvor/contracts';
+import { codeOf, messageOf } from '@salvor/service-kit';
+import { type StackOptions, until } from '@salvor/testkit';
+import { HealingStack } from './healing-stack.ts';
+
+const CONTAINERS = 4;
+const ENABLED_TIMEOUT_MS = 120_000;
+
+/** A running stack whose vdisks have transaction logs, and whose pairs can be destroyed. */
+export class DisasterStack implements AsyncDisposable {
+  readonly healing: HealingStack;
+  readonly store: ConfigStore;
+
+  private constructor(healing: HealingStack) {
+    this.healing = healing;
+    this.store = openStore({ endpoints: healing.stack.etcdEndpoints });
+  }
+
+  static async start({
+    replayers = 1,
+    ...options
+  }: Omit<Partial<StackOptions>, 'dir'> & { replayers?: number } = {}): Promise<DisasterStack> {
+    const services = { 'tlog-replayer': { replicas: replayers } };
+    return new DisasterStack(await HealingStack.start({ primaries: 3, spares: 2, services, ...options }));
+  }
+
+  /** Its URI. Everything that is written from the first mount on is logged. */
+  async createLogged(vdisk: string): Promise<string> {
+    const uri = await this.healing.createVdisk(vdisk);
+    const place = { container: 0, containers: CONTAINERS };
+    const enabled = await enableTlog(
+      this.store,
+      { vdisk, policy: 'block' },
+      {
+        ...{ operation: `enable-${vdisk}`, by: 'test' },
+        place: { ...place, begins: { number: 0, sequence: 0 } },
+      },
+    );
+    if (enabled.outcome !== 'applied') throw new Error(enabled.reason);
+    return uri;
+  }
+
+  /** Until the log holds all that a disaster could take. A client must be connected. */
+  async untilLogged(vdisk: string): Promise<void> {
+    await until(
+      async () => {
+        const state = await this.store.get(`/salvor/tlogs/${vdisk}/state`);
+        return state !== null && JSON.parse(state.value).status === 'whole';
+      },
+      { what: `a whole log of vdisk ${vdisk}`, timeoutMs: ENABLED_TIMEOUT_MS },
+    );
+  }
+
+  /** Both members are killed, and their data is gone. */
+  async destroyPair(shard: number): Promise<void> {
+    for (const role of ['primary', 'slave'] as const) {
+      const engine = this.healing.stack.engine(role, shard);
+      await engine.process.kill('SIGKILL');
+      rmSync(engine.dataDir, { recursive: true, force: true });
+    }
+  }
+
+  /** Somebody has looked at the machines: they are burnt. */
+  async judgePermanent(shard: number): Promise<void> {
+    for (const role of ['primary', 'slave'] as const) {
+      const { address } = this.healing.stack.engine(role, shard);
+      await this.healing.untilStatus(address, 'offline', 60_000);
+      await this.healing.bus.request('engine.set-verdict', {
+        ...{ address, verdict: 'permanent', reason: 'the machine burnt' },
+      });
+    }
+  }
+
+  async recovery(): Promise<RecoveryDescription | null> {
+    return (await this.healing.bus.request('dr.status', { cluster: 'p1' })).recovery ?? null;
+  }
+
+  /** Until the plan knows what the logs hold. */
+  untilPlanned(): Promise<RecoveryDescription> {
+    return until(
+      async () => {
+        const recovery = await this.recovery();
+        const isKnown = recovery?.vdisks.every(
+          (one) => one.logBlocks !== undefined || one.recoverable === 'nothing',
+        );
+        return recovery?.status === 'prepared' && recovery.vdisks.length > 0 && isKnown ? recovery : null;
+      },
+      { what: 'a plan', timeoutMs: 120_000 },
+    );
+  }
+
+  /** Servers let their vdisks go a while after the last client has left. Gives back the operation. */
+  async replay(more: { readonly dryRun?: boolean } = {}): Promise<string> {
+    const operationId = randomUUID();
+    await until(
+      async () => {
+        try {
+          await this.healing.bus.request('dr.replay', { cluster: 'p1', operationId, ...more });
+          return true;
+        } catch (error) {
+          if (codeOf(error) === 'vdisk-owned') return false;
+          throw new Error(`dr.replay: ${codeOf(error)}: ${messageOf(error)}`);
+        }
+      },
+      { what: 'a replay that begins', timeoutMs: 60_000 },
+    );
+    return operationId;
+  }
+
+  async operation(operation: string): Promise<OperationDescription> {
+    return (await this.healing.bus.request('operation.get', { operation })).operation;
+  }
+
+  untilEnded(operation: string, timeoutMs = 240_000): Promise<OperationDescription> {
+    return until(
+      async () => {
+        const found = await this.operation(operation);
+        return found.endedAt === undefined ? null : found;
+      },
+      { what: `the end of ${operation}`, timeoutMs, intervalMs: 100 },
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.store.close();
+    await this.healing[Symbol.asyncDispose]();
+  }
+}
