@@ -8,6 +8,7 @@ import { HealingStack } from './healing-stack.ts';
 
 const CONTAINERS = 4;
 const ENABLED_TIMEOUT_MS = 120_000;
+const READY_TIMEOUT_MS = 60_000;
 
 /** A running stack whose vdisks have transaction logs, and whose pairs can be destroyed. */
 export class DisasterStack implements AsyncDisposable {
@@ -24,7 +25,15 @@ export class DisasterStack implements AsyncDisposable {
     ...options
   }: Omit<Partial<StackOptions>, 'dir'> & { replayers?: number } = {}): Promise<DisasterStack> {
     const services = { 'tlog-replayer': { replicas: replayers } };
-    return new DisasterStack(await HealingStack.start({ primaries: 3, spares: 2, services, ...options }));
+    return new DisasterStack(
+      await HealingStack.start({
+        primaries: 3,
+        spares: 2,
+        readyTimeoutMs: READY_TIMEOUT_MS,
+        services,
+        ...options,
+      }),
+    );
   }
 
   /** Its URI. Everything that is written from the first mount on is logged. */

@@ -46,6 +46,8 @@ export class ManyVdisks {
   readonly #shares = new Map<string, { phase: string; share: number; rate: number; leftMs: number | null }>();
   #state: ReplayState;
   #finished = 0;
+  /** One at a time: each compares what the one before has stored. */
+  #reporting: Promise<void> = Promise.resolve();
 
   constructor(
     options: ManyOptions,
@@ -135,6 +137,10 @@ export class ManyVdisks {
     );
     const message = `${this.#finished} of ${vdisks} vdisks are restored${each.length === 0 ? '' : `; ${each.join('; ')}`}`;
     const done = Math.min(vdisks * STEPS, Math.floor((this.#finished + sum) * STEPS));
-    return this.#run.report({ message, done, total: vdisks * STEPS, checkpoint: this.#state }, { now });
+    const report = this.#reporting.then(() =>
+      this.#run.report({ message, done, total: vdisks * STEPS, checkpoint: this.#state }, { now }),
+    );
+    this.#reporting = report.catch(() => undefined); // whoever reported is told
+    return report;
   }
 }
