@@ -11,6 +11,7 @@ import { benchNbd, nbdTable } from './nbd.ts';
 import { benchReplay, replayOptions, replayTable } from './replay.ts';
 import { benchScenarios, scenarioOptions, scenarioTable } from './scenarios.ts';
 import { benchSoak, soakOptions, soakTable } from './soak.ts';
+import { benchTlog, tlogTable } from './tlog.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -120,6 +121,15 @@ switch (name) {
     if (result.broken.length > 0) process.exitCode = 1;
     break;
   }
+  case 'tlog': {
+    const result = await benchTlog({
+      rounds: Number(values.rounds),
+      seconds: Number(values.seconds),
+      progress,
+    });
+    print(result, tlogTable(result));
+    break;
+  }
   case 'scenarios': {
     const result = await benchScenarios({ only: values.only, progress });
     print(result, scenarioTable(result));
@@ -128,7 +138,7 @@ switch (name) {
   }
   default:
     process.stderr.write(
-      `bench: expected one of: copy, nbd, layout, soak, memory, history, many, replay, scenarios; found ${name ?? 'nothing'}\n`,
+      `bench: expected one of: copy, nbd, layout, soak, memory, history, many, replay, tlog, scenarios; found ${name ?? 'nothing'}\n`,
     );
     process.exitCode = 2;
 }
