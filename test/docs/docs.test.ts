@@ -191,7 +191,7 @@ function defaultsOf(settings: Settings): Record<string, string> {
 
 /** Rows of the table of variables: `| \`SALVOR_X\` | default | meaning |`. */
 function documentedSettings(page: Page): Record<string, string> {
-  const rows = prose(page).matchAll(/^\| `(SALVOR_[A-Z_]+)` *\| `?([^`|]+?)`? *\|/gm);
+  const rows = prose(page).matchAll(/^\| `(SALVOR_[A-Z0-9_]+)` *\| `?([^`|]+?)`? *\|/gm);
   return Object.fromEntries([...rows].map(([, name = '', value = '']) => [name, value]));
 }
 

@@ -82,6 +82,11 @@ export interface CommandDefinition<C extends CommandName = CommandName> {
   readonly replyExample: PlainJsonObject;
 }
 
-export type ServiceName = 'repair-coordinator' | 'health-analyzer' | 'log-watcher' | 'nbd-server';
+export type ServiceName =
+  | 'repair-coordinator'
+  | 'health-analyzer'
+  | 'log-watcher'
+  | 'nbd-server'
+  | 'tlog-replayer';
 
 export type PlainJsonObject = { readonly [key: string]: unknown };

@@ -36,6 +36,7 @@ const bare = {
   services: {
     'repair-coordinator': { replicas: 0 },
     'health-analyzer': { replicas: 0 },
+    'tlog-replayer': { replicas: 0 },
     'log-watcher': { replicas: 0 },
   },
 } as const;
@@ -90,6 +91,7 @@ describe('a stack', () => {
         'nbd-2',
         'repair-coordinator',
         'repair-coordinator-2',
+        'tlog-replayer',
       ]);
       assert.equal(stack.nbdServer('nbd-2').identity()?.pid, stack.service('nbd-2').pid);
       await stack.stop();

@@ -2,36 +2,24 @@ import { randomUUID } from 'node:crypto';
 import { busOptions, connectBus } from '@salvor/bus';
 import { OperationWorkers, openStore } from '@salvor/config-store';
 import { runService } from '@salvor/service-kit';
-import { openStoreAt, ReplayWindow } from '@salvor/tlog';
+import { ReplayWindow } from '@salvor/tlog';
+import { ArchiveLoop } from './archive-loop.ts';
 import { Logs } from './logs.ts';
 import { RecoveryMeasuring } from './recovery/recovery-measuring.ts';
 import { replayExecutor } from './recovery/replay-executor.ts';
 import { replayerSettings } from './settings.ts';
+import { Tier2Access } from './tier2-access.ts';
+
+const MIB = 1024 * 1024;
 
 await runService({
   name: 'tlog-replayer',
   settings: replayerSettings,
-  start: async ({ config, log, starting }) => {
+  start: async ({ config, log, metrics, starting }) => {
     const store = openStore({ endpoints: config.etcdEndpoints, log });
     const owner = { server: 'tlog-replayer', instance: randomUUID() };
     const by = `tlog-replayer ${owner.instance}`;
-    const { tlogStore: location, tlogStoreEndpoint: endpoint, tlogStoreRegion: region } = config;
-    const tier2 =
-      location === ''
-        ? null
-        : await openStoreAt({
-            location,
-            ...(endpoint === '' ? {} : { endpoint }),
-            ...(region === '' ? {} : { region }),
-            ...(config.tlogStoreAccessKey === ''
-              ? {}
-              : {
-                  credentials: {
-                    accessKeyId: config.tlogStoreAccessKey,
-                    secretAccessKey: config.tlogStoreSecretKey,
-                  },
-                }),
-          });
+    const tier2 = config.tlogStore === '' ? null : new Tier2Access(config, log);
     starting('waits for NATS');
     const bus = await connectBus({ ...busOptions(config), name: 'tlog-replayer', log });
     const logs = new Logs({
@@ -54,6 +42,34 @@ await runService({
     await operations.start();
     const measuring = new RecoveryMeasuring({ store, logs, log, by });
     await measuring.start();
+    const archive =
+      tier2 === null
+        ? null
+        : new ArchiveLoop({
+            ...{ store, tier2, streams: bus.logStreams, log, instance: owner.instance },
+            limits: { chunkBytes: config.archiveChunkMib * MIB, maxAgeMs: config.archiveMaxAgeMs },
+            memoryBytes: config.archiveMemoryMib * MIB,
+            pollMs: config.archivePollMs,
+            written: metrics.counter('salvor_tlog_chunks_total', 'Chunks written to Tier-2'),
+          });
+    metrics.gaugeFrom(
+      'salvor_tlog_archived_vdisks',
+      'Vdisks whose log is archived here',
+      () => archive?.vdisks.length ?? 0,
+    );
+    metrics.gaugeFrom(
+      'salvor_tlog_archive_lag_ms',
+      'How long the oldest segment waits that is not archived',
+      () => archive?.lagMs ?? 0,
+    );
+    metrics.gaugeFrom(
+      'salvor_tlog_archive_troubled',
+      'Vdisks whose log cannot be archived now',
+      () => archive?.troubled ?? 0,
+    );
+    if (archive === null)
+      log.warn({}, 'SALVOR_TLOG_STORE is not set: nothing is archived, and Tier-1 fills up');
+    await archive?.start();
     return {
       checks: {
         bus: () => (bus.connected() ? null : 'not connected to NATS'),
@@ -65,6 +81,8 @@ await runService({
       shutdown: [
         { name: 'plans', run: () => measuring.stop() },
         { name: 'operations', run: () => operations.stop() },
+        { name: 'archive', run: () => archive?.stop() },
+        { name: 'Tier-2', run: () => tier2?.close() },
         { name: 'bus', run: () => bus.close({ deadlineMs: 2_000 }) },
         { name: 'etcd', run: () => store.close() },
       ],

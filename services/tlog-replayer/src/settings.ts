@@ -11,6 +11,10 @@ export const replayerSettings: {
   tlogStoreAccessKey: Setting<string>;
   tlogStoreSecretKey: Setting<string>;
   replaysAtOnce: Setting<number>;
+  archiveChunkMib: Setting<number>;
+  archiveMaxAgeMs: Setting<number>;
+  archivePollMs: Setting<number>;
+  archiveMemoryMib: Setting<number>;
 } = {
   engineTimeoutMs: {
     schema: orElse(integer(50, 60_000), 2_000),
@@ -53,5 +57,25 @@ export const replayerSettings: {
     schema: orElse(integer(1, 64), 4),
     help: 'vdisks that are brought back at once',
     example: '4',
+  },
+  archiveChunkMib: {
+    schema: orElse(integer(1, 256), 16),
+    help: 'MiB of a chunk in Tier-2',
+    example: '16',
+  },
+  archiveMaxAgeMs: {
+    schema: orElse(integer(50, 3_600_000), 60_000),
+    help: 'what is in Tier-1 alone for so long is archived, however little it is',
+    example: '60000',
+  },
+  archivePollMs: {
+    schema: orElse(integer(20, 60_000), 1_000),
+    help: 'pause between two looks at Tier-1',
+    example: '1000',
+  },
+  archiveMemoryMib: {
+    schema: orElse(integer(16, 65_536), 256),
+    help: 'MiB that chunks which are not full yet may take in memory, all vdisks together; beyond that they are written early',
+    example: '256',
   },
 };

@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { ManagedProcess } from '../managed-process.ts';
 import { answersOk } from '../servers.ts';
 import { startOnPorts } from '../start-on-ports.ts';
@@ -70,10 +70,11 @@ export async function startServices(
   const cancelled = new AbortController();
   const starts: Promise<unknown>[] = [];
   for (const service of ['repair-coordinator', 'health-analyzer', 'tlog-replayer'] as const) {
-    const { replicas = service === 'tlog-replayer' ? 0 : 1, env = {} } = options.services?.[service] ?? {};
+    const { replicas = 1, env = {} } = options.services?.[service] ?? {};
+    const own = service === 'tlog-replayer' ? { SALVOR_TLOG_STORE: resolve(options.dir, 'tier2') } : {};
     for (let replica = 1; replica <= replicas; replica++) {
       const name = replica === 1 ? service : `${service}-${replica}`;
-      starts.push(start(name, { service, env: { ...common, ...env } }));
+      starts.push(start(name, { service, env: { ...common, ...own, ...env } }));
     }
   }
   if (watched) {

@@ -53,7 +53,7 @@ export class Stack {
   get nbdServers(): readonly NbdServerHandle[] {
     return this.#services.nbdServers;
   }
-  /** Services by name: repair-coordinator, repair-coordinator-2, health-analyzer, log-watcher. */
+  /** Services by name: repair-coordinator, repair-coordinator-2, health-analyzer, tlog-replayer, log-watcher. */
   get services(): ReadonlyMap<string, ManagedProcess> {
     return this.#services.processes;
   }

@@ -1,0 +1,3 @@
+export { ArchiveClaim, ArchiveLostError } from './archive-claim.ts';
+export * from './archive-keys.ts';
+export * from './archive-records.ts';

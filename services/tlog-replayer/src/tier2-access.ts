@@ -1,0 +1,81 @@
+import type { Configuration, Logger } from '@salvor/service-kit';
+import { openStoreAt, type StoredFile, type Tier2Store } from '@salvor/tlog';
+import type { replayerSettings } from './settings.ts';
+
+export type Tier2Config = Pick<
+  Configuration<typeof replayerSettings>,
+  'tlogStore' | 'tlogStoreEndpoint' | 'tlogStoreRegion' | 'tlogStoreAccessKey' | 'tlogStoreSecretKey'
+>;
+
+/** The store, opened when it is first needed: one that is away must not keep the service from starting. */
+export class Tier2Access implements Tier2Store {
+  readonly #config: Tier2Config;
+  readonly #log: Logger;
+  #opened: Promise<Tier2Store> | null = null;
+
+  constructor(config: Tier2Config, log: Logger) {
+    this.#config = config;
+    this.#log = log;
+  }
+
+  get name(): string {
+    return this.#config.tlogStore;
+  }
+
+  async put(path: string, parts: readonly Uint8Array[]): Promise<void> {
+    await (await this.#store()).put(path, parts);
+  }
+
+  async read(path: string, offset: number, length: number): Promise<Buffer> {
+    return (await this.#store()).read(path, offset, length);
+  }
+
+  async readRanges(path: string, ranges: Parameters<Tier2Store['readRanges']>[1]): Promise<Buffer[]> {
+    return (await this.#store()).readRanges(path, ranges);
+  }
+
+  async *list(prefix: string): AsyncIterable<StoredFile> {
+    yield* (await this.#store()).list(prefix);
+  }
+
+  async stat(path: string): Promise<StoredFile | null> {
+    return (await this.#store()).stat(path);
+  }
+
+  async delete(path: string): Promise<void> {
+    await (await this.#store()).delete(path);
+  }
+
+  async tidy(prefix: string): Promise<void> {
+    await (await this.#store()).tidy(prefix);
+  }
+
+  async #store(): Promise<Tier2Store> {
+    this.#opened ??= this.#open();
+    try {
+      return await this.#opened;
+    } catch (error) {
+      this.#opened = null;
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    const store = await this.#opened?.catch(() => null);
+    await store?.close();
+  }
+
+  async #open(): Promise<Tier2Store> {
+    const { tlogStore, tlogStoreEndpoint, tlogStoreRegion, tlogStoreAccessKey, tlogStoreSecretKey } =
+      this.#config;
+    const credentials = { accessKeyId: tlogStoreAccessKey, secretAccessKey: tlogStoreSecretKey };
+    const store = await openStoreAt({
+      location: tlogStore,
+      ...(tlogStoreEndpoint === '' ? {} : { endpoint: tlogStoreEndpoint }),
+      ...(tlogStoreRegion === '' ? {} : { region: tlogStoreRegion }),
+      ...(tlogStoreAccessKey === '' ? {} : { credentials }),
+    });
+    this.#log.info({ store: store.name }, 'Tier-2 is there');
+    return store;
+  }
+}
