@@ -1,5 +1,6 @@
 /** The transaction log of a vdisk: what was written, in order, so that it can be brought back when no engine has it any more. */
 
+export { type Compacted, type CompactionOptions, compactLog } from './archive/compaction.ts';
 export {
   type Archived,
   type ArchiveLimits,
@@ -13,6 +14,16 @@ export { type ChunkName, chunkFolder, LOG_ROOT, parseChunkName } from './chunk/c
 export { type Coverage, decideCoverage } from './chunk/coverage.ts';
 export { Tier2Source, type Tier2SourceOptions } from './chunk/tier2-source.ts';
 export { type FoundChunk, type LostSegments, type ReadChunk, VdiskChunks } from './chunk/vdisk-chunks.ts';
+export {
+  CONFIGURATION_FOLDER,
+  type ConfigurationSnapshot,
+  configurationDigest,
+  dropOldConfigurations,
+  latestConfiguration,
+  listConfigurations,
+  putConfiguration,
+  readConfiguration,
+} from './configuration-snapshots.ts';
 export { containerOf } from './container.ts';
 export { JoinedSource } from './joined-source.ts';
 export { LogError, type LogErrorCode } from './log-error.ts';

@@ -4,6 +4,8 @@ import { OperationWorkers, openStore } from '@salvor/config-store';
 import { runService } from '@salvor/service-kit';
 import { ReplayWindow } from '@salvor/tlog';
 import { ArchiveLoop } from './archive-loop.ts';
+import { CompactionLoop } from './compaction-loop.ts';
+import { ConfigurationKeeper } from './configuration-keeper.ts';
 import { Logs } from './logs.ts';
 import { RecoveryMeasuring } from './recovery/recovery-measuring.ts';
 import { replayExecutor } from './recovery/replay-executor.ts';
@@ -70,6 +72,29 @@ await runService({
     if (archive === null)
       log.warn({}, 'SALVOR_TLOG_STORE is not set: nothing is archived, and Tier-1 fills up');
     await archive?.start();
+    const compaction =
+      archive === null || tier2 === null
+        ? null
+        : new CompactionLoop({
+            ...{ store, tier2, log, vdisks: () => archive.vdisks },
+            retention: {
+              everyStateMs: config.retainMs,
+              points: config.retainPoints,
+              pointEveryMs: config.retainPointEveryMs,
+            },
+            chunkBytes: config.archiveChunkMib * MIB,
+            intervalMs: config.compactIntervalMs,
+            compacted: metrics.counter('salvor_tlog_compactions_total', 'Archived logs that were compacted'),
+          });
+    compaction?.start();
+    const keeper =
+      tier2 === null
+        ? null
+        : new ConfigurationKeeper({
+            ...{ store, tier2, log, instance: owner.instance },
+            intervalMs: config.configurationIntervalMs,
+          });
+    keeper?.start();
     return {
       checks: {
         bus: () => (bus.connected() ? null : 'not connected to NATS'),
@@ -81,6 +106,8 @@ await runService({
       shutdown: [
         { name: 'plans', run: () => measuring.stop() },
         { name: 'operations', run: () => operations.stop() },
+        { name: 'compaction', run: () => compaction?.stop() },
+        { name: 'configuration', run: () => keeper?.stop() },
         { name: 'archive', run: () => archive?.stop() },
         { name: 'Tier-2', run: () => tier2?.close() },
         { name: 'bus', run: () => bus.close({ deadlineMs: 2_000 }) },

@@ -15,6 +15,11 @@ export const replayerSettings: {
   archiveMaxAgeMs: Setting<number>;
   archivePollMs: Setting<number>;
   archiveMemoryMib: Setting<number>;
+  retainMs: Setting<number>;
+  retainPoints: Setting<number>;
+  retainPointEveryMs: Setting<number>;
+  compactIntervalMs: Setting<number>;
+  configurationIntervalMs: Setting<number>;
 } = {
   engineTimeoutMs: {
     schema: orElse(integer(50, 60_000), 2_000),
@@ -77,5 +82,30 @@ export const replayerSettings: {
     schema: orElse(integer(16, 65_536), 256),
     help: 'MiB that chunks which are not full yet may take in memory, all vdisks together; beyond that they are written early',
     example: '256',
+  },
+  retainMs: {
+    schema: orElse(integer(0, 31_536_000_000), 604_800_000),
+    help: 'every state of a vdisk that is younger can be restored; 0 = only the newest for certain',
+    example: '604800000',
+  },
+  retainPoints: {
+    schema: orElse(integer(0, 1_000), 0),
+    help: 'how many older states can be restored beside those that have a name',
+    example: '30',
+  },
+  retainPointEveryMs: {
+    schema: orElse(integer(60_000, 31_536_000_000), 86_400_000),
+    help: 'from one of these older states to the next',
+    example: '86400000',
+  },
+  compactIntervalMs: {
+    schema: orElse(integer(50, 86_400_000), 3_600_000),
+    help: 'pause between two looks for archived logs that are worth to be compacted',
+    example: '3600000',
+  },
+  configurationIntervalMs: {
+    schema: orElse(integer(50, 60_000), 5_000),
+    help: 'pause between two looks at the configuration in etcd, whose changes are kept in Tier-2',
+    example: '5000',
   },
 };
