@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Bus } from '@salvor/bus';
 import { killEngine, NbdClient, restartWithData, type Stack, startStack, until } from '@salvor/testkit';
 import { untilHealthy } from '../history/health.ts';
+import { cpuTimeUs } from './cpu-time.ts';
 import { etcdCalls } from './etcd-calls.ts';
 import { addVdisks, eachOf } from './many-vdisks.ts';
 import { MemoryWatch } from './resident-memory.ts';
@@ -43,6 +44,8 @@ export interface ManyReport {
     readonly killed: number;
     /** From the kill until a write to the pair was acknowledged again. */
     readonly serveAgainMs: { readonly p50: number; readonly p99: number; readonly max: number };
+    /** What each process computed meanwhile: on a machine with other work the time above is mostly the wait for a core. */
+    readonly serveAgainCpuMs: Readonly<Record<string, number>>;
   };
   readonly vdisks: OutageFigures & {
     readonly vdisks: number;
@@ -87,6 +90,7 @@ async function manyEngines(
     { timeoutMs: REQUEST_TIMEOUT_MS },
   );
   await using client = await NbdClient.connect(stack.nbdServer().unixUri('wide'), {
+    connectTimeoutMs: 60_000,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
   });
   const shards = Array.from({ length: pairs }, (_, shard) => shard);
@@ -94,8 +98,10 @@ async function manyEngines(
   await Promise.all(shards.map(writeTo));
   progress(`${pairs} pairs are served`);
   let servedAgain: number[] = [];
+  let serveAgainCpuMs: Record<string, number> = {};
   const figures = await duringOutage(stack, bus, async () => {
     const engines = shards.map((shard) => stack.engine(shard % 2 === 0 ? 'primary' : 'slave', shard));
+    const cpuBefore = cpuMs(stack);
     await Promise.all(engines.map((engine) => killEngine(engine)));
     const killedAt = performance.now();
     servedAgain = await Promise.all(
@@ -104,6 +110,9 @@ async function manyEngines(
         return performance.now() - killedAt;
       }),
     );
+    serveAgainCpuMs = Object.fromEntries(
+      Object.entries(cpuMs(stack)).map(([name, ms]) => [name, ms - (cpuBefore[name] ?? 0)]),
+    );
     servedAgain.sort((a, b) => a - b);
     progress(`all pairs serve again, the last after ${Math.round(servedAgain.at(-1) ?? 0)} ms`);
     await Promise.all(engines.map((engine) => restartWithData(engine)));
@@ -111,7 +120,25 @@ async function manyEngines(
   });
   const at = (share: number): number =>
     Math.round(servedAgain[Math.ceil(servedAgain.length * share) - 1] ?? Number.NaN);
-  return { pairs, killed: pairs, serveAgainMs: { p50: at(0.5), p99: at(0.99), max: at(1) }, ...figures };
+  const serveAgainMs = { p50: at(0.5), p99: at(0.99), max: at(1) };
+  return { pairs, killed: pairs, serveAgainMs, serveAgainCpuMs, ...figures };
+}
+
+/** What each process of the stack but the engines has computed so far, in milliseconds. */
+function cpuMs(stack: Stack): Record<string, number> {
+  const pids = { ...pidsOf(stack), etcd: stack.etcd.process.pid, nats: stack.nats.process.pid };
+  return Object.fromEntries(
+    Object.entries(pids).flatMap(([name, pid]) =>
+      pid === undefined ? [] : [[name, cpuTimeUs([pid]) / 1_000]],
+    ),
+  );
+}
+
+function pidsOf(stack: Stack): Record<string, number | undefined> {
+  return {
+    'nbd-server': stack.nbdServer().identity()?.pid,
+    ...Object.fromEntries([...stack.services].map(([name, { pid }]) => [name, pid])),
+  };
 }
 
 /** One engine dies, and comes back, under all vdisks; some have clients. */
@@ -189,13 +216,7 @@ async function duringOutage(stack: Stack, bus: Bus, outage: () => Promise<void>)
       else if ('to' in payload) transitions[payload.to] = (transitions[payload.to] ?? 0) + 1;
     },
   });
-  const memory = new MemoryWatch(
-    () => ({
-      'nbd-server': stack.nbdServer().identity()?.pid,
-      ...Object.fromEntries([...stack.services].map(([name, { pid }]) => [name, pid])),
-    }),
-    SAMPLE_EVERY_MS,
-  );
+  const memory = new MemoryWatch(() => pidsOf(stack), SAMPLE_EVERY_MS);
   const calls = await etcdCalls(stack);
   const beganAt = performance.now();
   await outage();

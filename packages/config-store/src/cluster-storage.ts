@@ -1,5 +1,6 @@
 /** The value of `<cluster>:cluster:conf:storage`: the ordered engines of a storage cluster. */
 
+import { entryTexts, joinedTexts } from './cluster-storage-text.ts';
 import { DIAL_ADDRESS, isDialAddress } from './dial-address.ts';
 import { type ConfigProblem, ConfigValueError } from './errors.ts';
 import { rememberingReader } from './last-read.ts';
@@ -82,13 +83,34 @@ export interface ClusterStorage {
  * not online: an engine becomes online only by Salvor's own repair. Otherwise `state` wins.
  */
 export const parseClusterStorage: (value: string) => ClusterStorage = rememberingReader(
-  (value) =>
-    readStockYaml('cluster storage', value, (root) => {
-      const servers = items(root.member('servers')).map(readServer);
-      return { servers, ...extraOf(root) };
-    }),
+  (value) => readEntries(value) ?? readWhole(value),
   32,
 );
+
+/** Null where that would not be what the whole means, or something is wrong: then the whole says where. */
+function readEntries(value: string): ClusterStorage | null {
+  try {
+    const servers = entryTexts(value)?.map(parseEntry);
+    return servers === undefined ? null : { servers };
+  } catch (error) {
+    if (error instanceof ConfigValueError) return null;
+    throw error;
+  }
+}
+
+const parseEntry = rememberingReader((text): ServerEntry => {
+  const [entry, another] = readWhole(text).servers;
+  if (entry === undefined || another !== undefined)
+    throw new ConfigValueError('cluster storage', [{ path: 'servers', found: text, expected: 'one engine' }]);
+  return entry;
+}, 1_024);
+
+function readWhole(value: string): ClusterStorage {
+  return readStockYaml('cluster storage', value, (root) => {
+    const servers = items(root.member('servers')).map(readServer);
+    return { servers, ...extraOf(root) };
+  });
+}
 
 /**
  * Writes what {@link parseClusterStorage} and the stock readers accept and take for the same; throws `ConfigValueError`
@@ -97,9 +119,24 @@ export const parseClusterStorage: (value: string) => ClusterStorage = rememberin
 export function formatClusterStorage(storage: ClusterStorage): string {
   const problems = storage.servers.flatMap(unwritable);
   if (problems.length > 0) throw new ConfigValueError('cluster storage', problems);
-  const value = writeStockYaml({ ...storage.extra, servers: storage.servers.map(plainServer) });
+  const { extra, servers } = storage;
+  const value =
+    extra === undefined && servers.length > 0
+      ? joinedTexts(servers.map(entryText))
+      : writeStockYaml({ ...extra, servers: servers.map(plainServer) });
   parseClusterStorage(value);
   return value;
+}
+
+/** Of entries as they were read, which nobody changes. */
+const knownTexts = new WeakMap<ServerEntry, string>();
+
+function entryText(entry: ServerEntry): string {
+  const known = knownTexts.get(entry);
+  if (known !== undefined) return known;
+  const text = writeStockYaml({ servers: [plainServer(entry)] });
+  if (Object.isFrozen(entry)) knownTexts.set(entry, text);
+  return text;
 }
 
 function readServer(place: Place): ServerEntry {
