@@ -17,6 +17,8 @@ export interface SegmentIndex {
   readonly base: number;
   readonly blockSize: number;
   readonly records: readonly RecordIndex[];
+  /** For each shard the batch up to which everything is in the log; absent where that is not told. */
+  readonly positions?: readonly { readonly shard: number; readonly batch: number }[];
   /** Only of what compaction made of several segments. */
   readonly covers?: SegmentCover;
 }

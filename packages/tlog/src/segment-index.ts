@@ -14,5 +14,6 @@ export function segmentIndexOf(segment: TlogSegment): SegmentIndex {
   return {
     ...{ number, epoch, kind, name, first, firstAt, lastAt, base, blockSize, records },
     last: lastSequence(segment),
+    positions: segment.positions,
   };
 }

@@ -238,8 +238,11 @@ function withoutSource(entries: ReadonlyMap<string, StoreEntry>): Set<string> {
     if (parseKey(key)?.kind !== 'recovery') continue;
     const { status, pairs } = parseRecord(recoverySchema, key, value);
     if (status !== 'prepared') continue;
-    for (const { members, applied } of pairs)
-      for (const { incident } of applied ? [] : members) incidents.add(incident);
+    for (const { members, survivor, applied } of pairs) {
+      if (applied) continue;
+      for (const { incident } of members) incidents.add(incident);
+      if (survivor !== undefined) incidents.add(survivor.incident);
+    }
   }
   return incidents;
 }

@@ -175,22 +175,39 @@ export class LostPair implements AsyncDisposable {
     }
   }
 
+  /** One member is away for a while, and is recorded as stale. */
+  async fail(engine: string): Promise<void> {
+    await (this.#engines.get(engine) ?? assert.fail()).process.kill();
+    await this.#report(this.address(engine));
+  }
+
+  /** It is back with its data. */
+  async comeBack(engine: string): Promise<void> {
+    await (this.#engines.get(engine) ?? assert.fail()).process.start();
+    await this.judge(engine, 'temporary');
+  }
+
+  async judge(engine: string, verdict: 'temporary' | 'permanent'): Promise<void> {
+    const address = this.address(engine);
+    const { outcome, reason } = await applyEngineStatus(this.store, {
+      ...{ kind: 'verdict', verdict, reason: 'somebody looked', evidence: [], by: 'test' },
+      ...{ operation: randomUUID(), operator: true, address },
+    });
+    assert.equal(outcome, 'applied', reason);
+  }
+
+  async #report(address: string): Promise<void> {
+    await applyEngineStatus(this.store, {
+      ...{ kind: 'failure-reported', address, reporter: 'test', reason: 'gone' },
+      ...{ operation: randomUUID(), detectedAt: Date.now() + 60_000 },
+    });
+  }
+
   /** Both members are killed for good, and judged so. */
   async destroy(shard: number): Promise<void> {
     for (const side of ['p', 's']) {
-      const engine = this.#engines.get(`${side}${shard}`) ?? assert.fail();
-      await engine.process.kill();
-      const { address } = engine;
-      const operation = `fail-${address}`;
-      await applyEngineStatus(this.store, {
-        ...{ kind: 'failure-reported', address, reporter: 'test', reason: 'gone' },
-        ...{ operation, detectedAt: Date.now() + 60_000 },
-      });
-      const { outcome, reason } = await applyEngineStatus(this.store, {
-        ...{ kind: 'verdict', verdict: 'permanent', reason: 'burnt', evidence: [], by: 'test' },
-        ...{ operation: `judge-${address}`, operator: true, address },
-      });
-      assert.equal(outcome, 'applied', reason);
+      await this.fail(`${side}${shard}`);
+      await this.judge(`${side}${shard}`, 'permanent');
     }
   }
 

@@ -125,4 +125,33 @@ describe('a recovery from the log', () => {
     assert.deepEqual(await statuses(pair), ['online', 'rip', 'online']);
     assert.deepEqual(await pair.read('v1', everything), expected);
   });
+
+  it('gives a stale survivor what was written without it, and nothing else, when its partner is destroyed', async () => {
+    await using pair = await LostPair.start();
+    const expected = await filled(pair, 'v1');
+    await pair.fail('s1');
+    await pair.write('v1', blocks(0, 60, 4));
+    for (let block = 0; block < 60; block++) expected[block] = content(block, 4);
+    await pair.fail('p1');
+    await pair.comeBack('s1');
+    await pair.judge('p1', 'permanent');
+    const { pairs } = await pair.prepare([v1]);
+    assert.deepEqual(
+      pairs.map(({ way, members, survivor }) => [
+        way,
+        members.map(({ cluster }) => cluster),
+        survivor?.cluster,
+      ]),
+      [['survivor', ['p1'], 's1']],
+    );
+    await pair.startReplayer();
+    await pair.order('op-survivor');
+    const { work } = await pair.ended('op-survivor');
+    assert.equal(work?.status, 'completed', work?.message);
+    assert.deepEqual(await pair.read('v1', everything), expected);
+    const recovery = await readRecovery(pair.store, 'p1');
+    assert.ok(recovery !== null);
+    const restored = (await recoveredVdisks(pair.store, recovery)).get('v1');
+    assert.equal(restored?.blocks, 20, 'those of shard 1 that were written meanwhile');
+  });
 });

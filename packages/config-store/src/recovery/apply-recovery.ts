@@ -161,7 +161,11 @@ async function toldIncidents(
   store: ConfigStore,
   { id, pairs, reason, endedAt }: RecoveryRecord,
 ): Promise<{ puts: Put[]; compare: Compare[] }> {
-  const keys = pairs.flatMap(({ members }) => members.map(({ incident }) => closedIncidentKey(incident)));
+  const keys = pairs.flatMap(({ members, survivor }) =>
+    [...members, ...(survivor === undefined ? [] : [survivor])].map(({ incident }) =>
+      closedIncidentKey(incident),
+    ),
+  );
   const { entries } = await store.getMany(keys);
   const puts: Put[] = [];
   const compare: Compare[] = [];

@@ -46,9 +46,10 @@ export type LostMember = z.infer<typeof lostMemberSchema>;
 
 /**
  * `spares`: empty engines take the places of the lost ones; `rip`: there are none, and its blocks belong to the other pairs
- * from then on; `none`: neither can be done, `waitsFor` says what is needed.
+ * from then on; `survivor`: the member that was recorded stale is back, and gets what was written since; `none`: nothing of
+ * this can be done, `waitsFor` says what is needed.
  */
-export const recoveryWays = ['spares', 'rip', 'none'] as const;
+export const recoveryWays = ['spares', 'rip', 'survivor', 'none'] as const;
 export type RecoveryWay = (typeof recoveryWays)[number];
 
 export const lostPairSchema = z.looseObject({
@@ -57,6 +58,8 @@ export const lostPairSchema = z.looseObject({
   waitsFor: z.string().optional(),
   /** One, where the cluster has no partner. */
   members: z.array(lostMemberSchema).min(1).max(2),
+  /** The member that is back with old data; only of `survivor`. */
+  survivor: lostMemberSchema.optional(),
   /** The way was taken: the configuration of etcd is without the lost engines. */
   applied: z.boolean().default(false),
 });

@@ -5,6 +5,7 @@ import { type Cause, lastMovedAt, moveEngine, retireEngine } from '../healing/en
 import { freeSpare } from '../healing/engine-verdict.ts';
 import type { HealingEvent } from '../healing/healing-events.ts';
 import type { ClosedIncident, IncidentRecord } from '../healing/records.ts';
+import { servedLast } from '../healing/served-last.ts';
 import { type LostMember, type LostPair, recoveryPairsMax } from './recovery-record.ts';
 
 /** Both sides of the pairs, each as a state of its own; `slave` is null where there is no partner. */
@@ -37,6 +38,10 @@ export function lostShards(
   for (const shard of clusters.primary.storage.servers.keys()) {
     const members = membersOf(clusters, shard);
     if (members.some(({ entry }) => entry.status === 'online' || entry.status === 'rip')) continue;
+    if (survivorOf(members, ordered) !== null) {
+      shards.push(shard);
+      continue;
+    }
     const why = members.flatMap((member) => notFinal(member, ordered) ?? []);
     if (why.length === 0) shards.push(shard);
     else waitFor.push(`pair ${shard}: ${why.join(' and ')}`);
@@ -47,12 +52,12 @@ export function lostShards(
 /** How each of the lost pairs comes to be served again. What is in the way is said, not thrown. */
 export function planPairs(clusters: PairedClusters, shards: readonly number[]): LostPair[] {
   const taken = new Set<string>();
-  const withSpares = shards.map((shard) => spareOut(clusters, shard, taken));
-  const rip = withSpares.filter(({ way }) => way !== 'spares').map(({ shard }) => shard);
+  const withSpares = shards.map((shard) => withSurvivor(clusters, shard) ?? spareOut(clusters, shard, taken));
+  const rip = withSpares.filter(({ way }) => way === 'none').map(({ shard }) => shard);
   if (rip.length === 0) return withSpares;
   const hindrance = ripHindrance(clusters, shards, rip);
   return withSpares.map((pair): LostPair => {
-    if (pair.way === 'spares') return pair;
+    if (pair.way !== 'none') return pair;
     const { waitsFor: needed = '', ...rest } = pair;
     const members = pair.members.map(({ replacement: _, ...member }) => member);
     if (hindrance === null) return { ...rest, members, way: 'rip' };
@@ -74,10 +79,12 @@ export function withoutLostEngines(
   const closed: ClosedIncident[] = [];
   const events: HealingEvent[] = [];
   for (const pair of pairs) {
-    for (const member of pair.members) {
+    const moved = pair.way === 'survivor' ? [] : pair.members;
+    for (const member of pair.survivor === undefined ? moved : [pair.survivor]) {
       const side = member.role === 'primary' ? primary : slave;
       if (side === null) continue;
-      const step = takeOut(side, pair, member, cause);
+      const step =
+        pair.way === 'survivor' ? takeBack(side, pair.shard, cause) : takeOut(side, pair, member, cause);
       if (member.role === 'primary') primary = step.state;
       else slave = step.state;
       closed.push(...step.closed);
@@ -112,6 +119,48 @@ function notFinal({ entry, incident }: Member, ordered: boolean): string | null 
   if (ordered) return null;
   if (incident.hold !== undefined) return `${address} is held offline (${incident.hold.kind})`;
   return incident.verdict?.verdict === 'permanent' ? null : `${address} is not judged permanent`;
+}
+
+/**
+ * The member of a pair that is back with its data, and lacks what its partner took alone, which will not come back. One that
+ * served last lacks nothing: it is brought back like any other.
+ */
+function survivorOf(members: readonly Member[], ordered: boolean): Member | null {
+  const back = members.find(({ entry }) => entry.status === 'repair-tmp-outage');
+  const gone = members.find((member) => member !== back);
+  if (back?.incident === undefined || gone === undefined || notFinal(gone, ordered) !== null) return null;
+  const { cluster, storage, record, incidents, recorded } = gone.side;
+  const partner = { cluster, storage, record, incidents, ...(recorded === undefined ? {} : { recorded }) };
+  return servedLast({ ...back.side, partner }, back.incident.shard) === 'no' ? back : null;
+}
+
+function withSurvivor(clusters: PairedClusters, shard: number): LostPair | null {
+  const members = membersOf(clusters, shard);
+  const survivor = survivorOf(members, true);
+  if (survivor === null) return null;
+  const told = ({ side, role, entry, incident }: Member): LostMember => {
+    const { address, db, generation } = entry;
+    return { cluster: side.cluster, role, address, db, generation, incident: incident?.id ?? 'none' };
+  };
+  const lost = members.filter((member) => member !== survivor).map(told);
+  return { shard, way: 'survivor', members: lost, survivor: told(survivor), applied: false };
+}
+
+/** It serves from now on: what it lacks comes from the log before anybody else may mount a vdisk that lacks it. */
+function takeBack(
+  side: ClusterState,
+  shard: number,
+  { by, operation, at: now }: Omit<Cause, 'reason'>,
+): { state: ClusterState; closed: ClosedIncident[]; events: readonly HealingEvent[] } {
+  const incident = side.incidents.get(shard);
+  if (incident === undefined) throw new Error(`shard ${shard} of ${side.cluster} has no incident any more`);
+  const at = Math.max(now, lastMovedAt(side, shard) ?? incident.openedAt);
+  const reason = `its partner is gone for good: what was written without ${incident.address} comes back from the log`;
+  const { state, events, closed } = moveEngine(
+    { state: side, events: [] },
+    { shard, to: 'online', cause: { reason, by, operation, at }, incident, outcome: 'recovered' },
+  );
+  return { state, closed: closed === undefined ? [] : [closed], events };
 }
 
 /** An engine that a rebuild has begun to fill is emptied and used before any other spare. */

@@ -226,7 +226,7 @@ export class Tier2Source implements LogSource {
 
   #segmentOf(
     chunk: FoundChunk,
-    { dataAt, positions: _, generation: __, records, covers, ...rest }: TlogIndexEntry,
+    { dataAt, generation: _, records, covers, ...rest }: TlogIndexEntry,
   ): SegmentIndex {
     let at = 0;
     const segment = {

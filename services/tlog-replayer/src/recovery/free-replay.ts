@@ -113,7 +113,8 @@ export async function runDryReplay(
 
 /** @throws SalvorError `compacted` when etcd does not have a revision any more */
 export async function lossNamed(store: ConfigStore, { cluster, before, after }: ReplayState): Promise<Loss> {
-  if (before === undefined || after === undefined) return { before: null, shards: new Set() };
+  if (before === undefined || after === undefined)
+    return { before: null, shards: new Set(), survivors: new Set() };
   const configurationAt = async (revision: string) => {
     const keys = [clusterStorageKey(cluster), salvorClusterKey(cluster)] as const;
     const [storage, record] = await Promise.all(keys.map((key) => store.getAt(key, revision)));

@@ -1,19 +1,23 @@
 import type { LogStreamPort } from '@salvor/bus';
-import { type ConfigStore, readVdisk } from '@salvor/config-store';
+import { type ConfigStore, readVdisk, type VdiskStatic } from '@salvor/config-store';
 import { type Logger, SalvorError } from '@salvor/service-kit';
 import {
   findPoint,
+  type LogSource,
   type ReplayCheckpoint,
   type ReplayProgress,
   type ReplayResult,
   type ReplayWindow,
   replay,
+  replayBegins,
+  type WantedBlocks,
 } from '@salvor/tlog';
 import { type MountedVdisk, mountVdisk, type OwnerIdentity } from '@salvor/vdisk';
 import { z } from 'zod';
 import type { Logs } from '../logs.ts';
+import { changedSince } from './changed-since.ts';
 import { breakLogOff, levelShards, newestSegment, noteRestored } from './log-positions.ts';
-import { type Loss, wantedBlocks } from './lost-shards.ts';
+import { type Loss, narrowed, shardOfLost, wantedBlocks } from './lost-shards.ts';
 import type { EngineAccess } from './new-engines.ts';
 
 export interface RestoreOptions {
@@ -32,6 +36,8 @@ export const vdiskCheckpointSchema = z.looseObject({
   replay: z.custom<ReplayCheckpoint>((value) => typeof value === 'object' && value !== null),
   /** Shards of which the log had everything when the first run began. */
   level: z.array(z.number().int().min(0)),
+  /** By shard of a survivor: its last batch before anything was written. */
+  stale: z.record(z.string(), z.number().int().min(0)).default({}),
 });
 export type VdiskCheckpoint = z.infer<typeof vdiskCheckpointSchema>;
 
@@ -65,7 +71,6 @@ export async function restoreVdisk(options: RestoreOptions, restoration: Restora
   if (config === null) throw new SalvorError('no-log', `vdisk ${vdisk} has no transaction log`);
   const stored = await readVdisk(store, vdisk);
   if (stored === null) throw new SalvorError('unknown-vdisk', `there is no vdisk ${vdisk}`);
-  const wanted = wantedBlocks(vdisk, stored.static, loss);
   const source = await logs.open(vdisk, config);
   try {
     const upTo =
@@ -77,12 +82,16 @@ export async function restoreVdisk(options: RestoreOptions, restoration: Restora
     try {
       const newest = await newestSegment(options.streams, config.container, vdisk);
       const level = from?.level ?? levelShards(newest, mounted.positions());
+      const stale = from?.stale ?? staleBatches(loss, mounted.positions());
+      const kept = { level: [...level], stale };
+      if (from === null) await restoration.checkpoint({ replay: replayBegins(upTo), ...kept });
+      const wanted = await wantedNow(source, { vdisk, fixed: stored.static, upTo, stale, loss, signal });
       const result = await replay(
         {
           ...{ vdisk, source, target: mounted.wholeBlocks(), wanted, upTo, acceptLoss },
           signal: AbortSignal.any([signal, lost.signal]),
           from: from?.replay ?? null,
-          checkpoint: (state) => restoration.checkpoint({ replay: state, level: [...level] }),
+          checkpoint: (state) => restoration.checkpoint({ replay: state, ...kept }),
           progress: (state) => restoration.progress(state),
         },
         window,
@@ -107,6 +116,34 @@ export async function restoreVdisk(options: RestoreOptions, restoration: Restora
   } finally {
     await source.close();
   }
+}
+
+function staleBatches({ survivors }: Loss, batches: ReadonlyMap<number, number>): Record<string, number> {
+  return Object.fromEntries([...survivors].map((shard) => [String(shard), batches.get(shard) ?? 0]));
+}
+
+/** Of survivors only what was written without them; all of their blocks where the log does not tell that. */
+async function wantedNow(
+  source: LogSource,
+  about: {
+    readonly vdisk: string;
+    readonly fixed: VdiskStatic;
+    readonly upTo: number;
+    readonly stale: Readonly<Record<string, number>>;
+    readonly loss: Loss;
+    readonly signal: AbortSignal;
+  },
+): Promise<WantedBlocks> {
+  const { vdisk, fixed, upTo, stale, loss, signal } = about;
+  const whole = wantedBlocks(vdisk, fixed, loss);
+  if (loss.survivors.size === 0) return whole;
+  const shardOf = shardOfLost(vdisk, fixed, loss);
+  const batches = new Map(Object.entries(stale).map(([shard, batch]) => [Number(shard), batch]));
+  const changed = await changedSince(source, upTo, batches, shardOf, signal);
+  if (changed === null) return whole;
+  const gone = new Set([...loss.shards].filter((shard) => !loss.survivors.has(shard)));
+  const others = wantedBlocks(vdisk, fixed, { ...loss, shards: gone, survivors: new Set() });
+  return narrowed(whole, changed, (block) => loss.survivors.has(shardOf(block)), others.count);
 }
 
 function mount(
