@@ -6,7 +6,10 @@ import type { World } from './world.ts';
 
 /** Moments so short that faults which come at any time hardly ever fall into them. */
 const MOMENTS = ['batch-sent', 'copy-sent', 'blocks-copied', 'member-repaired'] as const;
-export type Moment = (typeof MOMENTS)[number];
+export type Moment = (typeof MOMENTS)[number] | 'repairs-on-record';
+
+/** Keeps the stalled completions of a seed apart from its other ambushes. */
+const STALL_SALT = 0x2545f491;
 
 /** Who is at it: the owner, the member that has everything, or is sent the batch first, and the other one. */
 export interface Parties {
@@ -28,6 +31,7 @@ export class Ambushes {
   readonly #world: World;
   readonly #faults: Faults;
   readonly #random: Random;
+  readonly #stalls: Random;
   readonly #waiting: Ambush[] = [];
   #untilMs = 0;
 
@@ -35,11 +39,14 @@ export class Ambushes {
     this.#world = world;
     this.#faults = faults;
     this.#random = new Random(~seed);
+    this.#stalls = new Random(seed ^ STALL_SALT);
   }
 
   plan(endMs: number): void {
     const random = this.#random;
     this.#untilMs = endMs;
+    if (this.#stalls.chance(0.2))
+      this.#waiting.push({ moment: 'repairs-on-record', fromMs: this.#stalls.between(150, endMs / 2) });
     if (random.chance(0.5)) return;
     for (let i = random.whole(1, 3); i > 0; i--)
       this.#waiting.push({ moment: random.pick(MOMENTS), fromMs: random.between(150, endMs) });
@@ -61,6 +68,8 @@ export class Ambushes {
         return this.#loseCopies(parties);
       case 'member-repaired':
         return this.#keepOffRecord(parties);
+      case 'repairs-on-record':
+        return this.#stallCompletion(parties);
     }
   }
 
@@ -98,6 +107,14 @@ export class Ambushes {
     this.#faults.crash(source, random.between(300, 2_600));
     if (!random.chance(0.7)) return;
     this.#world.scheduler.after(random.between(50, 900), null, () => this.#crashOwner(process));
+  }
+
+  /** The coordinators stop as they bring an engine online, and go on when it has failed, and come back, once more. */
+  #stallCompletion({ target }: Parties): void {
+    const random = this.#stalls;
+    for (const { process } of this.#world.coordinators)
+      this.#faults.stop(process, random.between(250, 1_600));
+    this.#faults.crash(target, random.between(5, 60));
   }
 
   #crashOwner(process: Process): void {

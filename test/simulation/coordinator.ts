@@ -91,7 +91,17 @@ export class Coordinator {
       by: this.process.name,
       operation: `${id}-${attempt}-complete-${this.process.name}`,
     };
+    if (repaired.size === vdisks.size) this.#ambush(incident);
     this.#tell(input, yield* applyEngineStatus(this.world, this.process, cluster, input));
+  }
+
+  #ambush({ cluster, shard }: IncidentRecord): void {
+    const { process, world } = this;
+    const members = world.checker.membersOf(shard);
+    const target = members.find((member) => member.cluster === cluster)?.engine;
+    const source = members.find((member) => member.cluster !== cluster)?.engine;
+    if (target !== undefined && source !== undefined)
+      world.ambushes?.met('repairs-on-record', { process, source, target });
   }
 
   *#claimSpare({ cluster, shard, replacement }: IncidentRecord): Flow<void> {

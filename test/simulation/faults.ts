@@ -243,12 +243,16 @@ export class Faults {
   }
 
   #pause(among: readonly Runnable[]): void {
-    const { random, scheduler } = this.#world;
+    const { random } = this.#world;
     const { process } = random.pick(among);
     if (!process.up) return;
-    const ms = random.between(100, random.chance(0.5) ? 600 : 4_500);
+    this.stop(process, random.between(100, random.chance(0.5) ? 600 : 4_500));
+  }
+
+  stop(process: Process, ms: number): void {
+    if (!process.up) return;
     this.#note(`${process.name} is stopped for ${Math.round(ms)} ms`);
-    process.pausedUntil = Math.max(process.pausedUntil, scheduler.now + ms);
+    process.pausedUntil = Math.max(process.pausedUntil, this.#world.scheduler.now + ms);
   }
 
   // Links.
