@@ -6,6 +6,7 @@ import {
   healingPause,
   healingPauseKeys,
   type IncidentRecord,
+  incidentKey,
   incidentSchema,
   ownerKey,
   parseClusterStorage,
@@ -22,6 +23,7 @@ import type { Logger } from '@salvor/service-kit';
 import { withoutDoubted } from './doubted-repairs.ts';
 import { type ClusterView, memberRecords, type OpenIncident } from './member-records.ts';
 import type { MemberRecord } from './pair-context.ts';
+import { servedLast } from './repair-due.ts';
 import { type Clusters, VdiskRefusedError } from './vdisk-description.ts';
 import { decideWholeRecords } from './whole-records.ts';
 
@@ -167,6 +169,32 @@ export class EtcdView {
     };
   }
 
+  /**
+   * Whether etcd itself, asked now, says of this attempt that the engine was the last of its pair to go. What is watched may
+   * have been told in parts; what is read here is of one revision.
+   */
+  async servedLast(store: ConfigStore, { identity, repair }: MemberRecord): Promise<boolean> {
+    const { shard } = identity;
+    const clusters = this.#clusterIds();
+    const keys = [...clusters.map(clusterStorageKey), ...clusters.map((one) => incidentKey(one, shard))];
+    const read = await store.getMany(keys);
+    const entries = new Map(
+      [...read.entries].flatMap(([key, entry]) => (entry === null ? [] : [[key, entry]])),
+    );
+    const members = clusters.flatMap((cluster) => {
+      const role = cluster === this.#clusters.primary ? 'primary' : 'slave';
+      const record = memberRecords(this.#clusterView(cluster, role, entries))[shard];
+      return record === undefined ? [] : [{ record }];
+    });
+    const own = members.find(
+      ({ record }) =>
+        record.identity.cluster === identity.cluster &&
+        record.repair?.incident === repair?.incident &&
+        record.repair?.attempt === repair?.attempt,
+    );
+    return own !== undefined && servedLast(own, members);
+  }
+
   #inForceNow(view: ClusterView): readonly MemberRecord[] {
     const before = this.#inForce.get(view.cluster) ?? null;
     const records = decideWholeRecords(before, memberRecords(view), this.#completed);
@@ -202,15 +230,17 @@ export class EtcdView {
     return this.#watch?.entries() ?? new Map<string, StoreEntry>();
   }
 
-  #clusterView(cluster: string, role: 'primary' | 'slave'): ClusterView {
-    const storage = this.#entries().get(clusterStorageKey(cluster));
+  #clusterView(cluster: string, role: 'primary' | 'slave', entries = this.#entries()): ClusterView {
+    const storage = entries.get(clusterStorageKey(cluster));
     if (storage === undefined)
       throw new VdiskRefusedError('bad-configuration', `there is no storage cluster ${cluster}`);
     return {
       cluster,
       role,
       storage: parseClusterStorage(storage.value),
-      incidents: new Map(this.#incidents(cluster).map((incident) => [incident.record.shard, incident])),
+      incidents: new Map(
+        this.#incidents(cluster, entries).map((incident) => [incident.record.shard, incident]),
+      ),
       completed: this.#completed,
       ...this.#pauseOf(cluster),
     };
@@ -221,9 +251,9 @@ export class EtcdView {
     return paused === undefined ? {} : { paused };
   }
 
-  #incidents(cluster: string): OpenIncident[] {
+  #incidents(cluster: string, entries = this.#entries()): OpenIncident[] {
     const prefix = clusterIncidentsPrefix(cluster);
-    return [...this.#entries().values()]
+    return [...entries.values()]
       .filter(({ key }) => key.startsWith(prefix))
       .flatMap((entry) => {
         const record = this.#incident(entry);

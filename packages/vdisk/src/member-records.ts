@@ -56,7 +56,13 @@ function memberRecord(view: ClusterView, shard: number, entry: ServerEntry): Mem
 function staleness(view: ClusterView, shard: number, entry: ServerEntry): Staleness | null {
   const incident = entry.status === 'online' ? undefined : view.incidents.get(shard);
   if (incident === undefined) return null;
-  const { record, openedIn, changedIn } = incident;
+  const known = staleBy(view, incident);
+  // The cluster and the incident change in one transaction but may be seen one after the other: what was not seen yet may be
+  // that the engine failed anew, later than anything that is known.
+  return incident.record.status === entry.status ? known : { ...known, latest: Number.MAX_SAFE_INTEGER };
+}
+
+function staleBy(view: ClusterView, { record, openedIn, changedIn }: OpenIncident): Staleness {
   const stale: Staleness = { since: openedIn, latest: openedIn };
   for (let attempt = record.attempt; attempt > 1; attempt--) {
     if (!view.completed.has(`${record.id}/${attempt - 1}`)) continue;

@@ -370,6 +370,7 @@ export class MountedVdisk {
         events.engineFailed({ vdisk, cluster: identity.cluster, shard, address, fault, reason: message });
       },
       loginRefused: (error) => this.#loginRefused(error),
+      isLast: async (record) => (await this.#view?.servedLast(this.#options.store, record)) === true,
       writesLost: (record, error) => this.#holdWithoutWrites(record, error.message),
       proposeOffline: (record, error) => this.#proposeOffline(record, error.message),
       repairCompleted: (outcome) => void this.#recordRepair(outcome),

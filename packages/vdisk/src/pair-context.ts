@@ -140,6 +140,8 @@ export interface PairContext {
   engineFailed(record: MemberRecord, error: EngineError): void;
   /** An engine refused the login. Ends the ownership when it turns out that no engine of the vdisk lets this server in. */
   loginRefused(error: EngineError): Promise<void>;
+  /** Whether etcd itself says, asked now, that the engine was the last of its pair to go: nothing is copied onto it. */
+  isLast(record: MemberRecord): Promise<boolean>;
   /**
    * The engine that served last lacks acknowledged writes, and there is nobody to get them from: it is recorded as offline,
    * and held so. Resolves when it is, or cannot be now.

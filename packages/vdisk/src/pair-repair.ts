@@ -384,6 +384,9 @@ export class PairRepair {
   async #resume(target: PairMember, due: RepairDue): Promise<void> {
     const startedAt = performance.now();
     const attempt = attemptOf(target.record);
+    // Whoever vouches wrongly loses what the other one took alone.
+    if (!(await this.#pair.context.isLast(target.record)))
+      throw new Error('etcd does not say that it served last');
     await this.#raiseEpoch(target);
     this.#assertSame(target, attempt);
     const session = await this.#blame(target, attempt, () => target.openUnjudged());

@@ -41,7 +41,10 @@ function lastOf<M extends RepairableMember>(
  * etcd had recorded that one as stale: so it is the member whose record is the latest. Where a member that had been repaired
  * failed again and that makes it unclear, nobody vouches, and an operator decides.
  */
-function servedLast(member: RepairableMember, members: readonly RepairableMember[]): boolean {
+export function servedLast<M extends Pick<RepairableMember, 'record'>>(
+  member: M,
+  members: readonly M[],
+): boolean {
   if (member.record.repair?.kind !== 'repair-tmp-outage') return false;
   const since = member.record.stale?.since;
   return members.every(

@@ -196,6 +196,7 @@ export class PairHarness {
       blocksOfBit: (bit) => [bit],
       engineFailed: ({ address }, error) => this.failures.push({ address, fault: error.fault }),
       loginRefused: async () => {},
+      isLast: async () => true,
       writesLost: async ({ address }) => {
         this.writesLost.push(address);
         this.record(address, 'offline');

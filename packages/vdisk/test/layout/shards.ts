@@ -133,6 +133,7 @@ export class Shards {
         blocksOfBit: () => assert.fail('nothing is repaired here'),
         engineFailed: (_record, error) => assert.fail(error),
         writesLost: async (_record, error) => assert.fail(error),
+        isLast: async () => assert.fail('nothing is repaired here'),
         loginRefused: async (error) => assert.fail(error),
         proposeOffline: async () => {},
         repairCompleted: () => {},
