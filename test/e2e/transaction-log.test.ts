@@ -113,6 +113,7 @@ test('a vdisk gains a log by a command while it is used, and another vdisk of it
     (await healing.bus.request('tlog.status', { vdisk: 'v2' })).logs[0]?.status === 'whole';
   await until(isWhole, { what: 'the log of v2 to be whole', timeoutMs: 30_000 });
   assert.equal((await inLog('v2')).get(7), 7);
+  const container = (await healing.bus.request('tlog.status', { vdisk: 'v2' })).logs[0]?.container;
   await client.disconnect();
   await until(
     async () => (await healing.bus.request('tlog.status', { vdisk: 'v2' })).logs[0]?.server === undefined,
@@ -120,6 +121,8 @@ test('a vdisk gains a log by a command while it is used, and another vdisk of it
   );
   await healing.bus.request('vdisk.delete', { vdisk: 'v2' });
   await assert.rejects(healing.bus.request('tlog.status', { vdisk: 'v2' }), { code: 'no-log' });
+  const subject = `salvor.tlog.v1.${container}.v2`;
+  assert.equal((await healing.bus.logStreams.facts(`TLOG_${container}`, subject)).subjectMessages, 1);
   const recreated = async (): Promise<boolean> =>
     healing.bus
       .request('vdisk.create', {

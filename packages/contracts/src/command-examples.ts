@@ -451,7 +451,7 @@ export const commandExamples: Readonly<
     reply: {
       vdisk: 'v1',
       ...applied,
-      reason: 'vdisk v1 has no transaction log any more; what is in it stays until it is removed',
+      reason: 'vdisk v1 has no transaction log any more; what is archived of it stays',
     },
   },
   'tlog.enable': {

@@ -39,7 +39,7 @@ await runService({
       store,
       owner,
       log,
-      logs: logAccess(presence.connecting),
+      logs: logAccess(presence.connecting, store),
       lingerMs: config.lingerMs,
       settings: {
         leaseTtlSeconds: config.leaseTtlSeconds,

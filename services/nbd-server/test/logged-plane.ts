@@ -28,7 +28,7 @@ export class LoggedPlane implements AsyncDisposable {
     this.nats = nats;
     this.bus = bus;
     this.#dir = dir;
-    plane.logs = logAccess(Promise.resolve(bus));
+    plane.logs = logAccess(Promise.resolve(bus), plane.store);
   }
 
   static async start(options: DataPlaneOptions = {}, containerBytes = 64 << 20): Promise<LoggedPlane> {

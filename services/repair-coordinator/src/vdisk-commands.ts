@@ -4,6 +4,7 @@ import {
   cloneVdisk,
   createVdisk,
   deleteVdisk,
+  readTlog,
   readVdisk,
   removeOrphan,
   resizeVdisk,
@@ -105,12 +106,15 @@ export function vdiskCommandHandlers({
       accepted(await beginScrub(store, request, operation), { vdisk: request.vdisk }),
     'vdisk.delete': async ({ vdisk }, { operationId: operation }) => {
       const nbd = await store.get(vdiskNbdKey(vdisk));
+      // What is deleted need not be readable.
+      const recorded = vdisk === '' ? null : await readTlog(store, vdisk).catch(() => null);
       const result = await deleteVdisk(store, vdisk, { operation, by });
       if (result.outcome === 'applied') {
         const [cluster = '', slaveCluster] = nbd === null ? [] : clustersIn(nbd.value);
         const more = slaveCluster === undefined ? {} : { slaveCluster };
         const deleted = { vdisk, cluster, ...more, operation, by, at: Date.now() };
         announce('vdisk.deleted', deleted, `${operation}-deleted`);
+        if (recorded !== null) await logs.letGo(vdisk, recorded.config.container);
       }
       return accepted(result, { vdisk });
     },

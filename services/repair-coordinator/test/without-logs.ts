@@ -7,7 +7,7 @@ const gone = (): Promise<never> => Promise.reject(new SalvorError('no-stream', '
 /** For tests that are not about transaction logs. */
 export function withoutLogs(store: ConfigStore): TlogLogs {
   return new TlogLogs({
-    bus: { logStreams: { last: gone, facts: gone }, serverVersion: () => undefined },
+    bus: { logStreams: { last: gone, facts: gone, purge: gone }, serverVersion: () => undefined },
     ...{ store, log: silentLogger, askServer: async () => [], containers: 1, monitorUrl: '' },
   });
 }

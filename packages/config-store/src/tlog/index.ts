@@ -1,3 +1,4 @@
+export { readArchivedPlace } from './archived-place.ts';
 export { disableTlog, enableTlog, type TlogEnableOptions } from './tlog-admission.ts';
 export { tlogHindrance } from './tlog-hindrance.ts';
 export {

@@ -60,6 +60,6 @@ export function decideTlogDisable(
   return {
     outcome: 'applied',
     code: 'admitted',
-    reason: `vdisk ${vdisk} has no transaction log any more; what is in it stays until it is removed`,
+    reason: `vdisk ${vdisk} has no transaction log any more; what is archived of it stays`,
   };
 }

@@ -423,7 +423,7 @@ export const generatedSchemas: Readonly<Record<RecordName, GeneratedSchema>> = {
   },
   TlogDisableRequest: {
     fingerprint: '0a10b0786114d768',
-    schema: {"type":"record","name":"TlogDisableRequest","namespace":"salvor.v1","doc":"Takes the transaction log away from a vdisk. What is in it stays.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
+    schema: {"type":"record","name":"TlogDisableRequest","namespace":"salvor.v1","doc":"Takes the transaction log away from a vdisk. What is archived of it stays; what JetStream has is let go.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
   },
   TlogEnableReply: {
     fingerprint: '4753117c85543422',

@@ -1322,7 +1322,7 @@ export interface TlogDisableReply {
 }
 export type TlogDisableReplyInit = TlogDisableReply;
 
-/** Takes the transaction log away from a vdisk. What is in it stays. */
+/** Takes the transaction log away from a vdisk. What is archived of it stays; what JetStream has is let go. */
 export interface TlogDisableRequest {
   /** Vdisk id. */
   vdisk: string;

@@ -3,6 +3,7 @@ import {
   type ConfigStore,
   disableTlog,
   enableTlog,
+  readTlog,
   TLOG_POLICIES,
   type TlogPolicy,
 } from '@salvor/config-store';
@@ -25,8 +26,13 @@ export function tlogCommandHandlers({ store, logs }: TlogCommandsOptions): Comma
       const place = await logs.placeOf(vdisk);
       return accepted(await enableTlog(store, wanted, { operation, by, place }), { vdisk });
     },
-    'tlog.disable': async ({ vdisk }, { operationId: operation }) =>
-      accepted(await disableTlog(store, vdisk, { operation, by }), { vdisk }),
+    'tlog.disable': async ({ vdisk }, { operationId: operation }) => {
+      const recorded = vdisk === '' ? null : await readTlog(store, vdisk);
+      const result = await disableTlog(store, vdisk, { operation, by });
+      if (result.outcome === 'applied' && recorded !== null)
+        await logs.letGo(vdisk, recorded.config.container);
+      return accepted(result, { vdisk });
+    },
     'tlog.status': async ({ vdisk }) => ({ logs: await logs.describe(vdisk) }),
   };
 }

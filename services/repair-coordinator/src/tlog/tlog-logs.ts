@@ -4,6 +4,7 @@ import {
   ownerKey,
   ownerSchema,
   parseRecord,
+  readArchivedPlace,
   readTlog,
   TLOGS_PREFIX,
   type TlogConfig,
@@ -16,7 +17,7 @@ import { decideDurability, type StreamStorage, syncIn } from './log-durability.t
 
 export interface TlogLogsOptions {
   readonly bus: {
-    readonly logStreams: Pick<LogStreamPort, 'last' | 'facts'>;
+    readonly logStreams: Pick<LogStreamPort, 'last' | 'facts' | 'purge'>;
     serverVersion(): string | undefined;
   };
   readonly store: ConfigStore;
@@ -28,6 +29,7 @@ export interface TlogLogsOptions {
 }
 
 const MONITOR_TIMEOUT_MS = 1_000;
+const NOWHERE = { number: 0, sequence: 0 } as const;
 
 /** Where the transaction logs are, and what is known of them. */
 export class TlogLogs {
@@ -47,11 +49,25 @@ export class TlogLogs {
     const container = containerOf(vdisk, containers);
     const last = await bus.logStreams.last(logStream(container), logSubject(container, vdisk));
     const segment = last === null ? null : decodeSegment(last.data);
-    const begins = {
-      number: segment?.number ?? 0,
-      sequence: segment === null ? 0 : lastSequence(segment),
-    };
+    const newest = segment === null ? NOWHERE : { number: segment.number, sequence: lastSequence(segment) };
+    const archived = (await readArchivedPlace(this.#options.store, vdisk)) ?? NOWHERE;
+    const begins = archived.number > newest.number ? archived : newest;
     return { container, containers, begins };
+  }
+
+  /**
+   * Lets go of what Tier-1 has of a log that nobody writes any more, but for its newest segment: a later log of that name goes on
+   * behind it. Never rejects.
+   */
+  async letGo(vdisk: string, container: number): Promise<void> {
+    const { bus, log } = this.#options;
+    const [stream, subject] = [logStream(container), logSubject(container, vdisk)];
+    try {
+      const last = await bus.logStreams.last(stream, subject);
+      if (last !== null) await bus.logStreams.purge(stream, subject, last.sequence);
+    } catch (error) {
+      log.warn({ vdisk, stream, error: messageOf(error) }, 'an old transaction log was left in JetStream');
+    }
   }
 
   /** Of one vdisk, or of all that have a log. */
@@ -84,6 +100,7 @@ export class TlogLogs {
     const stream = logStream(config.container);
     const [kept, owned] = await Promise.all([this.#kept(config.container, vdisk), this.#owned(vdisk)]);
     const { replicas } = kept;
+    const archived = await readArchivedPlace(this.#options.store, vdisk);
     const problems = [kept.problem, owned.problem].filter((problem) => problem !== undefined);
     const serverVersion = this.#options.bus.serverVersion() ?? null;
     return {
@@ -99,6 +116,7 @@ export class TlogLogs {
       },
       ...{ replicas, ...decideDurability({ replicas, serverVersion, sync }) },
       ...owned.found,
+      ...(archived === null ? {} : { archived: archived.number }),
       ...(problems.length === 0 ? {} : { problem: problems.join('; ') }),
     };
   }
