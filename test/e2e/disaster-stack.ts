@@ -6,6 +6,7 @@ import { codeOf, messageOf } from '@salvor/service-kit';
 import { type StackOptions, until } from '@salvor/testkit';
 import { HealingStack } from './healing-stack.ts';
 
+const CONTAINER = 0;
 const CONTAINERS = 4;
 const ENABLED_TIMEOUT_MS = 120_000;
 const READY_TIMEOUT_MS = 60_000;
@@ -24,7 +25,9 @@ export class DisasterStack implements AsyncDisposable {
     replayers = 1,
     ...options
   }: Omit<Partial<StackOptions>, 'dir'> & { replayers?: number } = {}): Promise<DisasterStack> {
-    const services = { 'tlog-replayer': { replicas: replayers } };
+    // What is written is archived soon.
+    const env = { SALVOR_ARCHIVE_MAX_AGE_MS: '1000' };
+    const services = { 'tlog-replayer': { replicas: replayers, env } };
     return new DisasterStack(
       await HealingStack.start({
         primaries: 3,
@@ -39,7 +42,7 @@ export class DisasterStack implements AsyncDisposable {
   /** Its URI. Everything that is written from the first mount on is logged. */
   async createLogged(vdisk: string): Promise<string> {
     const uri = await this.healing.createVdisk(vdisk);
-    const place = { container: 0, containers: CONTAINERS };
+    const place = { container: CONTAINER, containers: CONTAINERS };
     const enabled = await enableTlog(
       this.store,
       { vdisk, policy: 'block' },
@@ -61,6 +64,25 @@ export class DisasterStack implements AsyncDisposable {
       },
       { what: `a whole log of vdisk ${vdisk}`, timeoutMs: ENABLED_TIMEOUT_MS },
     );
+  }
+
+  /** Until Tier-2 has the log up to a sequence. */
+  async untilArchived(vdisk: string, sequence: number): Promise<void> {
+    await until(
+      async () => {
+        const archived = await this.store.get(`/salvor/tlogs/${vdisk}/archived`);
+        return archived !== null && JSON.parse(archived.value).sequence >= sequence;
+      },
+      { what: `sequence ${sequence} of vdisk ${vdisk} in Tier-2`, timeoutMs: ENABLED_TIMEOUT_MS },
+    );
+  }
+
+  /** Tier-1 has nothing of the log any more. */
+  async wipeTier1(vdisk: string): Promise<void> {
+    const { logStreams } = this.healing.bus;
+    const subject = `salvor.tlog.v1.${CONTAINER}.${vdisk}`;
+    const { lastSequence } = await logStreams.facts(`TLOG_${CONTAINER}`);
+    await logStreams.purge(`TLOG_${CONTAINER}`, subject, lastSequence + 1);
   }
 
   /** Both members are killed, and their data is gone. */

@@ -5,6 +5,8 @@ import { benchDisaster } from '../bench/disaster.ts';
 import { DisasterStack } from './disaster-stack.ts';
 
 const LOST = 1;
+const BLOCK_BYTES = 4096;
+const ARCHIVED_BLOCKS = 300;
 
 describe('both members of a pair are destroyed', () => {
   it('under load: the plan waits for an operator, and the replay brings every acknowledged and flushed write back', async () => {
@@ -60,6 +62,32 @@ describe('both members of a pair are destroyed', () => {
     await healing.bus.request('dr.accept-loss', { ...given, blocks: locked.lostBlocks ?? 0 });
     const again = await NbdClient.connect(healing.server.unixUri('v2'));
     assert.equal((await again.read(LOST * 4096, 1))[0], 0);
+    await again.disconnect();
+  });
+
+  it('and Tier-1 of the log with them: what is archived brings everything back', async () => {
+    await using stack = await DisasterStack.start();
+    const uri = await stack.createLogged('v1');
+    const client = await NbdClient.connect(uri);
+    await stack.untilLogged('v1');
+    const contentOf = (block: number): Buffer => Buffer.alloc(BLOCK_BYTES, 1 + (block % 250));
+    for (let block = 0; block < ARCHIVED_BLOCKS; block++)
+      await client.write(block * BLOCK_BYTES, contentOf(block));
+    await client.flush();
+    await client.disconnect();
+    await stack.untilArchived('v1', ARCHIVED_BLOCKS);
+    await stack.wipeTier1('v1');
+    await stack.destroyPair(LOST);
+    await stack.judgePermanent(LOST);
+    const [planned] = (await stack.untilPlanned()).vdisks;
+    assert.deepEqual([planned?.recoverable, planned?.logBlocks], ['all', ARCHIVED_BLOCKS / 3]);
+    const { status, message } = await stack.untilEnded(await stack.replay());
+    assert.equal(status, 'completed', message);
+    const again = await NbdClient.connect(uri);
+    for (let block = 0; block < ARCHIVED_BLOCKS; block++) {
+      const found = await again.read(block * BLOCK_BYTES, BLOCK_BYTES);
+      assert.ok(found.equals(contentOf(block)), `block ${block}`);
+    }
     await again.disconnect();
   });
 

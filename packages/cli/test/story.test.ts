@@ -148,6 +148,17 @@ describe('the story of an incident', () => {
     const reporters = [{ reporter: 'nbd-1', reason: 'x\u001b[2J\ny', at }];
     assert.match(tellIncident({ ...open, reporters }, at).join('\n'), /reported it: x y\./);
   });
+
+  test('of an engine that was lost with its partner goes on to the end of the recovery', () => {
+    const closed = { ...repaired, status: 'closed', closedAt: at + 30_000, outcome: 'recovered' };
+    const told = (more: Partial<IncidentDescription>): string =>
+      tellIncident({ ...closed, recovery: 'p1-dr-a', ...more }, at + 90_000).join('\n');
+    assert.match(told({}), /recovered after 30\.0 s\. Recovery p1-dr-a is bringing its blocks back/);
+    assert.match(
+      told({ recoveryResult: '4 of 4 vdisks are whole again', recoveredAt: at + 60_000 }),
+      /brought its blocks back from the log, 1 min after the first report: 4 of 4 vdisks are whole again\./,
+    );
+  });
 });
 
 describe('event sentences', () => {

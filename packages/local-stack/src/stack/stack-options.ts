@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 export type StackServiceName = 'repair-coordinator' | 'health-analyzer' | 'tlog-replayer' | 'log-watcher';
 
 export interface StackServiceOptions {
-  /** Default 1, of tlog-replayer 0; 0 leaves it out. Of log-watcher there is at most one, and only if it has something to watch. */
+  /** Default 1; 0 leaves it out. Of log-watcher there is at most one, and only if it has something to watch. */
   replicas?: number;
   env?: Readonly<Record<string, string>>;
 }

@@ -120,6 +120,21 @@ describe('a repair', () => {
   });
 });
 
+it('a recovery whose plan waits for an operator raises an alert that says what to type', () => {
+  const about = {
+    recovery: 'p1-dr-a',
+    cluster: 'p1',
+    status: 'prepared',
+    reason: 'both are gone',
+    since: at,
+  };
+  const waits = view({ recoveries: [about] });
+  assert.deepEqual(decideStuck(waits, at + bounds.unhealthyMs, bounds, new Map()), []);
+  const [alert] = decideStuck(waits, at + bounds.unhealthyMs + 1, bounds, new Map());
+  assert.equal(alert?.kind, 'recovery-waits');
+  assert.match(alert?.message ?? '', /'salvor dr replay --cluster p1' carries it out/);
+});
+
 it('an unhealthy cluster, a takeover and an operation raise alerts that say what they wait for', () => {
   const clusters = [{ cluster: 'p1', reason: 'pair 0 has no live member', unhealthySince: at }];
   assert.deepEqual(kindsAround(60, { clusters }), [[], ['cluster-unhealthy']]);
