@@ -38,6 +38,7 @@ export type ParsedKey =
   | { readonly kind: 'recovered-vdisk'; readonly cluster: string; readonly vdisk: string }
   | { readonly kind: 'tlog-config'; readonly vdisk: string }
   | { readonly kind: 'tlog-state'; readonly vdisk: string }
+  | { readonly kind: 'tlog-snapshot'; readonly vdisk: string; readonly name: string }
   | { readonly kind: 'repair'; readonly incident: string; readonly attempt: number; readonly vdisk: string };
 
 // 0-Disk's keys: the id comes first and may itself hold colons, so they are told apart by their suffix.
@@ -124,6 +125,11 @@ export const tlogStateKey = (vdisk: string): string => `${TLOGS_PREFIX}${segment
 /** Since when there are live copies again, after the latest time that there was none. */
 export const availableAgainKey = (cluster: string, shard: number): string =>
   `${AVAILABLE_AGAIN_PREFIX}${segment(cluster)}/${count(shard, 0)}`;
+/** States that are kept exact. */
+export const tlogSnapshotsPrefix = (vdisk: string): string => `${TLOGS_PREFIX}${segment(vdisk)}/snapshots/`;
+/** A named state of the vdisk in its log. */
+export const tlogSnapshotKey = (vdisk: string, name: string): string =>
+  `${tlogSnapshotsPrefix(vdisk)}${segment(name)}`;
 /** The latest recovery from the log of a primary cluster. */
 export const recoveryKey = (cluster: string): string => `${RECOVERIES_PREFIX}${segment(cluster)}`;
 /** What each vdisk of the cluster got back in it. */
@@ -192,6 +198,8 @@ function parseSalvorKey(key: string): ParsedKey | null {
   }
   if (parts.length === 4 && room === 'collections' && second === 'settled' && third != null)
     return { kind: 'collection-settled', cluster: first, vdisk: third };
+  if (parts.length === 4 && room === 'tlogs' && second === 'snapshots' && third != null)
+    return { kind: 'tlog-snapshot', vdisk: first, name: third };
   const attempt = parseCount(second, 1);
   if (parts.length === 4 && room === 'repairs' && attempt !== null && third != null) {
     return { kind: 'repair', incident: first, attempt, vdisk: third };

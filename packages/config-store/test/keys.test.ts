@@ -21,6 +21,7 @@ import {
   salvorClusterKey,
   serverVdisksKey,
   tlogConfigKey,
+  tlogSnapshotKey,
   tlogStateKey,
   vdiskNbdKey,
   vdiskStaticKey,
@@ -49,6 +50,7 @@ const pairs: readonly (readonly [key: string, parsed: ParsedKey])[] = [
   [recoveredVdiskKey('c1', 'v1'), { kind: 'recovered-vdisk', cluster: 'c1', vdisk: 'v1' }],
   [tlogConfigKey('v1'), { kind: 'tlog-config', vdisk: 'v1' }],
   [tlogStateKey('v:1'), { kind: 'tlog-state', vdisk: 'v:1' }],
+  [tlogSnapshotKey('v1', 'x y'), { kind: 'tlog-snapshot', vdisk: 'v1', name: 'x y' }],
   [repairKey('i1', 2, 'v1'), { kind: 'repair', incident: 'i1', attempt: 2, vdisk: 'v1' }],
 ];
 

@@ -492,6 +492,37 @@ export const commandExamples: Readonly<
       reason: 'both copies of vdisk v1 are being compared',
     },
   },
+  'vdisk.rollback': {
+    request: { vdisk: 'v1', atSnapshot: 'before-upgrade' },
+    reply: {
+      vdisk: 'v1',
+      operation: 'op-7b14',
+      outcome: 'applied',
+      reason: "vdisk v1 is being brought back to its snapshot 'before-upgrade'",
+    },
+  },
+  'vdisk.snapshot.create': {
+    request: { vdisk: 'v1', name: 'before-upgrade' },
+    reply: {
+      vdisk: 'v1',
+      operation: 'op-51a0',
+      outcome: 'applied',
+      reason: "snapshot 'before-upgrade' of vdisk v1 is being taken",
+    },
+  },
+  'vdisk.snapshot.delete': {
+    request: { vdisk: 'v1', name: 'before-upgrade' },
+    reply: {
+      vdisk: 'v1',
+      operation: 'op-51a1',
+      outcome: 'applied',
+      reason: "snapshot 'before-upgrade' of vdisk v1 is deleted",
+    },
+  },
+  'vdisk.snapshot.list': {
+    request: { vdisk: 'v1' },
+    reply: { snapshots: [{ name: 'before-upgrade', sequence: 90_112, at: 1_700_000_000_000 }] },
+  },
   'vdisk.resize': {
     request: { vdisk: 'v1', sizeGiB: 20 },
     reply: {

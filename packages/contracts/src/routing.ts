@@ -93,8 +93,12 @@ export const commandServices: Readonly<Record<CommandName, { service: ServiceNam
   'vdisk.describe': { service: 'repair-coordinator', mutating: false },
   'vdisk.list': { service: 'repair-coordinator', mutating: false },
   'vdisk.orphans': { service: 'repair-coordinator', mutating: false },
+  'vdisk.rollback': { service: 'repair-coordinator', mutating: true },
   'vdisk.scrub': { service: 'repair-coordinator', mutating: true },
   'vdisk.resize': { service: 'repair-coordinator', mutating: true },
+  'vdisk.snapshot.create': { service: 'repair-coordinator', mutating: true },
+  'vdisk.snapshot.delete': { service: 'repair-coordinator', mutating: true },
+  'vdisk.snapshot.list': { service: 'repair-coordinator', mutating: false },
   'vdisk.takeover': { service: 'nbd-server', mutating: true },
 };
 

@@ -11,6 +11,7 @@ import { RepairReports } from './repair-reports.ts';
 import { mayScrub, scrubExecutor } from './scrub-executor.ts';
 import { registerMetrics } from './server-metrics.ts';
 import { nbdServerSettings } from './settings.ts';
+import { snapshotExecutor } from './snapshot-executor.ts';
 import { stderrEvents } from './stderr-events.ts';
 import { Takeovers } from './takeovers.ts';
 import { VdiskExports } from './vdisk-exports.ts';
@@ -102,7 +103,10 @@ await runService({
     };
     const operations = new OperationWorkers({
       ...{ store, log, worker: `nbd-server ${owner.server} ${owner.instance}` },
-      executors: { 'vdisk.scrub': scrubExecutor(scrubs) },
+      executors: {
+        'vdisk.scrub': scrubExecutor(scrubs),
+        'vdisk.snapshot.create': snapshotExecutor(store, exports),
+      },
       mayTake: (record) => mayScrub(scrubs, record),
     });
     // Waits for etcd as long as that takes; clients are served meanwhile.

@@ -85,7 +85,7 @@ async function discard(
   const { source, vdisk } = from;
   const { operation } = run.record;
   let state = from;
-  if (state.phase !== 'discard') {
+  if (state.phase !== 'discard' || state.removal === undefined) {
     const stored = await readVdisk(store, vdisk);
     const removal = vdiskRemovalSchema.parse({
       ...{ vdisk, done: [], type: stored?.static.type ?? 'db' },

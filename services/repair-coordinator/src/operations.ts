@@ -1,4 +1,9 @@
-import { type ConfigStore, OperationWorkers } from '@salvor/config-store';
+import {
+  type ConfigStore,
+  type OperationRecord,
+  OperationWorkers,
+  vdiskCloneSchema,
+} from '@salvor/config-store';
 import type { Logger } from '@salvor/service-kit';
 import type { Bandwidth } from '@salvor/vdisk';
 import { cloneExecutor } from './clone-executor.ts';
@@ -25,5 +30,13 @@ export function vdiskOperations(options: {
       'vdisk.delete': removalExecutor(store, access),
       'vdisk.delete-orphan': removalExecutor(store, access),
     },
+    mayTake: async (record) => !isMadeFromLog(record),
   });
+}
+
+/** A clone of an earlier state is made by the tlog-replayer; what it leaves when it is given up is freed here. */
+function isMadeFromLog({ kind, work }: OperationRecord): boolean {
+  if (kind !== 'vdisk.clone') return false;
+  const { at, phase } = vdiskCloneSchema.parse(work?.checkpoint);
+  return at !== undefined && phase !== 'discard';
 }

@@ -15,6 +15,7 @@ import { accepted, isRepeat } from './command-replies.ts';
 import type { Announce } from './commands.ts';
 import { readCluster } from './descriptions.ts';
 import { findOrphans } from './orphans.ts';
+import { pointInTimeHandlers, pointOf } from './point-in-time-commands.ts';
 import { beginScrub } from './scrub-begin.ts';
 import { lookBeyond } from './shrink-look.ts';
 import { policyOf } from './tlog/tlog-commands.ts';
@@ -85,8 +86,10 @@ export function vdiskCommandHandlers({
     },
     'vdisk.clone': async ({ operationId: _, ...request }, { operationId: operation }) => {
       const { source, vdisk, cluster, slaveCluster } = request;
+      const at = pointOf(request);
       const wanted = {
         ...{ source, vdisk },
+        ...(at === null ? {} : { at }),
         ...(cluster === undefined ? {} : { cluster }),
         ...(slaveCluster === undefined ? {} : { slaveCluster }),
       };
@@ -102,6 +105,7 @@ export function vdiskCommandHandlers({
       }
       return accepted(await cloneVdisk(store, wanted, { operation, by }), { vdisk });
     },
+    ...pointInTimeHandlers(store),
     'vdisk.scrub': async ({ operationId: _, ...request }, { operationId: operation }) =>
       accepted(await beginScrub(store, request, operation), { vdisk: request.vdisk }),
     'vdisk.delete': async ({ vdisk }, { operationId: operation }) => {

@@ -7,6 +7,8 @@ import { ArchiveLoop } from './archive-loop.ts';
 import { CompactionLoop } from './compaction-loop.ts';
 import { ConfigurationKeeper } from './configuration-keeper.ts';
 import { Logs } from './logs.ts';
+import { cloneExecutor, isMadeFromLog } from './point-in-time/clone-executor.ts';
+import { rollbackExecutor } from './point-in-time/rollback-executor.ts';
 import { RecoveryMeasuring } from './recovery/recovery-measuring.ts';
 import { replayExecutor } from './recovery/replay-executor.ts';
 import { replayerSettings } from './settings.ts';
@@ -36,9 +38,15 @@ await runService({
       ...{ store, logs, access, owner, log, streams: bus.logStreams },
       ...{ window: new ReplayWindow(), atOnce: config.replaysAtOnce },
     };
+    const states = { ...replays, instance: owner.instance };
     const operations = new OperationWorkers({
       ...{ store, log, worker: by },
-      executors: { 'dr.replay': replayExecutor(replays) },
+      executors: {
+        'dr.replay': replayExecutor(replays),
+        'vdisk.clone': cloneExecutor(states),
+        'vdisk.rollback': rollbackExecutor(states),
+      },
+      mayTake: async (record) => record.kind !== 'vdisk.clone' || isMadeFromLog(record),
     });
     starting('waits for etcd');
     await operations.start();

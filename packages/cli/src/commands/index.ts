@@ -15,6 +15,7 @@ import { instanceCommands } from './instance.ts';
 import { operationCommands } from './operation.ts';
 import { repairCommands } from './repair.ts';
 import { serverCommands } from './server.ts';
+import { rollbackCommand, snapshotCommands } from './snapshot.ts';
 import { sourceCommands } from './source.ts';
 import { statusCommand } from './status.ts';
 import { tlogCommands } from './tlog.ts';
@@ -26,6 +27,8 @@ export const allCommands: readonly Command[] = [
   statusCommand,
   eventsCommand,
   ...vdiskCommands,
+  rollbackCommand,
+  ...snapshotCommands,
   ...engineCommands,
   ...engineOrderCommands,
   ...incidentCommands,

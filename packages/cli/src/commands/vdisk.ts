@@ -5,6 +5,7 @@ import { table } from '../rendering/text.ts';
 import { orphansText, ownerText, vdiskText } from '../rendering/vdisk-text.ts';
 import { operationEnd } from './operation-end.ts';
 import { outcomeText } from './outcome.ts';
+import { stateHelp, stateOf } from './vdisk-state.ts';
 
 const id = { name: 'vdisk', help: 'the id of the vdisk' };
 
@@ -113,14 +114,18 @@ export const vdiskCommands: readonly Command[] = [
     options: {
       cluster: { type: 'string', value: 'id', help: 'primary cluster (default: the clusters of the source)' },
       'slave-cluster': { type: 'string', value: 'id', help: 'slave cluster' },
+      at: { type: 'string', value: 'state', help: `an earlier state of the source: ${stateHelp}` },
       'operation-id': operationIdOption,
     },
     examples: [
       'salvor vdisk clone v1 v2',
+      'salvor vdisk clone v1 v2 --at before-upgrade',
       'salvor vdisk clone v1 v2 --cluster primary-2 --slave-cluster slave-2',
     ],
     async run({ args, paint, print, withBus }) {
+      const at = args.text('at');
       const request = {
+        ...(at === undefined ? {} : stateOf('vdisk clone', at)),
         source: args.positional('source'),
         vdisk: args.positional('vdisk'),
         cluster: args.text('cluster'),

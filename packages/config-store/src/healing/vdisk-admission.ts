@@ -206,6 +206,11 @@ export function busyWith(vdisk: string, lifecycle: VdiskLifecycle | null): Vdisk
         'vdisk-busy',
         `vdisk ${vdisk} has lost blocks, which recovery ${names} brings back; wait for its end, or give them up ('salvor dr accept-loss')`,
       );
+    case 'rolling-back':
+      return refuse(
+        'vdisk-busy',
+        `vdisk ${vdisk} is being rolled back by operation ${names}; wait for its end, or cancel it`,
+      );
     case 'resizing':
       return refuse(
         'vdisk-busy',

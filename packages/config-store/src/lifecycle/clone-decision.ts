@@ -8,6 +8,7 @@ import {
   type VdiskAdmission,
   type VdiskCreateState,
 } from '../healing/vdisk-admission.ts';
+import { pointText, type RequestedPoint } from '../tlog/log-point.ts';
 import type { VdiskNbd, VdiskStatic } from '../vdisk-config.ts';
 import type { VdiskLifecycle } from './vdisk-lifecycle.ts';
 
@@ -19,6 +20,8 @@ export interface VdiskCloneRequest {
   readonly cluster?: string;
   /** Where `cluster` is given, default none. */
   readonly slaveCluster?: string;
+  /** An earlier state of the source, from its log. */
+  readonly at?: RequestedPoint;
 }
 
 export interface CloneSource {
@@ -30,6 +33,7 @@ export interface VdiskCloneState {
   readonly source: CloneSource | null;
   readonly sourceOwner: OwnerRecord | null;
   readonly sourceLifecycle: VdiskLifecycle | null;
+  readonly sourceHasLog: boolean;
   /** As for a vdisk that is created. */
   readonly target: Omit<VdiskCreateState, 'mark'>;
   readonly mark: OperationRecord | null;
@@ -67,7 +71,10 @@ export function decideVdiskClone(
       'type-refused',
       `vdisk ${source} is of type boot, which is not cloned: its content is shared`,
     );
-  if (state.sourceOwner !== null && !fixed.readOnly) {
+  if (request.at !== undefined && !state.sourceHasLog)
+    return refuse('no-log', `vdisk ${source} has no transaction log: what it held before is not known`);
+  // A log may be read while it is written.
+  if (request.at === undefined && state.sourceOwner !== null && !fixed.readOnly) {
     const who = `vdisk ${source} is in use by ${state.sourceOwner.server}, which may write to it`;
     return refuse(
       'vdisk-owned',
@@ -90,6 +97,6 @@ export function decideVdiskClone(
   return {
     ...admission,
     static: { ...fixed, readOnly: false },
-    reason: `vdisk ${source} is being cloned to vdisk ${vdisk} on ${where}`,
+    reason: `vdisk ${source}${request.at === undefined ? '' : `, ${pointText(request.at)},`} is being cloned to vdisk ${vdisk} on ${where}`,
   };
 }

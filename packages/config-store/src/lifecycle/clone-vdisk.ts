@@ -9,10 +9,12 @@ import {
   operationKey,
   ownerKey,
   salvorClusterKey,
+  tlogConfigKey,
   vdiskLifecycleKey,
   vdiskNbdKey,
   vdiskStaticKey,
 } from '../keys.ts';
+import { logPointSchema } from '../tlog/log-point.ts';
 import type { ConfigStore, Put, Transaction } from '../types.ts';
 import { formatVdiskNbd, formatVdiskStatic, parseVdiskNbd, parseVdiskStatic } from '../vdisk-config.ts';
 import { cloneClusters, decideVdiskClone, type VdiskCloneRequest } from './clone-decision.ts';
@@ -23,6 +25,12 @@ import { vdiskRemovalSchema } from './vdisk-removal.ts';
 export const vdiskCloneSchema = z.looseObject({
   source: z.string().min(1),
   vdisk: z.string().min(1),
+  /** An earlier state of the source, which comes from its log. */
+  at: logPointSchema.optional(),
+  /** The record of the log that stands for it, once that is known. */
+  upTo: z.number().int().min(0).optional(),
+  /** Where the replay of the log goes on. */
+  replay: z.unknown().optional(),
   phase: z.enum(['copy', 'verify', 'discard']).default('copy'),
   /** The shard of the source that is gone through, and where. */
   shard: z.number().int().min(0).default(0),
@@ -60,7 +68,11 @@ export async function cloneVdisk(
     return { outcome: 'refused', code: 'invalid-vdisk-id', reason, vdisk, operation };
   }
   const canonical = canonicalRequest('vdisk.clone', { ...request });
-  const ofSource = [vdiskStaticKey(source), vdiskNbdKey(source), ownerKey(source), vdiskLifecycleKey(source)];
+  const ofSource = [
+    ...[vdiskStaticKey(source), vdiskNbdKey(source), vdiskLifecycleKey(source)],
+    // Of an earlier state it does not matter who writes.
+    request.at === undefined ? ownerKey(source) : tlogConfigKey(source),
+  ];
   const ofTarget = [vdiskStaticKey(vdisk), vdiskNbdKey(vdisk), vdiskLifecycleKey(vdisk), ownerKey(vdisk)];
   const own = [...new Set([...ofSource, ...ofTarget]), operationKey(operation)];
   return admit(store, vdisk, 'vdisk.clone', options, async () => {
@@ -84,6 +96,7 @@ export async function cloneVdisk(
         source: fixed === null || nbd === null ? null : { static: parseVdiskStatic(fixed.value), nbd },
         sourceOwner: recordIn(entries, ownerKey(source), ownerSchema),
         sourceLifecycle,
+        sourceHasLog: entries.get(tlogConfigKey(source)) != null,
         target: {
           primary: place === null ? null : clusterIn(entries, place.cluster),
           slave: place?.slaveCluster === undefined ? null : clusterIn(entries, place.slaveCluster),
@@ -101,11 +114,14 @@ export async function cloneVdisk(
       puts.push({ key: vdiskNbdKey(vdisk), value: formatVdiskNbd(admission.nbd) });
       puts.push(lifecyclePut(vdisk, { state: 'cloning', operations: [operation], at: now() }));
       const others = sourceLifecycle?.operations ?? [];
-      puts.push(
-        lifecyclePut(source, { state: 'clone-source', operations: [...others, operation], at: now() }),
-      );
+      if (request.at === undefined)
+        puts.push(
+          lifecyclePut(source, { state: 'clone-source', operations: [...others, operation], at: now() }),
+        );
     }
-    const work = { message: `copies vdisk ${source} to vdisk ${vdisk}`, checkpoint: { source, vdisk } };
+    const { at } = request;
+    const checkpoint = { source, vdisk, ...(at === undefined ? {} : { at }) };
+    const work = { message: `copies vdisk ${source} to vdisk ${vdisk}`, checkpoint };
     return { canonical, admission, entries, puts, deletes: [], work };
   });
 }

@@ -10,6 +10,7 @@ export {
 export { type OrphanRemovalRequest, removeOrphan } from './remove-orphan.ts';
 export type { VdiskResizeRequest } from './resize-decision.ts';
 export { type BeyondEnd, type ResizeOptions, resizeVdisk, type VdiskShape } from './resize-vdisk.ts';
+export { rollbackEnded, rollbackVdisk, type VdiskRollback, vdiskRollbackSchema } from './rollback-vdisk.ts';
 export {
   type LifecycleState,
   lifecycleHindrance,

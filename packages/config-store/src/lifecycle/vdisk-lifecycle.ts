@@ -8,9 +8,16 @@ import type { StoreEntry } from '../types.ts';
  * `cloning`: its blocks are still arriving; `deleting`: its blocks are being freed, and its id is not free yet;
  * `resizing`: its end is being looked at, for seconds and under a lease; `clone-source`: it is being copied and must not
  * change, so only a vdisk that is read-only is served meanwhile; `restoring`: blocks of it are lost, and are coming back
- * from the log, or wait for an operator to give them up.
+ * from the log, or wait for an operator to give them up; `rolling-back`: it is on its way to an earlier state.
  */
-export const lifecycleStates = ['cloning', 'deleting', 'resizing', 'clone-source', 'restoring'] as const;
+export const lifecycleStates = [
+  'cloning',
+  'deleting',
+  'resizing',
+  'clone-source',
+  'restoring',
+  'rolling-back',
+] as const;
 export type LifecycleState = (typeof lifecycleStates)[number];
 
 /** `/salvor/vdisks/<id>/lifecycle`; most vdisks have none. */
@@ -38,7 +45,13 @@ export function lifecycleHindrance(
   { lifecycle, readOnly }: { lifecycle: VdiskLifecycle | null; readOnly: boolean },
   purpose: MountPurpose,
 ): {
-  code: 'being-cloned' | 'being-deleted' | 'being-resized' | 'being-restored' | 'clone-source';
+  code:
+    | 'being-cloned'
+    | 'being-deleted'
+    | 'being-resized'
+    | 'being-restored'
+    | 'being-rolled-back'
+    | 'clone-source';
   reason: string;
 } | null {
   if (lifecycle === null) return null;
@@ -63,6 +76,10 @@ export function lifecycleHindrance(
           : `${lifecycle.lost.blocks} blocks of it are lost (${lifecycle.lost.reason}); 'salvor dr accept-loss' gives them up`;
       const reason = `vdisk ${vdisk} is not complete: ${what}`;
       return purpose === 'repair' || purpose === 'restore' ? null : { code: 'being-restored', reason };
+    }
+    case 'rolling-back': {
+      const reason = `vdisk ${vdisk} is on its way to an earlier state: operation ${names} rolls it back; cancel it to have the present one`;
+      return purpose === 'repair' ? null : { code: 'being-rolled-back', reason };
     }
     case 'deleting':
       return {

@@ -7,8 +7,6 @@ export const TLOG_REPLAYERS_PREFIX: string = `${SALVOR_PREFIX}tlog-replayers/`;
 export const tlogArchiverKey = (vdisk: string): string => `${TLOGS_PREFIX}${vdisk}/archiver`;
 /** How far the archive of a log is. */
 export const tlogArchivedKey = (vdisk: string): string => `${TLOGS_PREFIX}${vdisk}/archived`;
-/** States that are kept exact. */
-export const tlogSnapshotsPrefix = (vdisk: string): string => `${TLOGS_PREFIX}${vdisk}/snapshots/`;
 export const tlogReplayerKey = (instance: string): string => `${TLOG_REPLAYERS_PREFIX}${instance}`;
 /** Under a lease: who takes snapshots of the configuration. */
 export const configurationKeeperKey = `${SALVOR_PREFIX}configuration-keeper`;

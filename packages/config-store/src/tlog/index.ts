@@ -1,4 +1,5 @@
 export { readArchivedPlace } from './archived-place.ts';
+export { pointText, type RequestedPoint } from './log-point.ts';
 export { disableTlog, enableTlog, type TlogEnableOptions } from './tlog-admission.ts';
 export { tlogHindrance } from './tlog-hindrance.ts';
 export {
@@ -11,4 +12,11 @@ export {
   tlogConfigSchema,
   tlogStateSchema,
 } from './tlog-records.ts';
+export {
+  deleteSnapshot,
+  listSnapshots,
+  readSnapshot,
+  snapshotTaken,
+  type TlogSnapshot,
+} from './tlog-snapshots.ts';
 export { parseTlogConfig, putTlogState, type RecordedTlog, readTlog } from './tlog-state.ts';

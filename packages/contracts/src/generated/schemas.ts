@@ -446,8 +446,8 @@ export const generatedSchemas: Readonly<Record<RecordName, GeneratedSchema>> = {
     schema: {"type":"record","name":"VdiskCloneReply","namespace":"salvor.v1","doc":"The clone has begun.","fields":[{"name":"vdisk","type":"string","doc":"Id of the new vdisk."},{"name":"operation","type":"string","doc":"Id of the operation that makes the change; ask operation.get for its end."},{"name":"outcome","type":{"type":"enum","name":"Outcome","namespace":"salvor.v1","doc":"applied: this call made the change. already: the same operation, or another one, had made it before.","symbols":["applied","already"]},"doc":"Whether this call changed something."},{"name":"reason","type":"string","doc":"What was done, as a sentence."}]},
   },
   VdiskCloneRequest: {
-    fingerprint: 'b2b4f33ad72178c4',
-    schema: {"type":"record","name":"VdiskCloneRequest","namespace":"salvor.v1","doc":"Copies a vdisk to a new one, in the background. Refused while the source is owned, unless it is read-only. Until the operation ends the new vdisk is not served, and the source only if it is read-only.","fields":[{"name":"source","type":"string","doc":"Id of the vdisk to copy."},{"name":"vdisk","type":"string","doc":"Id of the new vdisk."},{"name":"cluster","type":["null","string"],"default":null,"doc":"Primary cluster of the new vdisk. Default: the clusters of the source."},{"name":"slaveCluster","type":["null","string"],"default":null,"doc":"Its slave cluster. Default: that of the source on the same cluster, none on another one."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
+    fingerprint: '19eef7d0209067e2',
+    schema: {"type":"record","name":"VdiskCloneRequest","namespace":"salvor.v1","doc":"Copies a vdisk to a new one, in the background. Refused while the source is owned, unless it is read-only. Until the operation ends the new vdisk is not served, and the source only if it is read-only. Of an earlier state it is made from the log of the source, which may be in use.","fields":[{"name":"source","type":"string","doc":"Id of the vdisk to copy."},{"name":"vdisk","type":"string","doc":"Id of the new vdisk."},{"name":"cluster","type":["null","string"],"default":null,"doc":"Primary cluster of the new vdisk. Default: the clusters of the source."},{"name":"slaveCluster","type":["null","string"],"default":null,"doc":"Its slave cluster. Default: that of the source on the same cluster, none on another one."},{"name":"atSequence","type":["null","long"],"default":null,"doc":"As the source was after this record of its log. One of the three at most."},{"name":"atTime","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"default":null,"doc":"As the source was at this time, milliseconds since 1970 UTC."},{"name":"atSnapshot","type":["null","string"],"default":null,"doc":"As the source was at this snapshot."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
   },
   VdiskCreateReply: {
     fingerprint: '4b3934dcec56b5de',
@@ -505,6 +505,14 @@ export const generatedSchemas: Readonly<Record<RecordName, GeneratedSchema>> = {
     fingerprint: '97154921fd7bc23d',
     schema: {"type":"record","name":"VdiskResizeRequest","namespace":"salvor.v1","doc":"Gives a vdisk another size. It grows while it is in use; clients see the new size when they connect again. It shrinks only with force, unowned, and with nothing stored beyond the new end.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."},{"name":"sizeGiB","type":"int","doc":"New size in GiB."},{"name":"force","type":"boolean","default":false,"doc":"Allows to shrink, on the conditions above."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
   },
+  VdiskRollbackReply: {
+    fingerprint: '1853dd466a19ff90',
+    schema: {"type":"record","name":"VdiskRollbackReply","namespace":"salvor.v1","doc":"The rollback has begun.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."},{"name":"operation","type":"string","doc":"Id of the operation; ask operation.get for its progress and end, operation.cancel to stop it."},{"name":"outcome","type":{"type":"enum","name":"Outcome","namespace":"salvor.v1","doc":"applied: this call made the change. already: the same operation, or another one, had made it before.","symbols":["applied","already"]},"doc":"Whether this call changed something."},{"name":"reason","type":"string","doc":"What was done, as a sentence."}]},
+  },
+  VdiskRollbackRequest: {
+    fingerprint: '7f92f664bdaf4c2c',
+    schema: {"type":"record","name":"VdiskRollbackRequest","namespace":"salvor.v1","doc":"Brings a vdisk back to an earlier state from its transaction log. Refused while it is owned. Only blocks that differ are written, and they are logged: a rollback can be undone by another one.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."},{"name":"atSequence","type":["null","long"],"default":null,"doc":"As it was after this record of its log. One of the three at most."},{"name":"atTime","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"default":null,"doc":"As it was at this time, milliseconds since 1970 UTC."},{"name":"atSnapshot","type":["null","string"],"default":null,"doc":"As it was at this snapshot."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
+  },
   VdiskScrubReply: {
     fingerprint: '3d018636494598e2',
     schema: {"type":"record","name":"VdiskScrubReply","namespace":"salvor.v1","doc":"The scrub has begun.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."},{"name":"operation","type":"string","doc":"Id of the operation; ask operation.get for its progress and result, operation.cancel to stop it."},{"name":"outcome","type":{"type":"enum","name":"Outcome","namespace":"salvor.v1","doc":"applied: this call made the change. already: the same operation, or another one, had made it before.","symbols":["applied","already"]},"doc":"Whether this call changed something."},{"name":"reason","type":"string","doc":"What was done, as a sentence."}]},
@@ -512,6 +520,30 @@ export const generatedSchemas: Readonly<Record<RecordName, GeneratedSchema>> = {
   VdiskScrubRequest: {
     fingerprint: 'd6c81c23cb85aa71',
     schema: {"type":"record","name":"VdiskScrubRequest","namespace":"salvor.v1","doc":"Compares both copies of every block of a vdisk, in the background, while clients go on. What is proven wrong is repaired.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."},{"name":"repair","type":"boolean","default":true,"doc":"False: only report."},{"name":"prefer","type":["null","string"],"default":null,"doc":"primary or slave: whose copy is taken where neither checksums nor write history prove one right. Default: such differences are reported only."},{"name":"bandwidthMiBs","type":["null","int"],"default":null,"doc":"MiB a second of each copy at most, 0 = no limit. Default: SALVOR_SCRUB_BANDWIDTH_MIB of the server that carries it out."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
+  },
+  VdiskSnapshotCreateReply: {
+    fingerprint: '5ea8efc8b3b19f7b',
+    schema: {"type":"record","name":"VdiskSnapshotCreateReply","namespace":"salvor.v1","doc":"The snapshot is being taken.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."},{"name":"operation","type":"string","doc":"Id of the operation; ask operation.get for its progress and end, operation.cancel to stop it."},{"name":"outcome","type":{"type":"enum","name":"Outcome","namespace":"salvor.v1","doc":"applied: this call made the change. already: the same operation, or another one, had made it before.","symbols":["applied","already"]},"doc":"Whether this call changed something."},{"name":"reason","type":"string","doc":"What was done, as a sentence."}]},
+  },
+  VdiskSnapshotCreateRequest: {
+    fingerprint: '6128cf38a558e7f3',
+    schema: {"type":"record","name":"VdiskSnapshotCreateRequest","namespace":"salvor.v1","doc":"Names the present state of a vdisk that has a transaction log, behind everything its clients were answered. The owner does it; one that nobody has mounted is taken for it.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."},{"name":"name","type":"string","doc":"Name of the snapshot: 1 to 64 of A-Z a-z 0-9 _ : -."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
+  },
+  VdiskSnapshotDeleteReply: {
+    fingerprint: '1b23601c0c9e0be2',
+    schema: {"type":"record","name":"VdiskSnapshotDeleteReply","namespace":"salvor.v1","doc":"The snapshot is gone.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."},{"name":"operation","type":"string","doc":"Id of the operation."},{"name":"outcome","type":{"type":"enum","name":"Outcome","namespace":"salvor.v1","doc":"applied: this call made the change. already: the same operation, or another one, had made it before.","symbols":["applied","already"]},"doc":"Whether this call changed something."},{"name":"reason","type":"string","doc":"What was done, as a sentence."}]},
+  },
+  VdiskSnapshotDeleteRequest: {
+    fingerprint: '9958ffca69b66cf2',
+    schema: {"type":"record","name":"VdiskSnapshotDeleteRequest","namespace":"salvor.v1","doc":"Forgets a snapshot; what the log keeps for it may be compacted.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."},{"name":"name","type":"string","doc":"Name of the snapshot: 1 to 64 of A-Z a-z 0-9 _ : -."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
+  },
+  VdiskSnapshotListReply: {
+    fingerprint: 'bfd40b39d2d48f70',
+    schema: {"type":"record","name":"VdiskSnapshotListReply","namespace":"salvor.v1","doc":"The snapshots, oldest first.","fields":[{"name":"snapshots","type":{"type":"array","items":{"type":"record","name":"VdiskSnapshot","namespace":"salvor.v1","doc":"A named state of a vdisk in its transaction log.","fields":[{"name":"name","type":"string","doc":"Name."},{"name":"sequence","type":"long","doc":"Last record of the log before it."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was taken, milliseconds since 1970 UTC."}]}},"doc":"The snapshots."}]},
+  },
+  VdiskSnapshotListRequest: {
+    fingerprint: '9e59a2d7d0407ce1',
+    schema: {"type":"record","name":"VdiskSnapshotListRequest","namespace":"salvor.v1","doc":"Lists the snapshots of a vdisk.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."}]},
   },
   VdiskTakeoverReply: {
     fingerprint: '9de4025acd5b3280',
@@ -801,6 +833,10 @@ export const generatedSchemas: Readonly<Record<RecordName, GeneratedSchema>> = {
     fingerprint: '03d11f396244ba13',
     schema: {"type":"record","name":"VdiskScrub","namespace":"salvor.v1","doc":"The last comparison of the copies of a vdisk.","fields":[{"name":"operation","type":"string","doc":"Id of the operation that makes the change; ask operation.get for its end."},{"name":"status","type":"string","doc":"running, completed, failed or cancelled."},{"name":"message","type":"string","doc":"What it does, waits for, or found."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it said so, milliseconds since 1970 UTC."}]},
   },
+  VdiskSnapshot: {
+    fingerprint: '0d17e6e52401c99c',
+    schema: {"type":"record","name":"VdiskSnapshot","namespace":"salvor.v1","doc":"A named state of a vdisk in its transaction log.","fields":[{"name":"name","type":"string","doc":"Name."},{"name":"sequence","type":"long","doc":"Last record of the log before it."},{"name":"at","type":{"type":"long","logicalType":"timestamp-millis"},"doc":"When it was taken, milliseconds since 1970 UTC."}]},
+  },
   VdiskSummary: {
     fingerprint: 'b45ae454fcedcd80',
     schema: {"type":"record","name":"VdiskSummary","namespace":"salvor.v1","doc":"One line about a vdisk.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."},{"name":"type","type":{"type":"enum","name":"VdiskType","namespace":"salvor.v1","doc":"0-Disk's vdisk types, and volume, Salvor's own, which 0-Disk refuses to serve. boot is deduped. unknown is what a reader takes types for that it does not know; none is created or served.","symbols":["db","cache","tmp","boot","volume","unknown"],"default":"unknown"},"doc":"Type."},{"name":"sizeGiB","type":"int","doc":"Size in GiB."},{"name":"blockSize","type":"int","doc":"Block size in bytes."},{"name":"readOnly","type":"boolean","default":false,"doc":"Whether writes are refused."},{"name":"cluster","type":"string","doc":"Primary cluster."},{"name":"slaveCluster","type":["null","string"],"default":null,"doc":"Slave cluster, if it has one."},{"name":"owner","type":["null",{"type":"record","name":"VdiskOwner","namespace":"salvor.v1","doc":"The one process that may write a vdisk now.","fields":[{"name":"server","type":"string","doc":"Id of the NBD server."},{"name":"epoch","type":"long","doc":"Fencing token: etcd create revision of the owner key."},{"name":"since","type":["null",{"type":"long","logicalType":"timestamp-millis"}],"default":null,"doc":"When it took the vdisk, milliseconds since 1970 UTC."}]}],"default":null,"doc":"Who may write it now; absent when nobody has it mounted."},{"name":"status","type":"string","default":"","doc":"available, in-use, cloning (being filled, not served), clone-source (served read-only), resizing, deleting (being freed)."},{"name":"operation","type":["null","string"],"default":null,"doc":"The operation that has it now."}]},
@@ -917,6 +953,10 @@ export const commandRecords: CommandRecords = {
   'vdisk.list': { request: 'VdiskListRequest', reply: 'VdiskListReply' },
   'vdisk.orphans': { request: 'VdiskOrphansRequest', reply: 'VdiskOrphansReply' },
   'vdisk.resize': { request: 'VdiskResizeRequest', reply: 'VdiskResizeReply' },
+  'vdisk.rollback': { request: 'VdiskRollbackRequest', reply: 'VdiskRollbackReply' },
   'vdisk.scrub': { request: 'VdiskScrubRequest', reply: 'VdiskScrubReply' },
+  'vdisk.snapshot.create': { request: 'VdiskSnapshotCreateRequest', reply: 'VdiskSnapshotCreateReply' },
+  'vdisk.snapshot.delete': { request: 'VdiskSnapshotDeleteRequest', reply: 'VdiskSnapshotDeleteReply' },
+  'vdisk.snapshot.list': { request: 'VdiskSnapshotListRequest', reply: 'VdiskSnapshotListReply' },
   'vdisk.takeover': { request: 'VdiskTakeoverRequest', reply: 'VdiskTakeoverReply' },
 };

@@ -1388,7 +1388,7 @@ export interface VdiskCloneReply {
 }
 export type VdiskCloneReplyInit = VdiskCloneReply;
 
-/** Copies a vdisk to a new one, in the background. Refused while the source is owned, unless it is read-only. Until the operation ends the new vdisk is not served, and the source only if it is read-only. */
+/** Copies a vdisk to a new one, in the background. Refused while the source is owned, unless it is read-only. Until the operation ends the new vdisk is not served, and the source only if it is read-only. Of an earlier state it is made from the log of the source, which may be in use. */
 export interface VdiskCloneRequest {
   /** Id of the vdisk to copy. */
   source: string;
@@ -1398,6 +1398,12 @@ export interface VdiskCloneRequest {
   cluster?: string | undefined;
   /** Its slave cluster. Default: that of the source on the same cluster, none on another one. */
   slaveCluster?: string | undefined;
+  /** As the source was after this record of its log. One of the three at most. */
+  atSequence?: number | undefined;
+  /** As the source was at this time, milliseconds since 1970 UTC. */
+  atTime?: number | undefined;
+  /** As the source was at this snapshot. */
+  atSnapshot?: string | undefined;
   /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
   operationId?: string | undefined;
 }
@@ -1587,6 +1593,34 @@ export interface VdiskResizeRequestInit {
   operationId?: string | undefined;
 }
 
+/** The rollback has begun. */
+export interface VdiskRollbackReply {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Id of the operation; ask operation.get for its progress and end, operation.cancel to stop it. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type VdiskRollbackReplyInit = VdiskRollbackReply;
+
+/** Brings a vdisk back to an earlier state from its transaction log. Refused while it is owned. Only blocks that differ are written, and they are logged: a rollback can be undone by another one. */
+export interface VdiskRollbackRequest {
+  /** Vdisk id. */
+  vdisk: string;
+  /** As it was after this record of its log. One of the three at most. */
+  atSequence?: number | undefined;
+  /** As it was at this time, milliseconds since 1970 UTC. */
+  atTime?: number | undefined;
+  /** As it was at this snapshot. */
+  atSnapshot?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type VdiskRollbackRequestInit = VdiskRollbackRequest;
+
 /** The scrub has begun. */
 export interface VdiskScrubReply {
   /** Vdisk id. */
@@ -1620,6 +1654,70 @@ export interface VdiskScrubRequestInit {
   bandwidthMiBs?: number | undefined;
   operationId?: string | undefined;
 }
+
+/** The snapshot is being taken. */
+export interface VdiskSnapshotCreateReply {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Id of the operation; ask operation.get for its progress and end, operation.cancel to stop it. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type VdiskSnapshotCreateReplyInit = VdiskSnapshotCreateReply;
+
+/** Names the present state of a vdisk that has a transaction log, behind everything its clients were answered. The owner does it; one that nobody has mounted is taken for it. */
+export interface VdiskSnapshotCreateRequest {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Name of the snapshot: 1 to 64 of A-Z a-z 0-9 _ : -. */
+  name: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type VdiskSnapshotCreateRequestInit = VdiskSnapshotCreateRequest;
+
+/** The snapshot is gone. */
+export interface VdiskSnapshotDeleteReply {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type VdiskSnapshotDeleteReplyInit = VdiskSnapshotDeleteReply;
+
+/** Forgets a snapshot; what the log keeps for it may be compacted. */
+export interface VdiskSnapshotDeleteRequest {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Name of the snapshot: 1 to 64 of A-Z a-z 0-9 _ : -. */
+  name: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type VdiskSnapshotDeleteRequestInit = VdiskSnapshotDeleteRequest;
+
+/** The snapshots, oldest first. */
+export interface VdiskSnapshotListReply {
+  /** The snapshots. */
+  snapshots: VdiskSnapshot[];
+}
+export interface VdiskSnapshotListReplyInit {
+  snapshots: readonly VdiskSnapshotInit[];
+}
+
+/** Lists the snapshots of a vdisk. */
+export interface VdiskSnapshotListRequest {
+  /** Vdisk id. */
+  vdisk: string;
+}
+export type VdiskSnapshotListRequestInit = VdiskSnapshotListRequest;
 
 /** The vdisk is mounted on that server. */
 export interface VdiskTakeoverReply {
@@ -3363,6 +3461,17 @@ export interface VdiskScrub {
 }
 export type VdiskScrubInit = VdiskScrub;
 
+/** A named state of a vdisk in its transaction log. */
+export interface VdiskSnapshot {
+  /** Name. */
+  name: string;
+  /** Last record of the log before it. */
+  sequence: number;
+  /** When it was taken, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type VdiskSnapshotInit = VdiskSnapshot;
+
 /** One line about a vdisk. */
 export interface VdiskSummary {
   /** Vdisk id. */
@@ -3666,8 +3775,16 @@ export interface RecordTypes {
   readonly VdiskOrphansRequest: VdiskOrphansRequest;
   readonly VdiskResizeReply: VdiskResizeReply;
   readonly VdiskResizeRequest: VdiskResizeRequest;
+  readonly VdiskRollbackReply: VdiskRollbackReply;
+  readonly VdiskRollbackRequest: VdiskRollbackRequest;
   readonly VdiskScrubReply: VdiskScrubReply;
   readonly VdiskScrubRequest: VdiskScrubRequest;
+  readonly VdiskSnapshotCreateReply: VdiskSnapshotCreateReply;
+  readonly VdiskSnapshotCreateRequest: VdiskSnapshotCreateRequest;
+  readonly VdiskSnapshotDeleteReply: VdiskSnapshotDeleteReply;
+  readonly VdiskSnapshotDeleteRequest: VdiskSnapshotDeleteRequest;
+  readonly VdiskSnapshotListReply: VdiskSnapshotListReply;
+  readonly VdiskSnapshotListRequest: VdiskSnapshotListRequest;
   readonly VdiskTakeoverReply: VdiskTakeoverReply;
   readonly VdiskTakeoverRequest: VdiskTakeoverRequest;
   readonly AlertCleared: AlertCleared;
@@ -3740,6 +3857,7 @@ export interface RecordTypes {
   readonly VdiskRemains: VdiskRemains;
   readonly VdiskRepair: VdiskRepair;
   readonly VdiskScrub: VdiskScrub;
+  readonly VdiskSnapshot: VdiskSnapshot;
   readonly VdiskSummary: VdiskSummary;
   readonly TlogCover: TlogCover;
   readonly TlogIndexEntry: TlogIndexEntry;
@@ -3874,8 +3992,16 @@ export interface RecordInits {
   readonly VdiskOrphansRequest: VdiskOrphansRequestInit;
   readonly VdiskResizeReply: VdiskResizeReplyInit;
   readonly VdiskResizeRequest: VdiskResizeRequestInit;
+  readonly VdiskRollbackReply: VdiskRollbackReplyInit;
+  readonly VdiskRollbackRequest: VdiskRollbackRequestInit;
   readonly VdiskScrubReply: VdiskScrubReplyInit;
   readonly VdiskScrubRequest: VdiskScrubRequestInit;
+  readonly VdiskSnapshotCreateReply: VdiskSnapshotCreateReplyInit;
+  readonly VdiskSnapshotCreateRequest: VdiskSnapshotCreateRequestInit;
+  readonly VdiskSnapshotDeleteReply: VdiskSnapshotDeleteReplyInit;
+  readonly VdiskSnapshotDeleteRequest: VdiskSnapshotDeleteRequestInit;
+  readonly VdiskSnapshotListReply: VdiskSnapshotListReplyInit;
+  readonly VdiskSnapshotListRequest: VdiskSnapshotListRequestInit;
   readonly VdiskTakeoverReply: VdiskTakeoverReplyInit;
   readonly VdiskTakeoverRequest: VdiskTakeoverRequestInit;
   readonly AlertCleared: AlertClearedInit;
@@ -3948,6 +4074,7 @@ export interface RecordInits {
   readonly VdiskRemains: VdiskRemainsInit;
   readonly VdiskRepair: VdiskRepairInit;
   readonly VdiskScrub: VdiskScrubInit;
+  readonly VdiskSnapshot: VdiskSnapshotInit;
   readonly VdiskSummary: VdiskSummaryInit;
   readonly TlogCover: TlogCoverInit;
   readonly TlogIndexEntry: TlogIndexEntryInit;
@@ -4048,7 +4175,11 @@ export interface CommandRecords {
   readonly 'vdisk.list': { readonly request: 'VdiskListRequest'; readonly reply: 'VdiskListReply' };
   readonly 'vdisk.orphans': { readonly request: 'VdiskOrphansRequest'; readonly reply: 'VdiskOrphansReply' };
   readonly 'vdisk.resize': { readonly request: 'VdiskResizeRequest'; readonly reply: 'VdiskResizeReply' };
+  readonly 'vdisk.rollback': { readonly request: 'VdiskRollbackRequest'; readonly reply: 'VdiskRollbackReply' };
   readonly 'vdisk.scrub': { readonly request: 'VdiskScrubRequest'; readonly reply: 'VdiskScrubReply' };
+  readonly 'vdisk.snapshot.create': { readonly request: 'VdiskSnapshotCreateRequest'; readonly reply: 'VdiskSnapshotCreateReply' };
+  readonly 'vdisk.snapshot.delete': { readonly request: 'VdiskSnapshotDeleteRequest'; readonly reply: 'VdiskSnapshotDeleteReply' };
+  readonly 'vdisk.snapshot.list': { readonly request: 'VdiskSnapshotListRequest'; readonly reply: 'VdiskSnapshotListReply' };
   readonly 'vdisk.takeover': { readonly request: 'VdiskTakeoverRequest'; readonly reply: 'VdiskTakeoverReply' };
 }
 

@@ -1,0 +1,37 @@
+/** Whether a vdisk may be rolled back now. Pure. */
+import type { OperationRecord, OwnerRecord } from '../healing/records.ts';
+import { busyWith, refuse, repeated, type VdiskAdmission } from '../healing/vdisk-admission.ts';
+import { pointText, type RequestedPoint } from '../tlog/log-point.ts';
+import type { VdiskLifecycle } from './vdisk-lifecycle.ts';
+
+export interface VdiskRollbackState {
+  readonly exists: boolean;
+  readonly hasLog: boolean;
+  readonly owner: OwnerRecord | null;
+  readonly lifecycle: VdiskLifecycle | null;
+  readonly mark: OperationRecord | null;
+}
+
+export function decideVdiskRollback(
+  state: VdiskRollbackState,
+  { vdisk, point }: { readonly vdisk: string; readonly point: RequestedPoint },
+  canonical: string,
+): VdiskAdmission {
+  const repeat = repeated(state.mark, canonical);
+  if (repeat !== null) return repeat;
+  const busy = busyWith(vdisk, state.lifecycle);
+  if (busy !== null) return busy;
+  if (!state.exists) return refuse('unknown-vdisk', `there is no vdisk ${vdisk}`);
+  if (!state.hasLog)
+    return refuse('no-log', `vdisk ${vdisk} has no transaction log: what it held before is not known`);
+  if (state.owner !== null)
+    return refuse(
+      'vdisk-owned',
+      `vdisk ${vdisk} is in use by ${state.owner.server}; disconnect its clients and wait until it is released`,
+    );
+  return {
+    outcome: 'applied',
+    code: 'admitted',
+    reason: `vdisk ${vdisk} is being brought back to ${pointText(point)}`,
+  };
+}
