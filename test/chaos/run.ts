@@ -61,6 +61,8 @@ const LEASE_SECONDS = 3;
 /** What servers and analyzers grant an engine where nothing else is configured. */
 const ENGINE_TIMEOUT_MS = 1_500;
 const IMPATIENT_AFTER_MS = 4_500;
+/** For each process that is started, also of those that were killed. */
+const READY_TIMEOUT_MS = 60_000;
 const HEAL_TIMEOUT_MS = 180_000;
 const SWEEP_TIMEOUT_MS = 120_000;
 const SAMPLE_EVERY_MS = 2_000;
@@ -79,7 +81,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     spares: 4,
     nbdServers,
     appendfsync: 'no',
-    readyTimeoutMs: 60_000,
+    readyTimeoutMs: READY_TIMEOUT_MS * patience,
     enginesSurviveFileLimit: true,
     via: lines.via,
     engineSocketsOf: lines.engineSocketsOf,

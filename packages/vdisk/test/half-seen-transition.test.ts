@@ -7,7 +7,7 @@ import {
   repairKey,
   type StoreEntry,
 } from '@salvor/config-store';
-import { blocksOn, DataPlane, primary } from './data-plane.ts';
+import { blocksOn, DataPlane, primary, slave } from './data-plane.ts';
 import { PairHarness, stored, TestEngine, until } from './pair-harness.ts';
 
 const engines: TestEngine[] = [];
@@ -106,4 +106,68 @@ test('an engine that comes online while a vdisk is being mounted is written to, 
   catchUp();
   assert.equal(vdisk.device.shardStates()[0]?.mode, 'mirrored');
   assert.deepEqual(await blocksOn(engine, 'v1'), await blocksOn(plane.slaves[0] ?? assert.fail(), 'v1'));
+});
+
+/** The store as a mount sees it whose watch tells of the slave cluster's incidents late. */
+function lateIncidents(plane: DataPlane) {
+  const prefix = clusterIncidentsPrefix(slave);
+  let shown: ReadonlyMap<string, StoreEntry> | null = null;
+  let tell: () => void = () => {};
+  const store: ConfigStore = {
+    ...plane.store,
+    watch: async (selection, onChange) => {
+      const watch = await plane.store.watch(selection, onChange);
+      shown = new Map([...watch.entries()].filter(([key]) => key.startsWith(prefix)));
+      tell = () => onChange({ kind: 'change', revision: '0', changes: [] });
+      return {
+        entries: () => new Map([...watch.entries(), ...(shown ?? [])]),
+        confirmedAtMs: () => watch.confirmedAtMs(),
+        close: () => watch.close(),
+      };
+    },
+  };
+  const catchUp = (): void => {
+    shown = null;
+    tell();
+  };
+  return { store, catchUp };
+}
+
+test('a member is not taken for the last one while of its partner only half of the new failure is seen', async () => {
+  await using plane = await DataPlane.start({ shards: 1 });
+  await plane.addVdisk('v1');
+  const [first, last] = [plane.primaries[0] ?? assert.fail(), plane.slaves[0] ?? assert.fail()];
+  const { vdisk: before, repairs } = await plane.mount('v1');
+  const write = (fill: number) => before.device.write(0, Buffer.alloc(4096, fill));
+  const serves = (mode: string) =>
+    until(() => before.device.shardStates()[0]?.mode === mode, `the pair is ${mode}`);
+  // Each has failed once, and was repaired since: they stay under repair for the other vdisks of the cluster.
+  for (const engine of [first, last]) {
+    await plane.reportFailure(engine.address);
+    await serves('alone');
+    await write(1);
+    const done = repairs.length;
+    const { incident } = await plane.judge(engine.address, 'temporary');
+    await until(() => repairs.length > done, 'it is repaired');
+    const repair = repairKey(incident?.id ?? assert.fail(), 1, 'v1');
+    await until(async () => (await plane.store.get(repair)) !== null, 'that is on record');
+  }
+  await plane.reportFailure(first.address);
+  await serves('alone');
+  await write(2);
+  await before.unmount();
+
+  await plane.judge(first.address, 'temporary');
+  const { store, catchUp } = lateIncidents(plane);
+  await last.process.kill('SIGKILL');
+  const { vdisk } = await plane.mount('v1', 'nbd-2', {}, 'clients', store);
+  await plane.waitForStatus(last.address, 'offline');
+  const read = () => vdisk.device.read(0, 1);
+  await until(() => vdisk.device.shardStates()[0]?.mode === 'unavailable', 'the half is seen');
+  await assert.rejects(read(), { code: 'data-unavailable' });
+  await last.process.start();
+  await plane.judge(last.address, 'temporary');
+  catchUp();
+  await until(() => vdisk.device.shardStates()[0]?.mode !== 'unavailable', 'the last one vouches for itself');
+  assert.equal((await read())[0], 2);
 });
