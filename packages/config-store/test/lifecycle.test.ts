@@ -35,7 +35,12 @@ describe('what keeps a vdisk from being mounted', () => {
     ]);
   });
 
-  it('what has lost blocks is open to repairs and to the replay of its log alone', () => {
-    assert.deepEqual(hindered('restoring'), ['being-restored', null, null, null, 'being-restored']);
+  it('what has lost blocks is open to the replay of its log, and to repairs once nothing depends on who was stale', () => {
+    const restoring = ['being-restored', 'being-restored', null, null, 'being-restored'];
+    assert.deepEqual(hindered('restoring'), restoring);
+    for (const more of [{ stale: { '1': 7 } }, { lost: { blocks: 3, reason: 'it has no log' } }]) {
+      const lifecycle = { state: 'restoring' as const, operations, at, ...more };
+      assert.equal(lifecycleHindrance('v1', { lifecycle, readOnly: false }, 'repair'), null);
+    }
   });
 });

@@ -18,7 +18,7 @@ import {
   vdisksOfCluster,
   type Watch,
 } from '@salvor/config-store';
-import { type Logger, pause } from '@salvor/service-kit';
+import { codeOf, type Logger, pause } from '@salvor/service-kit';
 import { type MountedVdisk, OwnedElsewhereError } from '@salvor/vdisk';
 import { type RepairWanted, repairsWanted } from './repairs-wanted.ts';
 import type { VdiskExports } from './vdisk-exports.ts';
@@ -189,7 +189,7 @@ export class IdleRepairs {
       log.info({ vdisk }, 'took a vdisk without a client to repair it');
       await this.#untilOver(vdisk, records, mounted);
     } catch (error) {
-      if (error instanceof OwnedElsewhereError) return;
+      if (error instanceof OwnedElsewhereError || codeOf(error) === 'being-restored') return;
       log.warn({ vdisk, error: String(error) }, 'could not take a vdisk to repair it');
     } finally {
       this.#held.get(vdisk)?.();

@@ -28,6 +28,8 @@ export const vdiskLifecycleSchema = z.looseObject({
   at: z.number().int().min(0),
   /** Of `restoring`: the attempt of the recovery. */
   attempt: z.number().int().min(1).optional(),
+  /** Of `restoring`: by shard whose engine was stale, its last batch before anything was written back. */
+  stale: z.record(z.string(), z.number().int().min(0)).optional(),
   /** Of `restoring`: what no log can bring back, which an operator has to give up by these very numbers. */
   lost: z.looseObject({ blocks: z.number().int().min(0), reason: z.string() }).optional(),
 });
@@ -75,7 +77,11 @@ export function lifecycleHindrance(
           ? `recovery ${names} is bringing its blocks back from the log`
           : `${lifecycle.lost.blocks} blocks of it are lost (${lifecycle.lost.reason}); 'salvor dr accept-loss' gives them up`;
       const reason = `vdisk ${vdisk} is not complete: ${what}`;
-      return purpose === 'repair' || purpose === 'restore' ? null : { code: 'being-restored', reason };
+      // A repair would write to a stale engine before it is noted which batch it has; who restores repairs as well.
+      const isNoted = lifecycle.stale !== undefined || lifecycle.lost !== undefined;
+      return purpose === 'restore' || (purpose === 'repair' && isNoted)
+        ? null
+        : { code: 'being-restored', reason };
     }
     case 'rolling-back': {
       const reason = `vdisk ${vdisk} is on its way to an earlier state: operation ${names} rolls it back; cancel it to have the present one`;

@@ -12,6 +12,7 @@ export * from './recovery-record.ts';
 export {
   busyVdisks,
   lockVdisks,
+  noteStaleBatches,
   type RestoredVdisk,
   recoveredVdisks,
   unlockVdisks,

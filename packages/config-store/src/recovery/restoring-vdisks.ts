@@ -116,7 +116,13 @@ function markOf(
   const others = before?.operations.includes(id) === true ? 0 : (earlier?.blocks ?? 0);
   const lost =
     recoverable === 'all' ? earlier : { blocks: unproven + others, reason: why ?? 'no log holds them' };
-  return { state: 'restoring', operations: [id], attempt, at, ...(lost === undefined ? {} : { lost }) };
+  // What was begun under the lock before is gone on with.
+  const stale = before?.operations.includes(id) === true ? before.stale : undefined;
+  return {
+    ...{ state: 'restoring', operations: [id], attempt, at },
+    ...(lost === undefined ? {} : { lost }),
+    ...(stale === undefined ? {} : { stale }),
+  };
 }
 
 /** Lets go of the vdisks of a recovery that was dropped before anything was changed. */
@@ -132,6 +138,38 @@ export async function unlockVdisks(
     if (state !== 'restoring' || !operations.includes(id)) continue;
     await store.transact({ compare: [{ key, revision: entry.revision }], deletes: [key] });
   }
+}
+
+/**
+ * Notes, once, which batches the engines have that were stale, before their owner writes anything: later they have more. Gives
+ * back what was noted first.
+ *
+ * @throws SalvorError `ownership-lost`
+ */
+export async function noteStaleBatches(
+  store: ConfigStore,
+  vdisk: string,
+  epoch: string,
+  batches: Readonly<Record<string, number>>,
+): Promise<Readonly<Record<string, number>>> {
+  const key = vdiskLifecycleKey(vdisk);
+  const entry = await store.get(key);
+  const lock = entry === null ? null : parseRecord(vdiskLifecycleSchema, key, entry.value);
+  if (lock?.stale !== undefined) return lock.stale;
+  if (entry !== null && lock?.state === 'restoring') {
+    const { ok } = await store.transact({
+      compare: [
+        { key: ownerKey(vdisk), createRevision: epoch },
+        { key, revision: entry.revision },
+      ],
+      puts: [{ key, value: formatRecord(vdiskLifecycleSchema, key, { ...lock, stale: batches }) }],
+    });
+    if (ok) return batches;
+  }
+  throw new SalvorError(
+    'ownership-lost',
+    `vdisk ${vdisk} is not locked for its replay by this owner any more`,
+  );
 }
 
 export interface RestoredVdisk {

@@ -11,6 +11,7 @@ import {
   createVdisk,
   formatRecord,
   lockVdisks,
+  noteStaleBatches,
   openStore,
   ownerKey,
   parseRecord,
@@ -139,7 +140,15 @@ describe('a recovery in etcd', () => {
     const counts = { blocks: 3, bytes: 12_288, verified: 3, durationMs: 1, by: 'r', at: 7 };
     const about = { cluster: pair.primary, recovery: recovery.id, attempt: 1, vdisk: 'v1', epoch, ...counts };
     assert.equal(await vdiskRestored(store, { ...about, epoch: '1' }, lock.revision), false);
-    assert.equal(await vdiskRestored(store, about, lock.revision), true);
+    assert.deepEqual(await noteStaleBatches(store, 'v1', epoch, { '2': 7 }), { '2': 7 });
+    assert.deepEqual(
+      await noteStaleBatches(store, 'v1', epoch, { '2': 9 }),
+      { '2': 7 },
+      'what was noted first',
+    );
+    assert.equal(await vdiskRestored(store, about, lock.revision), false, 'the lock was written since');
+    const noted = (await store.get(vdiskLifecycleKey('v1')))?.revision ?? '';
+    assert.equal(await vdiskRestored(store, about, noted), true);
     assert.equal(await store.get(vdiskLifecycleKey('v1')), null);
     assert.deepEqual([...(await recoveredVdisks(store, recovery)).keys()], ['v1']);
 

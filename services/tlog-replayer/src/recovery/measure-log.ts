@@ -44,6 +44,7 @@ export async function measureLog(
     return { vdisk, recoverable: 'part', why, log, unproven: walk.unprovenCount };
   } catch (error) {
     if (!(error instanceof LogError) || error.code !== 'not-restorable') throw error;
-    return { vdisk, recoverable: 'nothing', why: error.message };
+    const log = { blocks: 0, bytes: 0, last: 0, at: Date.now() };
+    return { vdisk, recoverable: 'nothing', why: error.message, log };
   }
 }

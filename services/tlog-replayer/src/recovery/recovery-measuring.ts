@@ -92,6 +92,7 @@ export class RecoveryMeasuring {
           await source.close();
         }
       }
+      if (vdisks.length === 0) continue;
       const rate = await this.#rate();
       const request = { kind: 'measured', recovery: id, attempt, vdisks, by, operation: 'none' } as const;
       await applyRecovery(store, cluster, { ...request, ...(rate === null ? {} : { rate }) });

@@ -149,9 +149,11 @@ async function degraded(
   recovery: RecoveryRecord,
   hopeless: readonly Hopeless[],
 ): Promise<RecoveryRecord> {
+  const known = new Map(recovery.vdisks.map((one) => [one.vdisk, one.recoverable]));
   const vdisks = hopeless.map(({ vdisk, error }) => ({
     vdisk,
-    recoverable: error.code === 'not-restorable' ? ('nothing' as const) : ('part' as const),
+    // Once, losses are accepted; who fails all the same gets nothing.
+    recoverable: known.get(vdisk) === 'all' ? ('part' as const) : ('nothing' as const),
     why: messageOf(error),
     ...(error instanceof LogGapError ? { unproven: error.unproven.count } : {}),
   }));

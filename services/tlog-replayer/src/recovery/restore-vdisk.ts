@@ -1,5 +1,5 @@
 import type { LogStreamPort } from '@salvor/bus';
-import { type ConfigStore, readVdisk, type VdiskStatic } from '@salvor/config-store';
+import { type ConfigStore, noteStaleBatches, readVdisk, type VdiskStatic } from '@salvor/config-store';
 import { type Logger, SalvorError } from '@salvor/service-kit';
 import {
   findPoint,
@@ -9,7 +9,6 @@ import {
   type ReplayResult,
   type ReplayWindow,
   replay,
-  replayBegins,
   type WantedBlocks,
 } from '@salvor/tlog';
 import { type MountedVdisk, mountVdisk, type OwnerIdentity } from '@salvor/vdisk';
@@ -36,8 +35,6 @@ export const vdiskCheckpointSchema = z.looseObject({
   replay: z.custom<ReplayCheckpoint>((value) => typeof value === 'object' && value !== null),
   /** Shards of which the log had everything when the first run began. */
   level: z.array(z.number().int().min(0)),
-  /** By shard of a survivor: its last batch before anything was written. */
-  stale: z.record(z.string(), z.number().int().min(0)).default({}),
 });
 export type VdiskCheckpoint = z.infer<typeof vdiskCheckpointSchema>;
 
@@ -82,16 +79,14 @@ export async function restoreVdisk(options: RestoreOptions, restoration: Restora
     try {
       const newest = await newestSegment(options.streams, config.container, vdisk);
       const level = from?.level ?? levelShards(newest, mounted.positions());
-      const stale = from?.stale ?? staleBatches(loss, mounted.positions());
-      const kept = { level: [...level], stale };
-      if (from === null) await restoration.checkpoint({ replay: replayBegins(upTo), ...kept });
+      const stale = await staleBatches(store, vdisk, mounted, loss);
       const wanted = await wantedNow(source, { vdisk, fixed: stored.static, upTo, stale, loss, signal });
       const result = await replay(
         {
           ...{ vdisk, source, target: mounted.wholeBlocks(), wanted, upTo, acceptLoss },
           signal: AbortSignal.any([signal, lost.signal]),
           from: from?.replay ?? null,
-          checkpoint: (state) => restoration.checkpoint({ replay: state, ...kept }),
+          checkpoint: (state) => restoration.checkpoint({ replay: state, level: [...level] }),
           progress: (state) => restoration.progress(state),
         },
         window,
@@ -118,8 +113,16 @@ export async function restoreVdisk(options: RestoreOptions, restoration: Restora
   }
 }
 
-function staleBatches({ survivors }: Loss, batches: ReadonlyMap<number, number>): Record<string, number> {
-  return Object.fromEntries([...survivors].map((shard) => [String(shard), batches.get(shard) ?? 0]));
+function staleBatches(
+  store: ConfigStore,
+  vdisk: string,
+  mounted: MountedVdisk,
+  { survivors }: Loss,
+): Promise<Readonly<Record<string, number>>> | Readonly<Record<string, number>> {
+  if (survivors.size === 0) return {};
+  const batches = mounted.positions();
+  const found = [...survivors].map((shard) => [String(shard), batches.get(shard) ?? 0] as const);
+  return noteStaleBatches(store, vdisk, mounted.epoch, Object.fromEntries(found));
 }
 
 /** Of survivors only what was written without them; all of their blocks where the log does not tell that. */
