@@ -75,6 +75,7 @@ export class MountedVdisk {
     this.epoch = epoch;
     this.#log = new MountedLog(options, geometry, epoch, {
       pairs: () => this.#pairs,
+      shardOf: (block) => this.#placement.shardOf(block),
       ownerRevision: () => (this.#ended === null ? this.#ownership.revision : null),
       fenced: (reason) => this.#lose(reason),
     });

@@ -14,15 +14,23 @@ const STEP_MAX_BYTES = 512 * 1024;
 const RING_CHUNK = 1024;
 const SCAN_PAGE = 512;
 
+/** A shard whose blocks are appended. */
+export interface LoggedShard {
+  readonly pair: Pair;
+  readonly log: WriteLog;
+  /** False of a block that has gone to another pair, which answers for it: what is left of it here may be old. */
+  readonly isHere: (block: number) => boolean;
+}
+
 /** A ring entry is missing: the ring does not tell what a batch touched. */
 export class RingGapError extends Error {}
 
 /** Appends the present content of every block that the engines have beyond the log. Rejects as reads do, or with RingGapError. */
 export async function appendMissing(
-  pair: Pair,
-  log: WriteLog,
+  shard: LoggedShard,
   missing: LogCatchUp & { kind: 'blocks' },
 ): Promise<number> {
+  const { pair } = shard;
   const session = await pair.readFrom().open();
   const blocks = new Set<number>();
   const { ring } = missing;
@@ -34,7 +42,7 @@ export async function appendMissing(
       throw new RingGapError(`a ring entry between batches ${after} and ${upTo} is missing`);
     for (const block of named) blocks.add(block);
   }
-  await append(pair, log, [...blocks], 'writes');
+  await append(shard, [...blocks], 'writes');
   if (!missing.dirtyMap) return blocks.size;
   let count = blocks.size;
   const bytes = Math.ceil(pair.context.bits / 8);
@@ -43,14 +51,15 @@ export async function appendMissing(
     const [chunk] = await session.request(range);
     const bits = Buffer.isBuffer(chunk) ? [...bitsIn(chunk, at)] : [];
     const marked = bits.flatMap((bit) => pair.context.blocksOfBit(bit));
-    await append(pair, log, marked, 'writes');
+    await append(shard, marked, 'writes');
     count += marked.length;
   }
   return count;
 }
 
 /** Appends every block that is stored on the shard. Rejects as reads do: then all of it is to be done again. */
-export async function appendStored(pair: Pair, log: WriteLog, assertWanted: () => void): Promise<number> {
+export async function appendStored(shard: LoggedShard, assertWanted: () => void): Promise<number> {
+  const { pair } = shard;
   const source = await pair.readFrom().open();
   const { layout, bits } = pair.context;
   let cursor = SCAN_START;
@@ -59,7 +68,7 @@ export async function appendStored(pair: Pair, log: WriteLog, assertWanted: () =
     assertWanted();
     const page = await layout.scanStored(ask(source), cursor, SCAN_PAGE, bits);
     cursor = page.cursor;
-    await append(pair, log, page.blocks, 'base');
+    await append(shard, page.blocks, 'base');
     count += page.blocks.length;
   } while (cursor !== SCAN_START);
   return count;
@@ -71,8 +80,7 @@ function ask(session: EngineSession): (frame: Frame) => ReturnType<EngineSession
 
 /** Under the locks of the blocks, so that in the log they stand in the order in which the engines took them. */
 async function append(
-  pair: Pair,
-  log: WriteLog,
+  { pair, log, isHere }: LoggedShard,
   blocks: readonly number[],
   kind: 'writes' | 'base',
 ): Promise<void> {
@@ -84,8 +92,9 @@ async function append(
     const unlock = await pair.lock(step);
     let room: Promise<void> | null;
     try {
-      const content = await pair.read(step);
-      room = log.append(new Map(step.map((block, i) => [block, content[i] ?? null])), kind);
+      const here = step.filter(isHere);
+      const content = here.length === 0 ? [] : await pair.read(here);
+      room = log.append(new Map(here.map((block, i) => [block, content[i] ?? null])), kind);
     } finally {
       unlock();
     }

@@ -9,6 +9,7 @@ import { VdiskLog } from './vdisk-log.ts';
 /** What of its vdisk the log needs. */
 interface LoggedVdisk {
   readonly pairs: () => readonly Pair[];
+  readonly shardOf: (block: number) => number;
   /** Create revision of the owner key; null once the ownership ended. */
   readonly ownerRevision: () => string | null;
   readonly fenced: (reason: string) => void;
@@ -82,10 +83,10 @@ export class MountedLog implements Logged {
         `vdisk ${vdisk} has a transaction log, which this process cannot write`,
       );
     this.#enabledBy = recorded.config.enabledBy;
-    const { ownerRevision, fenced, pairs } = this.#vdisk;
+    const { ownerRevision, fenced, pairs, shardOf } = this.#vdisk;
     this.log = new VdiskLog({
       ...{ vdisk, store, recorded, log, ownerRevision, fenced, epoch: this.#epoch, access: logs },
-      ...{ blockSizeBytes: this.#geometry.blockSizeBytes, pairs: pairs() },
+      ...{ blockSizeBytes: this.#geometry.blockSizeBytes, pairs: pairs(), shardOf },
       holdMaxMs: settings.holdMaxMs,
       overflowAfterMs: settings.logOverflowAfterMs ?? DEFAULT_OVERFLOW_AFTER_MS,
     });

@@ -4,7 +4,7 @@ import { DeadlineError, deadline, type Logger, messageOf, pause } from '@salvor/
 import { errno, VdiskIoError } from '../errors.ts';
 import type { Pair } from '../pair.ts';
 import { decideLogCatchUp, decideLogOpening, type LogOpening } from './log-decisions.ts';
-import { appendMissing, appendStored, RingGapError } from './logged-blocks.ts';
+import { appendMissing, appendStored, type LoggedShard, RingGapError } from './logged-blocks.ts';
 import type { ClientLog, LogAccess, PairLog, WriteLog, WriteLogFailure, WriteLogLag } from './write-log.ts';
 
 export interface VdiskLogOptions {
@@ -22,6 +22,8 @@ export interface VdiskLogOptions {
   readonly overflowAfterMs: number;
   /** Create revision of the owner key; null once the ownership ended. */
   readonly ownerRevision: () => string | null;
+  /** The shard that a block is placed on now. */
+  readonly shardOf: (block: number) => number;
   /** A higher epoch writes the log. */
   readonly fenced: (reason: string) => void;
 }
@@ -159,6 +161,8 @@ export class VdiskLog implements PairLog, ClientLog {
 
   async #run(): Promise<void> {
     while (!this.#isClosed) {
+      // What the writer before had not sent goes with it: no flush is answered before it was found on the engines again.
+      if (this.#phase !== 'broken') this.#closeGates('it is being taken up');
       const attempt: Attempt = { isOver: false, ended: new Gate(), writer: null };
       this.#attempt = attempt;
       try {
@@ -259,7 +263,7 @@ export class VdiskLog implements PairLog, ClientLog {
           return this.#noteCaughtUp(shard);
         }
         if (missing.kind === 'blocks') {
-          const blocks = await appendMissing(pair, writer, missing);
+          const blocks = await appendMissing(this.#place(pair, writer), missing);
           this.#options.log.info({ vdisk, shard, blocks }, 'what the log lacked was added');
         }
         await pair.exclusive(async () => {
@@ -308,7 +312,7 @@ export class VdiskLog implements PairLog, ClientLog {
         if (pair.mode.kind === 'rip') return 0;
         if (!pair.knowsHistory) throw new Error('nobody knows yet where its write history ends');
         await pair.exclusive(async () => writer.advance(shard, pair.seq));
-        return await appendStored(pair, writer, () => void this.#going(attempt));
+        return await appendStored(this.#place(pair, writer), () => void this.#going(attempt));
       } catch (error) {
         this.#going(attempt);
         if (pair.closed) throw error;
@@ -366,10 +370,7 @@ export class VdiskLog implements PairLog, ClientLog {
     log.error({ vdisk, code, reason: message }, 'transaction log lost');
     // Nothing more is answered until it is on record, and the log begins anew.
     attempt.isOver = true;
-    this.#phase = 'opening';
-    this.#reason = message;
-    this.#opened ??= new Gate();
-    this.#caughtUp ??= new Gate();
+    this.#closeGates(message);
     this.#recording = this.#record('broken', message);
     attempt.ended.open();
   }
@@ -407,9 +408,21 @@ export class VdiskLog implements PairLog, ClientLog {
     return writer;
   }
 
+  #place(pair: Pair, log: WriteLog): LoggedShard {
+    const { shardOf } = this.#options;
+    return { pair, log, isHere: (block) => shardOf(block) === pair.context.shard };
+  }
+
   #noteCaughtUp(shard: number): void {
     this.#behind.delete(shard);
     if (this.#behind.size === 0) this.#caughtUpNow();
+  }
+
+  #closeGates(reason: string): void {
+    this.#phase = 'opening';
+    this.#reason = reason;
+    this.#opened ??= new Gate();
+    this.#caughtUp ??= new Gate();
   }
 
   #openGate(): void {
