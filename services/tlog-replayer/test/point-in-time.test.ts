@@ -4,14 +4,17 @@ import { describe, it } from 'node:test';
 import {
   cancelOperation,
   cloneVdisk,
+  type Executor,
   type OperationRecord,
   OperationWorkers,
   type RequestedPoint,
   rollbackVdisk,
   snapshotTaken,
   vdiskLifecycleKey,
+  vdiskRollbackSchema,
 } from '@salvor/config-store';
 import { createLogger } from '@salvor/service-kit';
+import { until } from '@salvor/testkit';
 import { ReplayWindow } from '@salvor/tlog';
 import fc from 'fast-check';
 import { Logs } from '../src/logs.ts';
@@ -31,7 +34,10 @@ interface Step {
 }
 
 /** Carries rollbacks and clones out, as the service does. */
-async function startStates(pair: LostPair): Promise<OperationWorkers> {
+async function startStates(
+  pair: LostPair,
+  around: (executor: Executor) => Executor = (executor) => executor,
+): Promise<OperationWorkers> {
   const streams = pair.bus.logStreams;
   const options = {
     ...{ store: pair.store, streams, log, window: new ReplayWindow(), instance: randomUUID() },
@@ -40,7 +46,7 @@ async function startStates(pair: LostPair): Promise<OperationWorkers> {
   };
   const workers = new OperationWorkers({
     ...{ store: pair.store, log, worker: randomUUID(), retryDelayMs: 100, leaseTtlSeconds: 2 },
-    executors: { 'vdisk.rollback': rollbackExecutor(options), 'vdisk.clone': cloneExecutor(options) },
+    executors: { 'vdisk.rollback': around(rollbackExecutor(options)), 'vdisk.clone': cloneExecutor(options) },
     mayTake: async (record) => record.kind !== 'vdisk.clone' || isMadeFromLog(record),
   });
   await workers.start();
@@ -169,6 +175,40 @@ describe('earlier states of a vdisk', () => {
       assert.equal(work?.status, 'cancelled', work?.message);
       assert.equal(await pair.store.get(vdiskLifecycleKey('v1')), null);
       assertSame(await pair.read('v1', every), states.get(last));
+    } finally {
+      await workers.stop();
+    }
+  });
+
+  it('are left again block by block when a rollback is cancelled that has written all of them', async () => {
+    await using pair = await LostPair.start();
+    await pair.addVdisk('v1');
+    const steps = [...every, ...every].map((block, i) => ({ block, fill: 1 + i }));
+    const states = await written(pair, 'v1', steps);
+    const sequences = [...states.keys()];
+    const point = { kind: 'sequence', sequence: sequences[BLOCKS - 5] ?? 0 } as const;
+    const begun = await rollbackVdisk(pair.store, { vdisk: 'v1', point }, { operation: 'r', by: 'test' });
+    assert.equal(begun.outcome, 'applied', begun.reason);
+    let isWritten = false;
+    const workers = await startStates(pair, (executor) => (run) => {
+      const report: typeof run.report = async (progress, options) => {
+        await run.report(progress, options);
+        const { replay } = vdiskRollbackSchema.partial().parse(progress.checkpoint ?? {});
+        if (isWritten || (replay as { phase?: string } | null | undefined)?.phase !== 'zeros') return;
+        isWritten = true;
+        await cancelOperation(pair.store, 'r', 'test');
+        await until(async () => run.cancelRequested(), {
+          what: 'the wish to cancel is heard',
+          timeoutMs: 10_000,
+        });
+      };
+      return executor({ ...run, report });
+    });
+    try {
+      const { work } = await pair.ended('r');
+      assert.equal(work?.status, 'cancelled', work?.message);
+      assert.ok(isWritten);
+      assertSame(await pair.read('v1', every), states.get(sequences.at(-1) ?? 0));
     } finally {
       await workers.stop();
     }
