@@ -463,6 +463,10 @@ export const commandExamples: Readonly<
         'vdisk v1 gets a transaction log; it can be restored from it once its owner has written every block there',
     },
   },
+  'tlog.verify': {
+    request: { vdisk: 'v1' },
+    reply: { ...applied, reason: 'the archived log of vdisk v1 is being verified' },
+  },
   'tlog.status': {
     request: { vdisk: 'v1' },
     reply: {

@@ -85,6 +85,7 @@ export const commandServices: Readonly<Record<CommandName, { service: ServiceNam
   'downtime.list': { service: 'repair-coordinator', mutating: false },
   'tlog.disable': { service: 'repair-coordinator', mutating: true },
   'tlog.enable': { service: 'repair-coordinator', mutating: true },
+  'tlog.verify': { service: 'repair-coordinator', mutating: true },
   'tlog.status': { service: 'repair-coordinator', mutating: false },
   'vdisk.clone': { service: 'repair-coordinator', mutating: true },
   'vdisk.create': { service: 'repair-coordinator', mutating: true },

@@ -9,6 +9,12 @@ export {
   VdiskArchiver,
   type VdiskArchiverOptions,
 } from './archive/vdisk-archiver.ts';
+export {
+  type Finding,
+  type VerifyOptions,
+  type VerifyReport,
+  verifyArchive,
+} from './archive/verification.ts';
 export { ChunkBuilder, type ChunkFiles, MAX_CHUNK_RECORDS } from './chunk/chunk-file.ts';
 export { type ChunkName, chunkFolder, LOG_ROOT, parseChunkName } from './chunk/chunk-name.ts';
 export { type Coverage, decideCoverage } from './chunk/coverage.ts';

@@ -13,6 +13,7 @@ import { RecoveryMeasuring } from './recovery/recovery-measuring.ts';
 import { replayExecutor } from './recovery/replay-executor.ts';
 import { replayerSettings } from './settings.ts';
 import { Tier2Access } from './tier2-access.ts';
+import { verifyExecutor } from './verify-executor.ts';
 
 const MIB = 1024 * 1024;
 
@@ -45,6 +46,7 @@ await runService({
         'dr.replay': replayExecutor(replays),
         'vdisk.clone': cloneExecutor(states),
         'vdisk.rollback': rollbackExecutor(states),
+        'tlog.verify': verifyExecutor({ store, tier2, streams: bus.logStreams }),
       },
       mayTake: async (record) => record.kind !== 'vdisk.clone' || isMadeFromLog(record),
     });

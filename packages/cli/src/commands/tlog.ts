@@ -1,5 +1,7 @@
+import { SalvorError } from '@salvor/service-kit';
 import type { Command } from '../command.ts';
 import { tlogsText, tlogText } from '../rendering/tlog-text.ts';
+import { operationEnd } from './operation-end.ts';
 import { outcomeText } from './outcome.ts';
 import { operationIdOption } from './vdisk.ts';
 
@@ -55,6 +57,31 @@ export const tlogCommands: readonly Command[] = [
       const request = { vdisk: args.positional('vdisk'), operationId: args.text('operation-id') };
       const { reply, json } = await withBus((session) => session.ask('tlog.disable', request));
       print(json, () => outcomeText(paint, reply));
+    },
+  },
+  {
+    name: 'tlog verify',
+    sends: 'tlog.verify',
+    options: {
+      vdisk: { type: 'string', value: 'id', help: 'only the log of this vdisk' },
+      wait: { type: 'boolean', help: 'wait for the end, and fail if anything is damaged' },
+      'operation-id': operationIdOption,
+    },
+    examples: ['salvor tlog verify --wait', 'salvor tlog verify --vdisk v1'],
+    async run({ args, paint, print, withBus }) {
+      const request = { vdisk: args.text('vdisk'), operationId: args.text('operation-id') };
+      if (!args.flag('wait')) {
+        const { reply, json } = await withBus((session) => session.ask('tlog.verify', request));
+        print(json, () => outcomeText(paint, reply));
+        return;
+      }
+      const { reply, json } = await withBus(async (session) => {
+        const begun = await session.ask('tlog.verify', request);
+        return operationEnd(session, begun.reply.operation);
+      });
+      const { status, message } = reply.operation;
+      if (status !== 'completed') throw new SalvorError(`operation-${status}`, message);
+      print(json, () => `${message}\n`);
     },
   },
 ];

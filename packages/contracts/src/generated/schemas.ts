@@ -441,6 +441,14 @@ export const generatedSchemas: Readonly<Record<RecordName, GeneratedSchema>> = {
     fingerprint: 'd02b1b2ec66488e4',
     schema: {"type":"record","name":"TlogStatusRequest","namespace":"salvor.v1","doc":"Transaction logs: what they hold, how far behind they are, and what a loss of power can cost.","fields":[{"name":"vdisk","type":["null","string"],"default":null,"doc":"Only that of this vdisk."}]},
   },
+  TlogVerifyReply: {
+    fingerprint: '5181ccfde1f7a1e8',
+    schema: {"type":"record","name":"TlogVerifyReply","namespace":"salvor.v1","doc":"The verification has begun.","fields":[{"name":"operation","type":"string","doc":"Id of the operation; ask operation.get for its progress and result, operation.cancel to stop it."},{"name":"outcome","type":{"type":"enum","name":"Outcome","namespace":"salvor.v1","doc":"applied: this call made the change. already: the same operation, or another one, had made it before.","symbols":["applied","already"]},"doc":"Whether this call changed something."},{"name":"reason","type":"string","doc":"What was done, as a sentence."}]},
+  },
+  TlogVerifyRequest: {
+    fingerprint: 'd50e166dd32a1847',
+    schema: {"type":"record","name":"TlogVerifyRequest","namespace":"salvor.v1","doc":"Reads archived transaction logs as a whole, in the background, and says what is damaged or missing. Indexes that are missing or bad are written again.","fields":[{"name":"vdisk","type":["null","string"],"default":null,"doc":"Only the log of this vdisk; default all."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
+  },
   VdiskCloneReply: {
     fingerprint: '9fb9cfb39af5f86b',
     schema: {"type":"record","name":"VdiskCloneReply","namespace":"salvor.v1","doc":"The clone has begun.","fields":[{"name":"vdisk","type":"string","doc":"Id of the new vdisk."},{"name":"operation","type":"string","doc":"Id of the operation that makes the change; ask operation.get for its end."},{"name":"outcome","type":{"type":"enum","name":"Outcome","namespace":"salvor.v1","doc":"applied: this call made the change. already: the same operation, or another one, had made it before.","symbols":["applied","already"]},"doc":"Whether this call changed something."},{"name":"reason","type":"string","doc":"What was done, as a sentence."}]},
@@ -945,6 +953,7 @@ export const commandRecords: CommandRecords = {
   'tlog.disable': { request: 'TlogDisableRequest', reply: 'TlogDisableReply' },
   'tlog.enable': { request: 'TlogEnableRequest', reply: 'TlogEnableReply' },
   'tlog.status': { request: 'TlogStatusRequest', reply: 'TlogStatusReply' },
+  'tlog.verify': { request: 'TlogVerifyRequest', reply: 'TlogVerifyReply' },
   'vdisk.clone': { request: 'VdiskCloneRequest', reply: 'VdiskCloneReply' },
   'vdisk.create': { request: 'VdiskCreateRequest', reply: 'VdiskCreateReply' },
   'vdisk.delete-orphan': { request: 'VdiskDeleteOrphanRequest', reply: 'VdiskDeleteOrphanReply' },

@@ -1375,6 +1375,26 @@ export interface TlogStatusRequest {
 }
 export type TlogStatusRequestInit = TlogStatusRequest;
 
+/** The verification has begun. */
+export interface TlogVerifyReply {
+  /** Id of the operation; ask operation.get for its progress and result, operation.cancel to stop it. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type TlogVerifyReplyInit = TlogVerifyReply;
+
+/** Reads archived transaction logs as a whole, in the background, and says what is damaged or missing. Indexes that are missing or bad are written again. */
+export interface TlogVerifyRequest {
+  /** Only the log of this vdisk; default all. */
+  vdisk?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type TlogVerifyRequestInit = TlogVerifyRequest;
+
 /** The clone has begun. */
 export interface VdiskCloneReply {
   /** Id of the new vdisk. */
@@ -3759,6 +3779,8 @@ export interface RecordTypes {
   readonly TlogEnableRequest: TlogEnableRequest;
   readonly TlogStatusReply: TlogStatusReply;
   readonly TlogStatusRequest: TlogStatusRequest;
+  readonly TlogVerifyReply: TlogVerifyReply;
+  readonly TlogVerifyRequest: TlogVerifyRequest;
   readonly VdiskCloneReply: VdiskCloneReply;
   readonly VdiskCloneRequest: VdiskCloneRequest;
   readonly VdiskCreateReply: VdiskCreateReply;
@@ -3976,6 +3998,8 @@ export interface RecordInits {
   readonly TlogEnableRequest: TlogEnableRequestInit;
   readonly TlogStatusReply: TlogStatusReplyInit;
   readonly TlogStatusRequest: TlogStatusRequestInit;
+  readonly TlogVerifyReply: TlogVerifyReplyInit;
+  readonly TlogVerifyRequest: TlogVerifyRequestInit;
   readonly VdiskCloneReply: VdiskCloneReplyInit;
   readonly VdiskCloneRequest: VdiskCloneRequestInit;
   readonly VdiskCreateReply: VdiskCreateReplyInit;
@@ -4167,6 +4191,7 @@ export interface CommandRecords {
   readonly 'tlog.disable': { readonly request: 'TlogDisableRequest'; readonly reply: 'TlogDisableReply' };
   readonly 'tlog.enable': { readonly request: 'TlogEnableRequest'; readonly reply: 'TlogEnableReply' };
   readonly 'tlog.status': { readonly request: 'TlogStatusRequest'; readonly reply: 'TlogStatusReply' };
+  readonly 'tlog.verify': { readonly request: 'TlogVerifyRequest'; readonly reply: 'TlogVerifyReply' };
   readonly 'vdisk.clone': { readonly request: 'VdiskCloneRequest'; readonly reply: 'VdiskCloneReply' };
   readonly 'vdisk.create': { readonly request: 'VdiskCreateRequest'; readonly reply: 'VdiskCreateReply' };
   readonly 'vdisk.delete-orphan': { readonly request: 'VdiskDeleteOrphanRequest'; readonly reply: 'VdiskDeleteOrphanReply' };

@@ -1,5 +1,6 @@
 import type { CommandHandlers } from '@salvor/bus';
 import {
+  beginOperation,
   type ConfigStore,
   disableTlog,
   enableTlog,
@@ -32,6 +33,26 @@ export function tlogCommandHandlers({ store, logs }: TlogCommandsOptions): Comma
       if (result.outcome === 'applied' && recorded !== null)
         await logs.letGo(vdisk, recorded.config.container);
       return accepted(result, { vdisk });
+    },
+    'tlog.verify': async ({ vdisk }, { operationId: operation }) => {
+      if (vdisk !== undefined && (await readTlog(store, vdisk)) === null)
+        throw new SalvorError('no-log', `vdisk ${vdisk} has no transaction log`);
+      const what =
+        vdisk === undefined ? 'the archived logs of all vdisks are' : `the archived log of vdisk ${vdisk} is`;
+      const message = `${what} being verified`;
+      const request = vdisk === undefined ? {} : { vdisk };
+      const subject = vdisk ?? 'all';
+      return accepted(
+        await beginOperation(store, {
+          operation,
+          kind: 'tlog.verify',
+          request,
+          subject,
+          message,
+          checkpoint: request,
+        }),
+        {},
+      );
     },
     'tlog.status': async ({ vdisk }) => ({ logs: await logs.describe(vdisk) }),
   };
