@@ -21,7 +21,11 @@ describe('the examples of the catalogue', () => {
     it(`${name}: is carried out, or refused with a reason`, async () => {
       const { status, body } = await desk.ask(name, commands[name].example);
       if (status === null) return;
-      assert.match(String(body.code), /^(unknown-|engine-|cluster-not-healthy)/, JSON.stringify(body));
+      assert.match(
+        String(body.code),
+        /^(unknown-|engine-|cluster-not-healthy|no-log|no-stream)/,
+        JSON.stringify(body),
+      );
       assert.ok(String(body.message).length > 10, 'the reason is a sentence');
     });
 

@@ -123,6 +123,7 @@ export class UnavailableWatch {
     const entry = await store.get(key);
     const before = entry === null ? null : readable(entry);
     const now = Date.now();
+    if (before !== null && isHalfSeen(before, dark)) return;
     if (before !== null && isSame(before, dark) && now - before.updatedAt < REFRESH_INTERVAL_MS) return;
     const found = (await Promise.all(dark.map((shard) => this.#count(shard, clusters)))).flat();
     const statement = statementOf(dark, found, before, now);
@@ -305,6 +306,12 @@ function isSame(before: UnavailableShard, dark: readonly DarkShard[]): boolean {
     JSON.stringify(before.incidents) === JSON.stringify(incidentsOf(dark)) &&
     JSON.stringify(named) === JSON.stringify(now.slice(0, unavailableVdisksMax))
   );
+}
+
+/** Incidents are read after engines: where one was closed in between, its member serves again, and the next look sees that. */
+function isHalfSeen(before: UnavailableShard, dark: readonly DarkShard[]): boolean {
+  const now = incidentsOf(dark);
+  return now.length < before.incidents.length && now.every((incident) => before.incidents.includes(incident));
 }
 
 function readable({ key, value }: StoreEntry): UnavailableShard | null {

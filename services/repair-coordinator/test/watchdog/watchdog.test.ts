@@ -91,6 +91,7 @@ describe('the watchdog', () => {
     const done = { kind: 'repairs-complete', incident: id, attempt, by: 'test' };
     await cluster.apply({ ...done, repaired: new Set(), vdisks: new Set() });
     await until(async () => !(await alerts(cluster)).some(isRaised), { what: 'no alert', timeoutMs: 15_000 });
+    await until(async () => told.length >= 4, { what: 'what the watch tells', timeoutMs: 15_000 });
     const types = told.map(({ type, payload }) => `${type} ${'subject' in payload ? payload.subject : ''}`);
     assert.deepEqual(types.sort(), [
       'alert.cleared p1',
