@@ -138,7 +138,7 @@ switch (name) {
   }
   default:
     process.stderr.write(
-      `bench: expected one of: copy, nbd, layout, soak, memory, history, many, replay, tlog, scenarios; found ${name ?? 'nothing'}\n`,
+      `bench: expected one of: copy, nbd, layout, soak, memory, history, many, replay, disaster, tlog, scenarios; found ${name ?? 'nothing'}\n`,
     );
     process.exitCode = 2;
 }
