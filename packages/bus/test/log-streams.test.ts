@@ -255,7 +255,7 @@ describe('the streams of the transaction log in trouble', () => {
   it('tell of an acknowledgement that does not come, and answer the same sequence when the message is sent again', async () => {
     const subject = freshSubject();
     const first = await bus.logStreams.publish(message(subject, 1));
-    fixture.server.pause();
+    await fixture.server.pause();
     const second = { ...message(subject, 2), expectedLastSequence: first.seq };
     await assert.rejects(bus.logStreams.publish(second), { code: 'publish-deadline' });
     fixture.server.resume();
@@ -309,7 +309,7 @@ describe('the streams of the transaction log in trouble', () => {
 
   it('fail what waits for the window when the bus is closed', async () => {
     const subject = freshSubject();
-    fixture.server.pause();
+    await fixture.server.pause();
     const narrow = await bus;
     const waiting = Array.from({ length: 100 }, (_, at) => narrow.logStreams.publish(message(subject, at)));
     const ends = Promise.allSettled(waiting);

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, connect as dial } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -56,9 +56,11 @@ export class NatsProcess {
     await exited;
   }
 
-  /** SIGSTOP: connections stay, nothing answers. */
-  pause(): void {
+  /** SIGSTOP: connections stay, nothing answers. Resolves when every thread has stopped. */
+  async pause(): Promise<void> {
+    const pid = this.#child?.pid;
     this.#child?.kill('SIGSTOP');
+    if (pid !== undefined) await eventually('nats-server has stopped', () => isStopped(pid));
   }
 
   resume(): void {
@@ -72,6 +74,14 @@ export class NatsProcess {
 }
 
 /** Asks until the answer is true (or not undefined), for at most 15 s. */
+async function isStopped(pid: number): Promise<boolean> {
+  const threads = await readdir(`/proc/${pid}/task`);
+  const states = await Promise.all(
+    threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8').catch(() => '(ended) T')),
+  );
+  return states.every((stat) => /\) [Tt]/.test(stat));
+}
+
 export async function eventually(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
   const giveUpAt = Date.now() + 15_000;
   while (!(await condition())) {
