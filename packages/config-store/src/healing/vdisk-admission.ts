@@ -160,10 +160,8 @@ export function decideVdiskCreate(
 }
 
 export function decideVdiskDelete(state: VdiskDeleteState, vdisk: string, canonical: string): VdiskAdmission {
-  const repeat = repeated(state.mark, canonical);
-  if (repeat !== null) return repeat;
-  const busy = busyWith(vdisk, state.lifecycle);
-  if (busy !== null) return busy;
+  const settled = settledBefore(state, vdisk, canonical);
+  if (settled !== null) return settled;
   if (!state.exists) return refuse('unknown-vdisk', `there is no vdisk ${vdisk}`);
   if (state.owner !== null) {
     return refuse(
@@ -178,6 +176,15 @@ export function decideVdiskDelete(state: VdiskDeleteState, vdisk: string, canoni
     code: 'admitted',
     reason: `vdisk ${vdisk} is deleted; what it held is being freed`,
   };
+}
+
+/** The same operation has changed the vdisk already, or another one has it. */
+export function settledBefore(
+  { mark, lifecycle }: { readonly mark: OperationRecord | null; readonly lifecycle: VdiskLifecycle | null },
+  vdisk: string,
+  canonical: string,
+): VdiskAdmission | null {
+  return repeated(mark, canonical) ?? busyWith(vdisk, lifecycle);
 }
 
 /** Another operation has the vdisk. */

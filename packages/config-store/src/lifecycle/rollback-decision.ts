@@ -1,6 +1,6 @@
 /** Whether a vdisk may be rolled back now. Pure. */
 import type { OperationRecord, OwnerRecord } from '../healing/records.ts';
-import { busyWith, refuse, repeated, type VdiskAdmission } from '../healing/vdisk-admission.ts';
+import { refuse, settledBefore, type VdiskAdmission } from '../healing/vdisk-admission.ts';
 import { pointText, type RequestedPoint } from '../tlog/log-point.ts';
 import type { VdiskLifecycle } from './vdisk-lifecycle.ts';
 
@@ -17,10 +17,8 @@ export function decideVdiskRollback(
   { vdisk, point }: { readonly vdisk: string; readonly point: RequestedPoint },
   canonical: string,
 ): VdiskAdmission {
-  const repeat = repeated(state.mark, canonical);
-  if (repeat !== null) return repeat;
-  const busy = busyWith(vdisk, state.lifecycle);
-  if (busy !== null) return busy;
+  const settled = settledBefore(state, vdisk, canonical);
+  if (settled !== null) return settled;
   if (!state.exists) return refuse('unknown-vdisk', `there is no vdisk ${vdisk}`);
   if (!state.hasLog)
     return refuse('no-log', `vdisk ${vdisk} has no transaction log: what it held before is not known`);

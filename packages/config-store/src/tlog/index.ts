@@ -1,4 +1,3 @@
-export { readArchivedPlace } from './archived-place.ts';
 export { pointText, type RequestedPoint } from './log-point.ts';
 export { disableTlog, enableTlog, type TlogEnableOptions } from './tlog-admission.ts';
 export { tlogHindrance } from './tlog-hindrance.ts';

@@ -1,6 +1,6 @@
 /** Whether a vdisk may gain or lose a transaction log now. Pure. */
 import type { OperationRecord } from '../healing/records.ts';
-import { busyWith, refuse, repeated, type VdiskAdmission } from '../healing/vdisk-admission.ts';
+import { refuse, settledBefore, type VdiskAdmission } from '../healing/vdisk-admission.ts';
 import type { VdiskLifecycle } from '../lifecycle/vdisk-lifecycle.ts';
 import type { VdiskStatic } from '../vdisk-config.ts';
 import { tlogHindrance } from './tlog-hindrance.ts';
@@ -19,10 +19,8 @@ export function decideTlogEnable(
   { vdisk, policy }: { readonly vdisk: string; readonly policy: TlogPolicy },
   canonical: string,
 ): VdiskAdmission {
-  const repeat = repeated(state.mark, canonical);
-  if (repeat !== null) return repeat;
-  const busy = busyWith(vdisk, state.lifecycle);
-  if (busy !== null) return busy;
+  const settled = settledBefore(state, vdisk, canonical);
+  if (settled !== null) return settled;
   if (state.static === null) return refuse('unknown-vdisk', `there is no vdisk ${vdisk}`);
   const hindrance = tlogHindrance(vdisk, state.static.type);
   if (hindrance !== null) return refuse('log-refused', hindrance);
@@ -50,10 +48,8 @@ export function decideTlogDisable(
   vdisk: string,
   canonical: string,
 ): VdiskAdmission {
-  const repeat = repeated(state.mark, canonical);
-  if (repeat !== null) return repeat;
-  const busy = busyWith(vdisk, state.lifecycle);
-  if (busy !== null) return busy;
+  const settled = settledBefore(state, vdisk, canonical);
+  if (settled !== null) return settled;
   if (state.static === null) return refuse('unknown-vdisk', `there is no vdisk ${vdisk}`);
   if (state.config === null)
     return { outcome: 'already', code: 'no-log', reason: `vdisk ${vdisk} has no transaction log` };
