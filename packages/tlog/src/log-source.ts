@@ -1,4 +1,5 @@
 import type { TlogSegment } from '@salvor/contracts';
+import type { RecordColumns } from './record-columns.ts';
 
 /** A segment without the bytes of its blocks: what an index holds of it. */
 export interface SegmentIndex {
@@ -17,6 +18,8 @@ export interface SegmentIndex {
   readonly base: number;
   readonly blockSize: number;
   readonly records: readonly RecordIndex[];
+  /** The same records, where a source has them in this form: who looks at few of them needs no object for each. */
+  readonly columns?: RecordColumns;
   /** For each shard the batch up to which everything is in the log; absent where that is not told. */
   readonly positions?: readonly { readonly shard: number; readonly batch: number }[];
   /** Only of what compaction made of several segments. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { decodeAs, type TlogIndexEntry, type TlogSegment } from '@salvor/contracts';
+import type { TlogIndexEntry, TlogSegment } from '@salvor/contracts';
 import { LogError } from '../log-error.ts';
 import { lastSequence } from '../segment.ts';
 import {
@@ -11,6 +11,7 @@ import {
   syncMarker,
 } from './avro-file.ts';
 import { type ChunkName, chunkFile, indexFile } from './chunk-name.ts';
+import { columnsOf, EntryReader } from './index-entries.ts';
 
 /** An index is read as a whole; a chunk of {@link MAX_CHUNK_RECORDS} has one of 16 MiB. */
 export const MAX_INDEX_BYTES: number = 64 * 1024 * 1024;
@@ -143,6 +144,7 @@ export function readIndex(bytes: Buffer, name: ChunkName, chunkBytes: number): C
   const sha256 = createHash('sha256').update(bytes.subarray(end)).digest('hex');
   if (metadata.get('salvor.entries.sha256') !== sha256) throw bad('its entries do not match their checksum');
   const entries: TlogIndexEntry[] = [];
+  const reader = new EntryReader(objectHead);
   for (let at = end; at < bytes.length; ) {
     const head = readBlockHead(bytes.subarray(at, at + 20), bytes.length - at);
     if (typeof head === 'string') throw bad(`at ${at}: ${head}`);
@@ -150,25 +152,31 @@ export function readIndex(bytes: Buffer, name: ChunkName, chunkBytes: number): C
     const bodyEnd = bodyAt + head.length;
     if (!bytes.subarray(bodyEnd, bodyEnd + SYNC_BYTES).equals(sync))
       throw bad(`at ${bodyEnd}: no sync marker`);
-    entries.push(entryFrom(Buffer.concat([objectHead, bytes.subarray(bodyAt, bodyEnd)]), chunkBytes, bad));
+    entries.push(entryFrom(reader, bytes.subarray(bodyAt, bodyEnd), chunkBytes, bad));
     at = bodyEnd + SYNC_BYTES;
   }
   return { chunkBytes, sha256: metadata.get('salvor.chunk.sha256') ?? '', entries };
 }
 
-function entryFrom(bytes: Buffer, chunkBytes: number, bad: (what: string) => LogError): TlogIndexEntry {
+function entryFrom(
+  reader: EntryReader,
+  body: Buffer,
+  chunkBytes: number,
+  bad: (what: string) => LogError,
+): TlogIndexEntry {
   let entry: TlogIndexEntry;
   try {
-    entry = decodeAs('TlogIndexEntry', bytes);
+    entry = reader.read(body);
   } catch (error) {
     throw bad(error instanceof Error ? error.message : String(error));
   }
-  const length = entry.records.reduce((sum, record) => sum + Math.max(0, record.length), 0);
-  if (
-    entry.dataAt < 0 ||
-    entry.dataAt + length > chunkBytes ||
-    entry.records.some((record) => record.length < 0)
-  )
-    throw bad(`segment ${entry.number}: its bytes lie outside of the chunk`);
+  const { lengths } = columnsOf(entry);
+  let dataEnd = entry.dataAt;
+  let isBad = entry.dataAt < 0;
+  for (const length of lengths) {
+    dataEnd += length;
+    if (length < 0) isBad = true;
+  }
+  if (isBad || dataEnd > chunkBytes) throw bad(`segment ${entry.number}: its bytes lie outside of the chunk`);
   return entry;
 }

@@ -1,14 +1,16 @@
 import type { TlogIndexEntry } from '@salvor/contracts';
 import { LogError } from '../log-error.ts';
 import type { LogSource, RecordIndex, SegmentIndex } from '../log-source.ts';
-import { blockChecksum, lastSequence } from '../segment.ts';
+import { blockChecksum } from '../segment.ts';
 import { type Coverage, decideCoverage } from './coverage.ts';
+import { columnsOf } from './index-entries.ts';
+import { rangesOf } from './record-ranges.ts';
 import type { FoundChunk, LostSegments, ReadChunk, VdiskChunks } from './vdisk-chunks.ts';
 
-/** Of what is read, so much at most may be bytes that nobody asked for, between records that are read at once. */
-const SURPLUS_SHARE = 0.08;
 /** Indexes that are kept: who walks through the log goes back to the last one for its bytes. */
 const KEPT_INDEXES = 2;
+
+const NO_BYTES: Buffer = Buffer.alloc(0);
 
 interface Place {
   readonly path: string;
@@ -29,6 +31,8 @@ export class Tier2Source implements LogSource {
   readonly #noticed: (what: string) => void;
   readonly #places = new WeakMap<SegmentIndex, Place>();
   readonly #read = new Map<string, ReadChunk>();
+  /** The index that is wanted next, while it is being read. */
+  #ahead: { readonly path: string; readonly read: Promise<ReadChunk> } | null = null;
   /** Chunks of which others hold what cannot be read from them. */
   readonly #avoided = new Set<string>();
   #found: readonly FoundChunk[] = [];
@@ -74,7 +78,7 @@ export class Tier2Source implements LogSource {
     const { range } = this;
     if (range === null) return;
     for (let next = Math.min(range.to, number - 1); next >= range.from; ) {
-      const used = this.#coverage.chunks.find(({ chunk, useFrom }) => useFrom <= next && next <= chunk.to);
+      const used = this.#chunkWith(next);
       if (used === undefined) {
         next = this.#gapAt(next).from - 1;
         continue;
@@ -84,6 +88,7 @@ export class Tier2Source implements LogSource {
       if (chunk.first <= upTo) {
         const read = await this.#indexOf(chunk, useFrom, next);
         if (read === null) continue;
+        this.#readAhead(useFrom - 1);
         for (const item of merged(read, useFrom, next).reverse()) {
           if ('reason' in item) this.#noticed(lostSentence(this.#chunks.vdisk, item));
           else if (item.first <= upTo) yield this.#segmentOf(chunk, item);
@@ -106,7 +111,7 @@ export class Tier2Source implements LogSource {
     const { range } = this;
     if (range === null) return;
     for (let next = Math.max(range.from, number + 1); next <= range.to; ) {
-      const used = this.#coverage.chunks.find(({ chunk, useFrom }) => useFrom <= next && next <= chunk.to);
+      const used = this.#chunkWith(next);
       if (used === undefined) {
         next = this.#gapAt(next).to + 1;
         continue;
@@ -115,9 +120,11 @@ export class Tier2Source implements LogSource {
       if (Math.max(chunk.last, chunk.first) >= from) {
         const read = await this.#indexOf(chunk, next, chunk.to);
         if (read === null) continue;
+        this.#readAhead(chunk.to + 1);
         for (const item of merged(read, next, chunk.to)) {
           if ('reason' in item) this.#noticed(lostSentence(this.#chunks.vdisk, item));
-          else if (Math.max(item.first, lastSequence(item)) >= from) yield this.#segmentOf(chunk, item);
+          else if (Math.max(item.first, columnsOf(item).sequences.at(-1) ?? 0) >= from)
+            yield this.#segmentOf(chunk, item);
         }
       }
       next = chunk.to + 1;
@@ -144,7 +151,7 @@ export class Tier2Source implements LogSource {
 
   /** The segment with this number; null when it is not here, or compaction left it out. */
   async segment(number: number): Promise<SegmentIndex | null> {
-    const used = this.#coverage.chunks.find(({ chunk, useFrom }) => useFrom <= number && number <= chunk.to);
+    const used = this.#chunkWith(number);
     if (used === undefined) return null;
     const read = await this.#indexOf(used.chunk, number, number);
     if (read === null) return this.segment(number);
@@ -154,28 +161,31 @@ export class Tier2Source implements LogSource {
 
   async close(): Promise<void> {
     this.#read.clear();
+    this.#ahead = null;
   }
 
   async #readAt(place: Place, segment: SegmentIndex, records: readonly RecordIndex[]): Promise<Buffer[]> {
-    const found = new Map<RecordIndex, Buffer>();
+    const found = new Array<Buffer>(records.length).fill(NO_BYTES);
     const ranges = rangesOf(records);
     const read = await this.#chunks.store.readRanges(
       place.path,
       ranges.map(({ from, to }) => ({ offset: place.dataAt + from, length: to - from })),
     );
-    for (const [i, { from, records: near }] of ranges.entries()) {
-      const bytes = read[i] ?? Buffer.alloc(0);
-      for (const record of near) {
+    for (const [i, { from, places }] of ranges.entries()) {
+      const bytes = read[i] ?? NO_BYTES;
+      for (const at of places) {
+        const record = records[at];
+        if (record === undefined) continue;
         const data = bytes.subarray(record.at - from, record.at - from + record.length);
         if (blockChecksum(data) !== record.checksum)
           throw new LogError(
             'bad-chunk',
             `${place.path}: record ${record.sequence} of segment ${segment.number} (block ${record.block}, ${record.length} bytes at ${place.dataAt + record.at}) does not match its checksum`,
           );
-        found.set(record, data);
+        found[at] = data;
       }
     }
-    return records.map((record) => found.get(record) ?? Buffer.alloc(0));
+    return found;
   }
 
   /** The same records in another chunk; null when none holds all of them. */
@@ -195,7 +205,7 @@ export class Tier2Source implements LogSource {
   /** Null: another chunk is to be used in its place, look again. */
   async #indexOf(chunk: FoundChunk, from: number, to: number): Promise<ReadChunk | null> {
     const known = this.#read.get(chunk.path);
-    const read = known ?? (await this.#chunks.read(chunk));
+    const read = known ?? (await (this.#takeAhead(chunk) ?? this.#chunks.read(chunk)));
     if (known === undefined) {
       this.#read.set(chunk.path, read);
       const [oldest] = this.#read.keys();
@@ -203,6 +213,26 @@ export class Tier2Source implements LogSource {
     }
     const isLost = read.lost.some((lost) => lost.from <= to && lost.to >= from);
     return isLost && this.#avoid(chunk) ? null : read;
+  }
+
+  /** Begins to read the index of the chunk with this segment, while that of another one is gone through. */
+  #readAhead(number: number): void {
+    const chunk = this.#chunkWith(number)?.chunk;
+    if (chunk === undefined || this.#read.has(chunk.path) || this.#ahead?.path === chunk.path) return;
+    const read = this.#chunks.read(chunk);
+    read.catch(() => undefined); // whoever asks for it is told
+    this.#ahead = { path: chunk.path, read };
+  }
+
+  #takeAhead({ path }: FoundChunk): Promise<ReadChunk> | null {
+    const ahead = this.#ahead;
+    if (ahead?.path !== path) return null;
+    this.#ahead = null;
+    return ahead.read;
+  }
+
+  #chunkWith(number: number): Coverage<FoundChunk>['chunks'][number] | undefined {
+    return this.#coverage.chunks.find(({ chunk, useFrom }) => useFrom <= number && number <= chunk.to);
   }
 
   /** Does without a chunk, if the others hold all that it holds. */
@@ -224,19 +254,19 @@ export class Tier2Source implements LogSource {
     this.#coverage = decideCoverage(this.#found.filter(({ path }) => !this.#avoided.has(path)));
   }
 
-  #segmentOf(
-    chunk: FoundChunk,
-    { dataAt, generation: _, records, covers, ...rest }: TlogIndexEntry,
-  ): SegmentIndex {
-    let at = 0;
-    const segment = {
-      ...rest,
+  #segmentOf(chunk: FoundChunk, entry: TlogIndexEntry): SegmentIndex {
+    const { dataAt, number, epoch, kind, name, first, firstAt, lastAt, base, blockSize, covers } = entry;
+    const columns = columnsOf(entry);
+    let records: readonly RecordIndex[] | null = null;
+    const segment: SegmentIndex = {
+      ...{ number, epoch, kind, name, first, firstAt, lastAt, base, blockSize, columns },
+      positions: entry.positions,
       ...(covers === undefined ? {} : { covers }),
-      last: lastSequence({ first: rest.first, records }),
-      records: records.map((record) => {
-        at += record.length;
-        return { ...record, at: at - record.length };
-      }),
+      last: columns.sequences.at(-1) ?? first - 1,
+      get records() {
+        records ??= columns.all();
+        return records;
+      },
     };
     this.#places.set(segment, { path: chunk.path, dataAt });
     return segment;
@@ -268,30 +298,4 @@ function merged({ entries, lost }: ReadChunk, from: number, to: number): (TlogIn
 
 function lostSentence(vdisk: string, { from, to, reason }: LostSegments): string {
   return `vdisk ${vdisk}: segments ${from} to ${to} are missing: ${reason}`;
-}
-
-/** What to read for some records of a segment: neighbours together, and those with the smallest gaps between them. */
-function rangesOf(records: readonly RecordIndex[]): { from: number; to: number; records: RecordIndex[] }[] {
-  const sorted = records.filter(({ length }) => length > 0).sort((a, b) => a.at - b.at);
-  const gaps = sorted.slice(1).map((record, i) => record.at - endOf(sorted[i]));
-  let surplus = sorted.reduce((sum, { length }) => sum + length, 0) * SURPLUS_SHARE;
-  const bridged = new Set<number>();
-  for (const [i, gap] of [...gaps.entries()].sort(([, a], [, b]) => a - b)) {
-    if (gap > surplus) break;
-    surplus -= Math.max(0, gap);
-    bridged.add(i);
-  }
-  const ranges: { from: number; to: number; records: RecordIndex[] }[] = [];
-  for (const [i, record] of sorted.entries()) {
-    const last = ranges.at(-1);
-    if (last !== undefined && bridged.has(i - 1)) {
-      last.to = Math.max(last.to, endOf(record));
-      last.records.push(record);
-    } else ranges.push({ from: record.at, to: endOf(record), records: [record] });
-  }
-  return ranges;
-}
-
-function endOf(record: RecordIndex | undefined): number {
-  return record === undefined ? 0 : record.at + record.length;
 }

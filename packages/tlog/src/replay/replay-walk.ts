@@ -1,5 +1,6 @@
 import { LogError } from '../log-error.ts';
 import type { RecordIndex, SegmentIndex } from '../log-source.ts';
+import { RecordColumns } from '../record-columns.ts';
 import { BlockBitmap } from './block-bitmap.ts';
 import type { WantedBlocks } from './wanted-blocks.ts';
 
@@ -102,11 +103,12 @@ export class ReplayWalk {
    * @throws LogError `not-restorable`, `bad-segment`
    */
   take(segment: SegmentIndex): WalkStep {
-    const { number, last, covers, records } = segment;
+    const { number, last, covers } = segment;
     const first = covers?.first ?? segment.first;
     // Two sources may both have it.
     if (this.#newer !== null && number >= this.#newer.number) return NOTHING;
-    const isAfter = this.#isAfter(segment, first);
+    const columns = segment.columns ?? RecordColumns.of(segment.records);
+    const isAfter = this.#isAfter(segment.base, columns.count, first);
     if (!isAfter) this.#assertExact(segment);
     const gap = isAfter ? null : this.#gapBehind(segment);
     if (this.#newer !== null && last >= this.#newer.first)
@@ -119,16 +121,7 @@ export class ReplayWalk {
     const base = this.#base;
     const missing = gap === null || gap.toSequence < base ? null : { ...gap };
     if (missing !== null) this.#note({ ...missing, fromSequence: Math.max(base, missing.fromSequence) });
-    const taken: RecordIndex[] = [];
-    for (let i = records.length - 1; i >= 0 && this.left > 0; i--) {
-      const record = records[i];
-      if (record === undefined || record.sequence > this.#upTo) continue;
-      if (record.sequence < base) break;
-      const { block, length, sequence } = record;
-      if (!this.#wanted.has(block) || this.#unreadable.has(sequence) || !this.#restored.add(block)) continue;
-      if (length > 0) this.#content.add(block);
-      taken.push(record);
-    }
+    const taken = this.#takeRecords(columns, base);
     return {
       records: taken.reverse(),
       gap: missing === null ? null : (this.#gaps.at(-1) ?? null),
@@ -159,6 +152,22 @@ export class ReplayWalk {
     return gap;
   }
 
+  /** Newest first: the first one that names a block counts. */
+  #takeRecords(columns: RecordColumns, base: number): RecordIndex[] {
+    const { sequences, blocks, lengths } = columns;
+    const taken: RecordIndex[] = [];
+    for (let i = columns.count - 1; i >= 0 && this.left > 0; i--) {
+      const sequence = sequences[i] ?? 0;
+      if (sequence > this.#upTo) continue;
+      if (sequence < base) break;
+      const block = blocks[i] ?? 0;
+      if (!this.#wanted.has(block) || this.#unreadable.has(sequence) || !this.#restored.add(block)) continue;
+      if ((lengths[i] ?? 0) > 0) this.#content.add(block);
+      taken.push(columns.at(i));
+    }
+    return taken;
+  }
+
   #note(gap: LogGap): void {
     this.#gaps.push(gap);
     this.#provenBeforeGap ??= this.#restored.copy();
@@ -185,8 +194,8 @@ export class ReplayWalk {
   }
 
   /** A mark right behind the sequence belongs to the state, but where it only says that the log was not whole any more. */
-  #isAfter({ records, base }: SegmentIndex, first: number): boolean {
-    if (records.length > 0) return first > this.#upTo;
+  #isAfter(base: number, records: number, first: number): boolean {
+    if (records > 0) return first > this.#upTo;
     return base < 1 ? first > this.#upTo : first > this.#upTo + 1;
   }
 
