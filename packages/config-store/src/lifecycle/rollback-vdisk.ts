@@ -4,9 +4,19 @@ import { type AdmissionOptions, admit, type VdiskAdmissionResult } from '../heal
 import { canonicalRequest } from '../healing/operation-mark.ts';
 import { formatRecord, recordIn } from '../healing/record-text.ts';
 import { operationSchema, ownerSchema } from '../healing/records.ts';
-import { operationKey, ownerKey, tlogConfigKey, vdiskLifecycleKey, vdiskStaticKey } from '../keys.ts';
+import {
+  operationKey,
+  ownerKey,
+  recoveryKey,
+  tlogConfigKey,
+  vdiskLifecycleKey,
+  vdiskNbdKey,
+  vdiskStaticKey,
+} from '../keys.ts';
+import { recoverySchema } from '../recovery/recovery-record.ts';
 import { logPointSchema, pointText, type RequestedPoint } from '../tlog/log-point.ts';
 import type { ConfigStore, Put, Transaction } from '../types.ts';
+import { parseVdiskNbd } from '../vdisk-config.ts';
 import { decideVdiskRollback } from './rollback-decision.ts';
 import { lifecycleIn, vdiskLifecycleSchema } from './vdisk-lifecycle.ts';
 
@@ -45,13 +55,16 @@ export async function rollbackVdisk(
   const canonical = canonicalRequest('vdisk.rollback', { ...request });
   const keys = [vdiskStaticKey(vdisk), tlogConfigKey(vdisk), ownerKey(vdisk), vdiskLifecycleKey(vdisk)];
   return admit(store, vdisk, 'vdisk.rollback', options, async () => {
-    const { entries } = await store.getMany([...keys, operationKey(operation)]);
+    const nbd = await store.get(vdiskNbdKey(vdisk));
+    const latest = nbd === null ? [] : [recoveryKey(parseVdiskNbd(nbd.value).storageClusterID)];
+    const { entries } = await store.getMany([...keys, ...latest, operationKey(operation)]);
     const admission = decideVdiskRollback(
       {
         exists: entries.get(vdiskStaticKey(vdisk)) != null,
         hasLog: entries.get(tlogConfigKey(vdisk)) != null,
         owner: recordIn(entries, ownerKey(vdisk), ownerSchema),
         lifecycle: lifecycleIn(entries, vdisk),
+        recovery: latest[0] === undefined ? null : recordIn(entries, latest[0], recoverySchema),
         mark: recordIn(entries, operationKey(operation), operationSchema),
       },
       request,
@@ -71,7 +84,10 @@ export async function rollbackVdisk(
   });
 }
 
-/** What is written when a rollback has ended, in whichever way: the vdisk may be mounted again. */
+/**
+ * What is written when a rollback has ended, in whichever way: the vdisk may be mounted again, once it has no blocks to be
+ * restored either.
+ */
 export async function rollbackEnded(
   store: ConfigStore,
   vdisk: string,
@@ -79,6 +95,10 @@ export async function rollbackEnded(
 ): Promise<Partial<Transaction>> {
   const key = vdiskLifecycleKey(vdisk);
   const { entries } = await store.getMany([key]);
-  if (lifecycleIn(entries, vdisk)?.operations.includes(operation) !== true) return {};
-  return { compare: [{ key, revision: entries.get(key)?.revision ?? 'absent' }], deletes: [key] };
+  const lifecycle = lifecycleIn(entries, vdisk);
+  const compare = [{ key, revision: entries.get(key)?.revision ?? 'absent' }];
+  if (lifecycle?.operations.includes(operation) === true) return { compare, deletes: [key] };
+  if (lifecycle?.rollback !== operation) return {};
+  const { rollback: _, ...rest } = lifecycle;
+  return { compare, puts: [{ key, value: formatRecord(vdiskLifecycleSchema, key, rest) }] };
 }

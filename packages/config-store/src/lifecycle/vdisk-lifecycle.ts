@@ -30,6 +30,8 @@ export const vdiskLifecycleSchema = z.looseObject({
   attempt: z.number().int().min(1).optional(),
   /** Of `restoring`: by shard whose engine was stale, its last batch before anything was written back. */
   stale: z.record(z.string(), z.number().int().min(0)).optional(),
+  /** Of `restoring`: the operation that was rolling the vdisk back when its blocks were lost; it goes on afterwards. */
+  rollback: z.string().min(1).optional(),
   /** Of `restoring`: what no log can bring back, which an operator has to give up by these very numbers. */
   lost: z.looseObject({ blocks: z.number().int().min(0), reason: z.string() }).optional(),
 });
@@ -93,6 +95,14 @@ export function lifecycleHindrance(
         reason: `vdisk ${vdisk} is deleted; operation ${names} is freeing what it held`,
       };
   }
+}
+
+/** What a vdisk is once the blocks are back that it had lost, or are given up: a rollback that was under way goes on. Pure. */
+export function lifecycleAfterRestore(
+  { rollback }: Pick<VdiskLifecycle, 'rollback'>,
+  at: number,
+): VdiskLifecycle | null {
+  return rollback === undefined ? null : { state: 'rolling-back', operations: [rollback], at };
 }
 
 /** The lifecycle of a vdisk among entries that were read; null when it has none. Throws ConfigValueError. */

@@ -8,6 +8,7 @@ import { lifecycleIn } from '../lifecycle/vdisk-lifecycle.ts';
 import type { ConfigStore } from '../types.ts';
 import { parseVdiskNbd } from '../vdisk-config.ts';
 import { type RecoveredVdisk, recoveredVdiskSchema, recoverySchema } from './recovery-record.ts';
+import { unlocked } from './restoring-vdisks.ts';
 
 export interface LossAcceptance {
   readonly vdisk: string;
@@ -83,10 +84,15 @@ export async function acceptLoss(
       ...{ operation, kind: 'dr.accept-loss', request: canonical, outcome: 'applied', reason, at },
       subject: vdisk,
     });
+    const freed = unlocked(vdisk, lock, at);
     const stored = await store.transact({
       compare: keys.map((key) => ({ key, revision: entries.get(key)?.revision ?? 'absent' })),
-      puts: [done, { key: resultKey, value: formatRecord(recoveredVdiskSchema, resultKey, given) }],
-      deletes: [lockKey],
+      puts: [
+        done,
+        { key: resultKey, value: formatRecord(recoveredVdiskSchema, resultKey, given) },
+        ...freed.puts,
+      ],
+      deletes: freed.deletes,
     });
     return stored.ok ? { outcome: 'applied', code: 'accepted', reason } : 'conflict';
   });

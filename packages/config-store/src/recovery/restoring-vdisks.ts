@@ -9,7 +9,13 @@ import {
   vdiskLifecycleKey,
   vdiskStaticKey,
 } from '../keys.ts';
-import { lifecycleIn, type VdiskLifecycle, vdiskLifecycleSchema } from '../lifecycle/vdisk-lifecycle.ts';
+import {
+  type LifecycleState,
+  lifecycleAfterRestore,
+  lifecycleIn,
+  type VdiskLifecycle,
+  vdiskLifecycleSchema,
+} from '../lifecycle/vdisk-lifecycle.ts';
 import type { Compare, ConfigStore, Put } from '../types.ts';
 import {
   type RecoveredVdisk,
@@ -18,12 +24,17 @@ import {
   recoveredVdiskSchema,
 } from './recovery-record.ts';
 
+/** States of vdisks that a recovery takes, or leaves out. */
+const PASSED: ReadonlySet<LifecycleState> = new Set(['restoring', 'deleting', 'rolling-back']);
 /** Vdisks in one transaction, of four keys each. */
 const LOCKED_AT_ONCE = 24;
 /** Times that a page is read again because somebody changed a vdisk of it. */
 const ROUNDS_MAX = 16;
 
-/** Vdisks that an operation has, which must end first: what it copies would be incomplete. Empty when there are none. */
+/**
+ * Vdisks that an operation has, which must end first: what it copies would be incomplete. Empty when there are none. A rollback
+ * is not waited for, which itself waits for the blocks that are lost.
+ */
 export async function busyVdisks(
   store: ConfigStore,
   { vdisks }: Pick<RecoveryRecord, 'vdisks'>,
@@ -34,7 +45,7 @@ export async function busyVdisks(
     const { entries } = await store.getMany(page.map(({ vdisk }) => vdiskLifecycleKey(vdisk)));
     for (const { vdisk } of page) {
       const lifecycle = lifecycleIn(entries, vdisk);
-      if (lifecycle === null || lifecycle.state === 'restoring' || lifecycle.state === 'deleting') continue;
+      if (lifecycle === null || PASSED.has(lifecycle.state)) continue;
       const { state, operations } = lifecycle;
       const reason = `vdisk ${vdisk} is held by operation ${operations.join(', ')} (${state}): cancel it, or wait for its end`;
       busy.push({ vdisk, reason });
@@ -86,7 +97,8 @@ async function lockPage(
       const owner = recordIn(entries, ownerKey(vdisk), ownerSchema);
       compare.push({ key: ownerKey(vdisk), revision: entries.get(ownerKey(vdisk))?.revision ?? 'absent' });
       if (owner === null) continue;
-      if (!force)
+      // Who rolls it back is no client, and waits until it is restored.
+      if (!force && lifecycle?.state !== 'rolling-back')
         throw new SalvorError(
           'vdisk-owned',
           `vdisk ${vdisk} is in use by ${owner.server}: stop its instance and disconnect its clients`,
@@ -118,11 +130,26 @@ function markOf(
     recoverable === 'all' ? earlier : { blocks: unproven + others, reason: why ?? 'no log holds them' };
   // What was begun under the lock before is gone on with.
   const stale = before?.operations.includes(id) === true ? before.stale : undefined;
+  const rollback = before?.state === 'rolling-back' ? before.operations[0] : before?.rollback;
   return {
     ...{ state: 'restoring', operations: [id], attempt, at },
     ...(lost === undefined ? {} : { lost }),
     ...(stale === undefined ? {} : { stale }),
+    ...(rollback === undefined ? {} : { rollback }),
   };
+}
+
+/** What is written when a vdisk is whole again, or what it lost is given up. */
+export function unlocked(
+  vdisk: string,
+  lock: Pick<VdiskLifecycle, 'rollback'>,
+  at: number,
+): { readonly puts: Put[]; readonly deletes: string[] } {
+  const key = vdiskLifecycleKey(vdisk);
+  const next = lifecycleAfterRestore(lock, at);
+  return next === null
+    ? { puts: [], deletes: [key] }
+    : { puts: [{ key, value: formatRecord(vdiskLifecycleSchema, key, next) }], deletes: [] };
 }
 
 /** Lets go of the vdisks of a recovery that was dropped before anything was changed. */
@@ -134,9 +161,12 @@ export async function unlockVdisks(
     const key = vdiskLifecycleKey(vdisk);
     const entry = await store.get(key);
     if (entry === null) continue;
-    const { state, operations } = parseRecord(vdiskLifecycleSchema, key, entry.value);
-    if (state !== 'restoring' || !operations.includes(id)) continue;
-    await store.transact({ compare: [{ key, revision: entry.revision }], deletes: [key] });
+    const lock = parseRecord(vdiskLifecycleSchema, key, entry.value);
+    if (lock.state !== 'restoring' || !lock.operations.includes(id)) continue;
+    await store.transact({
+      compare: [{ key, revision: entry.revision }],
+      ...unlocked(vdisk, lock, Date.now()),
+    });
   }
 }
 
@@ -204,20 +234,22 @@ export async function vdiskRestored(
   const { vdisk } = restored;
   const lock = await store.get(vdiskLifecycleKey(vdisk));
   if (lock?.revision !== lockedIn) return false;
-  const { lost } = parseRecord(vdiskLifecycleSchema, lock.key, lock.value);
+  const locked = parseRecord(vdiskLifecycleSchema, lock.key, lock.value);
+  const { lost } = locked;
   const key = recoveredVdiskKey(cluster, vdisk);
   const record: RecoveredVdisk = {
     ...restored,
     outcome: 'restored',
     ...(lost === undefined ? {} : { lost }),
   };
+  const freed = lost === undefined ? unlocked(vdisk, locked, restored.at) : { puts: [], deletes: [] };
   const { ok } = await store.transact({
     compare: [
       { key: ownerKey(vdisk), createRevision: epoch },
       { key: lock.key, revision: lockedIn },
     ],
-    puts: [{ key, value: formatRecord(recoveredVdiskSchema, key, record) }],
-    deletes: lost === undefined ? [lock.key] : [],
+    puts: [{ key, value: formatRecord(recoveredVdiskSchema, key, record) }, ...freed.puts],
+    deletes: freed.deletes,
   });
   return ok;
 }

@@ -147,13 +147,18 @@ class Rollback {
       phase === 'undo'
         ? `brings vdisk ${vdisk} back to where it was`
         : `brings vdisk ${vdisk} back to ${pointText(point)}`;
-    const result = await replay(
+    const store = async (replayed: ReplayCheckpoint | null): Promise<void> => {
+      this.#state = { ...this.#state, replay: replayed };
+      await run.report({ checkpoint: this.#state, message: what }, { now: true });
+    };
+    const replaying = replay(
       {
         ...{ vdisk, source, target, wanted: everyBlock(target.blocks), upTo, onlyDiffering: true, signal },
         from: (this.#state.replay ?? null) as ReplayCheckpoint | null,
         checkpoint: async (replayed) => {
-          this.#state = { ...this.#state, replay: replayed };
-          await run.report({ checkpoint: this.#state, message: what }, { now: true });
+          // What a checkpoint calls written must be in the log: after a disaster the vdisk is what the log has of it.
+          await mount.mounted.device.flush();
+          await store(replayed);
         },
         progress: (progress) => {
           const done = Math.round(target.blocks * progress.share);
@@ -167,7 +172,14 @@ class Rollback {
       },
       this.#options.window,
     );
-    await mount.mounted.device.flush();
-    return result;
+    try {
+      const result = await replaying;
+      await mount.mounted.device.flush();
+      return result;
+    } catch (error) {
+      // The vdisk lost what was written before: all of it is compared once more.
+      if (codeOf(error) === 'differs') await store(null);
+      throw error;
+    }
   }
 }

@@ -1,5 +1,6 @@
 /** A replay that is not that of a recovery: again, of one vdisk, or between two configurations that somebody names. */
 import {
+  busyVdisks,
   type ConfigStore,
   clusterStorageKey,
   lockVdisks,
@@ -47,6 +48,8 @@ export async function runFreeReplay(
   const due = logged.filter((vdisk) => !state.done.includes(vdisk));
   const left = { ...locks, vdisks: locks.vdisks.filter(({ vdisk }) => due.includes(vdisk)) };
   try {
+    const [busy] = await busyVdisks(store, left);
+    if (busy !== undefined) throw new SalvorError('vdisk-busy', busy.reason);
     await lockVdisks(store, left, { at: Date.now(), force: state.force });
     const many = new ManyVdisks(options, {
       ...{ run, loss, state },
