@@ -496,6 +496,24 @@ export const commandExamples: Readonly<
       reason: 'both copies of vdisk v1 are being compared',
     },
   },
+  'vdisk.export': {
+    request: { vdisk: 'v1', file: 'v1-before-upgrade.avro', atSnapshot: 'before-upgrade' },
+    reply: {
+      vdisk: 'v1',
+      operation: 'op-33e0',
+      outcome: 'applied',
+      reason: "vdisk v1, its snapshot 'before-upgrade', is being exported to exports/v1-before-upgrade.avro",
+    },
+  },
+  'vdisk.import': {
+    request: { file: 'v1-before-upgrade.avro', vdisk: 'v2', cluster: 'primary-1', slaveCluster: 'slave-1' },
+    reply: {
+      vdisk: 'v2',
+      operation: 'op-4c19',
+      outcome: 'applied',
+      reason: 'vdisk v2 is being made from exports/v1-before-upgrade.avro on primary-1 and slave-1',
+    },
+  },
   'vdisk.rollback': {
     request: { vdisk: 'v1', atSnapshot: 'before-upgrade' },
     reply: {

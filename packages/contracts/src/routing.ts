@@ -92,6 +92,8 @@ export const commandServices: Readonly<Record<CommandName, { service: ServiceNam
   'vdisk.delete': { service: 'repair-coordinator', mutating: true },
   'vdisk.delete-orphan': { service: 'repair-coordinator', mutating: true },
   'vdisk.describe': { service: 'repair-coordinator', mutating: false },
+  'vdisk.export': { service: 'repair-coordinator', mutating: true },
+  'vdisk.import': { service: 'repair-coordinator', mutating: true },
   'vdisk.list': { service: 'repair-coordinator', mutating: false },
   'vdisk.orphans': { service: 'repair-coordinator', mutating: false },
   'vdisk.rollback': { service: 'repair-coordinator', mutating: true },

@@ -31,6 +31,10 @@ export {
   readConfiguration,
 } from './configuration-snapshots.ts';
 export { containerOf } from './container.ts';
+export type { ExportedVdisk } from './export/export-header.ts';
+export { exportLog } from './export/export-log.ts';
+export { type ExportedBlock, ExportFile, type ExportPart } from './export/export-reader.ts';
+export { type ExportCounts, ExportWriter } from './export/export-writer.ts';
 export { JoinedSource } from './joined-source.ts';
 export { LogError, type LogErrorCode } from './log-error.ts';
 export type { LogSource, RecordIndex, SegmentCover, SegmentIndex } from './log-source.ts';
@@ -70,6 +74,7 @@ export {
   segmentFault,
 } from './segment.ts';
 export { segmentIndexOf } from './segment-index.ts';
+export type { AppendableStore, StoreWriter } from './store/appendable-store.ts';
 export { type DirectoryStoreOptions, openDirectoryStore } from './store/directory-store.ts';
 export { openStoreAt, type StoreLocation } from './store/open-store.ts';
 export type { StoredFile, Tier2Store } from './store/tier2-store.ts';

@@ -15,6 +15,8 @@ export type LogErrorCode =
   | 'unavailable'
   /** A file or object of Tier-2 is missing, torn or altered. */
   | 'bad-chunk'
+  /** The file of an exported vdisk is damaged, or is none. */
+  | 'bad-export'
   /** Tier-2 cannot be reached or does not do what it is asked. */
   | 'store';
 

@@ -14,6 +14,7 @@ import {
 import { accepted, isRepeat } from './command-replies.ts';
 import type { Announce } from './commands.ts';
 import { readCluster } from './descriptions.ts';
+import { exportHandlers } from './export-commands.ts';
 import { findOrphans } from './orphans.ts';
 import { pointInTimeHandlers, pointOf } from './point-in-time-commands.ts';
 import { beginScrub } from './scrub-begin.ts';
@@ -106,6 +107,7 @@ export function vdiskCommandHandlers({
       return accepted(await cloneVdisk(store, wanted, { operation, by }), { vdisk });
     },
     ...pointInTimeHandlers(store),
+    ...exportHandlers(store, access),
     'vdisk.scrub': async ({ operationId: _, ...request }, { operationId: operation }) =>
       accepted(await beginScrub(store, request, operation), { vdisk: request.vdisk }),
     'vdisk.delete': async ({ vdisk }, { operationId: operation }) => {

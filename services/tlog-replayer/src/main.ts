@@ -6,6 +6,8 @@ import { ReplayWindow } from '@salvor/tlog';
 import { ArchiveLoop } from './archive-loop.ts';
 import { CompactionLoop } from './compaction-loop.ts';
 import { ConfigurationKeeper } from './configuration-keeper.ts';
+import { exportExecutor } from './exports/export-executor.ts';
+import { importExecutor, isGivenUp } from './exports/import-executor.ts';
 import { Logs } from './logs.ts';
 import { cloneExecutor, isMadeFromLog } from './point-in-time/clone-executor.ts';
 import { rollbackExecutor } from './point-in-time/rollback-executor.ts';
@@ -40,15 +42,21 @@ await runService({
       ...{ window: new ReplayWindow(), atOnce: config.replaysAtOnce },
     };
     const states = { ...replays, instance: owner.instance };
+    const files = { ...states, tier2 };
     const operations = new OperationWorkers({
       ...{ store, log, worker: by },
       executors: {
         'dr.replay': replayExecutor(replays),
         'vdisk.clone': cloneExecutor(states),
+        'vdisk.export': exportExecutor(files),
+        'vdisk.import': importExecutor(files),
         'vdisk.rollback': rollbackExecutor(states),
         'tlog.verify': verifyExecutor({ store, tier2, streams: bus.logStreams }),
       },
-      mayTake: async (record) => record.kind !== 'vdisk.clone' || isMadeFromLog(record),
+      mayTake: async (record) => {
+        if (record.kind === 'vdisk.clone') return isMadeFromLog(record);
+        return record.kind !== 'vdisk.import' || !isGivenUp(record);
+      },
     });
     starting('waits for etcd');
     await operations.start();

@@ -1,5 +1,11 @@
 import type { Configuration, Logger } from '@salvor/service-kit';
-import { openStoreAt, type StoredFile, type Tier2Store } from '@salvor/tlog';
+import {
+  type AppendableStore,
+  openStoreAt,
+  type StoredFile,
+  type StoreWriter,
+  type Tier2Store,
+} from '@salvor/tlog';
 import type { replayerSettings } from './settings.ts';
 
 export type Tier2Config = Pick<
@@ -8,10 +14,10 @@ export type Tier2Config = Pick<
 >;
 
 /** The store, opened when it is first needed: one that is away must not keep the service from starting. */
-export class Tier2Access implements Tier2Store {
+export class Tier2Access implements AppendableStore {
   readonly #config: Tier2Config;
   readonly #log: Logger;
-  #opened: Promise<Tier2Store> | null = null;
+  #opened: Promise<AppendableStore> | null = null;
 
   constructor(config: Tier2Config, log: Logger) {
     this.#config = config;
@@ -24,6 +30,14 @@ export class Tier2Access implements Tier2Store {
 
   async put(path: string, parts: readonly Uint8Array[]): Promise<void> {
     await (await this.#store()).put(path, parts);
+  }
+
+  async create(path: string): Promise<StoreWriter> {
+    return (await this.#store()).create(path);
+  }
+
+  async discard(path: string, id: string): Promise<void> {
+    await (await this.#store()).discard(path, id);
   }
 
   async read(path: string, offset: number, length: number): Promise<Buffer> {
@@ -50,7 +64,7 @@ export class Tier2Access implements Tier2Store {
     await (await this.#store()).tidy(prefix);
   }
 
-  async #store(): Promise<Tier2Store> {
+  async #store(): Promise<AppendableStore> {
     this.#opened ??= this.#open();
     try {
       return await this.#opened;
@@ -65,7 +79,7 @@ export class Tier2Access implements Tier2Store {
     await store?.close();
   }
 
-  async #open(): Promise<Tier2Store> {
+  async #open(): Promise<AppendableStore> {
     const { tlogStore, tlogStoreEndpoint, tlogStoreRegion, tlogStoreAccessKey, tlogStoreSecretKey } =
       this.#config;
     const credentials = { accessKeyId: tlogStoreAccessKey, secretAccessKey: tlogStoreSecretKey };

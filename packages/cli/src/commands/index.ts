@@ -8,6 +8,7 @@ import { drCommands } from './dr.ts';
 import { engineCommands } from './engine.ts';
 import { engineOrderCommands } from './engine-orders.ts';
 import { eventsCommand } from './events.ts';
+import { exportCommands } from './export.ts';
 import { downtimeCommands, healingCommands } from './healing.ts';
 import { hookCommands } from './hook.ts';
 import { incidentCommands } from './incident.ts';
@@ -28,6 +29,7 @@ export const allCommands: readonly Command[] = [
   eventsCommand,
   ...vdiskCommands,
   rollbackCommand,
+  ...exportCommands,
   ...snapshotCommands,
   ...engineCommands,
   ...engineOrderCommands,

@@ -133,7 +133,8 @@ export function decideVdiskCreate(
     return refuse('vdisk-exists', `vdisk ${vdisk} exists; delete it first or choose another id`);
   const { lifecycle } = state;
   if (lifecycle !== null) {
-    const why = `operation ${lifecycle.operations.join(', ')} is still ${lifecycle.state} the last vdisk of that id`;
+    const which = lifecycle.state === 'importing' ? 'a' : 'the last';
+    const why = `operation ${lifecycle.operations.join(', ')} is still ${lifecycle.state} ${which} vdisk of that id`;
     return refuse(
       'vdisk-busy',
       `vdisk ${vdisk} cannot be created yet: ${why}; wait for its end, or choose another id`,
@@ -217,6 +218,16 @@ export function busyWith(vdisk: string, lifecycle: VdiskLifecycle | null): Vdisk
       return refuse(
         'vdisk-busy',
         `vdisk ${vdisk} is being rolled back by operation ${names}; wait for its end, or cancel it`,
+      );
+    case 'exporting':
+      return refuse(
+        'vdisk-busy',
+        `vdisk ${vdisk} is being exported by operation ${names}; wait for its end, or cancel it`,
+      );
+    case 'importing':
+      return refuse(
+        'vdisk-busy',
+        `vdisk ${vdisk} is still being imported by operation ${names}; cancel that operation instead`,
       );
     case 'resizing':
       return refuse(

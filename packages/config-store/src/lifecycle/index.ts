@@ -7,6 +7,20 @@ export {
   type VdiskClone,
   vdiskCloneSchema,
 } from './clone-vdisk.ts';
+export type { VdiskExportRequest } from './export-decision.ts';
+export { exportPath } from './export-path.ts';
+export { exportVdisk, type VdiskExport, vdiskExportSchema } from './export-vdisk.ts';
+export {
+  type ImportedShape,
+  importCompleted,
+  importCreates,
+  importGivenUp,
+  importVdisk,
+  type VdiskImport,
+  type VdiskImportRequest,
+  vdiskImportSchema,
+} from './import-vdisk.ts';
+export { lifecycleEnded } from './lifecycle-end.ts';
 export { type OrphanRemovalRequest, removeOrphan } from './remove-orphan.ts';
 export type { VdiskResizeRequest } from './resize-decision.ts';
 export { type BeyondEnd, type ResizeOptions, resizeVdisk, type VdiskShape } from './resize-vdisk.ts';

@@ -8,7 +8,8 @@ import type { StoreEntry } from '../types.ts';
  * `cloning`: its blocks are still arriving; `deleting`: its blocks are being freed, and its id is not free yet;
  * `resizing`: its end is being looked at, for seconds and under a lease; `clone-source`: it is being copied and must not
  * change, so only a vdisk that is read-only is served meanwhile; `restoring`: blocks of it are lost, and are coming back
- * from the log, or wait for an operator to give them up; `rolling-back`: it is on its way to an earlier state.
+ * from the log, or wait for an operator to give them up; `rolling-back`: it is on its way to an earlier state; `exporting`: it is
+ * being read into a file, and must not change; `importing`: its id is taken, and its blocks are still arriving from a file.
  */
 export const lifecycleStates = [
   'cloning',
@@ -17,6 +18,8 @@ export const lifecycleStates = [
   'clone-source',
   'restoring',
   'rolling-back',
+  'exporting',
+  'importing',
 ] as const;
 export type LifecycleState = (typeof lifecycleStates)[number];
 
@@ -52,6 +55,8 @@ export function lifecycleHindrance(
   code:
     | 'being-cloned'
     | 'being-deleted'
+    | 'being-exported'
+    | 'being-imported'
     | 'being-resized'
     | 'being-restored'
     | 'being-rolled-back'
@@ -66,6 +71,14 @@ export function lifecycleHindrance(
     case 'cloning': {
       const reason = `vdisk ${vdisk} is not complete: operation ${names} is still cloning it`;
       return purpose === 'repair' ? null : { code: 'being-cloned', reason };
+    }
+    case 'importing': {
+      const reason = `vdisk ${vdisk} is not complete: operation ${names} is still importing it`;
+      return purpose === 'repair' ? null : { code: 'being-imported', reason };
+    }
+    case 'exporting': {
+      const reason = `vdisk ${vdisk} is being exported by operation ${names}, and must not change until that ends; cancel the operation to use it at once`;
+      return purpose === 'repair' ? null : { code: 'being-exported', reason };
     }
     case 'clone-source': {
       const reason = `vdisk ${vdisk} is being cloned by operation ${names}, and may only be used read-only until that ends; cancel the operation to use it at once`;

@@ -1542,6 +1542,64 @@ export interface VdiskDescribeRequest {
 }
 export type VdiskDescribeRequestInit = VdiskDescribeRequest;
 
+/** The export has begun. */
+export interface VdiskExportReply {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Id of the operation; ask operation.get for its progress and end, operation.cancel to stop it. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type VdiskExportReplyInit = VdiskExportReply;
+
+/** Writes a vdisk to a file in the folder exports/ of Tier-2, in the background. A vdisk with a transaction log may be in use: the file holds its newest state in the log, or the one that is named. One without is read from its engines: it must not be in use, and is not served until the operation ends. */
+export interface VdiskExportRequest {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Name of the file, of A-Z a-z 0-9 _ : % = - and dots inside; one that is there already is refused. */
+  file: string;
+  /** As it was after this record of its log. One of the three at most. */
+  atSequence?: number | undefined;
+  /** As it was at this time, milliseconds since 1970 UTC. */
+  atTime?: number | undefined;
+  /** As it was at this snapshot. */
+  atSnapshot?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type VdiskExportRequestInit = VdiskExportRequest;
+
+/** The import has begun. */
+export interface VdiskImportReply {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Id of the operation; ask operation.get for its progress and end, operation.cancel to stop it. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type VdiskImportReplyInit = VdiskImportReply;
+
+/** Makes a new vdisk from an exported file in the folder exports/ of Tier-2, in the background. The file is read through and checked before anything is made. Until the operation ends the vdisk is not served. */
+export interface VdiskImportRequest {
+  /** Name of the file. */
+  file: string;
+  /** Id of the new vdisk; one that exists is refused. */
+  vdisk: string;
+  /** Its primary cluster. */
+  cluster: string;
+  /** Its slave cluster. Default: none. */
+  slaveCluster?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type VdiskImportRequestInit = VdiskImportRequest;
+
 /** All vdisks. */
 export interface VdiskListReply {
   /** Ordered by id. */
@@ -3669,6 +3727,40 @@ export interface TlogSegmentInit {
   data: Buffer;
 }
 
+/** A block of an exported vdisk that is not zeros. */
+export interface VdiskExportBlock {
+  /** Number of the block, from 0 on. */
+  block: number;
+  /** CRC-32 (zlib's) of the data. */
+  checksum: number;
+  /** Its bytes; where they are fewer than a block, zeros follow. */
+  data: Buffer;
+}
+export type VdiskExportBlockInit = VdiskExportBlock;
+
+/** What the file of an exported vdisk ends with: a file without it is not whole. */
+export interface VdiskExportEnd {
+  /** Blocks in the file. */
+  blocks: number;
+  /** Bytes of the file in front of this record. */
+  bytes: number;
+  /** SHA-256 of these bytes, 64 hex digits. */
+  sha256: string;
+}
+export type VdiskExportEndInit = VdiskExportEnd;
+
+/** A record of the file of an exported vdisk: a block, in any order, or, as the last one, the end. */
+export interface VdiskExportRecord {
+  /** A block. */
+  block?: VdiskExportBlock | undefined;
+  /** The end. */
+  end?: VdiskExportEnd | undefined;
+}
+export interface VdiskExportRecordInit {
+  block?: VdiskExportBlockInit | undefined;
+  end?: VdiskExportEndInit | undefined;
+}
+
 /** What `decode` gives for each record: every field with a default is there. */
 export interface RecordTypes {
   readonly AlertListReply: AlertListReply;
@@ -3791,6 +3883,10 @@ export interface RecordTypes {
   readonly VdiskDeleteRequest: VdiskDeleteRequest;
   readonly VdiskDescribeReply: VdiskDescribeReply;
   readonly VdiskDescribeRequest: VdiskDescribeRequest;
+  readonly VdiskExportReply: VdiskExportReply;
+  readonly VdiskExportRequest: VdiskExportRequest;
+  readonly VdiskImportReply: VdiskImportReply;
+  readonly VdiskImportRequest: VdiskImportRequest;
   readonly VdiskListReply: VdiskListReply;
   readonly VdiskListRequest: VdiskListRequest;
   readonly VdiskOrphansReply: VdiskOrphansReply;
@@ -3886,6 +3982,9 @@ export interface RecordTypes {
   readonly TlogPosition: TlogPosition;
   readonly TlogRecord: TlogRecord;
   readonly TlogSegment: TlogSegment;
+  readonly VdiskExportBlock: VdiskExportBlock;
+  readonly VdiskExportEnd: VdiskExportEnd;
+  readonly VdiskExportRecord: VdiskExportRecord;
 }
 
 /** What `encode` takes for each record: fields with a default may be left out. */
@@ -4010,6 +4109,10 @@ export interface RecordInits {
   readonly VdiskDeleteRequest: VdiskDeleteRequestInit;
   readonly VdiskDescribeReply: VdiskDescribeReplyInit;
   readonly VdiskDescribeRequest: VdiskDescribeRequestInit;
+  readonly VdiskExportReply: VdiskExportReplyInit;
+  readonly VdiskExportRequest: VdiskExportRequestInit;
+  readonly VdiskImportReply: VdiskImportReplyInit;
+  readonly VdiskImportRequest: VdiskImportRequestInit;
   readonly VdiskListReply: VdiskListReplyInit;
   readonly VdiskListRequest: VdiskListRequestInit;
   readonly VdiskOrphansReply: VdiskOrphansReplyInit;
@@ -4105,6 +4208,9 @@ export interface RecordInits {
   readonly TlogPosition: TlogPositionInit;
   readonly TlogRecord: TlogRecordInit;
   readonly TlogSegment: TlogSegmentInit;
+  readonly VdiskExportBlock: VdiskExportBlockInit;
+  readonly VdiskExportEnd: VdiskExportEndInit;
+  readonly VdiskExportRecord: VdiskExportRecordInit;
 }
 
 /** The record that carries each event. */
@@ -4197,6 +4303,8 @@ export interface CommandRecords {
   readonly 'vdisk.delete-orphan': { readonly request: 'VdiskDeleteOrphanRequest'; readonly reply: 'VdiskDeleteOrphanReply' };
   readonly 'vdisk.delete': { readonly request: 'VdiskDeleteRequest'; readonly reply: 'VdiskDeleteReply' };
   readonly 'vdisk.describe': { readonly request: 'VdiskDescribeRequest'; readonly reply: 'VdiskDescribeReply' };
+  readonly 'vdisk.export': { readonly request: 'VdiskExportRequest'; readonly reply: 'VdiskExportReply' };
+  readonly 'vdisk.import': { readonly request: 'VdiskImportRequest'; readonly reply: 'VdiskImportReply' };
   readonly 'vdisk.list': { readonly request: 'VdiskListRequest'; readonly reply: 'VdiskListReply' };
   readonly 'vdisk.orphans': { readonly request: 'VdiskOrphansRequest'; readonly reply: 'VdiskOrphansReply' };
   readonly 'vdisk.resize': { readonly request: 'VdiskResizeRequest'; readonly reply: 'VdiskResizeReply' };

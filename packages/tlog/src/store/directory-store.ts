@@ -15,13 +15,16 @@ import {
 import { dirname, join, sep } from 'node:path';
 import { codeOf, deadline, messageOf } from '@salvor/service-kit';
 import { LogError } from '../log-error.ts';
+import type { AppendableStore, StoreWriter } from './appendable-store.ts';
+import { DirectoryWriter } from './directory-writer.ts';
 import { RangeReader } from './range-reader.ts';
 import type { ByteRange } from './range-reading.ts';
 import { isStoreName, requirePath, requirePrefix } from './store-path.ts';
-import type { StoredFile, Tier2Store } from './tier2-store.ts';
+import type { StoredFile } from './tier2-store.ts';
 
 /** Names of files that are being written. */
 const TEMPORARY_PREFIX = '.salvor-put-';
+const TEMPORARY_NAME = /^\.salvor-put-[0-9a-f-]{36}$/;
 /** A put takes less; what is older was left by a writer that died. */
 const TEMPORARY_KEPT_MS: number = 60 * 60_000;
 const MAX_DEPTH = 8;
@@ -40,7 +43,7 @@ export interface DirectoryStoreOptions {
  * Tier-2 in a folder. A file is written under a temporary name, synced, renamed, and its folder is synced. Symbolic links below
  * the root are not followed: a link would take the log out of the place that is backed up and watched.
  */
-export async function openDirectoryStore(options: DirectoryStoreOptions): Promise<Tier2Store> {
+export async function openDirectoryStore(options: DirectoryStoreOptions): Promise<AppendableStore> {
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const root = await guarded(`folder ${options.root}`, timeoutMs, async () => {
     await mkdir(options.root).catch((error: unknown) => {
@@ -53,7 +56,7 @@ export async function openDirectoryStore(options: DirectoryStoreOptions): Promis
   return new DirectoryStore(root, timeoutMs);
 }
 
-class DirectoryStore implements Tier2Store {
+class DirectoryStore implements AppendableStore {
   readonly name: string;
   readonly #root: string;
   readonly #timeoutMs: number;
@@ -83,6 +86,31 @@ class DirectoryStore implements Tier2Store {
         throw error;
       }
       await syncFolder(folder);
+    });
+  }
+
+  create(path: string): Promise<StoreWriter> {
+    requirePath(path);
+    const target = join(this.#root, path);
+    const folder = dirname(target);
+    const id = `${TEMPORARY_PREFIX}${randomUUID()}`;
+    const guarded = <T>(work: () => Promise<T>): Promise<T> => this.#guarded(`write of ${path}`, work);
+    return guarded(async () => {
+      await this.#makeFolder(dirname(path));
+      await this.#refuseLinks(path);
+      const temporary = join(folder, id);
+      return DirectoryWriter.open({ id, temporary, target, guarded, syncFolder: () => syncFolder(folder) });
+    });
+  }
+
+  async discard(path: string, id: string): Promise<void> {
+    requirePath(path);
+    // It comes from a record that anybody could have written.
+    if (!TEMPORARY_NAME.test(id)) return;
+    await this.#guarded(`removal of ${id}`, async () => {
+      await unlink(join(this.#root, dirname(path), id)).catch((error: unknown) => {
+        if (!isAbsent(error)) throw error;
+      });
     });
   }
 

@@ -1,7 +1,7 @@
 import { LogError } from '../log-error.ts';
+import type { AppendableStore } from './appendable-store.ts';
 import { openDirectoryStore } from './directory-store.ts';
 import type { S3StoreOptions } from './s3-store.ts';
-import type { Tier2Store } from './tier2-store.ts';
 
 export interface StoreLocation {
   /** A folder (`/var/lib/salvor/tier2`), or `s3://<bucket>[/<prefix>]`. */
@@ -14,7 +14,7 @@ export interface StoreLocation {
 }
 
 /** Opens the store that a location names. @throws LogError `store` */
-export async function openStoreAt({ location, timeoutMs, ...s3 }: StoreLocation): Promise<Tier2Store> {
+export async function openStoreAt({ location, timeoutMs, ...s3 }: StoreLocation): Promise<AppendableStore> {
   const bound = timeoutMs === undefined ? {} : { timeoutMs };
   if (location.startsWith('/')) return openDirectoryStore({ root: location, ...bound });
   const found = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,62})(?:\/(.+?))?\/?$/.exec(location);

@@ -12,9 +12,11 @@ import {
 } from '@aws-sdk/client-s3';
 import { messageOf } from '@salvor/service-kit';
 import { LogError } from '../log-error.ts';
+import type { AppendableStore, StoreWriter } from './appendable-store.ts';
 import type { ByteRange } from './range-reading.ts';
+import { discardUpload, S3Writer, type S3WriterOptions } from './s3-writer.ts';
 import { isStoreName, requirePath, requirePrefix } from './store-path.ts';
-import type { StoredFile, Tier2Store } from './tier2-store.ts';
+import type { StoredFile } from './tier2-store.ts';
 
 export interface S3StoreOptions {
   readonly bucket: string;
@@ -34,7 +36,7 @@ const MAX_ATTEMPTS = 3;
 const LIST_PAGE_KEYS = 1_000;
 
 /** Tier-2 in a bucket of an S3-compatible service. An object comes to be whole or not at all; its bytes are checked by the service against their MD5. */
-export async function openS3Store(options: S3StoreOptions): Promise<Tier2Store> {
+export async function openS3Store(options: S3StoreOptions): Promise<AppendableStore> {
   const store = new S3Store(options);
   try {
     await store.check();
@@ -48,7 +50,7 @@ export async function openS3Store(options: S3StoreOptions): Promise<Tier2Store> 
 /** Requests for parts of one object that are under way at once. */
 const RANGES_AT_ONCE = 8;
 
-class S3Store implements Tier2Store {
+class S3Store implements AppendableStore {
   readonly name: string;
   readonly #client: S3Client;
   readonly #bucket: string;
@@ -88,6 +90,14 @@ class S3Store implements Tier2Store {
       const input = { Bucket: this.#bucket, Key, Body, ContentMD5, ContentLength: Body.length };
       await this.#client.send(new PutObjectCommand(input), { abortSignal });
     });
+  }
+
+  create(path: string): Promise<StoreWriter> {
+    return S3Writer.open(this.#writerOptions(path));
+  }
+
+  discard(path: string, id: string): Promise<void> {
+    return discardUpload(this.#writerOptions(path), id);
   }
 
   read(path: string, offset: number, length: number): Promise<Buffer> {
@@ -183,6 +193,11 @@ class S3Store implements Tier2Store {
       if (isAbsent(error)) return null;
       throw error;
     }
+  }
+
+  #writerOptions(path: string): S3WriterOptions {
+    const call: S3WriterOptions['call'] = (work) => this.#call(`write of ${path}`, work);
+    return { client: this.#client, bucket: this.#bucket, key: this.#keyOf(path), call };
   }
 
   #keyOf(path: string): string {

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
-import { LogError, openDirectoryStore, openStoreAt, type Tier2Store } from '../../src/index.ts';
+import { type AppendableStore, LogError, openDirectoryStore, openStoreAt } from '../../src/index.ts';
 import { startS3 } from './s3-server.ts';
 
-type Open = (context: TestContext) => Promise<Tier2Store>;
+type Open = (context: TestContext) => Promise<AppendableStore>;
 
 const stores: Record<string, Open> = {
   'a folder': async (context) => {
@@ -118,6 +118,25 @@ for (const [name, open] of Object.entries(stores)) {
     const before = process.memoryUsage().arrayBuffers;
     await assert.rejects(store.read('small', 0, 8 * 2 ** 30), { code: 'bad-chunk' });
     assert.ok(process.memoryUsage().arrayBuffers - before < 64 * 2 ** 20);
+  });
+
+  test(`${name}: a file that is written piece by piece is there once it is finished, and not before`, async (context) => {
+    const store = await open(context);
+    const pieces = Array.from({ length: 40 }, (_, i) => Buffer.alloc(500_000 + i, i + 1));
+    const writer = await store.create('a/large');
+    for (const piece of pieces) await writer.append([piece, Buffer.from([0])]);
+    assert.equal(await store.stat('a/large'), null);
+    await writer.finish();
+    const whole = Buffer.concat(pieces.flatMap((piece) => [piece, Buffer.from([0])]));
+    assert.deepEqual(await store.stat('a/large'), { path: 'a/large', sizeBytes: whole.length });
+    assert.ok((await store.read('a/large', 0, whole.length)).equals(whole));
+    const second = await store.create('a/other');
+    await second.append([Buffer.alloc(1_000)]);
+    await second.abandon();
+    assert.equal(await store.stat('a/other'), null);
+    const third = await store.create('a/other');
+    await store.discard('a/other', third.id);
+    assert.equal(await store.stat('a/other'), null);
   });
 
   test(`${name}: paths that could leave it are refused`, async (context) => {
