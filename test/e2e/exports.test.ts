@@ -17,6 +17,7 @@ before(async () => {
   healing = await HealingStack.start({
     ...{ primaries: 2, slaves: 2, spares: 0 },
     services: { 'tlog-replayer': {} },
+    readyTimeoutMs: 120_000,
     nbdServerEnv: { SALVOR_ENGINE_CONNECT_TIMEOUT_MS: '10000', SALVOR_ENGINE_COMMAND_TIMEOUT_MS: '10000' },
   });
   store = openStore({ endpoints: healing.stack.etcdEndpoints });
@@ -31,7 +32,11 @@ function run(index: number): Buffer {
 }
 
 /** Kills the process that carries an operation out, once it is as far as `isThere` says, and starts it again. */
-async function killAt(operation: string, what: string, isThere: (checkpoint: unknown) => boolean): Promise<void> {
+async function killAt(
+  operation: string,
+  what: string,
+  isThere: (checkpoint: unknown) => boolean,
+): Promise<void> {
   await until(
     async () => {
       const work = (await readOperation(store, operation))?.work;
@@ -65,16 +70,31 @@ test('an export and an import end although the tlog-replayer is killed in the mi
   await client.flush();
 
   // The vdisk stays in use.
-  const { operation: exporting } = await healing.bus.request('vdisk.export', { vdisk: 'v1', file: 'v1.avro' });
-  await killAt(exporting, 'a file that is being written', (checkpoint) => Object(checkpoint).writer !== undefined);
+  const { operation: exporting } = await healing.bus.request('vdisk.export', {
+    vdisk: 'v1',
+    file: 'v1.avro',
+  });
+  await killAt(
+    exporting,
+    'a file that is being written',
+    (checkpoint) => Object(checkpoint).writer !== undefined,
+  );
   assert.match(await completed(exporting), new RegExp(`${RUNS * RUN_BLOCKS} blocks in`));
-  assert.deepEqual(await readdir(join(healing.stack.dir, 'tier2', 'exports')), ['v1.avro']);
+  assert.deepEqual(await readdir(join(healing.stack.options.dir, 'tier2', 'exports')), ['v1.avro']);
 
   const place = { cluster: 'p1', slaveCluster: 's1' };
   const request = { file: 'v1.avro', vdisk: 'v2', ...place };
   const { operation: importing } = await healing.bus.request('vdisk.import', request);
-  await killAt(importing, 'a vdisk that is being filled', (checkpoint) => Object(checkpoint).phase === 'fill');
-  await killAt(importing, 'a vdisk that is being compared', (checkpoint) => Object(checkpoint).phase === 'verify');
+  await killAt(
+    importing,
+    'a vdisk that is being filled',
+    (checkpoint) => Object(checkpoint).phase === 'fill',
+  );
+  await killAt(
+    importing,
+    'a vdisk that is being compared',
+    (checkpoint) => Object(checkpoint).phase === 'verify',
+  );
   assert.match(await completed(importing), new RegExp(`${RUNS * RUN_BLOCKS} blocks written and compared`));
 
   const copy = await NbdClient.connect(healing.server.unixUri('v2'));
@@ -82,7 +102,10 @@ test('an export and an import end although the tlog-replayer is killed in the mi
     const at = 2 * index * RUN_BLOCKS * BLOCK;
     assert.ok((await copy.read(at, RUN_BLOCKS * BLOCK)).equals(run(index)), `run ${index}`);
     const behind = await copy.read(at + RUN_BLOCKS * BLOCK, RUN_BLOCKS * BLOCK);
-    assert.ok(behind.every((byte) => byte === 0), `the hole behind run ${index}`);
+    assert.ok(
+      behind.every((byte) => byte === 0),
+      `the hole behind run ${index}`,
+    );
   }
   await copy.disconnect();
   await client.disconnect();

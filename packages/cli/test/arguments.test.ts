@@ -49,7 +49,7 @@ describe('the words of a command line', () => {
     ['vdsk list', /there is no command 'vdsk'; there are .*vdisk.*salvor help/],
     [
       'vdisk',
-      /vdisk: expected one of create, delete, resize, clone, takeover, scrub, list, describe, orphans, delete-orphan, rollback, found nothing/,
+      /vdisk: expected one of create, delete, resize, clone, takeover, scrub, list, describe, orphans, delete-orphan, rollback, export, import, found nothing/,
     ],
     ['vdisk make v1', /expected one of create.*found 'make'/],
     ['vdisk create', /vdisk create: expected <vdisk>, the id of the vdisk/],

@@ -19,6 +19,13 @@ describe('what keeps a vdisk from being mounted', () => {
     assert.deepEqual(hindered('cloning'), ['being-cloned', null, 'being-cloned', null, 'being-cloned']);
   });
 
+  it('what is being exported or imported is open to repairs and to its own operation alone', () => {
+    for (const state of ['exporting', 'importing'] as const) {
+      const code = state === 'exporting' ? 'being-exported' : 'being-imported';
+      assert.deepEqual(hindered(state), [code, null, code, null, code]);
+    }
+  });
+
   it('the source of a clone is open to repairs, and to clients that cannot write', () => {
     assert.deepEqual(hindered('clone-source'), ['clone-source', null, 'clone-source', null, 'clone-source']);
     assert.deepEqual(hindered('clone-source', true), [null, null, null, null, null]);

@@ -57,6 +57,7 @@ await runService({
         operationMs: config.stuckOperationMs,
         takeoverMs: config.stuckTakeoverMs,
         unhealthyMs: config.stuckUnhealthyMs,
+        archiveMs: config.stuckArchiveMs,
       },
       raised: metrics.gauge('salvor_alerts', 'Alerts that are raised', ['kind']),
     });

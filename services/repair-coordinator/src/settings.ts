@@ -17,6 +17,7 @@ export const coordinatorSettings: {
   stuckOperationMs: Setting<number>;
   stuckTakeoverMs: Setting<number>;
   stuckUnhealthyMs: Setting<number>;
+  stuckArchiveMs: Setting<number>;
 } = {
   engineTimeoutMs: {
     schema: orElse(integer(50, 60_000), 2_000),
@@ -69,6 +70,7 @@ export const coordinatorSettings: {
   stuckOperationMs: stuckAfter(300_000, 'an operation that has made no progress'),
   stuckTakeoverMs: stuckAfter(30_000, 'a takeover that has neither ended nor failed'),
   stuckUnhealthyMs: stuckAfter(60_000, 'a cluster that is unhealthy'),
+  stuckArchiveMs: stuckAfter(60_000, 'a transaction log that cannot be archived'),
 };
 
 function stuckAfter(valueMs: number, what: string): Setting<number> {

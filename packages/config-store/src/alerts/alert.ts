@@ -13,6 +13,7 @@ export const alertKinds = [
   'cluster-unhealthy',
   'engine-held',
   'instance-stuck',
+  'log-not-archived',
   'no-spare',
   'operation-stuck',
   'recovery-waits',

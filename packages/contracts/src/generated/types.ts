@@ -1836,7 +1836,7 @@ export interface VdiskTakeoverRequestInit {
 export interface AlertCleared {
   /** Alert id. */
   alert: string;
-  /** Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck. */
+  /** Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck, recovery-waits, log-not-archived. */
   kind: string;
   /** The id of what neither progresses nor ends. */
   subject: string;
@@ -1859,7 +1859,7 @@ export type AlertClearedInit = AlertCleared;
 export interface AlertRaised {
   /** Alert id. */
   alert: string;
-  /** Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck. */
+  /** Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck, recovery-waits, log-not-archived. */
   kind: string;
   /** The id of what neither progresses nor ends. */
   subject: string;
@@ -2331,7 +2331,7 @@ export type VdiskReleasedInit = VdiskReleased;
 export interface AlertDescription {
   /** Alert id. */
   alert: string;
-  /** Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck. */
+  /** Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck, recovery-waits, log-not-archived. */
   kind: string;
   /** The id of what neither progresses nor ends. */
   subject: string;

@@ -17,6 +17,7 @@ export interface StuckBounds {
   readonly operationMs: number;
   readonly takeoverMs: number;
   readonly unhealthyMs: number;
+  readonly archiveMs: number;
 }
 
 export interface IncidentView {
@@ -59,6 +60,12 @@ export interface StuckView {
     readonly status: string;
     readonly reason: string;
     readonly changedAt: number;
+  }[];
+  /** Transaction logs that cannot be archived now. */
+  readonly logs: readonly {
+    readonly vdisk: string;
+    readonly reason: string;
+    readonly since: number;
   }[];
   readonly everywhere: HealingControls;
   /** By cluster. */
@@ -110,6 +117,10 @@ export function decideStuck(
     ...view.instances.map(({ instance, status, reason, changedAt: since }) => {
       const message = `instance ${instance} is ${status}: ${reason}; 'salvor audit list --instance ${instance}' shows its hooks`;
       return candidate('instance-stuck', instance, bounds.repairMs, since, message, {});
+    }),
+    ...view.logs.map(({ vdisk, reason, since }) => {
+      const message = `the transaction log of vdisk ${vdisk} is not archived: ${reason}; it stays in JetStream, which fills up: 'salvor tlog status ${vdisk}' shows how far`;
+      return candidate('log-not-archived', vdisk, bounds.archiveMs, since, message, { vdisk });
     }),
   ];
   return found

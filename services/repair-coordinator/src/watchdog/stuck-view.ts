@@ -1,4 +1,5 @@
 import {
+  archivedSchema,
   type ClusterVdisks,
   ConfigValueError,
   type HealingControls,
@@ -29,8 +30,11 @@ import {
   SALVOR_CLUSTERS_PREFIX,
   type StoreEntry,
   salvorClusterSchema,
+  TLOGS_PREFIX,
   takeoverSchema,
+  tlogArchivedKey,
   VDISK_OWNERS_PREFIX,
+  vdiskWithLog,
 } from '@salvor/config-store';
 import type { z } from 'zod';
 import type { IncidentView, StuckView } from './stuck-decision.ts';
@@ -81,6 +85,12 @@ export function stuckView(entries: Entries, vdisks: ReadonlyMap<string, ClusterV
       const { instance, status, reason, changedAt } = record;
       return status === 'started' || status === 'stopped' ? [] : [{ instance, status, reason, changedAt }];
     }),
+    logs: [...entries.keys()].flatMap((key) => {
+      const vdisk = vdiskWithLog(key);
+      const trouble =
+        vdisk === null ? undefined : recordAt(entries, tlogArchivedKey(vdisk), archivedSchema)?.trouble;
+      return vdisk === null || trouble === undefined ? [] : [{ vdisk, ...trouble }];
+    }),
     everywhere: recordAt(entries, healingEverywhereKey, healingControlsSchema) ?? nothingHeld,
     controls: new Map(
       incidents.map(({ record: { cluster } }) => [
@@ -98,6 +108,7 @@ export const stuckPrefixes = [
   RECOVERIES_PREFIX,
   REPAIR_PROGRESS_PREFIX,
   SALVOR_CLUSTERS_PREFIX,
+  TLOGS_PREFIX,
   VDISK_OWNERS_PREFIX,
 ];
 

@@ -15,6 +15,7 @@ const bounds: StuckBounds = {
   operationMs: 300,
   takeoverMs: 30,
   unhealthyMs: 60,
+  archiveMs: 90,
 };
 const nobody: HealingControls = { downtimes: [], log: [] };
 
@@ -26,6 +27,7 @@ const view = (changes: Partial<StuckView> = {}): StuckView => ({
     recoveries: [],
     takeovers: [],
     instances: [],
+    logs: [],
     everywhere: nobody,
     controls: new Map(),
   },
@@ -158,6 +160,14 @@ it('an unhealthy cluster, a takeover and an operation raise alerts that say what
     left?.message,
     'operation o1 (vdisk.clone of v2) makes no progress, nobody carries it out: waits for h:1',
   );
+});
+
+it('a log that cannot be archived raises an alert that says why, and where to look', () => {
+  const logs = [{ vdisk: 'v1', reason: 'folder /tier2: no space left', since: at }];
+  assert.deepEqual(kindsAround(90, { logs }), [[], ['log-not-archived']]);
+  const [alert] = stuckAt(at + 91, { logs });
+  assert.deepEqual([alert?.subject, alert?.vdisk], ['v1', 'v1']);
+  assert.match(alert?.message ?? '', /no space left; it stays in JetStream, .*'salvor tlog status v1'/);
 });
 
 it('an alert stays raised for whoever looks, until something moves', () => {

@@ -10,6 +10,8 @@ import {
   operationKey,
   parseRecord,
   repairProgressKey,
+  tlogArchivedKey,
+  tlogConfigKey,
 } from '@salvor/config-store';
 import { until } from '@salvor/testkit';
 import { type Announcement, Announcements } from '../../src/announcements.ts';
@@ -20,7 +22,7 @@ import { address, CoordinatedCluster } from '../coordinated-cluster.ts';
 const NEVER_MS = 3_600_000;
 const bounds: StuckBounds = {
   ...{ repairMs: NEVER_MS, verdictMs: NEVER_MS, operationMs: NEVER_MS },
-  ...{ takeoverMs: NEVER_MS, unhealthyMs: NEVER_MS },
+  ...{ takeoverMs: NEVER_MS, unhealthyMs: NEVER_MS, archiveMs: NEVER_MS },
 };
 
 /** The store, and how often it was looked at what is watched, and read which vdisks there are. */
@@ -156,6 +158,40 @@ describe('the watchdog', () => {
     await cancelOperation(cluster.store, 'o1', 'test');
     await cluster.store.transact({ compare: [], deletes: [operationKey('o1')] });
     await untilAlert(cluster, (alert) => !isRaised(alert));
+  });
+
+  it('raises one alert for a log that cannot be archived, whatever its reason becomes, and clears it once', async () => {
+    await using cluster = await CoordinatedCluster.start();
+    await using _one = await watching(cluster, { archiveMs: 1_000 });
+    await using _two = await watching(cluster, { archiveMs: 1_000 });
+    const announcements = new Announcements();
+    const told: Announcement[] = [];
+    const watch = await cluster.store.watch({ prefixes: [ALERTS_PREFIX] }, ({ changes }) => {
+      told.push(...changes.flatMap((change) => announcements.of(change)));
+    });
+    const since = Date.now() - 2_000;
+    const archived = { number: 7, sequence: 90, chunks: 1, bytes: 1_000, at: since };
+    const put = (key: string, record: object) =>
+      cluster.store.transact({ compare: [], puts: [{ key, value: JSON.stringify(record) }] });
+    await put(tlogConfigKey('v1'), { container: 0 });
+    await put(tlogArchivedKey('v1'), { ...archived, trouble: { reason: 'Tier-2 is away', since } });
+    const { kind, vdisk } = await untilAlert(cluster, isRaised);
+    assert.deepEqual([kind, vdisk], ['log-not-archived', 'v1']);
+    await put(tlogArchivedKey('v1'), { ...archived, trouble: { reason: 'Tier-2 is full', since } });
+    await untilAlert(cluster, ({ message }) => message.includes('Tier-2 is full'));
+    await put(tlogArchivedKey('v1'), archived);
+    await untilAlert(cluster, (alert) => !isRaised(alert));
+    await until(async () => told.length >= 2, { what: 'what the watch tells', timeoutMs: 15_000 });
+    assert.deepEqual(
+      told.map(({ type }) => type),
+      ['alert.raised', 'alert.cleared'],
+    );
+    // A vdisk that has no log any more has none that could be archived.
+    await put(tlogArchivedKey('v2'), { ...archived, trouble: { reason: 'Tier-2 is away', since } });
+    await put(tlogArchivedKey('v1'), { ...archived, trouble: { reason: 'Tier-2 is away', since } });
+    await untilAlert(cluster, isRaised);
+    assert.equal((await alerts(cluster)).length, 1);
+    watch.close();
   });
 
   it('goes on past records that cannot be read, and replaces an alert that cannot', async () => {
