@@ -2,6 +2,8 @@ import { StoreError } from './errors.ts';
 import { connectEtcd } from './etcd-calls.ts';
 import { grantLease } from './lease.ts';
 import { keyRange, prefixRange, readRange, spanRange } from './ranges.ts';
+import { revisionError } from './revision-error.ts';
+import { snapshotReader } from './snapshot-reader.ts';
 import { readKeys, transact } from './transaction.ts';
 import type { ConfigStore, Lease, StoreLog, StoreOptions, Watch } from './types.ts';
 import { startWatch } from './watch.ts';
@@ -34,6 +36,7 @@ export function openStore(options: StoreOptions): ConfigStore {
         throw revisionError(error, revision);
       }
     },
+    snapshot: () => snapshotReader(etcd),
     getMany: (keys) => readKeys(etcd, keys),
     list: (prefix) => readRange(etcd, `list of ${prefix}`, prefixRange(prefix)),
     async listKeys(range) {
@@ -69,18 +72,4 @@ export function openStore(options: StoreOptions): ConfigStore {
       etcd.close();
     },
   };
-}
-
-/** etcd tells in words alone that a revision is not there (its errors ErrCompacted and ErrFutureRev). */
-function revisionError(error: unknown, revision: string): unknown {
-  if (!(error instanceof StoreError)) return error;
-  if (error.message.includes('required revision has been compacted')) {
-    const message = `etcd does not hold revision ${revision} any more: it was compacted; name a later one, or none`;
-    return new StoreError('compacted', message, { cause: error });
-  }
-  if (error.message.includes('required revision is a future revision')) {
-    const message = `etcd has not reached revision ${revision} yet; name one that it has`;
-    return new StoreError('future-revision', message, { cause: error });
-  }
-  return error;
 }

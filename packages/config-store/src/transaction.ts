@@ -39,8 +39,12 @@ export async function transact(etcd: EtcdCalls, transaction: Transaction): Promi
   return { ok: false, revision, current: new Map(compare.map(({ key }) => [key, found.get(key) ?? null])) };
 }
 
-/** Reads several keys at one revision. */
-export async function readKeys(etcd: EtcdCalls, keys: readonly string[]): Promise<Snapshot> {
+/** Reads several keys at one revision: the newest, or the one named. */
+export async function readKeys(
+  etcd: EtcdCalls,
+  keys: readonly string[],
+  revision?: string,
+): Promise<Snapshot> {
   const distinct = [...new Set(keys)];
   if (distinct.length > MAX_OPERATIONS) {
     throw new StoreError(
@@ -48,11 +52,13 @@ export async function readKeys(etcd: EtcdCalls, keys: readonly string[]): Promis
       `expected at most ${MAX_OPERATIONS} keys, found ${distinct.length}`,
     );
   }
-  const request = { success: distinct.map(rangeOf) };
+  const at = revision === undefined ? {} : { revision };
+  const success = distinct.map((key) => ({ request_range: { key: Buffer.from(key), ...at } }));
+  const request = { success };
   const answer = await etcd.call(`read of ${distinct.join(', ')}`, (options) =>
     etcd.kv.txn(request, options),
   );
-  return { revision: answer.header.revision, entries: entriesOf(answer, distinct) };
+  return { revision: revision ?? answer.header.revision, entries: entriesOf(answer, distinct) };
 }
 
 function checkLimits({ compare, puts = [], deletes = [] }: Transaction, touched: readonly string[]): void {

@@ -113,20 +113,30 @@ export interface Lease {
   release(): void;
 }
 
-export interface ConfigStore {
+/** What can be read, each time as it is then. */
+export interface StoreReader {
   get(key: string): Promise<StoreEntry | null>;
-  /**
-   * A key as it was at a revision; null = absent then.
-   *
-   * @throws StoreError `compacted` when etcd has forgotten that revision, `future-revision` when it has not reached it
-   */
-  getAt(key: string, revision: string): Promise<StoreEntry | null>;
   /** Reads up to 128 keys at one revision. */
   getMany(keys: readonly string[]): Promise<Snapshot>;
   /** Every entry whose key starts with `prefix`, at one revision. */
   list(prefix: string): Promise<Listing>;
   /** The keys of a range, without their values. */
   listKeys(range: KeyRange): Promise<string[]>;
+}
+
+export interface ConfigStore extends StoreReader {
+  /**
+   * A reader of one revision: whatever it reads is as it was at its first read, so that what is told by several keys fits
+   * together. For reads that follow each other at once: etcd forgets old revisions, and then its reads reject with StoreError
+   * `compacted`.
+   */
+  snapshot(): StoreReader;
+  /**
+   * A key as it was at a revision; null = absent then.
+   *
+   * @throws StoreError `compacted` when etcd has forgotten that revision, `future-revision` when it has not reached it
+   */
+  getAt(key: string, revision: string): Promise<StoreEntry | null>;
   /**
    * Applies all puts and deletes, or nothing. A transaction whose answer was lost is tried again and recognised by the
    * values it wrote, so its values should be unlike anyone else's (an operation id, a lease).

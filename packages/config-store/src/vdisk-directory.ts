@@ -1,11 +1,11 @@
 /** Which vdisks there are, and which of them live on a cluster. */
 import { parseKey, SALVOR_PREFIX, vdiskNbdKey, vdiskStaticKey } from './keys.ts';
 import { MAX_OPERATIONS } from './transaction.ts';
-import type { ConfigStore } from './types.ts';
+import type { StoreReader } from './types.ts';
 import { parseVdiskNbd, parseVdiskStatic, type VdiskNbd, type VdiskStatic } from './vdisk-config.ts';
 
 /** The id of every vdisk that has a static configuration, sorted. */
-export async function listVdisks(store: ConfigStore): Promise<string[]> {
+export async function listVdisks(store: StoreReader): Promise<string[]> {
   return (await stockKeys(store))
     .flatMap((key) => {
       const parsed = parseKey(key);
@@ -23,7 +23,7 @@ export interface ClusterVdisks {
   readonly unreadable: readonly { readonly vdisk: string; readonly reason: string }[];
 }
 
-export async function vdisksOfCluster(store: ConfigStore, cluster: string): Promise<ClusterVdisks> {
+export async function vdisksOfCluster(store: StoreReader, cluster: string): Promise<ClusterVdisks> {
   const primary: string[] = [];
   const slave: string[] = [];
   const unreadable: { vdisk: string; reason: string }[] = [];
@@ -39,7 +39,7 @@ export async function vdisksOfCluster(store: ConfigStore, cluster: string): Prom
 
 /** The vdisks with blocks on a cluster, told apart by whether its partner has them too. */
 export async function vdisksAt(
-  store: ConfigStore,
+  store: StoreReader,
   cluster: string,
 ): Promise<{ single: string[]; mirrored: string[] }> {
   const single: string[] = [];
@@ -62,7 +62,7 @@ export interface StoredVdisk {
 }
 
 /** Both configurations of a vdisk at one revision; null if either is absent. Throws `ConfigValueError`. */
-export async function readVdisk(store: ConfigStore, vdisk: string): Promise<StoredVdisk | null> {
+export async function readVdisk(store: StoreReader, vdisk: string): Promise<StoredVdisk | null> {
   const keys = [vdiskStaticKey(vdisk), vdiskNbdKey(vdisk)] as const;
   const { entries } = await store.getMany(keys);
   const [staticEntry, nbdEntry] = keys.map((key) => entries.get(key) ?? null);
@@ -76,7 +76,7 @@ export async function readVdisk(store: ConfigStore, vdisk: string): Promise<Stor
 }
 
 /** Where every vdisk lies, or why that cannot be told. */
-export async function vdiskStorages(store: ConfigStore): Promise<{ vdisk: string; nbd: VdiskNbd | Error }[]> {
+export async function vdiskStorages(store: StoreReader): Promise<{ vdisk: string; nbd: VdiskNbd | Error }[]> {
   const vdisks = (await stockKeys(store)).flatMap((key) => {
     const parsed = parseKey(key);
     return parsed?.kind === 'vdisk-nbd' ? [parsed.vdisk] : [];
@@ -102,7 +102,7 @@ function readNbd(value: string): VdiskNbd | Error {
 }
 
 /** 0-Disk's ids come first in its keys, so they are found by reading all keys but Salvor's own, without values. */
-async function stockKeys(store: ConfigStore): Promise<string[]> {
+async function stockKeys(store: StoreReader): Promise<string[]> {
   const before = await store.listKeys({ from: '', to: SALVOR_PREFIX });
   const after = await store.listKeys({ from: AFTER_SALVOR, to: null });
   return [...before, ...after];

@@ -65,6 +65,57 @@ describe('reading', () => {
     await assert.rejects(store.getAt('then/one', '99999999'), failsWith('future-revision'));
   });
 
+  it('reads everything as it was at the first read of a snapshot, in whatever way it is read', async () => {
+    await put('snap/a', '1');
+    await put('snap/b', '1');
+    const then = store.snapshot();
+    const { revision } = await then.getMany(['snap/a']);
+    await put('snap/a', '2');
+    await put('snap/c', '2');
+    await store.transact({ compare: [], deletes: ['snap/b'] });
+    assert.equal((await then.get('snap/a'))?.value, '1');
+    assert.deepEqual(
+      (await then.list('snap/')).entries.map(({ key, value }) => [key, value]),
+      [
+        ['snap/a', '1'],
+        ['snap/b', '1'],
+      ],
+    );
+    assert.deepEqual(await then.listKeys({ from: 'snap/', to: 'snap0' }), ['snap/a', 'snap/b']);
+    const again = await then.getMany(['snap/a', 'snap/c']);
+    assert.deepEqual([again.revision, again.entries.get('snap/c')], [revision, null]);
+    assert.equal((await store.snapshot().get('snap/a'))?.value, '2');
+  });
+
+  it('reads at one revision although the reads of a snapshot begin at the same time', async () => {
+    await put('together/a', '0');
+    await put('together/b', '0');
+    let isOver = false;
+    const changing = (async () => {
+      for (let i = 1; !isOver; i++) {
+        const puts = ['together/a', 'together/b'].map((key) => ({ key, value: `${i}` }));
+        await store.transact({ compare: [], puts });
+      }
+    })();
+    for (let i = 0; i < 50; i++) {
+      const then = store.snapshot();
+      const [a, b] = await Promise.all([then.list('together/a'), then.get('together/b')]);
+      assert.equal(a.entries[0]?.value, b?.value);
+    }
+    isOver = true;
+    await changing;
+  });
+
+  it('rejects the reads of a snapshot whose revision etcd has forgotten', async () => {
+    await put('forgotten/a', '1');
+    const then = store.snapshot();
+    await then.get('forgotten/a');
+    await put('forgotten/a', '2');
+    const { revision } = await put('forgotten/a', '3');
+    await server.compact(revision);
+    await assert.rejects(then.get('forgotten/a'), failsWith('compacted'));
+  });
+
   it('lists more entries than one page holds, all of one prefix, in key order', async () => {
     const keys = Array.from({ length: 1_100 }, (_, index) => `page/${String(index).padStart(5, '0')}`);
     for (let from = 0; from < keys.length; from += 100) {

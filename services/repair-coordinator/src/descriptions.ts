@@ -19,6 +19,7 @@ import {
   readOperation,
   recordIn,
   type SalvorClusterRecord,
+  type StoreReader,
   salvorClusterKey,
   salvorClusterSchema,
 } from '@salvor/config-store';
@@ -42,7 +43,7 @@ export interface KnownCluster {
 }
 
 /** Every cluster that Salvor looks after. */
-export async function readClusters(store: ConfigStore): Promise<KnownCluster[]> {
+export async function readClusters(store: StoreReader): Promise<KnownCluster[]> {
   return (await listClusters(store)).map(({ cluster, record, storage }) => ({
     cluster,
     record: parseRecord(salvorClusterSchema, record.key, record.value),

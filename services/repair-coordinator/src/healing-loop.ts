@@ -12,14 +12,13 @@ import {
   salvorClusterKey,
   salvorClusterSchema,
   vdisksOfCluster,
-  type Watch,
-  whenAvailable,
 } from '@salvor/config-store';
 import { type Logger, messageOf } from '@salvor/service-kit';
 import { EngineControl } from '@salvor/vdisk';
 import { logResult } from './reports.ts';
 import { SpreadBegin } from './spread-begin.ts';
 import { SurvivorRetirement } from './survivor-retirement.ts';
+import { WatchLoop } from './watch-loop.ts';
 
 export interface HealingLoopOptions {
   readonly store: ConfigStore;
@@ -33,8 +32,8 @@ export interface HealingLoopOptions {
   readonly retireAfterMs?: number;
 }
 
-/** Everything is looked at again after so long, whatever was or was not heard. */
-const SAFETY_INTERVAL_MS = 2_000;
+/** For how long it is taken that a cluster has the vdisks it had. */
+const KNOWN_VDISKS_MS = 2_000;
 
 /**
  * Brings incidents to their end from what etcd holds: counts repairs, gives a verdict again that waits for a spare, and has
@@ -47,11 +46,7 @@ export class HealingLoop {
   readonly #known = new Map<string, { readonly vdisks: ReadonlySet<string>; readonly readAtMs: number }>();
   readonly #spreads: SpreadBegin | null;
   readonly #survivors: SurvivorRetirement;
-  #watch: Watch | null = null;
-  #timer: NodeJS.Timeout | null = null;
-  #running: Promise<void> | null = null;
-  #again = false;
-  #stopped = false;
+  readonly #loop: WatchLoop;
 
   constructor(options: HealingLoopOptions) {
     this.#options = options;
@@ -63,44 +58,34 @@ export class HealingLoop {
       ...{ store, log, access: { timeoutMs, password } },
       ...(retireAfterMs === undefined ? {} : { afterMs: retireAfterMs }),
     });
+    this.#loop = new WatchLoop({
+      ...{ store, log },
+      prefixes: [INCIDENTS_PREFIX, REPAIRS_PREFIX, SALVOR_CLUSTERS_PREFIX],
+      trouble: 'could not look at incidents, trying again',
+      look: () => this.#look(),
+    });
   }
 
   /** Waits for etcd as long as that takes. */
-  async start(): Promise<void> {
-    const { store, log } = this.#options;
-    const prefixes = [INCIDENTS_PREFIX, REPAIRS_PREFIX, SALVOR_CLUSTERS_PREFIX];
-    this.#watch = await whenAvailable(() => store.watch({ prefixes }, () => this.wake()), log);
-    this.#timer = setInterval(() => this.wake(), SAFETY_INTERVAL_MS);
-    this.wake();
+  start(): Promise<void> {
+    return this.#loop.start();
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#watch?.close();
-    if (this.#timer !== null) clearInterval(this.#timer);
-    await this.#running;
+    await this.#loop.stop();
     await this.#survivors.stop();
   }
 
   /** Looks at every open incident, now or right after the look that is under way. */
   wake(): void {
-    if (this.#stopped) return;
-    if (this.#running !== null) {
-      this.#again = true;
-      return;
-    }
-    this.#again = false;
-    this.#running = this.#look().finally(() => {
-      this.#running = null;
-      if (this.#again) this.wake();
-    });
+    this.#loop.wake();
   }
 
   async #look(): Promise<void> {
     const { log } = this.#options;
-    const entries = this.#watch?.entries() ?? new Map<string, StoreEntry>();
+    const entries = this.#loop.entries();
     for (const [key, { value }] of entries) {
-      if (!key.startsWith(INCIDENTS_PREFIX) || this.#stopped) continue;
+      if (!key.startsWith(INCIDENTS_PREFIX) || this.#loop.isStopped) continue;
       try {
         const incident = parseRecord(incidentSchema, key, value);
         if (incident.status === 'offline') await this.#goOnWithoutEngine(incident);
@@ -163,7 +148,7 @@ export class HealingLoop {
    */
   #isKnownToLack(cluster: string, isRepaired: (vdisk: string) => boolean): boolean {
     const known = this.#known.get(cluster);
-    if (known === undefined || performance.now() - known.readAtMs > SAFETY_INTERVAL_MS) return false;
+    if (known === undefined || performance.now() - known.readAtMs > KNOWN_VDISKS_MS) return false;
     for (const vdisk of known.vdisks) if (!isRepaired(vdisk)) return true;
     return false;
   }
@@ -186,7 +171,7 @@ export class HealingLoop {
   async #retryForSpare({ id, attempt, cluster, address, verdict }: IncidentRecord): Promise<boolean> {
     if (verdict === undefined) return false;
     const { store, instance, log } = this.#options;
-    const entry = this.#watch?.entries().get(salvorClusterKey(cluster));
+    const entry = this.#loop.entries().get(salvorClusterKey(cluster));
     if (entry === undefined || parseRecord(salvorClusterSchema, entry.key, entry.value).spares.length === 0)
       return false;
     const { reason, evidence, by } = verdict;

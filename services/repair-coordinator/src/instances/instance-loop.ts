@@ -20,11 +20,10 @@ import {
   unavailableShardSchema,
   vdiskLifecycleKey,
   vdiskLifecycleSchema,
-  type Watch,
-  whenAvailable,
 } from '@salvor/config-store';
 import { type Logger, messageOf } from '@salvor/service-kit';
 import type { HookBook } from '../hooks/hook-book.ts';
+import { WatchLoop } from '../watch-loop.ts';
 import { missingHook, movedInstance, storeInstance } from './instance-change.ts';
 import {
   decideInstance,
@@ -54,29 +53,27 @@ const TRIES_MAX = 8;
 export class InstanceLoop {
   readonly #options: InstanceLoopOptions;
   readonly #complained = new Map<string, string>();
-  #watch: Watch | null = null;
-  #timer: NodeJS.Timeout | null = null;
-  #running: Promise<void> | null = null;
-  #again = false;
-  #stopped = false;
+  readonly #loop: WatchLoop;
 
   constructor(options: InstanceLoopOptions) {
     this.#options = options;
+    const { store, log } = options;
+    this.#loop = new WatchLoop({
+      ...{ store, log },
+      prefixes: [INSTANCES_PREFIX, UNAVAILABLE_PREFIX, SALVOR_CLUSTERS_PREFIX, HOOKS_DUE_PREFIX],
+      safetyIntervalMs: SAFETY_INTERVAL_MS,
+      trouble: 'could not look after instances, trying again',
+      look: () => this.#look(),
+    });
   }
 
   /** Waits for etcd as long as that takes. */
-  async start(): Promise<void> {
-    const { store, log } = this.#options;
-    const prefixes = [INSTANCES_PREFIX, UNAVAILABLE_PREFIX, SALVOR_CLUSTERS_PREFIX, HOOKS_DUE_PREFIX];
-    this.#watch = await whenAvailable(() => store.watch({ prefixes }, () => this.#wake()), log);
-    this.#timer = setInterval(() => this.#wake(), SAFETY_INTERVAL_MS);
+  start(): Promise<void> {
+    return this.#loop.start();
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#watch?.close();
-    if (this.#timer !== null) clearInterval(this.#timer);
-    await this.#running;
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
   /** An NBD server ended. Rejects when that could not be stored. */
@@ -91,28 +88,11 @@ export class InstanceLoop {
       await this.#move(key, (instance) => decideServerStart(instance, { server, at }));
   }
 
-  #wake(): void {
-    if (this.#stopped) return;
-    if (this.#running !== null) {
-      this.#again = true;
-      return;
-    }
-    this.#again = false;
-    this.#running = this.#look()
-      .catch((error: unknown) =>
-        this.#options.log.warn({ error: messageOf(error) }, 'could not look after instances, trying again'),
-      )
-      .finally(() => {
-        this.#running = null;
-        if (this.#again) this.#wake();
-      });
-  }
-
   async #look(): Promise<void> {
-    const entries = this.#watch?.entries() ?? new Map<string, StoreEntry>();
+    const entries = this.#loop.entries();
     const dark = darkVdisks(entries);
     for (const [key, { value }] of entries) {
-      if (!key.startsWith(INSTANCES_PREFIX) || this.#stopped) continue;
+      if (!key.startsWith(INSTANCES_PREFIX) || this.#loop.isStopped) continue;
       try {
         if (isSettled(parseRecord(instanceSchema, key, value), dark)) continue;
         await this.#move(key, async (instance) => decideInstance(await this.#view(instance), Date.now()));

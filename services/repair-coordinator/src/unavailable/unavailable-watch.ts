@@ -12,6 +12,7 @@ import {
   parseVdiskStatic,
   type StoredVdisk,
   type StoreEntry,
+  type StoreReader,
   UNAVAILABLE_PREFIX,
   type UnavailableShard,
   type UnavailableVdisk,
@@ -22,13 +23,12 @@ import {
   vdiskSizeBytes,
   vdiskStaticKey,
   vdiskStorages,
-  type Watch,
-  whenAvailable,
 } from '@salvor/config-store';
-import { type Logger, messageOf } from '@salvor/service-kit';
+import type { Logger } from '@salvor/service-kit';
 import { type KnownCluster, readClusters } from '../descriptions.ts';
 import type { EngineAccess } from '../vdisk-blocks.ts';
 import { onEngine } from '../vdisk-description.ts';
+import { WatchLoop } from '../watch-loop.ts';
 import {
   type DarkMember,
   type DarkShard,
@@ -46,8 +46,8 @@ export interface UnavailableWatchOptions {
   readonly log: Logger;
 }
 
-/** Everything is looked at again after so long, whatever was or was not heard. */
-const SAFETY_INTERVAL_MS = 2_000;
+/** When many engines fail at once, their incidents are looked at together. */
+const REST_MS = 100;
 /** A statement is made again after so long: an engine that was silent may answer by now. */
 const REFRESH_INTERVAL_MS = 15_000;
 /** Vdisks read with one call, of two keys each. */
@@ -59,71 +59,55 @@ const READ_AT_ONCE = 64;
  */
 export class UnavailableWatch {
   readonly #options: UnavailableWatchOptions;
-  #watch: Watch | null = null;
-  #timer: NodeJS.Timeout | null = null;
-  #running: Promise<void> | null = null;
-  #again = false;
-  #stopped = false;
+  readonly #loop: WatchLoop;
 
   constructor(options: UnavailableWatchOptions) {
     this.#options = options;
+    const { store, log } = options;
+    this.#loop = new WatchLoop({
+      ...{ store, log },
+      prefixes: [INCIDENTS_PREFIX, UNAVAILABLE_PREFIX],
+      restMs: REST_MS,
+      trouble: 'could not say what is unavailable, trying again',
+      look: () => this.#look(),
+    });
   }
 
   /** Waits for etcd as long as that takes. */
-  async start(): Promise<void> {
-    const { store, log } = this.#options;
-    const prefixes = [INCIDENTS_PREFIX, UNAVAILABLE_PREFIX];
-    this.#watch = await whenAvailable(() => store.watch({ prefixes }, () => this.#wake()), log);
-    this.#timer = setInterval(() => this.#wake(), SAFETY_INTERVAL_MS);
+  start(): Promise<void> {
+    return this.#loop.start();
   }
 
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#watch?.close();
-    if (this.#timer !== null) clearInterval(this.#timer);
-    await this.#running;
-  }
-
-  #wake(): void {
-    if (this.#stopped) return;
-    if (this.#running !== null) {
-      this.#again = true;
-      return;
-    }
-    this.#again = false;
-    this.#running = this.#look()
-      .catch((error: unknown) =>
-        this.#options.log.warn(
-          { error: messageOf(error) },
-          'could not say what is unavailable, trying again',
-        ),
-      )
-      .finally(() => {
-        this.#running = null;
-        if (this.#again) this.#wake();
-      });
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
   /** Without an open incident every engine serves: then there is nothing to read. */
   async #look(): Promise<void> {
-    if (this.#watch === null || this.#watch.entries().size === 0) return;
-    const { store } = this.#options;
-    const clusters = await readClusters(store);
-    const vdisks = clusters.some(mayBeDark) ? await placedVdisks(store) : [];
-    // Last: an engine that was found down has its incident among these.
-    const incidents = await openIncidents(store);
+    if (this.#loop.entries().size === 0) return;
+    // Of one revision, the statements too: none is made of halves, nor put in the place of one that is made of later ones.
+    const reader = this.#options.store.snapshot();
+    const clusters = await readClusters(reader);
+    const vdisks = clusters.some(mayBeDark) ? await placedVdisks(reader) : [];
+    const incidents = await openIncidents(reader);
+    const stated = new Map(
+      (await reader.list(UNAVAILABLE_PREFIX)).entries.map((entry) => [entry.key, entry]),
+    );
     const dark = groupedByShard(decideDarkShards(clusters, vdisks, incidents));
-    for (const [key, shards] of dark) if (!this.#stopped) await this.#state(key, shards, clusters);
-    for (const [key, entry] of this.#watch.entries())
-      if (key.startsWith(UNAVAILABLE_PREFIX) && !dark.has(key)) await this.#end(entry, clusters);
+    for (const [key, shards] of dark)
+      if (!this.#loop.isStopped) await this.#state(key, shards, clusters, stated.get(key) ?? null);
+    for (const [key, entry] of stated) if (!dark.has(key)) await this.#end(entry, clusters);
   }
 
-  async #state(key: string, dark: readonly DarkShard[], clusters: readonly KnownCluster[]): Promise<void> {
+  async #state(
+    key: string,
+    dark: readonly DarkShard[],
+    clusters: readonly KnownCluster[],
+    entry: StoreEntry | null,
+  ): Promise<void> {
     const { store, log } = this.#options;
-    const entry = await store.get(key);
     const before = entry === null ? null : readable(entry);
     const now = Date.now();
-    if (before !== null && isHalfSeen(before, dark)) return;
     if (before !== null && isSame(before, dark) && now - before.updatedAt < REFRESH_INTERVAL_MS) return;
     const found = (await Promise.all(dark.map((shard) => this.#count(shard, clusters)))).flat();
     const statement = statementOf(dark, found, before, now);
@@ -214,7 +198,7 @@ function putOf(again: AvailableAgain): { key: string; value: string } {
   return { key, value: formatRecord(availableAgainSchema, key, again) };
 }
 
-async function openIncidents(store: ConfigStore): Promise<OpenIncident[]> {
+async function openIncidents(store: StoreReader): Promise<OpenIncident[]> {
   const { entries } = await store.list(INCIDENTS_PREFIX);
   return entries.map(({ key, value, createRevision }) => ({
     incident: parseRecord(incidentSchema, key, value),
@@ -223,7 +207,7 @@ async function openIncidents(store: ConfigStore): Promise<OpenIncident[]> {
 }
 
 /** One that cannot be read may use any cluster: the healing loop complains of it. */
-async function placedVdisks(store: ConfigStore): Promise<PlacedVdisk[]> {
+async function placedVdisks(store: StoreReader): Promise<PlacedVdisk[]> {
   return (await vdiskStorages(store)).flatMap(({ vdisk, nbd }) =>
     nbd instanceof Error ? [] : [{ vdisk, nbd }],
   );
@@ -306,12 +290,6 @@ function isSame(before: UnavailableShard, dark: readonly DarkShard[]): boolean {
     JSON.stringify(before.incidents) === JSON.stringify(incidentsOf(dark)) &&
     JSON.stringify(named) === JSON.stringify(now.slice(0, unavailableVdisksMax))
   );
-}
-
-/** Incidents are read after engines: where one was closed in between, its member serves again, and the next look sees that. */
-function isHalfSeen(before: UnavailableShard, dark: readonly DarkShard[]): boolean {
-  const now = incidentsOf(dark);
-  return now.length < before.incidents.length && now.every((incident) => before.incidents.includes(incident));
 }
 
 function readable({ key, value }: StoreEntry): UnavailableShard | null {

@@ -4,8 +4,11 @@ import { describe, it } from 'node:test';
 import {
   availableAgainKey,
   availableAgainSchema,
+  type ConfigStore,
   createCluster,
   createVdisk,
+  INCIDENTS_PREFIX,
+  incidentKey,
   parseRecord,
   UNAVAILABLE_PREFIX,
   type UnavailableShard,
@@ -21,8 +24,11 @@ import { address, CoordinatedCluster } from '../coordinated-cluster.ts';
 
 const BLOCKS_OF_SHARD = (1 << 30) / 4096 / 2;
 
-async function watching(cluster: CoordinatedCluster): Promise<UnavailableWatch & AsyncDisposable> {
-  const watch = new UnavailableWatch({ store: cluster.store, access: { timeoutMs: 300 }, log: cluster.log });
+async function watching(
+  cluster: CoordinatedCluster,
+  store: ConfigStore = cluster.store,
+): Promise<UnavailableWatch & AsyncDisposable> {
+  const watch = new UnavailableWatch({ store, access: { timeoutMs: 300 }, log: cluster.log });
   await watch.start();
   return Object.assign(watch, { [Symbol.asyncDispose]: () => watch.stop() });
 }
@@ -107,6 +113,60 @@ describe('a coordinator', () => {
       ],
     );
     assert.deepEqual(announcements.of({ key: again, entry, previous: entry }), []);
+  });
+
+  it('goes on saying what is so when an incident ends while its engine stays down', async () => {
+    await using cluster = await CoordinatedCluster.start();
+    await cluster.addVdisks('v1');
+    await using _watch = await watching(cluster);
+    await cluster.fail(address('primary', 0));
+    await cluster.fail(address('slave', 0));
+    const incidents = async (): Promise<string[]> => [...(await statement(cluster)).incidents];
+    await until(async () => (await incidents()).length === 2, { what: 'both incidents', timeoutMs: 15_000 });
+    await cluster.store.transact({ compare: [], deletes: [incidentKey('p1', 0)] });
+    await until(async () => (await incidents()).length === 1, {
+      what: 'the statement with the incident that is left',
+      timeoutMs: 15_000,
+    });
+    assert.match((await incidents())[0] ?? '', /^s1-0-/);
+  });
+
+  it('makes no statement of halves: what changes while it reads is looked at the next time', async () => {
+    await using cluster = await CoordinatedCluster.start();
+    await cluster.addVdisks('v1');
+    await cluster.fail(address('primary', 0));
+    const { id, attempt } = (await cluster.fail(address('slave', 0))).incident ?? assert.fail();
+    const said: string[][] = [];
+    const watched = await cluster.store.watch({ keys: [unavailableKey('p1', 0)] }, ({ changes }) => {
+      for (const { key, entry } of changes)
+        if (entry !== null) said.push([...parseRecord(unavailableShardSchema, key, entry.value).incidents]);
+    });
+    let isBack = false;
+    // The slave is back after the clusters were read, and before the incidents are.
+    const changing: ConfigStore = {
+      ...cluster.store,
+      snapshot: () => {
+        const reader = cluster.store.snapshot();
+        const list: ConfigStore['list'] = async (prefix) => {
+          if (prefix === INCIDENTS_PREFIX && !isBack) {
+            isBack = true;
+            await cluster.judge(address('slave', 0), 'temporary');
+            const done = { kind: 'repairs-complete', incident: id, attempt, by: 'test' };
+            await cluster.apply({ ...done, repaired: new Set(['v1']), vdisks: new Set(['v1']) });
+          }
+          return reader.list(prefix);
+        };
+        return { ...reader, list };
+      },
+    };
+    await using _watch = await watching(cluster, changing);
+    await until(() => said.length > 0, { what: 'a statement', timeoutMs: 15_000 });
+    await goneAgain(cluster);
+    watched.close();
+    assert.deepEqual(
+      said.map((incidents) => incidents.length),
+      [2],
+    );
   });
 
   it('says nothing while a partner serves', async () => {
