@@ -11,6 +11,7 @@ import { attemptOf } from './member-record.ts';
 import type { Pair } from './pair.ts';
 import type { RepairDue, RepairOutcome, RepairState } from './pair-context.ts';
 import { PairCopy } from './pair-copy.ts';
+import { type UnmarkedHoles, unmarkHoles } from './pair-holes.ts';
 import type { PairMember } from './pair-member.ts';
 import { decideRepairDue } from './repair-due.ts';
 import { decidePreparation } from './repair-preparation.ts';
@@ -51,7 +52,7 @@ export class PairRepair {
     if (this.#current === null) return null;
     const { target, due, total, copied, contentSteps } = this.#current;
     const { incident, attempt } = due;
-    const done = this.#copy?.copy.copied ?? copied;
+    const done = copied + (this.#copy?.copy.copied ?? 0);
     return { incident, attempt, address: target.record.address, total, done, contentSteps };
   }
 
@@ -132,8 +133,11 @@ export class PairRepair {
       await this.#raiseEpoch(target);
       prepared = await this.#pair.exclusive(() => this.#prepare(target, source, attempt, preparation));
       this.#current = { target, due, total: prepared.dirtyBlocks, copied: 0, contentSteps: 0 };
-      counts = await this.#copyMarked({ job, target, source, attempt, preparation, how: prepared.how });
-      this.#current.copied = counts.copied;
+      const { unmarked, how } = await this.#unmarkHoles(target, source, attempt, prepared);
+      this.#current.copied = unmarked;
+      const { copied, stored } = await this.#copyMarked({ job, target, source, attempt, preparation, how });
+      this.#current.copied += copied;
+      counts = { copied: this.#current.copied, stored };
       contents = await this.#repairContent(target, source, attempt);
       await this.#pair.exclusive(() => this.#finish(target, source, attempt));
     } catch (error) {
@@ -312,6 +316,24 @@ export class PairRepair {
     const frame = new Frame();
     addSetHead(frame, this.#pair.context.vdisk, head);
     await member.transact(frame, head);
+  }
+
+  async #unmarkHoles(
+    target: PairMember,
+    source: PairMember,
+    attempt: string | null,
+    { how, dirtyBlocks }: Prepared,
+  ): Promise<UnmarkedHoles> {
+    const { preparation } = target;
+    return unmarkHoles({
+      ...{ pair: this.#pair, source, target, how, marked: dirtyBlocks },
+      assertWanted: () => {
+        this.#assertSame(target, attempt);
+        if (target.preparedFor === null || target.preparation !== preparation)
+          throw new Error('the preparation has ended');
+      },
+      onTarget: (work) => this.#blame(target, attempt, work),
+    });
   }
 
   async #countDirty(from: EngineSession): Promise<number> {
