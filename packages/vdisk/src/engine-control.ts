@@ -214,16 +214,6 @@ export class EngineControl {
     };
   }
 
-  /** Writes, reads back and removes one key: an engine that answers may still refuse writes. */
-  async canary(token: string): Promise<void> {
-    const key = `salvor:canary:${token}`;
-    await this.#call(() => this.#redis.set(key, token, 'EX', 60));
-    const back = await this.#call(() => this.#redis.get(key));
-    await this.#call(() => this.#redis.del(key));
-    if (back !== token)
-      throw new EngineError('protocol', `engine ${this.address}: the canary read back differs`);
-  }
-
   /** Rejects unless the engine answers and holds no key at all: what a spare must be. */
   async assertEmpty(): Promise<void> {
     const keys = await this.#call(() => this.#redis.dbsize());

@@ -1,6 +1,8 @@
-import { EngineControl, identityFault } from './engine-control.ts';
-import { unixSocketOf } from './engine-socket.ts';
+import { identityFault } from './engine-control.ts';
+import { identityKey } from './engine-keys.ts';
 import { EngineError } from './errors.ts';
+import { Frame, type RespValue } from './resp.ts';
+import { type RespLink, throwIfError } from './resp-link.ts';
 
 /** What one probe of an engine found. */
 export interface ProbeFinding {
@@ -37,36 +39,69 @@ export interface ProbeOptions {
   readonly now: () => number;
 }
 
-/** Looks at an engine the way its users do: connect, PING, identity, and a canary write that is read back. */
-export async function probeEngine(target: ProbeTarget, options: ProbeOptions): Promise<ProbeFinding> {
-  const { address, db, identity } = target;
-  const { timeoutMs, password, engineSockets, observer, now } = options;
-  try {
-    const unixSocket = unixSocketOf(engineSockets, address);
-    return await EngineControl.with({ address, db, password, timeoutMs, unixSocket }, async (control) => {
-      const { pingMs, role, loading, lastWriteOk, uptimeSeconds } = await control.probe();
-      if (loading) return { kind: 'loading', detail: `${address} is loading its data`, at: now() };
-      const found = await control.identity();
-      if (identity !== null && found !== identity)
-        return faultFinding(identityFault(address, identity, found), now());
-      if (role !== 'master')
-        return { kind: 'refuses-commands', detail: `${address} is a read-only ${role}`, at: now() };
-      await control.canary(observer);
-      if (!lastWriteOk) {
-        return {
-          kind: 'refuses-commands',
-          detail: `${address} could not write its append-only file`,
-          at: now(),
-        };
-      }
-      const detail = `${address} answered PING in ${pingMs.toFixed(1)} ms, has its identity and took a canary write`;
-      // Whole seconds, rounded down: it may have started a second earlier, not later.
-      return { kind: 'healthy', detail, at: now(), upSince: now() - uptimeSeconds * 1_000 };
-    });
-  } catch (error) {
-    if (!(error instanceof EngineError)) throw error;
-    return faultFinding(error, now());
-  }
+/** An engine that answers may still refuse writes; should its removal fail, a canary is gone after so long. */
+const CANARY_SECONDS = 60;
+
+/**
+ * Looks at an engine over a link to it the way its users do: PING, identity, and a canary write that is read back. Nothing is
+ * written on an engine that is not who it should be.
+ *
+ * @throws EngineError when the link breaks, or the engine answers with an error
+ */
+export async function probeOver(
+  link: RespLink,
+  { address, identity }: ProbeTarget,
+  { observer, now }: Pick<ProbeOptions, 'observer' | 'now'>,
+): Promise<ProbeFinding> {
+  const askedAt = performance.now();
+  const about = new Frame()
+    .command('PING')
+    .command('INFO', 'server')
+    .command('INFO', 'replication')
+    .command('INFO', 'persistence')
+    .command('GET', identityKey);
+  const [pong, server, replication, persistence, found] = await link.request(about);
+  const pingMs = performance.now() - askedAt;
+  // An engine that is loading may refuse all but INFO.
+  if (field(address, persistence, 'loading') === '1')
+    return { kind: 'loading', detail: `${address} is loading its data`, at: now() };
+  if (textOf(address, pong) !== 'PONG')
+    throw new EngineError('protocol', `engine ${address}: expected PONG, found ${String(pong)}`);
+  const is = found === null ? null : textOf(address, found);
+  if (identity !== null && is !== identity) return findingOf(identityFault(address, identity, is), now());
+  const role = field(address, replication, 'role');
+  if (role !== 'master')
+    return { kind: 'refuses-commands', detail: `${address} is a read-only ${role}`, at: now() };
+  await canary(link, address, observer);
+  if (field(address, persistence, 'aof_last_write_status') === 'err')
+    return { kind: 'refuses-commands', detail: `${address} could not write its append-only file`, at: now() };
+  const detail = `${address} answered PING in ${pingMs.toFixed(1)} ms, has its identity and took a canary write`;
+  // Whole seconds, rounded down: it may have started a second earlier, not later.
+  const uptimeMs = Number(field(address, server, 'uptime_in_seconds')) * 1_000;
+  return { kind: 'healthy', detail, at: now(), upSince: now() - uptimeMs };
+}
+
+/** Writes, reads back and removes one key. */
+async function canary(link: RespLink, address: string, token: string): Promise<void> {
+  const key = `salvor:canary:${token}`;
+  const frame = new Frame()
+    .command('SET', key, token, 'EX', CANARY_SECONDS)
+    .command('GET', key)
+    .command('DEL', key);
+  const replies = await link.request(frame);
+  for (const reply of replies) throwIfError(address, reply);
+  if (textOf(address, replies[1]) !== token)
+    throw new EngineError('protocol', `engine ${address}: the canary read back differs`);
+}
+
+/** One field of what INFO tells; empty when it does not. */
+function field(address: string, info: RespValue | undefined, name: string): string {
+  return new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(textOf(address, info))?.[1] ?? '';
+}
+
+function textOf(address: string, value: RespValue | undefined): string {
+  throwIfError(address, value ?? null);
+  return Buffer.isBuffer(value) ? value.toString('utf8') : String(value);
 }
 
 const kindOfFault: Readonly<Record<EngineError['fault'], ProbeFinding['kind']>> = {
@@ -83,6 +118,7 @@ const kindOfFault: Readonly<Record<EngineError['fault'], ProbeFinding['kind']>> 
   corrupt: 'refuses-commands',
 };
 
-function faultFinding(error: EngineError, at: number): ProbeFinding {
+/** What an engine's error means to whoever probes it. */
+export function findingOf(error: EngineError, at: number): ProbeFinding {
   return { kind: kindOfFault[error.fault], detail: error.message, at };
 }

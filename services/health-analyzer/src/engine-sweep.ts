@@ -1,7 +1,7 @@
 import type { ConfigStore } from '@salvor/config-store';
 import { type Logger, messageOf } from '@salvor/service-kit';
-import { type ProbeOptions, type ProbeTarget, probeEngine } from '@salvor/vdisk';
-import { type KnownEngine, knownEngines } from './known-engines.ts';
+import { EngineProbes, type ProbeOptions, type ProbeTarget } from '@salvor/vdisk';
+import { type KnownEngine, KnownEngines } from './known-engines.ts';
 import type { Word } from './observation.ts';
 import { decideSweep, type SweptEngine } from './sweep-decision.ts';
 
@@ -24,46 +24,67 @@ export interface EngineSweepOptions {
   readonly log: Logger;
 }
 
+/** Whether engines take new connections too is seen this often. */
+const LINK_AGE_MAX_MS = 60_000;
+/** From the end of a link to the look that it leads to: where a rack goes down, one look for all of its engines. */
+const LOST_LINK_LOOK_MS = 25;
+
 /**
  * Probes every engine that etcd shows as online or under repair: an engine that nobody uses at the moment must not die
  * unnoticed, nor a repair wait for one that is gone.
  */
 export class EngineSweep {
   readonly #options: EngineSweepOptions;
+  readonly #engines: KnownEngines;
+  readonly #probes: EngineProbes;
   #bad: ReadonlyMap<string, number> = new Map();
   #timer: NodeJS.Timeout | null = null;
+  #lost: NodeJS.Timeout | null = null;
   #running: Promise<void> | null = null;
 
   constructor(options: EngineSweepOptions) {
     this.#options = options;
+    this.#engines = new KnownEngines(options.store, options.log);
+    this.#probes = new EngineProbes(options.probe);
   }
 
   start(): void {
-    this.#timer = setInterval(() => {
-      this.#running ??= this.sweep()
-        .catch((error: unknown) =>
-          this.#options.log.warn({ error: messageOf(error) }, 'engines not swept, trying again'),
-        )
-        .finally(() => {
-          this.#running = null;
-        });
-    }, this.#options.intervalMs);
+    this.#timer = setInterval(() => this.#look(), this.#options.intervalMs);
+    this.#probes.onLost = () => {
+      this.#lost ??= setTimeout(() => {
+        this.#lost = null;
+        this.#look();
+      }, LOST_LINK_LOOK_MS);
+    };
   }
 
   async stop(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer);
+    this.#probes.onLost = () => {};
+    if (this.#lost !== null) clearTimeout(this.#lost);
     await this.#running;
+    this.#probes.close();
+  }
+
+  #look(): void {
+    this.#running ??= this.sweep()
+      .catch((error: unknown) =>
+        this.#options.log.warn({ error: messageOf(error) }, 'engines not swept, trying again'),
+      )
+      .finally(() => {
+        this.#running = null;
+      });
   }
 
   /** Looks at every engine once. */
   async sweep(): Promise<void> {
-    const { store, probe, findingsNeeded, report, log } = this.#options;
-    const used = (await knownEngines(store, log)).filter(({ isInUse }) => isInUse);
+    const { findingsNeeded, report, log } = this.#options;
+    const used = (await this.#engines.all(0)).filter(({ isInUse }) => isInUse);
     const swept = await Promise.all(
       used.map(async (engine) => ({
         ...engine,
         name: nameOf(engine),
-        finding: await probeEngine(engine, probe),
+        finding: await this.#probes.probe(engine, LINK_AGE_MAX_MS),
       })),
     );
     const decision = decideSweep(this.#bad, swept, findingsNeeded);

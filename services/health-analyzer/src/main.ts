@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { busOptions, connectBus } from '@salvor/bus';
 import { openStore } from '@salvor/config-store';
 import { runService } from '@salvor/service-kit';
+import { EngineProbes } from '@salvor/vdisk';
 import { EngineSweep } from './engine-sweep.ts';
+import { KnownEngines } from './known-engines.ts';
 import { Observers } from './observers.ts';
 import { OutageWatch } from './outage-watch.ts';
 import { probeOnRequest } from './probe-on-request.ts';
@@ -96,12 +98,13 @@ await runService({
       'Engines that are down and being probed',
       () => outages.activeCount,
     );
+    const asked = { engines: new KnownEngines(store, log), probes: new EngineProbes(probe) };
     const service = await bus.serve({
       name: 'health-analyzer',
       version: '0.1.0',
       description: 'Probes storage engines and judges their outages',
       instance: observer,
-      handlers: { 'engine.probe': (request) => probeOnRequest(store, request, { ...probe, log }) },
+      handlers: { 'engine.probe': (request) => probeOnRequest(request, asked.engines, asked.probes) },
     });
     return {
       checks: {
@@ -113,6 +116,7 @@ await runService({
       },
       shutdown: [
         { name: 'commands', run: () => service.stop(3_000) },
+        { name: 'links of probes', run: () => asked.probes.close() },
         { name: 'sweep', run: () => sweep.stop() },
         { name: 'probes', run: () => outages.stop() },
         { name: 'restarts', run: () => restarts?.stop() },

@@ -1,20 +1,13 @@
-import {
-  type ConfigStore,
-  clusterStorageKey,
-  type IncidentRecord,
-  parseClusterStorage,
-  parseRecord,
-  salvorClusterKey,
-  salvorClusterSchema,
-} from '@salvor/config-store';
+import type { ConfigStore, IncidentRecord } from '@salvor/config-store';
 import { type Logger, messageOf, pause } from '@salvor/service-kit';
 import {
-  identityText,
+  type EngineProbes,
+  PROBE_LINK_AGE_MAX_MS,
   type ProbeFinding,
   type ProbeOptions,
   type ProbeTarget,
-  probeEngine,
 } from '@salvor/vdisk';
+import { KNOWN_AGE_MAX_MS, type KnownEngines } from './known-engines.ts';
 import { decideMissedWrites } from './missed-writes.ts';
 import { type Observation, Panel, type Word } from './observation.ts';
 import { ownedVdisks } from './owned-vdisks.ts';
@@ -63,9 +56,16 @@ const OBSERVATION_MAX_AGE_MS = 5_000;
 /** An engine that looks well and is not judged is told of again after so long. */
 const TELL_WAIT_MS = 30_000;
 
+/** What all judges of an analyzer share. */
+export interface JudgeTools {
+  readonly probes: EngineProbes;
+  readonly engines: KnownEngines;
+}
+
 /** Probes one engine that is down, and gives verdicts until the outage has moved on. */
 export class OutageJudge {
   readonly #options: OutageJudgeOptions;
+  readonly #tools: JudgeTools;
   readonly #incident: () => IncidentRecord;
   readonly #signal: AbortSignal;
   readonly #offlineSince: number;
@@ -80,8 +80,14 @@ export class OutageJudge {
   #tellWaitAt = 0;
 
   /** `incident` gives the record as it is now: reporters are added to it while it is judged. */
-  constructor(options: OutageJudgeOptions, incident: () => IncidentRecord, signal: AbortSignal) {
+  constructor(
+    options: OutageJudgeOptions,
+    tools: JudgeTools,
+    incident: () => IncidentRecord,
+    signal: AbortSignal,
+  ) {
     this.#options = options;
+    this.#tools = tools;
     this.#incident = incident;
     this.#signal = signal;
     const { history, openedAt } = incident();
@@ -126,7 +132,9 @@ export class OutageJudge {
 
   async #look(): Promise<void> {
     const { policy, probe, restarts } = this.#options;
-    const finding = await probeEngine(await this.#target(), probe);
+    // It was found failing: the first look begins with the connection, as those of its users do.
+    const linkAgeMaxMs = this.#findings.length === 0 ? 0 : PROBE_LINK_AGE_MAX_MS;
+    const finding = await this.#tools.probes.probe(await this.#target(), linkAgeMaxMs);
     if (this.#signal.aborted) return;
     const before = this.#findings.at(-1);
     if (finding.kind === 'healthy' && before !== undefined && before.kind !== 'healthy') this.#hurry.abort();
@@ -195,14 +203,9 @@ export class OutageJudge {
   /** Who the engine should be, by what etcd says now. */
   async #target(): Promise<ProbeTarget> {
     const { cluster, shard, address, db } = this.#incident();
-    const keys = [clusterStorageKey(cluster), salvorClusterKey(cluster)];
-    const { entries } = await this.#options.store.getMany(keys);
-    const [storage, record] = keys.map((key) => entries.get(key) ?? null);
-    const entry = storage ? parseClusterStorage(storage.value).servers[shard] : undefined;
-    const role = record ? parseRecord(salvorClusterSchema, record.key, record.value).role : null;
-    if (entry === undefined || role === null || entry.address !== address)
-      return { address, db, identity: null };
-    return { address, db, identity: identityText({ cluster, role, shard, generation: entry.generation }) };
+    const place = { cluster, shard, address };
+    const identity = await this.#tools.engines.identityOf(place, KNOWN_AGE_MAX_MS);
+    return { address, db, identity };
   }
 }
 

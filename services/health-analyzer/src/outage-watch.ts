@@ -6,7 +6,9 @@ import {
   type Watch,
   whenAvailable,
 } from '@salvor/config-store';
-import { OutageJudge, type OutageJudgeOptions } from './outage-judge.ts';
+import { EngineProbes } from '@salvor/vdisk';
+import { KnownEngines } from './known-engines.ts';
+import { type JudgeTools, OutageJudge, type OutageJudgeOptions } from './outage-judge.ts';
 
 interface Judging {
   /** The record as it is now. */
@@ -20,12 +22,15 @@ interface Judging {
  */
 export class OutageWatch {
   readonly #options: OutageJudgeOptions;
+  readonly #tools: JudgeTools;
   /** By incident and attempt. */
   readonly #active = new Map<string, Judging>();
   #watch: Watch | null = null;
 
   constructor(options: OutageJudgeOptions) {
     this.#options = options;
+    const { store, log, probe } = options;
+    this.#tools = { probes: new EngineProbes(probe), engines: new KnownEngines(store, log) };
   }
 
   /** Waits for etcd as long as that takes. */
@@ -40,6 +45,7 @@ export class OutageWatch {
     this.#watch?.close();
     for (const { ended } of this.#active.values()) ended.abort();
     this.#active.clear();
+    this.#tools.probes.close();
   }
 
   /** Outages being probed now. */
@@ -62,7 +68,8 @@ export class OutageWatch {
       }
       const judging: Judging = { incident, ended: new AbortController() };
       this.#active.set(name, judging);
-      void new OutageJudge(this.#options, () => judging.incident, judging.ended.signal).run();
+      const judge = new OutageJudge(this.#options, this.#tools, () => judging.incident, judging.ended.signal);
+      void judge.run();
     }
   }
 

@@ -1,18 +1,15 @@
-import type { ConfigStore } from '@salvor/config-store';
 import type { EngineProbeReplyInit, EngineProbeRequest } from '@salvor/contracts';
-import type { Logger } from '@salvor/service-kit';
-import { type ProbeOptions, probeEngine } from '@salvor/vdisk';
-import { knownEngines } from './known-engines.ts';
+import type { EngineProbes } from '@salvor/vdisk';
+import { KNOWN_AGE_MAX_MS, type KnownEngines } from './known-engines.ts';
 
 /** Probes an engine now. One that is in a cluster must also have the identity that etcd expects there. */
 export async function probeOnRequest(
-  store: ConfigStore,
   { address, db }: EngineProbeRequest,
-  options: ProbeOptions & { readonly log: Logger },
+  engines: KnownEngines,
+  probes: EngineProbes,
 ): Promise<EngineProbeReplyInit> {
-  const known = await knownEngines(store, options.log);
+  const known = await engines.all(KNOWN_AGE_MAX_MS);
   const identity = known.find((engine) => engine.address === address && engine.db === db)?.identity ?? null;
-  const finding = await probeEngine({ address, db, identity }, options);
-  const { kind, detail, at } = finding;
+  const { kind, detail, at } = await probes.probe({ address, db, identity });
   return { address, status: kind, reason: detail, evidence: [{ kind, detail, at }], at };
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { addSpares, clusterStorageKey, salvorClusterKey } from '@salvor/config-store';
 import { silentLogger } from '@salvor/service-kit';
-import { killEngine } from '@salvor/testkit';
+import { killEngine, until } from '@salvor/testkit';
 import { EngineSweep, type EngineSweepOptions, type SweepReport } from '../src/engine-sweep.ts';
 import { ProbedCluster } from './probed-cluster.ts';
 
@@ -23,6 +23,7 @@ async function sweepOnce(
     log: silentLogger,
   });
   await sweep.sweep();
+  await sweep.stop();
   return reports;
 }
 
@@ -72,4 +73,25 @@ it('an engine that a server finds well is not reported: the fault is here', asyn
   assert.equal((await sweepOnce(cluster, says('analyzer', 'healthy'))).length, 1);
   const noBus = async (): Promise<void> => Promise.reject(new Error('no bus'));
   assert.equal((await sweepOnce(cluster, noBus)).length, 1, 'who cannot ask reports what it sees');
+});
+
+it('an engine that ends its links is looked at right then, not at the next sweep', async () => {
+  await using cluster = await ProbedCluster.start();
+  const reports: SweepReport[] = [];
+  const sweep = new EngineSweep({
+    store: cluster.store,
+    probe: { timeoutMs: 1_000, observer: 'test', now: () => Date.now() },
+    intervalMs: 3_600_000,
+    findingsNeeded: 1,
+    report: async (failure) => {
+      reports.push(failure);
+    },
+    log: silentLogger,
+  });
+  sweep.start();
+  await sweep.sweep();
+  await killEngine(cluster.engine);
+  await until(() => reports.length === 1, { what: 'the report', timeoutMs: 10_000 });
+  await sweep.stop();
+  assert.equal(reports[0]?.address, cluster.engine.address);
 });

@@ -1,9 +1,8 @@
 import { type Bus, type BusSettings, busOptions, connectBus } from '@salvor/bus';
 import type { EventInits, EventType, MountedTlogInit } from '@salvor/contracts';
 import { type Logger, messageOf } from '@salvor/service-kit';
-import type { OwnerIdentity, VdiskLogState } from '@salvor/vdisk';
-
-import { type EngineViewOptions, viewEngine } from './engine-view.ts';
+import type { EngineProbes, OwnerIdentity, VdiskLogState } from '@salvor/vdisk';
+import { viewEngine } from './engine-view.ts';
 import type { Takeovers } from './takeovers.ts';
 import type { VdiskExports } from './vdisk-exports.ts';
 
@@ -11,8 +10,8 @@ interface Served {
   readonly exports: VdiskExports;
   readonly uris: () => string[];
   readonly takeovers: Takeovers;
-  /** How engines are probed from here. */
-  readonly probe: Omit<EngineViewOptions, 'server' | 'exports'>;
+  /** By which engines are probed from here. */
+  readonly probes: EngineProbes;
 }
 
 /**
@@ -101,7 +100,7 @@ export class BusPresence {
       );
   }
 
-  async #serve(bus: Bus, { exports, uris, takeovers, probe }: Served): Promise<void> {
+  async #serve(bus: Bus, { exports, uris, takeovers, probes }: Served): Promise<void> {
     const { server } = this.#owner;
     await bus.serve({
       name: 'nbd-server',
@@ -110,7 +109,7 @@ export class BusPresence {
       instance: server,
       handlers: {
         'vdisk.takeover': (request, { operationId }) => takeovers.answer(bus, request, operationId),
-        'nbdserver.probe': (request) => viewEngine(request, { ...probe, server, exports }),
+        'nbdserver.probe': (request) => viewEngine(request, { server, exports, probes }),
         'nbdserver.status': async () => ({
           server,
           uri: uris()[0] ?? '',

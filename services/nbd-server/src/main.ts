@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { OperationWorkers, openStore } from '@salvor/config-store';
 import { messageOf, runService } from '@salvor/service-kit';
-import { Bandwidth, RepairTurns, warmCopier } from '@salvor/vdisk';
+import { Bandwidth, EngineProbes, RepairTurns, warmCopier } from '@salvor/vdisk';
 import { BusPresence } from './bus-presence.ts';
 import { IdleRepairs } from './idle-repairs.ts';
 import { logAccess } from './log-access.ts';
@@ -113,14 +113,14 @@ await runService({
     operations.start().catch((error: unknown) => {
       log.warn({ error: messageOf(error) }, 'operations are not carried out here');
     });
-    presence.start({
-      ...{ exports, uris: () => nbd.uris(''), takeovers },
-      probe: {
-        timeoutMs: config.engineCommandTimeoutMs,
-        engineSockets: config.engineSockets === '' ? undefined : config.engineSockets,
-        password: config.enginePassword === '' ? undefined : config.enginePassword,
-      },
+    const probes = new EngineProbes({
+      timeoutMs: config.engineCommandTimeoutMs,
+      engineSockets: config.engineSockets === '' ? undefined : config.engineSockets,
+      password: config.enginePassword === '' ? undefined : config.enginePassword,
+      observer: owner.server,
+      now: Date.now,
     });
+    presence.start({ exports, uris: () => nbd.uris(''), takeovers, probes });
     registerMetrics(metrics, nbd, exports);
     return {
       checks: { etcd: () => repairs.problem(), bus: () => presence.problem() },
@@ -132,6 +132,7 @@ await runService({
         { name: 'takeovers', run: () => takeovers.stop() },
         { name: 'vdisks', run: () => exports.close() },
         { name: 'bus', run: () => presence.close() },
+        { name: 'links of probes', run: () => probes.close() },
         { name: 'etcd', run: () => store.close() },
       ],
     };
