@@ -3,16 +3,13 @@ import type { CopyHow } from './copy/copy-messages.ts';
 import { politeTurns } from './copy/polite-turns.ts';
 import { dirtyKey } from './engine-keys.ts';
 import type { EngineSession } from './engine-session.ts';
+import { decideHoleScan, HOLE_SCAN_MARKED_MIN } from './hole-scan.ts';
 import { SCAN_START } from './layout/block-layout.ts';
 import type { Pair } from './pair.ts';
 import { REPAIR_REST } from './pair-context.ts';
 import type { PairMember } from './pair-member.ts';
 import { Frame } from './resp.ts';
 
-/** With fewer marked blocks a scan is not worth its while. */
-const MARKED_MIN = 1024;
-/** Nor when more than one in so many of the marked ones may be stored: going through them copies them at the same time. */
-const SPARSE_BELOW = 2;
 /** Blocks named by one step of a scan. */
 const SCAN_PAGE = 512;
 /** Bytes of the dirty map that are changed between two batches: half a million blocks. */
@@ -38,11 +35,6 @@ export interface UnmarkedHoles {
   readonly how: CopyHow;
 }
 
-/** Whether it is less work to list what two engines store than to go through every marked block. */
-export function decideHoleScan({ marked, stored }: { marked: number; stored: number }): boolean {
-  return marked >= MARKED_MIN && stored * SPARSE_BELOW <= marked;
-}
-
 /**
  * Takes the marks off the blocks that neither member stores, so that a copy does not step through the holes of a vdisk.
  *
@@ -53,7 +45,7 @@ export function decideHoleScan({ marked, stored }: { marked: number; stored: num
  */
 export async function unmarkHoles(options: PairHolesOptions): Promise<UnmarkedHoles> {
   const { pair, source, target, how, marked, assertWanted, onTarget } = options;
-  if (marked < MARKED_MIN) return { unmarked: 0, how };
+  if (marked < HOLE_SCAN_MARKED_MIN) return { unmarked: 0, how };
   // Sessions, not members: a cursor of before a restart of the engine names other places after it.
   const from = await source.open();
   const to = await onTarget(() => target.open());

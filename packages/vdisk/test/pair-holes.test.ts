@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
+import { decideHoleScan } from '../src/hole-scan.ts';
 import type { BlockLayout } from '../src/layout/block-layout.ts';
 import { NondedupedLayout } from '../src/layout/nondeduped.ts';
 import { VolumeLayout } from '../src/layout/volume.ts';
-import { decideHoleScan } from '../src/pair-holes.ts';
 import { PairHarness, stored, TestEngine, until } from './pair-harness.ts';
 
 const BLOCKS = 65_536;
