@@ -14,6 +14,7 @@ export {
   isEventType,
   parseEventSubject,
 } from './catalogue.ts';
+export { containerOf } from './container.ts';
 export {
   DecodeError,
   type DecodeErrorCode,

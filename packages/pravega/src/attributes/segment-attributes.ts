@@ -1,0 +1,109 @@
+/** Attributes of one segment: carried from its row, and brought up to what its data shows. */
+import { lastIndexRecord } from '../events/event-index.ts';
+import { walkEvents } from '../events/event-walk.ts';
+import { INDEX_SUFFIX, isNamedLikeTable } from '../naming/segment-name.ts';
+import { coreAttribute, isCarried, segmentType } from '../records/core-attributes.ts';
+import type { SegmentInfo } from '../records/segment-info.ts';
+import { countTable } from '../table/table-counts.ts';
+import type { Findings } from '../tree/finding.ts';
+import type { ByteRange, SegmentBytes } from '../tree/segment-bytes.ts';
+import { readExtendedAttributes } from './extended-attributes.ts';
+
+export interface AttributeSources {
+  readonly name: string;
+  readonly bytes: SegmentBytes;
+  /** The attribute index, where the storage has one. */
+  readonly index: SegmentBytes | undefined;
+  readonly row: SegmentInfo | undefined;
+  readonly startOffset: number;
+  readonly length: number;
+  /** Parts that came by merges: their events were counted elsewhere. */
+  readonly merged: readonly ByteRange[];
+  readonly findings: Findings;
+}
+
+export interface SegmentAttributes {
+  /** By the second half of their id. */
+  readonly core: ReadonlyMap<bigint, bigint>;
+  readonly extended: ReadonlyMap<string, bigint>;
+  readonly coreDoubt?: string;
+  readonly extendedDoubt?: string;
+}
+
+export async function readAttributes(sources: AttributeSources): Promise<SegmentAttributes> {
+  const { row, index, name } = sources;
+  const core = new Map([...(row?.attributes ?? [])].filter(([attribute]) => isCarried(attribute)));
+  const coreDoubts: string[] = [];
+  const isTable = isTableSegment(name, row);
+  let extended: SegmentAttributes['extended'] = new Map();
+  let extendedDoubt: string | undefined;
+  const hadIndex = core.has(coreAttribute.attributeIndexRoot);
+  if (index !== undefined) {
+    const keyLength = Number(core.get(coreAttribute.idLength) ?? 0n);
+    const { values, footerAt, doubt } = await readExtendedAttributes(index, keyLength, !isTable);
+    extended = values;
+    extendedDoubt = doubt;
+    if (footerAt !== null) core.set(coreAttribute.attributeIndexRoot, BigInt(footerAt));
+    // A flush may have been behind the row: an index cannot be older than its row, unless bytes of it are lost.
+    const rowFooter = row?.attributes.get(coreAttribute.attributeIndexRoot);
+    if (rowFooter !== undefined && BigInt(footerAt ?? -1) < rowFooter)
+      extendedDoubt = 'its attribute index is older than its metadata';
+  } else if (hadIndex) extendedDoubt = 'its attribute index is not there';
+
+  if (isTable) coreDoubts.push(...(await countEntries(sources, core)));
+  else coreDoubts.push(...(await countEvents(sources, core)));
+  const isAhead = row !== undefined && sources.length > row.length;
+  if (isAhead && core.has(coreAttribute.attributeIndexSequence))
+    coreDoubts.push('the data is newer than its metadata, which PERSIST_SEQ_NO was saved with');
+  return {
+    core,
+    extended,
+    ...(coreDoubts.length === 0 ? {} : { coreDoubt: coreDoubts.join('; ') }),
+    ...(extendedDoubt === undefined ? {} : { extendedDoubt }),
+  };
+}
+
+export function isTableSegment(name: string, row: SegmentInfo | undefined): boolean {
+  const type = row?.attributes.get(coreAttribute.type);
+  if (type !== undefined) return (type & segmentType.table) !== 0n;
+  return row?.attributes.has(coreAttribute.tableIndexed) ?? isNamedLikeTable(name);
+}
+
+export function hasFixedKeys(row: SegmentInfo | undefined): boolean {
+  return (row?.attributes.get(coreAttribute.idLength) ?? 0n) > 0n;
+}
+
+/** EVENT_COUNT counts events from the beginning of the segment, those that came by a merge left out. */
+async function countEvents(sources: AttributeSources, core: Map<bigint, bigint>): Promise<string[]> {
+  const { name, bytes, row, startOffset, length, merged } = sources;
+  const countedTo = row?.length ?? 0;
+  if (length <= countedTo) return [];
+  if (name.endsWith(INDEX_SUFFIX)) {
+    const last = await lastIndexRecord(bytes);
+    if (last !== undefined) core.set(coreAttribute.eventCount, BigInt(last.eventCount));
+    return last === undefined ? ['its last record cannot be read'] : [];
+  }
+  if (startOffset > countedTo) return ['events that were truncated were not counted'];
+  const { count, ending } = await walkEvents(bytes, countedTo, length, merged);
+  const total = (row?.attributes.get(coreAttribute.eventCount) ?? 0n) + BigInt(count);
+  if (total > 0n) core.set(coreAttribute.eventCount, total);
+  return ending === 'whole' ? [] : ['its bytes are not events to the end'];
+}
+
+/** What a table's attributes count is counted again. In a table with keys of one length most of them stay 0. */
+async function countEntries(sources: AttributeSources, core: Map<bigint, bigint>): Promise<string[]> {
+  const { row, startOffset, length } = sources;
+  const compacted = core.get(coreAttribute.tableCompacted);
+  if (compacted !== undefined && compacted < BigInt(startOffset))
+    core.set(coreAttribute.tableCompacted, BigInt(startOffset));
+  const countFrom = Number(core.get(coreAttribute.tableCompacted) ?? BigInt(startOffset));
+  const isFixed = hasFixedKeys(row);
+  const { totalEntries, liveKeys, buckets, isWhole } = await countTable(sources, countFrom, isFixed);
+  core.set(coreAttribute.tableTotalEntries, BigInt(totalEntries));
+  if (!isFixed) {
+    core.set(coreAttribute.tableIndexed, BigInt(length));
+    core.set(coreAttribute.tableEntries, BigInt(liveKeys));
+    core.set(coreAttribute.tableBuckets, BigInt(buckets));
+  }
+  return isWhole ? [] : ['not all of its entries could be read'];
+}

@@ -1,0 +1,153 @@
+/**
+ * Reader of chunked segment storage (`io.pravega.segmentstore.storage.chunklayer.ChunkedSegmentStorage`, the default since
+ * Pravega 0.10).
+ */
+import { FormatError } from '../format/format-error.ts';
+import type { ContainerRows, Layout } from '../layout.ts';
+import { type MetadataRows, readMetadataRows } from '../metadata-rows.ts';
+import { CONTAINER_FOLDER, metadataSegment, storageMetadataSegment } from '../naming/segment-name.ts';
+import { readSegmentInfo } from '../records/segment-info.ts';
+import {
+  type ChunkRow,
+  readStorageRow,
+  type SegmentRow,
+  type StorageMetadata,
+} from '../records/storage-metadata.ts';
+import type { StoredSegment } from '../stored-segment.ts';
+import type { TableEntry } from '../table/entry-scan.ts';
+import type { TreeFiles } from '../tree/tree-files.ts';
+import { type ChainLink, storedSegment } from './chain.ts';
+import { chunksBySegment } from './chunk-list.ts';
+import { extendFromOrphans } from './orphans.ts';
+import { findJournals, isJournalFile, readSystemJournal } from './system-journal.ts';
+import { systemSegment, systemSegmentNames } from './system-segments.ts';
+
+const METADATA_SEGMENT = new RegExp(`^${CONTAINER_FOLDER}(?:storage_)?metadata_(\\d{1,10})$`);
+/** Rows under such keys are of ReadIndexBlockMetadata: a cache, which is of no use here. */
+const READ_INDEX_BLOCK_KEY = /\.B-\d{1,19}$/;
+
+export async function readChunkedLayout(files: TreeFiles): Promise<Layout> {
+  const chunks = chunksBySegment(files);
+  const journals = findJournals(files.paths());
+  const numbers = new Set(journals.keys());
+  for (const name of chunks.keys()) {
+    const number = METADATA_SEGMENT.exec(name)?.[1];
+    if (number !== undefined) numbers.add(Number(number));
+  }
+
+  const segments = new Map<string, StoredSegment>();
+  const gone = new Map<string, string>();
+  const containers = new Map<number, ContainerRows>();
+  for (const container of [...numbers].sort((a, b) => a - b)) {
+    const journalFiles = journals.get(container);
+    const journal = journalFiles && (await readSystemJournal(files, container, journalFiles));
+    for (const name of systemSegmentNames(container)) {
+      const system = systemSegment(files, name, chunks.get(name) ?? [], journal);
+      if (system !== undefined) segments.set(name, system);
+    }
+    const metadata = await readMetadataRows(files, {
+      container,
+      segments,
+      name: metadataSegment(container),
+      decode: readSegmentInfo,
+    });
+    const storage = await readMetadataRows(files, {
+      container,
+      segments,
+      name: storageMetadataSegment(container),
+      decode: readStorageRow,
+      ignores: isReadIndexBlock,
+    });
+    readChains(files, storage, segments, gone);
+    containers.set(container, { metadata });
+  }
+  reportForeign(files);
+  await extendFromOrphans({ files, chunks, segments, gone, containers });
+  return { name: 'chunked', segments, containers, gone };
+}
+
+/** Follows the rows from each segment to its chunks. */
+function readChains(
+  files: TreeFiles,
+  { rows, removed, isWhole }: MetadataRows<StorageMetadata>,
+  segments: Map<string, StoredSegment>,
+  gone: Map<string, string>,
+): void {
+  const doubt = isWhole ? undefined : 'storage metadata of the container is damaged';
+  for (const name of removed) gone.set(name, 'the storage metadata has its removal');
+  for (const row of rows.values()) {
+    if (row.kind !== 'segment') continue;
+    if (!row.active) {
+      gone.set(row.name, 'the storage metadata has it as deleted');
+      continue;
+    }
+    const { links, problem } = chainOf(row, rows);
+    if (problem !== undefined) files.findings.damage('bad-row', problem, { segment: row.name });
+    const length = problem ?? doubt;
+    const stored = storedSegment(files, links, {
+      name: row.name,
+      startOffset: row.startOffset,
+      sealed: row.sealed,
+      recordedLength: row.length,
+      doubts: {
+        ...(length === undefined ? {} : { length }),
+        ...(doubt === undefined ? {} : { startOffset: doubt, ...(row.sealed ? {} : { sealed: doubt }) }),
+      },
+    });
+    segments.set(row.name, stored);
+  }
+}
+
+/** The chunk rows that follow one another. What does not fit ends the chain there, and is told. */
+function chainOf(
+  row: SegmentRow,
+  rows: ReadonlyMap<string, StorageMetadata>,
+): { readonly links: ChainLink[]; readonly problem?: string } {
+  const links: ChainLink[] = [];
+  const visited = new Set<string>();
+  let start = row.firstChunkStart;
+  for (let name = row.firstChunk; name !== null; ) {
+    if (visited.has(name)) return { links, problem: `the chain of chunks comes back to ${name}` };
+    visited.add(name);
+    const chunk: ChunkRow | undefined = chunkOf(rows.get(name));
+    if (chunk === undefined)
+      return { links, problem: `the chain of chunks ends at ${start}: there is no row of ${name}` };
+    const isTooLong = start + chunk.length > row.length;
+    links.push({ path: name, start, length: isTooLong ? row.length - start : chunk.length });
+    if (isTooLong)
+      return {
+        links,
+        problem: `the chunks go on to ${start + chunk.length}, beyond the length ${row.length}`,
+      };
+    start += chunk.length;
+    name = chunk.nextChunk;
+  }
+  if (links.length !== row.chunkCount)
+    return { links, problem: `expected ${row.chunkCount} chunks, found a chain of ${links.length}` };
+  if (start !== row.length && links.length > 0)
+    return { links, problem: `expected chunks up to ${row.length}, found them up to ${start}` };
+  return { links };
+}
+
+function chunkOf(row: StorageMetadata | undefined): ChunkRow | undefined {
+  return row?.kind === 'chunk' ? row : undefined;
+}
+
+function isReadIndexBlock({ key, value }: TableEntry): boolean {
+  if (value === null || !READ_INDEX_BLOCK_KEY.test(key.toString('latin1', Math.max(0, key.length - 24))))
+    return false;
+  try {
+    return readStorageRow(key.toString('utf8'), value)?.kind === 'read-index-block';
+  } catch (error) {
+    // It is reported when it is read as a row.
+    if (error instanceof FormatError) return false;
+    throw error;
+  }
+}
+
+function reportForeign(files: TreeFiles): void {
+  for (const path of files.paths()) {
+    if (isJournalFile(path) || /\.E-\d{1,19}-O-\d{1,19}\.[0-9a-f-]{36}$/.test(path)) continue;
+    files.findings.note('foreign-file', 'the file is no part of the layout', { path });
+  }
+}

@@ -1,0 +1,196 @@
+/** Chunk files that no chain has: adopted where they provably continue a segment, else reported and left alone. */
+import type { ContainerRows } from '../layout.ts';
+import { parseChunkName } from '../naming/chunk-name.ts';
+import { ATTRIBUTE_SUFFIX, isAttributeIndex, isInternal, transactionParent } from '../naming/segment-name.ts';
+import type { SegmentInfo } from '../records/segment-info.ts';
+import { dataEnd, type StoredSegment } from '../stored-segment.ts';
+import { type Extent, SegmentBytes } from '../tree/segment-bytes.ts';
+import type { TreeFiles } from '../tree/tree-files.ts';
+import { type ChainLink, storedSegment } from './chain.ts';
+import type { NamedChunk } from './chunk-list.ts';
+import { decideExtension } from './decide-extension.ts';
+
+const MAX_CANDIDATES = 8;
+
+export interface ChunkedReading {
+  readonly files: TreeFiles;
+  readonly chunks: ReadonlyMap<string, readonly NamedChunk[]>;
+  /** Is extended in place. */
+  readonly segments: Map<string, StoredSegment>;
+  readonly gone: ReadonlyMap<string, string>;
+  readonly containers: ReadonlyMap<number, ContainerRows>;
+}
+
+export async function extendFromOrphans(reading: ChunkedReading): Promise<void> {
+  const { files, chunks, segments } = reading;
+  for (const stored of segments.values()) segments.set(stored.name, withSurplus(files, stored));
+  const used = new Set([...segments.values()].flatMap(({ extents }) => extents.map(({ path }) => path)));
+  for (const [name, all] of chunks) {
+    const orphans = all.filter(({ path }) => !used.has(path));
+    if (orphans.length > 0) await placeOrphans(reading, name, orphans);
+  }
+}
+
+async function placeOrphans(
+  reading: ChunkedReading,
+  name: string,
+  orphans: readonly NamedChunk[],
+): Promise<void> {
+  const { files, segments, gone } = reading;
+  const stored = segments.get(name);
+  const owner = isAttributeIndex(name) ? name.slice(0, -ATTRIBUTE_SUFFIX.length) : name;
+  const deleted = gone.get(owner) ?? (stored === undefined ? gone.get(name) : undefined);
+  // What truncation left of the containers' own segments, or a flush replaced, waits to be collected.
+  if (isInternal(name) && stored !== undefined && orphans.every(({ offset }) => offset < dataEnd(stored)))
+    return;
+  if (deleted !== undefined || isRemoved(reading, owner)) {
+    const message = deleted ?? 'the metadata has its removal';
+    for (const { path } of orphans)
+      files.findings.note('deleted-segment', `a file of a segment that is gone: ${message}`, {
+        segment: name,
+        path,
+      });
+    return;
+  }
+  const isKnown = stored !== undefined || rowOf(reading, owner) !== undefined;
+  if (!isKnown && transactionParent(owner) !== undefined) {
+    const reason = 'its transaction is not known, and its place in the parent cannot be told from its name';
+    for (const { path } of orphans) quarantine(files, name, path, reason);
+    return;
+  }
+  await extend(reading, name, stored ?? begun(files, name, orphans, isKnown), orphans);
+}
+
+async function extend(
+  { files, segments }: ChunkedReading,
+  name: string,
+  stored: StoredSegment,
+  orphans: readonly NamedChunk[],
+): Promise<void> {
+  const lastPath = stored.extents.at(-1)?.path;
+  const first = stored.missing[0];
+  const prefixes = await comparePrefixes(files, orphans);
+  const { adopted, front, quarantined } = decideExtension(
+    {
+      end: dataEnd(stored),
+      epoch: (lastPath === undefined ? undefined : parseChunkName(lastPath)?.epoch) ?? 0,
+      sealed: stored.sealed && !isAttributeIndex(name),
+      missingFront:
+        first !== undefined && first.from <= (stored.extents[0]?.at ?? Infinity) ? first : undefined,
+    },
+    orphans,
+    (shorter, longer) => prefixes.has(`${shorter.path}\n${longer.path}`),
+  );
+  for (const { chunk, reason } of quarantined) {
+    if (chunk.offset + chunk.sizeBytes <= stored.startOffset) {
+      const message = 'the chunk was truncated, and waits to be collected';
+      files.findings.note('deleted-segment', message, { segment: name, path: chunk.path });
+    } else quarantine(files, name, chunk.path, reason);
+  }
+  const toExtent = ({ path, offset, sizeBytes }: NamedChunk): Extent => ({
+    at: offset,
+    length: sizeBytes,
+    path,
+    fileOffset: 0,
+  });
+  for (const { path, offset, sizeBytes } of [...adopted, ...(front === undefined ? [] : [front])]) {
+    const range = { from: offset, to: offset + sizeBytes };
+    files.findings.note('adopted-bytes', 'a chunk that no metadata names continues the segment', {
+      segment: name,
+      path,
+      ...range,
+    });
+  }
+  const extents = [
+    ...(front === undefined ? [] : [toExtent(front)]),
+    ...stored.extents,
+    ...adopted.map(toExtent),
+  ];
+  if (extents.length === 0) return;
+  segments.set(name, {
+    ...stored,
+    extents,
+    startOffset: Math.max(stored.startOffset, front?.offset ?? 0),
+    missing: front === undefined ? stored.missing : stored.missing.slice(1),
+  });
+}
+
+/** A segment of which there is no row: it begins with its first chunk. */
+function begun(
+  files: TreeFiles,
+  name: string,
+  orphans: readonly NamedChunk[],
+  isKnown: boolean,
+): StoredSegment {
+  const startOffset = Math.min(...orphans.map(({ offset }) => offset));
+  const doubt = 'no storage metadata names the segment; its chunks were put together by their names';
+  const links: ChainLink[] = [];
+  return storedSegment(files, links, {
+    name,
+    startOffset,
+    sealed: false,
+    recordedLength: null,
+    doubts: { length: doubt, startOffset: doubt, sealed: doubt, ...(isKnown ? {} : { existence: doubt }) },
+  });
+}
+
+/** A last file that is longer than its metadata knows has what a writer had copied before the metadata was saved. */
+function withSurplus(files: TreeFiles, stored: StoredSegment): StoredSegment {
+  const last = stored.extents.at(-1);
+  if (last === undefined || (stored.sealed && !isAttributeIndex(stored.name))) return stored;
+  // Bytes are only ever missing at the end of the last chunk if they are missing behind its data.
+  if (stored.missing.some(({ to }) => to > last.at + last.length)) return stored;
+  const surplus = (files.file(last.path)?.sizeBytes ?? 0) - last.fileOffset - last.length;
+  if (surplus <= 0) return stored;
+  const from = last.at + last.length;
+  files.findings.note('adopted-bytes', 'the last chunk is longer than the metadata knows', {
+    segment: stored.name,
+    path: last.path,
+    from,
+    to: from + surplus,
+  });
+  const extents = [...stored.extents.slice(0, -1), { ...last, length: last.length + surplus }];
+  return { ...stored, extents };
+}
+
+/** Pairs of orphans at one offset of which the first is the beginning of the second. */
+async function comparePrefixes(files: TreeFiles, orphans: readonly NamedChunk[]): Promise<Set<string>> {
+  const pairs = new Set<string>();
+  const inOrder = [...orphans].sort((a, b) => a.offset - b.offset || a.epoch - b.epoch);
+  for (const [index, shorter] of inOrder.entries()) {
+    // A segment is taken over once an epoch: more candidates than these are not told apart.
+    for (const longer of inOrder.slice(index + 1, index + 1 + MAX_CANDIDATES)) {
+      if (shorter.offset !== longer.offset) break;
+      const length = shorter.sizeBytes;
+      if (shorter.epoch === longer.epoch || length > longer.sizeBytes) continue;
+      const [a, b] = await Promise.all([shorter, longer].map(({ path }) => hashOf(files, path, length)));
+      if (a !== null && a === b) pairs.add(`${shorter.path}\n${longer.path}`);
+    }
+  }
+  return pairs;
+}
+
+function hashOf(files: TreeFiles, path: string, length: number): Promise<string | null> {
+  return new SegmentBytes(files, [{ at: 0, length, path, fileOffset: 0 }]).sha256(0, length);
+}
+
+function rowOf({ containers }: ChunkedReading, name: string): SegmentInfo | undefined {
+  for (const { metadata } of containers.values()) {
+    const row = metadata.rows.get(name);
+    if (row !== undefined) return row;
+  }
+  return undefined;
+}
+
+function isRemoved({ containers }: ChunkedReading, name: string): boolean {
+  return [...containers.values()].some(
+    ({ metadata }) => metadata.removed.has(name) && !metadata.rows.has(name),
+  );
+}
+
+function quarantine(files: TreeFiles, segment: string, path: string, reason: string): void {
+  files.findings.damage('quarantined-chunk', `the chunk is in no chain, and is left out: ${reason}`, {
+    segment,
+    path,
+  });
+}

@@ -1,0 +1,13 @@
+/** Readers of Pravega's Tier-2 trees, which need nothing but the directory. */
+export type { LayoutName } from './layout.ts';
+export type { UncertainFact } from './merge/decide-segment.ts';
+export { containerOfSegment } from './naming/container-mapping.ts';
+export {
+  type ListedSegment,
+  type OpenTreeOptions,
+  openTree,
+  PravegaTree,
+  type SegmentFacts,
+} from './pravega-tree.ts';
+export type { Finding, FindingCode } from './tree/finding.ts';
+export type { ByteRange, SegmentBytes } from './tree/segment-bytes.ts';

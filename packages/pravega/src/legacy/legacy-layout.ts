@@ -1,0 +1,116 @@
+/**
+ * Reader of rolling storage (`io.pravega.segmentstore.storage.rolling.RollingStorage` over
+ * `io.pravega.storage.filesystem.FileSystemStorage`, the layout before Pravega 0.10).
+ */
+import type { ContainerRows, Layout } from '../layout.ts';
+import { readMetadataRows } from '../metadata-rows.ts';
+import {
+  ATTRIBUTE_SUFFIX,
+  CONTAINER_FOLDER,
+  isNamedLikeSegment,
+  metadataSegment,
+  transactionParent,
+} from '../naming/segment-name.ts';
+import { readSegmentInfo } from '../records/segment-info.ts';
+import type { StoredSegment } from '../stored-segment.ts';
+import type { TreeFiles } from '../tree/tree-files.ts';
+import { MAX_HEADER_BYTES, parseHeader } from './header.ts';
+import { rolledSegment } from './rolled-segment.ts';
+
+const HEADER_SUFFIX = '$header';
+/** What `FileSystemStorage.replace` leaves when it is interrupted. */
+const REPLACEMENT_SUFFIX = '$header.replace.tmp';
+const CHUNK_FILE = /^(.*)\$offset\.\d{1,19}$/s;
+const METADATA_SEGMENT = new RegExp(`^${CONTAINER_FOLDER}metadata_(\\d{1,10})$`);
+
+export async function readLegacyLayout(files: TreeFiles): Promise<Layout> {
+  const segments = new Map<string, StoredSegment>();
+  const gone = new Map<string, string>();
+  const used = new Set<string>();
+  for (const path of headerPaths(files)) {
+    const name = path.replace(REPLACEMENT_SUFFIX, '').replace(/\$header$/, '');
+    const stored = await readSegment(files, name, path, used);
+    if (stored !== undefined) segments.set(name, stored);
+  }
+  forgetMerged(files, segments, gone);
+
+  const numbers = [...segments.keys()].flatMap((name) => METADATA_SEGMENT.exec(name)?.[1] ?? []).map(Number);
+  const containers = new Map<number, ContainerRows>();
+  for (const container of numbers.sort((a, b) => a - b)) {
+    const table = { container, segments, name: metadataSegment(container), decode: readSegmentInfo };
+    containers.set(container, { metadata: await readMetadataRows(files, table) });
+  }
+  readLeftFiles(files, segments, containers, used);
+  return { name: 'legacy', segments, containers, gone };
+}
+
+function* headerPaths(files: TreeFiles): Generator<string> {
+  for (const path of files.paths()) {
+    if (path.endsWith(HEADER_SUFFIX)) yield path;
+    else if (path.endsWith(REPLACEMENT_SUFFIX)) {
+      const replaced = path.slice(0, -'.replace.tmp'.length);
+      if (files.file(replaced) === undefined) yield path;
+    }
+  }
+}
+
+async function readSegment(
+  files: TreeFiles,
+  name: string,
+  path: string,
+  used: Set<string>,
+): Promise<StoredSegment | undefined> {
+  const { findings } = files;
+  const file = files.file(path);
+  const bytes = await files.read(path, 0, MAX_HEADER_BYTES);
+  // A segment is created with its header: as long as that is empty, there is none.
+  if (file === undefined || file.sizeBytes === 0) return undefined;
+  const { chunks, problem } = parseHeader(bytes.toString('utf8'));
+  if (problem !== undefined)
+    findings.damage('bad-header', `the header is damaged: ${problem}`, { segment: name, path });
+  for (const chunk of chunks) used.add(chunk.path);
+  return rolledSegment(files, { name, chunks, sealed: !file.isOwnerWritable, headerProblem: problem });
+}
+
+/** A merge that was interrupted leaves the header of the transaction, while its chunks are the parent's already. */
+function forgetMerged(
+  files: TreeFiles,
+  segments: Map<string, StoredSegment>,
+  gone: Map<string, string>,
+): void {
+  for (const [name, { extents }] of segments) {
+    const parent = segments.get(transactionParent(name) ?? '');
+    const own = new Set(extents.map(({ path }) => path));
+    if (parent === undefined || !parent.extents.some(({ path }) => own.has(path))) continue;
+    const message = 'the chunks of the transaction are in the chain of its parent: it was merged';
+    files.findings.note('deleted-segment', message, { segment: name });
+    for (const merged of [name, name + ATTRIBUTE_SUFFIX]) {
+      segments.delete(merged);
+      gone.set(merged, message);
+    }
+  }
+}
+
+/** Files that no header names: segments of one file, without a header; chunks of nobody; and what does not belong here. */
+function readLeftFiles(
+  files: TreeFiles,
+  segments: Map<string, StoredSegment>,
+  containers: ReadonlyMap<number, ContainerRows>,
+  used: ReadonlySet<string>,
+): void {
+  const named = (name: string) => [...containers.values()].some(({ metadata }) => metadata.rows.has(name));
+  for (const path of files.paths()) {
+    if (used.has(path) || path.endsWith(HEADER_SUFFIX) || path.endsWith(REPLACEMENT_SUFFIX)) continue;
+    const file = files.file(path);
+    const chunkOf = CHUNK_FILE.exec(path)?.[1];
+    if (chunkOf !== undefined) {
+      // An empty one is what an interrupted rollover leaves.
+      if (file?.sizeBytes === 0) continue;
+      const message = 'no header names the chunk: it is left out';
+      files.findings.damage('quarantined-chunk', message, { segment: chunkOf, path });
+    } else if (file !== undefined && !segments.has(path) && (named(path) || isNamedLikeSegment(path))) {
+      const chunks = [{ offset: 0, path }];
+      segments.set(path, rolledSegment(files, { name: path, chunks, sealed: !file.isOwnerWritable }));
+    } else files.findings.note('foreign-file', 'the file is no part of the layout', { path });
+  }
+}

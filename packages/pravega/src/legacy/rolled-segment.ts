@@ -1,0 +1,68 @@
+import type { Doubts, StoredSegment } from '../stored-segment.ts';
+import type { ByteRange, Extent } from '../tree/segment-bytes.ts';
+import type { TreeFiles } from '../tree/tree-files.ts';
+import type { HeaderChunk } from './header.ts';
+
+export interface RolledFacts {
+  readonly name: string;
+  readonly chunks: readonly HeaderChunk[];
+  readonly sealed: boolean;
+  readonly headerProblem?: string | undefined;
+}
+
+/**
+ * Holds a header against the files. A chunk ends where the next one begins, the last one where its file ends. Chunks that
+ * are gone at the front were truncated, most likely; further on they are a hole. Without its last chunk a segment was
+ * being deleted, or lost it.
+ */
+export function rolledSegment(
+  files: TreeFiles,
+  { name, chunks, sealed, headerProblem }: RolledFacts,
+): StoredSegment {
+  const { findings } = files;
+  const extents: Extent[] = [];
+  const missing: ByteRange[] = [];
+  const merged: ByteRange[] = [];
+  const firstThere = chunks.findIndex(({ path }) => files.file(path) !== undefined);
+  const first = chunks[Math.max(0, firstThere)];
+  for (const [index, { offset, path }] of chunks.entries()) {
+    const sizeBytes = files.file(path)?.sizeBytes;
+    const next = chunks[index + 1]?.offset;
+    const length = next === undefined ? (sizeBytes ?? 0) : next - offset;
+    const found = Math.min(length, sizeBytes ?? 0);
+    if (found > 0) extents.push({ at: offset, length: found, path, fileOffset: 0 });
+    if (!path.startsWith(`${name}$offset.`) && length > 0) merged.push({ from: offset, to: offset + length });
+    if (found === length && sizeBytes !== undefined) continue;
+    const range = { from: offset + found, to: offset + length };
+    const isFront = index < firstThere;
+    if (sizeBytes === undefined) {
+      const message = isFront ? 'a chunk at the front is gone: truncated, or lost' : 'a chunk is not there';
+      if (isFront) findings.note('missing-chunk', message, { segment: name, path, ...range });
+      else findings.damage('missing-chunk', message, { segment: name, path, ...range });
+    } else
+      findings.damage('short-chunk', `a chunk has ${sizeBytes} bytes instead of ${length}`, {
+        segment: name,
+        path,
+        ...range,
+      });
+    if (!isFront && length > 0) missing.push(range);
+  }
+  const last = chunks.at(-1);
+  const isLastGone = last !== undefined && files.file(last.path) === undefined;
+  const doubts: Doubts = {
+    ...(firstThere > 0 ? { startOffset: 'chunks at the front are gone: truncated, or lost' } : {}),
+    ...(isLastGone ? { length: 'its last chunk is gone', existence: 'its last chunk is gone' } : {}),
+    ...(headerProblem === undefined ? {} : { length: `its header is damaged: ${headerProblem}` }),
+  };
+  return {
+    name,
+    extents,
+    missing,
+    merged,
+    startOffset: first?.offset ?? 0,
+    sealed,
+    recordedLength: null,
+    doubts,
+    mayBeGone: isLastGone,
+  };
+}

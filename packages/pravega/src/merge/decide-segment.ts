@@ -1,0 +1,98 @@
+/** What is true of a segment, when several sources say different things: none is trusted alone. */
+import type { SegmentInfo } from '../records/segment-info.ts';
+import { dataEnd, type StoredSegment } from '../stored-segment.ts';
+import type { ByteRange } from '../tree/segment-bytes.ts';
+
+export interface SegmentSources {
+  /** What the files say. */
+  readonly stored: StoredSegment | undefined;
+  /** The row of `metadata_N`: as old as the last time the container saved it. */
+  readonly row: SegmentInfo | undefined;
+  /** `metadata_N` has the removal of the row. */
+  readonly isRowRemoved: boolean;
+  /** Every row of the container could be read, so that what is not there was not there. */
+  readonly isMetadataWhole: boolean;
+  /** Why the storage says that the segment is gone. */
+  readonly gone: string | undefined;
+}
+
+export type UncertainFact =
+  | 'existence'
+  | 'length'
+  | 'startOffset'
+  | 'sealed'
+  | 'coreAttributes'
+  | 'extendedAttributes';
+
+export interface SegmentDecision {
+  readonly length: number;
+  readonly startOffset: number;
+  readonly sealed: boolean;
+  /** Bytes that a source tells of and no file has. */
+  readonly lost: readonly ByteRange[];
+  /** Facts that may be otherwise, and why. What is not here was told by an undamaged source. */
+  readonly uncertain: Readonly<Partial<Record<UncertainFact, string>>>;
+}
+
+export type Verdict =
+  | { readonly exists: true; readonly segment: SegmentDecision }
+  | { readonly exists: false; readonly reason: string };
+
+const DAMAGED_METADATA = 'metadata of its container is damaged or missing';
+
+export function decideSegment(sources: SegmentSources): Verdict {
+  const reason = reasonForAbsence(sources);
+  return reason === undefined ? { exists: true, segment: factsOf(sources) } : { exists: false, reason };
+}
+
+/** Nothing that was deleted comes back. */
+function reasonForAbsence({
+  stored,
+  row,
+  isRowRemoved,
+  isMetadataWhole,
+  gone,
+}: SegmentSources): string | undefined {
+  if (row === undefined && isRowRemoved) return 'the metadata of its container has its removal';
+  if (stored === undefined && gone !== undefined) return gone;
+  if (stored === undefined && row === undefined) return 'no source has it';
+  if (stored?.mayBeGone && row === undefined && isMetadataWhole)
+    return 'its last chunk is gone, and the metadata of its container has no row of it: it was being deleted';
+  return undefined;
+}
+
+function factsOf({ stored, row, isMetadataWhole }: SegmentSources): SegmentDecision {
+  const firstByte = stored?.extents[0]?.at ?? 0;
+  const startOffset = Math.max(stored?.startOffset ?? 0, row?.startOffset ?? 0, firstByte);
+  const length = Math.max(stored === undefined ? 0 : dataEnd(stored), startOffset);
+  const recorded = Math.max(row?.length ?? 0, stored?.recordedLength ?? 0);
+  const holes = (stored?.missing ?? []).filter(({ to }) => to > startOffset && to <= length);
+  const uncertain: Partial<Record<UncertainFact, string>> = { ...stored?.doubts };
+
+  const isFrontMissing = firstByte > Math.max(stored?.startOffset ?? 0, row?.startOffset ?? 0);
+  if (isFrontMissing)
+    uncertain.startOffset =
+      'a lower bound: the first chunks are not there, since they were truncated, or are lost';
+  // The row tells where the segment was truncated to. What it said is more than a missing chunk can say.
+  else if (row !== undefined && isMetadataWhole && row.startOffset >= firstByte) delete uncertain.startOffset;
+  if (length < recorded)
+    uncertain.length = `metadata says ${recorded}; the bytes from ${length} on were in Tier-1 alone, or are lost`;
+  else if (row !== undefined && isMetadataWhole && row.length === length && stored?.missing.length === 0)
+    delete uncertain.length;
+  if (!isMetadataWhole) {
+    uncertain.startOffset ??= DAMAGED_METADATA;
+    uncertain.coreAttributes ??= DAMAGED_METADATA;
+    uncertain.length ??= DAMAGED_METADATA;
+    if (stored === undefined) uncertain.existence ??= DAMAGED_METADATA;
+    if (row?.sealed !== true && stored?.sealed !== true) uncertain.sealed ??= DAMAGED_METADATA;
+  } else if (row === undefined) uncertain.coreAttributes ??= 'the metadata of its container has no row of it';
+  const sealed = (stored?.sealed ?? false) || (row?.sealed ?? false);
+  if (sealed && row?.sealed === true) delete uncertain.sealed;
+  return {
+    length,
+    startOffset,
+    sealed,
+    lost: [...holes, ...(length < recorded ? [{ from: length, to: recorded }] : [])],
+    uncertain,
+  };
+}

@@ -1,0 +1,203 @@
+/** A whole Tier-2 tree: which segments it has, and what is true of them. */
+import { SalvorError } from '@salvor/service-kit';
+import { readAttributes } from './attributes/segment-attributes.ts';
+import { readChunkedLayout } from './chunked/chunked-layout.ts';
+import type { Layout, LayoutName } from './layout.ts';
+import { readLegacyLayout } from './legacy/legacy-layout.ts';
+import { decideSegment, type SegmentDecision } from './merge/decide-segment.ts';
+import { containerOfSegment } from './naming/container-mapping.ts';
+import { decideContainerCount } from './naming/decide-container-count.ts';
+import { ATTRIBUTE_SUFFIX, compareNames, isInternal } from './naming/segment-name.ts';
+import { coreAttributeId } from './records/core-attributes.ts';
+import type { SegmentInfo } from './records/segment-info.ts';
+import type { Finding } from './tree/finding.ts';
+import { SegmentBytes } from './tree/segment-bytes.ts';
+import { TreeFiles } from './tree/tree-files.ts';
+
+export interface OpenTreeOptions {
+  /** Where a root has files of both. */
+  readonly layout?: LayoutName;
+  /** How many containers the cluster had; else it is deduced from the rows. */
+  readonly containerCount?: number;
+}
+
+export interface ListedSegment {
+  readonly name: string;
+  readonly container: number;
+  readonly length: number;
+  readonly startOffset: number;
+  readonly sealed: boolean;
+  /** Facts that may be otherwise, and why. A fact that is not here was told by an undamaged source. */
+  readonly uncertain: SegmentDecision['uncertain'];
+}
+
+export interface SegmentFacts extends ListedSegment {
+  /** Id -> value. Signed 64-bit numbers in decimal. */
+  readonly coreAttributes: Readonly<Record<string, string>>;
+  readonly extendedAttributes: Readonly<Record<string, string>>;
+  /** Of the bytes `[startOffset, length)`; null where not all of them can be read. */
+  readonly sha256: string | null;
+}
+
+/** Opens a tree read-only. Throws `no-tree`, `unknown-layout` or `both-layouts`; what is damaged is a finding. */
+export async function openTree(root: string, options: OpenTreeOptions = {}): Promise<PravegaTree> {
+  const files = await TreeFiles.open(root);
+  const name = options.layout ?? detectLayout(files);
+  const layout = name === 'chunked' ? await readChunkedLayout(files) : await readLegacyLayout(files);
+  return new PravegaTree(files, layout, options.containerCount);
+}
+
+export class PravegaTree {
+  readonly layout: LayoutName;
+  readonly containerCount: number;
+  /** Without the containers' own segments and attribute indexes, by container and name. */
+  readonly segments: readonly ListedSegment[];
+  readonly #files: TreeFiles;
+  readonly #layout: Layout;
+
+  constructor(files: TreeFiles, layout: Layout, containerCount: number | undefined) {
+    this.#files = files;
+    this.#layout = layout;
+    this.layout = layout.name;
+    this.containerCount = containerCount ?? this.#deduceCount();
+    this.segments = this.#decideSegments();
+  }
+
+  /** What is damaged, missing or uncertain. Reading facts may add to it. */
+  get findings(): readonly Finding[] {
+    return this.#files.findings.list();
+  }
+
+  /** The bytes of a segment, where the storage has any. */
+  content(name: string): SegmentBytes {
+    return new SegmentBytes(this.#files, this.#layout.segments.get(name)?.extents ?? []);
+  }
+
+  /** Everything that can be told of a listed segment. Reads its bytes once; they are not kept. */
+  async facts(segment: ListedSegment): Promise<SegmentFacts> {
+    const { name, startOffset, length } = segment;
+    const bytes = this.content(name);
+    const { core, extended, coreDoubt, extendedDoubt } = await readAttributes({
+      name,
+      bytes,
+      index: this.#index(name),
+      row: this.#row(name, segment.container),
+      startOffset,
+      length,
+      merged: this.#layout.segments.get(name)?.merged ?? [],
+      findings: this.#files.findings,
+    });
+    const uncertain = { ...segment.uncertain };
+    if (coreDoubt !== undefined)
+      uncertain.coreAttributes = [segment.uncertain.coreAttributes, coreDoubt].filter(Boolean).join('; ');
+    if (extendedDoubt !== undefined) uncertain.extendedAttributes = extendedDoubt;
+    return {
+      ...segment,
+      coreAttributes: Object.fromEntries(
+        [...core].map(([id, value]) => [coreAttributeId(id), String(value)]),
+      ),
+      extendedAttributes: Object.fromEntries([...extended].map(([id, value]) => [id, String(value)])),
+      sha256: await bytes.sha256(startOffset, length),
+      uncertain,
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#files.close();
+  }
+
+  #deduceCount(): number {
+    const rows = new Map(
+      [...this.#layout.containers].map(([container, { metadata }]) => [container, metadata.rows.keys()]),
+    );
+    const { count, doubt } = decideContainerCount(rows);
+    if (doubt !== null)
+      this.#files.findings.damage(
+        'container-count',
+        `the number of containers is taken to be ${count}: ${doubt}`,
+      );
+    return count;
+  }
+
+  #decideSegments(): ListedSegment[] {
+    const names = new Set(this.#layout.segments.keys());
+    for (const { metadata } of this.#layout.containers.values())
+      for (const name of metadata.rows.keys()) names.add(name);
+    const listed: ListedSegment[] = [];
+    for (const name of names) {
+      if (isInternal(name)) continue;
+      const segment = this.#decide(name);
+      if (segment !== undefined) listed.push(segment);
+    }
+    return listed.sort((a, b) => a.container - b.container || compareNames(a.name, b.name));
+  }
+
+  #decide(name: string): ListedSegment | undefined {
+    const { findings } = this.#files;
+    const container = this.#containerOf(name);
+    const metadata = this.#layout.containers.get(container)?.metadata;
+    const verdict = decideSegment({
+      stored: this.#layout.segments.get(name),
+      row: metadata?.rows.get(name),
+      isRowRemoved: metadata?.removed.has(name) ?? false,
+      isMetadataWhole: metadata?.isWhole ?? false,
+      gone: this.#layout.gone.get(name),
+    });
+    if (!verdict.exists) {
+      findings.note('deleted-segment', `the segment is left out: ${verdict.reason}`, { segment: name });
+      return undefined;
+    }
+    const { lost, ...facts } = verdict.segment;
+    for (const range of lost)
+      findings.damage('lost-range', 'bytes that metadata tells of are in no file', {
+        segment: name,
+        ...range,
+      });
+    return { name, container, ...facts };
+  }
+
+  /** The container whose metadata has the row; else, or if several have one, the one that the name gives. */
+  #containerOf(name: string): number {
+    const hashed = containerOfSegment(name, this.containerCount);
+    if (this.#layout.containers.get(hashed)?.metadata.rows.has(name)) return hashed;
+    for (const [container, { metadata }] of this.#layout.containers) {
+      if (!metadata.rows.has(name)) continue;
+      const message = `its row is in container ${container}, its name belongs to container ${hashed} of ${this.containerCount}`;
+      this.#files.findings.damage('wrong-container', message, { segment: name, container });
+      return container;
+    }
+    return hashed;
+  }
+
+  #row(name: string, container: number): SegmentInfo | undefined {
+    return this.#layout.containers.get(container)?.metadata.rows.get(name);
+  }
+
+  #index(name: string): SegmentBytes | undefined {
+    const stored = this.#layout.segments.get(name + ATTRIBUTE_SUFFIX);
+    return stored && new SegmentBytes(this.#files, stored.extents);
+  }
+}
+
+const CHUNKED_FILE = /^_system\/containers\/_sysjournal\.|\.E-\d{1,19}-O-\d{1,19}\.[0-9a-f-]{36}$/;
+const LEGACY_FILE = /\$header$/;
+
+function detectLayout(files: TreeFiles): LayoutName {
+  let chunked = 0;
+  let legacy = 0;
+  for (const path of files.paths()) {
+    if (CHUNKED_FILE.test(path)) chunked += 1;
+    else if (LEGACY_FILE.test(path)) legacy += 1;
+  }
+  if (chunked > 0 && legacy > 0)
+    throw new SalvorError(
+      'both-layouts',
+      `expected one layout below ${files.root}, found ${chunked} files of the chunked and ${legacy} of the legacy one; say which to read with --layout`,
+    );
+  if (chunked === 0 && legacy === 0)
+    throw new SalvorError(
+      'unknown-layout',
+      `expected files of Pravega below ${files.root} (<segment>$header, or <segment>.E-<n>-O-<n>.<uuid>), found none; is this the root of Tier-2?`,
+    );
+  return chunked > 0 ? 'chunked' : 'legacy';
+}
