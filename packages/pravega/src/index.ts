@@ -9,5 +9,6 @@ export {
   PravegaTree,
   type SegmentFacts,
 } from './pravega-tree.ts';
+export { segmentsAsJson, writeContainerCsv } from './segment-lists.ts';
 export type { Finding, FindingCode } from './tree/finding.ts';
 export type { ByteRange, SegmentBytes } from './tree/segment-bytes.ts';

@@ -3,7 +3,7 @@ import { FormatError } from './format/format-error.ts';
 import { ATTRIBUTE_SUFFIX } from './naming/segment-name.ts';
 import type { StoredSegment } from './stored-segment.ts';
 import type { TableEntry } from './table/entry-scan.ts';
-import { readHashTable, valueOf } from './table/hash-table.ts';
+import { liveValue, readHashTable } from './table/hash-table.ts';
 import { SegmentBytes } from './tree/segment-bytes.ts';
 import type { TreeFiles } from './tree/tree-files.ts';
 
@@ -52,7 +52,7 @@ export async function readMetadataRows<Row>(
   for (const [key, live] of inOrder) {
     const rowName = nameOf(key);
     try {
-      const value = await valueOf(bytes, live);
+      const value = await liveValue(bytes, live);
       if (rowName === undefined || value === undefined) throw new FormatError('expected a row under a name');
       const row = decode(rowName, value);
       if (row === null) removed.add(rowName);

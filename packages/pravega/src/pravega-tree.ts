@@ -63,6 +63,15 @@ export class PravegaTree {
     this.segments = this.#decideSegments();
   }
 
+  get root(): string {
+    return this.#files.root;
+  }
+
+  /** Those of which there is metadata, ascending. */
+  get containers(): readonly number[] {
+    return [...this.#layout.containers.keys()].sort((a, b) => a - b);
+  }
+
   /** What is damaged, missing or uncertain. Reading facts may add to it. */
   get findings(): readonly Finding[] {
     return this.#files.findings.list();

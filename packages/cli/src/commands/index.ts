@@ -19,6 +19,7 @@ import { serverCommands } from './server.ts';
 import { rollbackCommand, snapshotCommands } from './snapshot.ts';
 import { sourceCommands } from './source.ts';
 import { statusCommand } from './status.ts';
+import { storageCommands } from './storage.ts';
 import { tlogCommands } from './tlog.ts';
 import { upCommand } from './up.ts';
 import { vdiskCommands } from './vdisk.ts';
@@ -40,6 +41,7 @@ export const allCommands: readonly Command[] = [
   ...clusterCommands,
   ...drCommands,
   ...tlogCommands,
+  ...storageCommands,
   ...operationCommands,
   ...instanceCommands,
   ...alertCommands,

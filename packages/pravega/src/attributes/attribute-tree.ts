@@ -35,7 +35,8 @@ export async function readAttributeTree(
   if (end <= FOOTER_BYTES) return { footerAt: null, tornBytes: end };
   let walks = 0;
   for await (const { footerAt, root } of footers(bytes)) {
-    if ((walks += 1) > MAX_WALKS) return undefined;
+    walks += 1;
+    if (walks > MAX_WALKS) return undefined;
     // First as a trial: entries of a tree that turns out broken must not be given.
     if (!(await walk(bytes, root, footerAt, keyLength, () => undefined))) continue;
     await walk(bytes, root, footerAt, keyLength, onEntry);

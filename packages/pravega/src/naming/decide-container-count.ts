@@ -23,7 +23,8 @@ export function decideContainerCount(rows: ReadonlyMap<number, Iterable<string>>
     for (const name of names) {
       if (isInternal(name)) continue;
       sample.push({ name, container });
-      if ((taken += 1) >= perContainer) break;
+      taken += 1;
+      if (taken >= perContainer) break;
     }
   }
   if (lowest === 0) return { count: 1, doubt: 'no container has left any metadata' };

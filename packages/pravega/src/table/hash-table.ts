@@ -212,6 +212,6 @@ async function firstEntry(
 }
 
 /** The value of a live key. Undefined when it cannot be read any more. */
-export async function valueOf(bytes: SegmentBytes, { offset }: LiveKey): Promise<Buffer | undefined> {
+export async function liveValue(bytes: SegmentBytes, { offset }: LiveKey): Promise<Buffer | undefined> {
   return (await entryAt(bytes, offset, bytes.end))?.value ?? undefined;
 }

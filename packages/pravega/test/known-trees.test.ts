@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { after, describe, it } from 'node:test';
+import { openTree } from '../src/index.ts';
+import { knownTrees, removeFolders, sayWhatIsMissing } from './trees.ts';
+
+sayWhatIsMissing();
+
+describe('both layouts: what a tree is known to have', () => {
+  after(removeFolders);
+
+  for (const { name, layout, containerCount, truth, deleted, unknowable, unpack } of knownTrees()) {
+    it(`${name}: every segment, with every fact`, async () => {
+      const tree = await openTree(unpack());
+      assert.equal(tree.layout, layout);
+      assert.equal(tree.containerCount, containerCount);
+      assert.deepEqual(tree.segments.map((segment) => segment.name).sort(), [...truth.keys()].sort());
+      for (const segment of tree.segments) {
+        const { uncertain, ...facts } = await tree.facts(segment);
+        const expected = truth.get(segment.name);
+        assert.ok(expected !== undefined);
+        const { container, length, startOffset, sealed, extendedAttributes, sha256 } = expected;
+        assert.deepEqual(
+          { ...facts, coreAttributes: without(facts.coreAttributes, unknowable) },
+          {
+            ...{ name: segment.name, container, length, startOffset, sealed, extendedAttributes, sha256 },
+            coreAttributes: without(expected.coreAttributes, unknowable),
+          },
+        );
+        if (unknowable.size === 0) assert.deepEqual(uncertain, {}, segment.name);
+      }
+      assert.deepEqual(
+        tree.findings.filter(({ severity }) => severity === 'damage'),
+        [],
+      );
+      await tree.close();
+    });
+
+    it(`${name}: nothing that was deleted comes back`, async () => {
+      const tree = await openTree(unpack());
+      const listed = new Set(tree.segments.map((segment) => segment.name));
+      assert.deepEqual(
+        deleted.filter((gone) => listed.has(gone)),
+        [],
+      );
+      await tree.close();
+    });
+  }
+});
+
+function without(attributes: Readonly<Record<string, string>>, unknowable: ReadonlySet<string>) {
+  return Object.fromEntries(Object.entries(attributes).filter(([id]) => !unknowable.has(id)));
+}
