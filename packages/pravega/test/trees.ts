@@ -1,18 +1,8 @@
 /** Trees for tests: those that Pravega wrote, where they are at hand, and those that the writers here make. */
 import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  lstatSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { writeChunkedTree } from './writers/chunked-writer.ts';
 import { writeLegacyTree } from './writers/legacy-writer.ts';
 import { smallTree, type Truth, truthOf } from './writers/planned-tree.ts';
@@ -45,7 +35,7 @@ export function knownTrees(): KnownTree[] {
   return [...writtenTrees(), ...(isReduced ? [] : fixtureTrees())];
 }
 
-export function writtenTrees(): KnownTree[] {
+function writtenTrees(): KnownTree[] {
   const plan = smallTree();
   return (['legacy', 'chunked'] as const).map((layout) => ({
     name: `a small ${layout} tree`,
@@ -105,23 +95,7 @@ function newFolder(): string {
   return folder;
 }
 
-/** A copy of a tree, modes kept, which is removed after the test. */
-export function copyOf(root: string, t: TestContext): string {
-  const copy = newFolder();
-  cpSync(root, copy, { recursive: true, verbatimSymlinks: true });
-  for (const path of pathsBelow(root)) chmodSync(join(copy, path), lstatSync(join(root, path)).mode & 0o777);
-  t.after(() => removeFolder(copy));
-  return copy;
-}
-
-export function pathsBelow(root: string): string[] {
-  return readdirSync(root, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
-    .sort();
-}
-
-export function removeFolder(folder: string): void {
+function removeFolder(folder: string): void {
   folders.delete(folder);
   rmSync(folder, { recursive: true, force: true });
 }

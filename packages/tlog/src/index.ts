@@ -34,7 +34,6 @@ export type { ExportedVdisk } from './export/export-header.ts';
 export { exportLog } from './export/export-log.ts';
 export { type ExportedBlock, ExportFile, type ExportPart } from './export/export-reader.ts';
 export { type ExportCounts, ExportWriter } from './export/export-writer.ts';
-export { containerOf } from '@salvor/contracts';
 export { JoinedSource } from './joined-source.ts';
 export { LogError, type LogErrorCode } from './log-error.ts';
 export type { LogSource, RecordIndex, SegmentCover, SegmentIndex } from './log-source.ts';

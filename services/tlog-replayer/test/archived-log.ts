@@ -2,11 +2,11 @@ import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Bus, connectBus } from '@salvor/bus';
 import { type ConfigStore, openStore, tlogConfigKey } from '@salvor/config-store';
+import { containerOf } from '@salvor/contracts';
 import { silentLogger } from '@salvor/service-kit';
 import { type EtcdHandle, type NatsHandle, startEtcd, startNats, tempDir } from '@salvor/testkit';
 import {
   blockChecksum,
-  containerOf,
   encodeSegment,
   logStream,
   logSubject,

@@ -59,12 +59,6 @@ export function readSnapshotInfo(bytes: Buffer): { readonly epoch: number; reado
   return { epoch: body.compactOffset(), snapshotId: body.compactOffset() };
 }
 
-/** EpochInfo: the epoch of the container at its last complete flush. */
-export function readEpochInfo(bytes: Buffer): { readonly epoch: number; readonly sequenceNumber: number } {
-  const body = readFrame(new ByteReader(bytes));
-  return { epoch: body.compactOffset(), sequenceNumber: body.compactOffset() };
-}
-
 /** SystemSnapshotRecord in a file of its own. */
 export function readSnapshotFile(bytes: Buffer): JournalSnapshot {
   return readSnapshot(readFrame(new ByteReader(bytes)));

@@ -9,9 +9,9 @@ import {
   TLOGS_PREFIX,
   type TlogConfig,
 } from '@salvor/config-store';
-import type { TlogDescriptionInit } from '@salvor/contracts';
+import { containerOf, type TlogDescriptionInit } from '@salvor/contracts';
 import { type Logger, messageOf, SalvorError } from '@salvor/service-kit';
-import { containerOf, decodeSegment, lastSequence, logStream, logSubject } from '@salvor/tlog';
+import { decodeSegment, lastSequence, logStream, logSubject } from '@salvor/tlog';
 import type { AskServer } from '../vdisk-description.ts';
 import { decideDurability, type StreamStorage, syncIn } from './log-durability.ts';
 
