@@ -6,10 +6,12 @@ import type { World } from './world.ts';
 
 /** Moments so short that faults which come at any time hardly ever fall into them. */
 const MOMENTS = ['batch-sent', 'copy-sent', 'blocks-copied', 'member-repaired'] as const;
-export type Moment = (typeof MOMENTS)[number] | 'repairs-on-record';
+export type Moment = (typeof MOMENTS)[number] | 'repairs-on-record' | 'spare-filled';
 
 /** Keeps the stalled completions of a seed apart from its other ambushes. */
 const STALL_SALT = 0x2545f491;
+/** The same for spares that fail. */
+const SPARE_SALT = 0x27d4eb2f;
 
 /** Who is at it: the owner, the member that has everything, or is sent the batch first, and the other one. */
 export interface Parties {
@@ -32,6 +34,7 @@ export class Ambushes {
   readonly #faults: Faults;
   readonly #random: Random;
   readonly #stalls: Random;
+  readonly #spares: Random;
   readonly #waiting: Ambush[] = [];
   #untilMs = 0;
 
@@ -40,6 +43,7 @@ export class Ambushes {
     this.#faults = faults;
     this.#random = new Random(~seed);
     this.#stalls = new Random(seed ^ STALL_SALT);
+    this.#spares = new Random(seed ^ SPARE_SALT);
   }
 
   plan(endMs: number): void {
@@ -47,6 +51,8 @@ export class Ambushes {
     this.#untilMs = endMs;
     if (this.#stalls.chance(0.2))
       this.#waiting.push({ moment: 'repairs-on-record', fromMs: this.#stalls.between(150, endMs / 2) });
+    if (this.#spares.chance(0.25))
+      this.#waiting.push({ moment: 'spare-filled', fromMs: this.#spares.between(150, endMs / 2) });
     if (random.chance(0.5)) return;
     for (let i = random.whole(1, 3); i > 0; i--)
       this.#waiting.push({ moment: random.pick(MOMENTS), fromMs: random.between(150, endMs) });
@@ -70,6 +76,8 @@ export class Ambushes {
         return this.#keepOffRecord(parties);
       case 'repairs-on-record':
         return this.#stallCompletion(parties);
+      case 'spare-filled':
+        return this.#leaveSpareAlone(parties);
     }
   }
 
@@ -115,6 +123,21 @@ export class Ambushes {
     for (const { process } of this.#world.coordinators)
       this.#faults.stop(process, random.between(250, 1_600));
     this.#faults.crash(target, random.between(5, 60));
+  }
+
+  /** A spare has one vdisk, others perhaps not yet: its partner fails, it takes writes alone, and fails too. */
+  #leaveSpareAlone({ source, target }: Parties): void {
+    const random = this.#spares;
+    const { coordinators, scheduler } = this.#world;
+    // Were it online already, it would be an engine like any other.
+    for (const { process } of coordinators)
+      if (random.chance(0.7)) this.#faults.stop(process, random.between(20, 150));
+    scheduler.after(random.between(1, 30), null, () =>
+      this.#faults.crash(source, random.between(800, 2_600)),
+    );
+    scheduler.after(random.between(300, 1_400), null, () =>
+      this.#faults.crash(target, random.between(50, 1_800)),
+    );
   }
 
   #crashOwner(process: Process): void {

@@ -1,7 +1,9 @@
+import { engineInPlace } from '../../packages/config-store/src/cluster-storage.ts';
 import type { IncidentRecord } from '../../packages/config-store/src/healing/records.ts';
 import { identityText } from '../../packages/vdisk/src/engine-keys.ts';
 import type { ProbeFinding } from '../../packages/vdisk/src/engine-probe.ts';
 import type { SweptEngine } from '../../services/health-analyzer/src/sweep-decision.ts';
+import type { OutageView } from '../../services/health-analyzer/src/verdict.ts';
 import { recordOf, storageOf } from './cluster-values.ts';
 import { probeEngine } from './engine-control.ts';
 import { StoreAway, type Watch } from './etcd.ts';
@@ -71,13 +73,15 @@ export class Analyzer {
     while (!judging.stopped) {
       try {
         const identity = yield* this.#identityOf(incident);
-        const engine = this.world.engineAt(incident.address);
+        const { address } = incident.replacement ?? incident;
+        const engine = this.world.engineAt(address);
         const finding = yield* probeEngine(this.world, this.process, engine, identity);
         if (judging.stopped) return;
         findings.push(finding);
         if (findings.length > KEPT_MAX) findings.shift();
-        const { address, rebuildBegun } = incident;
-        const view = { address, offlineSince, rebuildBegun, findings };
+        const { rebuildBegun } = incident;
+        const kept = yield* this.#keptSpare(incident);
+        const view = { address, offlineSince, rebuildBegun, findings, ...kept };
         const decision = cores.decideVerdict(view, policy, this.world.wallOf(this.process));
         if (decision.kind === 'verdict' && scheduler.now >= repeatAt) {
           given++;
@@ -100,15 +104,29 @@ export class Analyzer {
     }
   }
 
+  *#keptSpare({ cluster, shard, replacement }: IncidentRecord): Flow<Pick<OutageView, 'keptSpare'>> {
+    if (replacement === undefined) return {};
+    const { etcd } = this.world;
+    const partner = yield* wait(
+      etcd.call(this.process, () => {
+        const other = recordOf(etcd, cluster).partner;
+        return other === undefined ? undefined : storageOf(etcd, other).servers[shard];
+      }),
+    );
+    return { keptSpare: { isNeeded: partner?.status !== 'online' } };
+  }
+
   /** Who the engine should be, by what etcd says now. */
-  *#identityOf({ cluster, shard, address }: IncidentRecord): Flow<string | null> {
+  *#identityOf({ cluster, shard, address: own, replacement }: IncidentRecord): Flow<string | null> {
+    const address = replacement?.address ?? own;
     const { etcd } = this.world;
     const [storage, record] = yield* wait(
       etcd.call(this.process, () => [storageOf(etcd, cluster), recordOf(etcd, cluster)] as const),
     );
     const entry = storage.servers[shard];
-    if (entry === undefined || entry.address !== address) return null;
-    return identityText({ cluster, role: record.role, shard, generation: entry.generation });
+    const engine = entry && engineInPlace(entry);
+    if (engine === undefined || engine.address !== address) return null;
+    return identityText({ cluster, role: record.role, shard, generation: engine.generation });
   }
 
   *#sweep(): Flow<void> {

@@ -1,4 +1,8 @@
-import type { ClusterStorage, EngineStatus } from '../../packages/config-store/src/cluster-storage.ts';
+import {
+  type ClusterStorage,
+  type EngineStatus,
+  engineInPlace,
+} from '../../packages/config-store/src/cluster-storage.ts';
 import type { EngineStatusDecision } from '../../packages/config-store/src/healing/engine-status-decision.ts';
 import type {
   IncidentRecord,
@@ -145,7 +149,7 @@ export class Checker {
     this.#world.limited(short.what);
   }
 
-  // etcd: rules 3, 4, 6 and 8.
+  // etcd: rules 3, 4, 6, 8 and 9.
 
   /** Looks at a transaction that is about to be applied. */
   commit(puts: readonly Put[], deletes: readonly string[]): void {
@@ -154,6 +158,7 @@ export class Checker {
       this.#world.fold(etcd.revision);
       if (key.startsWith('S/')) this.#storageChanges(key.slice(2), value as ClusterStorage, puts);
       if (key.startsWith('I/')) this.#incidentChanges(key, value as IncidentRecord, puts);
+      if (key.startsWith('C/')) this.#recordChanges(key, value as SalvorClusterRecord, puts);
       if (key.startsWith('V/')) this.#vdiskChanges(key);
       if (key.startsWith('O/') && etcd.get(key) !== null)
         this.#world.violated(8, `operation ${key.slice(2)} was carried out twice`);
@@ -172,15 +177,15 @@ export class Checker {
     );
   }
 
-  /** The two members of a pair, by what etcd holds now. */
+  /** The two members of a pair, by what etcd holds now: of a rebuild, the spare. */
   membersOf(shard: number): { cluster: string; address: string; engine: Engine; status: EngineStatus }[] {
     const { etcd, clusters } = this.#world;
     return clusters.map((cluster) => {
       const storage = storageOf(etcd, cluster);
       const entry = storage.servers[shard];
       if (entry === undefined) throw new Error(`${cluster} has no shard ${shard}`);
-      const { address, status } = entry;
-      return { cluster, address, engine: this.#world.engineAt(address), status };
+      const { address } = engineInPlace(entry);
+      return { cluster, address, engine: this.#world.engineAt(address), status: entry.status };
     });
   }
 
@@ -219,6 +224,32 @@ export class Checker {
       if (entry.status !== from && !MOVES[from].includes(entry.status))
         this.#world.violated(3, `${old.address} went from ${old.status} to ${entry.status}`);
       if (entry.status === 'online') this.#comesOnline(cluster, shard, entry.address, incident);
+    }
+  }
+
+  /** Who leaves a pair that nobody judged lost, and whose writes nobody gave up, leaves them to its partner. */
+  #recordChanges(key: string, { retired }: SalvorClusterRecord, puts: readonly Put[]): void {
+    const before = this.#world.etcd.get(key)?.value as SalvorClusterRecord | undefined;
+    if (before === undefined || before.retired === retired) return;
+    const left = retired.filter((one) => !before.retired.includes(one));
+    for (const { address, incident: id } of left) {
+      const incident = puts
+        .filter((put) => put.key.startsWith('I/'))
+        .map(({ value }) => value as IncidentRecord)
+        .find((put) => put.id === id);
+      if (incident === undefined || incident.verdict?.verdict === 'permanent') continue;
+      const { cluster, shard } = incident;
+      const partner = this.membersOf(shard).find((member) => member.cluster !== cluster);
+      const engine = this.#world.engineAt(address);
+      for (const vdisk of partner === undefined ? [] : vdisksIn(this.#world)) {
+        const acknowledged = this.#acknowledged.get(vdisk * SHARDS_MAX + shard) ?? 0;
+        if (engine.shard(vdisk).seq < acknowledged || (partner?.engine.shard(vdisk).seq ?? 0) >= acknowledged)
+          continue;
+        this.#world.violated(
+          9,
+          `${address} is let go, and it alone has batch ${acknowledged} of v${vdisk} shard ${shard}, which is acknowledged`,
+        );
+      }
     }
   }
 

@@ -216,6 +216,8 @@ export class Owner {
       `${this.process.name} repaired ${record.address} for v${this.vdisk}, ${due.incident}/${due.attempt}`,
     );
     this.world.checker.repaired(pair);
+    if (due.kind === 'repair-final-outage')
+      pair.ambush('spare-filled', record.identity.role === 'primary' ? 'slave' : 'primary');
     start(this.#recordRepair(record.identity.cluster, pair.shard, due));
   }
 

@@ -39,6 +39,7 @@ const seedsThatDo: ReadonlyMap<string, number> = new Map([
   ['no-catch-up', 14],
   ['nothing-marked', 14],
   ['copies-not-in-the-ring', 102],
+  ['spare-let-go', 9],
 ]);
 
 describe('the simulator', () => {

@@ -69,6 +69,17 @@ export interface ServerEntry {
   readonly extra?: Readonly<Record<string, unknown>>;
 }
 
+/**
+ * The engine that a shard's repair is about: a spare that is filled, or that failed while it was and is waited for, stands in
+ * for the engine that is lost.
+ */
+export function engineInPlace(
+  entry: Pick<ServerEntry, 'status' | keyof Replacement | 'replacement'>,
+): Replacement {
+  const { status, replacement } = entry;
+  return status === 'repair-final-outage' || status === 'offline' ? (replacement ?? entry) : entry;
+}
+
 export interface ClusterStorage {
   /** The position is the shard number. */
   readonly servers: readonly ServerEntry[];

@@ -1,6 +1,7 @@
 import {
   attemptBegunIn,
   type ClusterStorage,
+  engineInPlace,
   type IncidentRecord,
   type ServerEntry,
 } from '@salvor/config-store';
@@ -33,9 +34,7 @@ export function memberRecords(view: ClusterView): MemberRecord[] {
 
 function memberRecord(view: ClusterView, shard: number, entry: ServerEntry): MemberRecord {
   const repair = repairDue(view, shard, entry);
-  // While a spare is rebuilt it stands in for the engine that is lost.
-  const engine =
-    entry.status === 'repair-final-outage' && entry.replacement !== undefined ? entry.replacement : entry;
+  const engine = engineInPlace(entry);
   return {
     identity: { cluster: view.cluster, role: view.role, shard, generation: engine.generation },
     address: engine.address,
@@ -79,9 +78,22 @@ function repairDue(view: ClusterView, shard: number, entry: ServerEntry): Repair
   const incident = view.incidents.get(shard)?.record;
   // The cluster and the incident change in one transaction but may be seen one after the other.
   if (incident === undefined || incident.status !== status) return null;
+  // What is on record of one spare says nothing of the next one.
+  if (incident.replacement?.address !== entry.replacement?.address) return null;
   const { id, attempt } = incident;
-  const held = view.paused === undefined ? {} : { paused: view.paused };
-  return { incident: id, attempt, kind: status, completed: view.completed.has(`${id}/${attempt}`), ...held };
+  const completed = view.completed.has(`${id}/${attempt}`);
+  return {
+    ...{ incident: id, attempt, kind: status, completed },
+    ...(wasRebuilt(view, incident) ? { wasRebuilt: true } : {}),
+    ...(view.paused === undefined ? {} : { paused: view.paused }),
+  };
+}
+
+/** Whether the spare had every block of the vdisk in an earlier attempt, before it failed. */
+function wasRebuilt({ completed }: ClusterView, { id, attempt, spareSince }: IncidentRecord): boolean {
+  for (let earlier = spareSince ?? attempt; earlier < attempt; earlier++)
+    if (completed.has(`${id}/${earlier}`)) return true;
+  return false;
 }
 
 function isSpread({ status, replacement }: ServerEntry): boolean {

@@ -42,6 +42,8 @@ export interface RepairDue {
   readonly kind: 'repair-tmp-outage' | 'repair-final-outage';
   /** A completion of this very attempt by an earlier owner is on record. */
   readonly completed: boolean;
+  /** Of a spare that failed while it was filled, and is filled again: an earlier attempt had brought it every block. */
+  readonly wasRebuilt?: boolean;
   /** Why it is not to go on now: an operator paused healing. */
   readonly paused?: string;
 }

@@ -45,7 +45,9 @@ export function servedLast<M extends Pick<RepairableMember, 'record'>>(
   member: M,
   members: readonly M[],
 ): boolean {
-  if (member.record.repair?.kind !== 'repair-tmp-outage') return false;
+  const { repair } = member.record;
+  // A spare has nothing of its own, unless it was filled before it failed.
+  if (repair?.kind !== 'repair-tmp-outage' && repair?.wasRebuilt !== true) return false;
   const since = member.record.stale?.since;
   return members.every(
     ({ record }) =>

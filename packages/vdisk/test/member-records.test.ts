@@ -63,6 +63,45 @@ test('an engine that was repaired and failed again may have done so at any time 
   assert.deepEqual(again, { since: 20, latest: 41 });
 });
 
+test('a spare that failed while it was filled is still the member, and what an earlier attempt brought it counts', () => {
+  const replacement = { address: '10.0.0.9:22005', db: 0, generation: 2 };
+  const entry = { address, db: 0, generation: 1, replacement };
+  const told = (
+    changes: Partial<IncidentRecord>,
+    completed: readonly string[],
+    status: 'offline' | 'repair-final-outage' = 'repair-final-outage',
+  ) => {
+    const record = { ...incident('p1', 1_000, 3), replacement, spareSince: 2, status, ...changes };
+    const view: ClusterView = {
+      ...{ cluster: 'p1', role: 'primary', completed: new Set(completed) },
+      storage: {
+        servers: [{ ...entry, status, state: status === 'offline' ? 'offline' : 'respread' } as const],
+      },
+      incidents: new Map([[0, { record, openedIn: 20, changedIn: 41 }]]),
+    };
+    return memberRecords(view)[0] ?? assert.fail('no record');
+  };
+  const id = 'p1-0-1000';
+  for (const status of ['offline', 'repair-final-outage'] as const) {
+    const { address: at, identity } = told({}, [], status);
+    assert.deepEqual([at, identity.generation], [replacement.address, 2]);
+  }
+  assert.equal(told({}, [`${id}/2`]).repair?.wasRebuilt, true);
+  assert.equal(told({}, [`${id}/1`]).repair?.wasRebuilt, undefined, 'that was another spare');
+  assert.equal(told({}, [`${id}/3`]).repair?.wasRebuilt, undefined, 'that is this attempt');
+  const { spareSince: _unknown, ...older } = incident('p1', 1_000, 3);
+  assert.equal(
+    told({ ...older, status: 'repair-final-outage', spareSince: undefined }, [`${id}/2`]).repair?.wasRebuilt,
+    undefined,
+  );
+  const next = { ...replacement, address: '10.0.0.8:22005' };
+  assert.equal(
+    told({ replacement: next }, [`${id}/3`]).repair,
+    null,
+    'the incident already names the next spare',
+  );
+});
+
 test('an engine whose repair never came to its end has been stale since its outage began, however often it failed', () => {
   const record = incident('p1', 1_000, 3);
   const never = staleOf('p1', { record, openedIn: 20, changedIn: 41 }, [`${record.id}/3`, 'p1-0-other/1']);

@@ -50,6 +50,20 @@ test('a repaired member that failed off the record may have served alone since: 
   assert.equal(decideRepairDue([back, onRecord]), null, 'then it is the one that served last');
 });
 
+test('a spare vouches for what an earlier attempt had brought it, and for nothing else', () => {
+  const repair = { incident: 'p1-0-i', attempt: 2, kind: 'repair-final-outage', completed: false } as const;
+  const spare = (wasRebuilt: boolean): RepairableMember => {
+    const { record, view } = member('primary', 'repair-final-outage', late);
+    return { record: { ...record, repair: wasRebuilt ? { ...repair, wasRebuilt } : repair }, view };
+  };
+  const older = member('slave', 'repair-tmp-outage', early);
+  const filled = spare(true);
+  assert.deepEqual(decideRepairDue([filled, older]), { target: filled, source: null });
+  assert.equal(decideRepairDue([spare(false), member('slave', 'offline', early)]), null);
+  const survivor = member('slave', 'online', null);
+  assert.deepEqual(decideRepairDue([filled, survivor]), { target: filled, source: survivor });
+});
+
 test('nor does anybody while an online member has failed off the record', () => {
   const back = member('primary', 'repair-tmp-outage', late);
   assert.equal(decideRepairDue([back, member('slave', 'online', null, { failed: true })]), null);

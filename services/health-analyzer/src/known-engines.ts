@@ -94,12 +94,19 @@ function enginesOf(cluster: string, role: ClusterRole, { servers }: ClusterStora
     if (status === 'rip') return [];
     const identity = identityText({ cluster, role, shard, generation });
     const isInUse = status === 'online' || status === 'repair-tmp-outage';
-    const spare = status === 'repair-final-outage' ? replacement : undefined;
-    return [
-      { cluster, shard, address, db, identity, isInUse },
-      ...(spare === undefined
-        ? []
-        : [{ cluster, shard, address: spare.address, db: spare.db, identity: null, isInUse: true }]),
-    ];
+    const own = { cluster, shard, address, db, identity, isInUse };
+    if (replacement === undefined) return [own];
+    const spare = { cluster, shard, address: replacement.address, db: replacement.db };
+    switch (status) {
+      case 'repair-final-outage':
+        return [own, { ...spare, identity: null, isInUse: true }];
+      // It failed while it was filled, and is waited for.
+      case 'offline': {
+        const known = identityText({ cluster, role, shard, generation: replacement.generation });
+        return [own, { ...spare, identity: known, isInUse: false }];
+      }
+      default:
+        return [own];
+    }
   });
 }

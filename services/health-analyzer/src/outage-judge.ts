@@ -7,6 +7,7 @@ import {
   type ProbeOptions,
   type ProbeTarget,
 } from '@salvor/vdisk';
+import { engineOf, isSpareNeeded } from './kept-spare.ts';
 import { KNOWN_AGE_MAX_MS, type KnownEngines } from './known-engines.ts';
 import { decideMissedWrites } from './missed-writes.ts';
 import { type Observation, Panel, type Word } from './observation.ts';
@@ -147,9 +148,12 @@ export class OutageJudge {
     const others = this.#panel.recent(probe.now(), OBSERVATION_MAX_AGE_MS);
     const decision = decideVerdict(
       {
-        address: incident.address,
+        address: engineOf(incident).address,
         offlineSince: this.#offlineSince,
         rebuildBegun: incident.rebuildBegun,
+        ...(incident.replacement === undefined
+          ? {}
+          : { keptSpare: { isNeeded: await isSpareNeeded(this.#options.store, incident) } }),
         findings: this.#findings,
         wasUnwell: this.#wasUnwell,
         reporters: reportersNow(incident, this.#offlineSince),
@@ -176,7 +180,10 @@ export class OutageJudge {
     const missedWrites = oddReporter === null ? null : await this.#missedWrites(incident, others);
     const given = ++this.#given;
     this.#repeatAt = performance.now() + repeatAfterMs;
-    log.info({ incident: incident.id, engine: incident.address, verdict, reason, given }, 'verdict');
+    log.info(
+      { incident: incident.id, engine: engineOf(incident).address, verdict, reason, given },
+      'verdict',
+    );
     const seen = others
       .slice(0, OBSERVERS_TOLD_MAX)
       .map(({ kind, detail, at, observer }) => ({ kind, detail, at, observer }));
@@ -193,7 +200,8 @@ export class OutageJudge {
   #tellWait(reason: string): void {
     if (!this.#panel.isHeard || performance.now() < this.#tellWaitAt) return;
     this.#tellWaitAt = performance.now() + TELL_WAIT_MS;
-    const { id, address } = this.#incident();
+    const { id } = this.#incident();
+    const { address } = engineOf(this.#incident());
     this.#options.log.warn(
       { incident: id, engine: address, reason },
       'an engine that looks well is not judged yet',
@@ -202,7 +210,9 @@ export class OutageJudge {
 
   /** Who the engine should be, by what etcd says now. */
   async #target(): Promise<ProbeTarget> {
-    const { cluster, shard, address, db } = this.#incident();
+    const incident = this.#incident();
+    const { cluster, shard } = incident;
+    const { address, db } = engineOf(incident);
     const place = { cluster, shard, address };
     const identity = await this.#tools.engines.identityOf(place, KNOWN_AGE_MAX_MS);
     return { address, db, identity };

@@ -23,8 +23,10 @@ export interface VerdictPolicy {
 export interface OutageView {
   readonly address: string;
   readonly offlineSince: number;
-  /** Its blocks were being rebuilt elsewhere before: nobody knows any more which writes it missed. */
+  /** A rebuild was begun in this outage: nobody knows any more which writes the engine missed whose place it is. */
   readonly rebuildBegun?: boolean;
+  /** It is a spare that failed while it was filled: whether it may have writes that no other engine has. */
+  readonly keptSpare?: { readonly isNeeded: boolean };
   readonly findings: readonly ProbeFinding[];
   /** It was found unwell since it went offline, by a finding that is not listed any more perhaps. */
   readonly wasUnwell?: boolean;
@@ -56,7 +58,11 @@ export function decideVerdict(view: OutageView, policy: VerdictPolicy, now: numb
   const { address } = view;
   const last = view.findings.at(-1);
   if (last === undefined) return { kind: 'wait', reason: `${address} has not been probed yet` };
-  if (view.rebuildBegun === true) {
+  if (view.keptSpare?.isNeeded === false && last.kind !== 'healthy') {
+    const reason = `${address} failed while it was filled, and its partner has every write: another spare can take its place (${last.detail})`;
+    return { kind: 'verdict', verdict: 'permanent', reason };
+  }
+  if (view.rebuildBegun === true && view.keptSpare === undefined) {
     const reason = `a rebuild was begun in this outage and did not end, so what ${address} holds cannot be used any more, whether it answers or not`;
     return { kind: 'verdict', verdict: 'permanent', reason };
   }

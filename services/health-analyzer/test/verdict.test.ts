@@ -57,6 +57,23 @@ describe('an outage', () => {
     });
   }
 
+  it('of a spare that failed while it was filled is judged like any other as long as it may have what nobody else has', () => {
+    const spare = (isNeeded: boolean, ...findings: Kind[]): string => {
+      const kept = { ...view(...findings), rebuildBegun: true, keptSpare: { isNeeded } };
+      const decision = decideVerdict(kept, policy, 1_010);
+      return decision.kind === 'verdict' ? decision.verdict : 'wait';
+    };
+    assert.equal(spare(true, 'unreachable'), 'wait');
+    assert.equal(spare(true, 'healthy', 'healthy'), 'temporary');
+    assert.equal(spare(true, 'identity-lost'), 'permanent');
+    assert.equal(
+      spare(false, 'unreachable'),
+      'permanent',
+      'its partner has every write: another one is taken',
+    );
+    assert.equal(spare(false, 'healthy', 'healthy'), 'temporary');
+  });
+
   it('is judged with a sentence that names the engine and says why', () => {
     const reasonOf = (findings: Kind[], now: number): string =>
       decideVerdict(view(...findings), policy, now).reason;

@@ -1,5 +1,6 @@
 import {
   type ConfigStore,
+  engineInPlace,
   ownerKey,
   ownersComparedMax,
   readVdisk,
@@ -78,7 +79,7 @@ async function withPartner(
   const { cluster, storage, record: other } = await readCluster(store, record.partner);
   const entry = storage.servers[shard];
   if (entry === undefined) return work('there is no partner');
-  const { address, db, generation } = entry;
+  const { address, db, generation } = engineInPlace(entry);
   let partner: EngineControl;
   try {
     partner = await EngineControl.connect({ address, db, ...access });

@@ -1,4 +1,10 @@
-import { type ConfigStore, parseVdiskNbd, type ServerEntry, type VdiskNbd } from '@salvor/config-store';
+import {
+  type ConfigStore,
+  engineInPlace,
+  parseVdiskNbd,
+  type ServerEntry,
+  type VdiskNbd,
+} from '@salvor/config-store';
 import { EngineReader } from '@salvor/vdisk';
 import { type KnownCluster, readCluster } from './descriptions.ts';
 import type { EngineAccess } from './vdisk-blocks.ts';
@@ -8,7 +14,7 @@ export interface VdiskPlace {
   readonly cluster: string;
   readonly role: 'primary' | 'slave';
   readonly shard: number;
-  /** The engine that has the place: a spare while it is rebuilt there. */
+  /** The engine that has the place: a spare that is rebuilt there, or that failed meanwhile and is waited for. */
   readonly address: string;
   readonly db: number;
   readonly generation: number;
@@ -22,8 +28,7 @@ export async function placesOf(store: ConfigStore, clusters: readonly string[]):
 
 export function placesIn({ cluster, record, storage }: KnownCluster): VdiskPlace[] {
   return storage.servers.map((entry, shard) => {
-    const { address, db, generation } =
-      entry.status === 'repair-final-outage' && entry.replacement !== undefined ? entry.replacement : entry;
+    const { address, db, generation } = engineInPlace(entry);
     return { cluster, role: record.role, shard, address, db, generation, status: entry.status };
   });
 }

@@ -177,6 +177,18 @@ export const dataPlaneMutations: readonly Mutation[] = [
     }),
   },
   {
+    name: 'any-spare-vouches',
+    fault: 'a spare that came back vouches for vdisks that it never had',
+    mutate: ({ memberRecords }) => ({
+      memberRecords: (view) =>
+        memberRecords(view).map((record) =>
+          record.repair?.kind === 'repair-final-outage' && record.repair.attempt > 1
+            ? { ...record, repair: { ...record.repair, wasRebuilt: true } }
+            : record,
+        ),
+    }),
+  },
+  {
     name: 'gap-floor-ignored',
     fault: 'the ring is trusted to reach back further than it does',
     mutate: ({ decideCatchUp }) => ({

@@ -1,6 +1,7 @@
 /** Faults in what the coordinators and the configuration store decide. */
 import type { ClusterState } from '../../../packages/config-store/src/healing/cluster-state.ts';
 import type { EngineStatusDecision } from '../../../packages/config-store/src/healing/engine-status-decision.ts';
+import { dropKeptSpare } from '../../../packages/config-store/src/healing/kept-spare.ts';
 import type { AdmittingCluster } from '../../../packages/config-store/src/healing/vdisk-admission.ts';
 import type { Mutation } from './mutation.ts';
 
@@ -169,6 +170,21 @@ export const healingMutations: readonly Mutation[] = [
     mutate: ({ decideVerdict }) => ({
       decideVerdict: (view, policy, now) =>
         decideVerdict(view, { ...policy, permanentAfterMs: Number.MAX_SAFE_INTEGER }, now),
+    }),
+  },
+  {
+    name: 'spare-let-go',
+    fault: 'a spare that fails while it is filled leaves at once, also while its partner is down',
+    mutate: ({ decideEngineStatus }) => ({
+      decideEngineStatus: (state, input, now) => {
+        const decision = decideEngineStatus(state, input, now);
+        const { next, shard, code } = decision;
+        const incident = shard === undefined ? undefined : next?.incidents.get(shard);
+        if (input.kind !== 'failure-reported' || code !== 'moved' || next === undefined) return decision;
+        if (incident === undefined) return decision;
+        const left = dropKeptSpare(next, incident, now);
+        return { ...decision, incident: left.incident, next: left.state };
+      },
     }),
   },
 ];

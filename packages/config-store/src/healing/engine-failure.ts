@@ -10,6 +10,7 @@ import {
   refused,
 } from './engine-status-decision.ts';
 import { assertRule } from './invariant.ts';
+import { isSpareNeeded, withoutSpare } from './kept-spare.ts';
 import { failuresKeptMax, type IncidentRecord, incidentReportersMax } from './records.ts';
 import { isIncidentStatus } from './status-words.ts';
 
@@ -71,16 +72,19 @@ function goOffline(
   }
   const open = state.incidents.get(shard);
   const cause = causeOf(report, nowMs, since);
+  const isKept = isSpareNeeded(state, shard);
   const incident =
-    open === undefined ? openIncident(state, shard, report, cause.at) : nextAttempt(open, report);
+    open === undefined ? openIncident(state, shard, report, cause.at) : nextAttempt(open, report, isKept);
   const { replacement, ...alone } = entry;
   const left =
     replacement === undefined
       ? withFailure(state, shard, cause.at)
-      : retire(state, replacement, incident.id, cause.at);
+      : isKept
+        ? state
+        : retire(state, replacement, incident.id, cause.at);
   const step = moveEngine(
     { state: left, events: open === undefined ? [opened(incident, report)] : [] },
-    { shard, to: 'offline', cause, incident, entry: alone },
+    { shard, to: 'offline', cause, incident, entry: isKept ? entry : alone },
   );
   return applied(step, shard, cause);
 }
@@ -122,8 +126,9 @@ function heardAgain(
   return { ...already(reason, heard), next: { ...state, incidents } };
 }
 
-function nextAttempt(open: IncidentRecord, report: FailureReported): IncidentRecord {
-  const { verdict: _verdict, replacement: _replacement, ...known } = withReporter(open, report);
+function nextAttempt(open: IncidentRecord, report: FailureReported, keepsSpare: boolean): IncidentRecord {
+  const heard = withReporter(open, report);
+  const { verdict: _verdict, ...known } = keepsSpare ? heard : withoutSpare(heard);
   const { repairKind: _kind, survivor: _survivor, waitsFor: _waits, ...rest } = known;
   return { ...rest, attempt: open.attempt + 1 };
 }

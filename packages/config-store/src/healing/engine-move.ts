@@ -171,7 +171,7 @@ function statusChanged(
   since: number | undefined,
 ): HealingEvent {
   const { cause, incident, shard, to } = move;
-  const replacement = incident.replacement?.address;
+  const replacement = to === 'offline' ? undefined : incident.replacement?.address;
   return {
     type: 'engine.status-changed',
     payload: {

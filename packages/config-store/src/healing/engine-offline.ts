@@ -4,6 +4,7 @@ import { opened, openIncident } from './engine-failure.ts';
 import { type Cause, lastMovedAt, moveEngine, type Step } from './engine-move.ts';
 import { consistent, isDecision, placeOf, refuseAddress } from './engine-place.ts';
 import { already, applied, type EngineStatusDecision, refused } from './engine-status-decision.ts';
+import { withoutSpare } from './kept-spare.ts';
 import { withAction } from './operator-action.ts';
 import type { RetireEngine, TakeOffline, VdisksAt } from './operator-order.ts';
 import type { Hold, IncidentRecord } from './records.ts';
@@ -85,7 +86,7 @@ export function setOffline(
     return { state: { ...state, storage: { ...state.storage, servers }, incidents }, events };
   }
   if (open.status === 'offline') return { state, events: [] };
-  const { verdict: _verdict, replacement: _spare, repairKind: _kind, ...rest } = open;
+  const { verdict: _verdict, repairKind: _kind, ...rest } = withoutSpare(open);
   const incident = { ...rest, attempt: open.attempt + 1 };
   return moveEngine({ state, events: [] }, { shard, to: 'offline', cause, incident, entry: alone });
 }

@@ -4,6 +4,7 @@ import { type Cause, cut, moveEngine, type Step } from './engine-move.ts';
 import { orderedAt } from './engine-offline.ts';
 import { consistent, isDecision, placeOf, refuseAddress } from './engine-place.ts';
 import { already, applied, type EngineStatusDecision, refused } from './engine-status-decision.ts';
+import { dropKeptSpare, hasNoSurvivor, keptSpare, resumeRebuild } from './kept-spare.ts';
 import { released, withAction } from './operator-action.ts';
 import type { BringOnline } from './operator-order.ts';
 import type { DataLoss, IncidentRecord } from './records.ts';
@@ -32,6 +33,9 @@ export function decideBringOnline(
     const reason = `the blocks of ${entry.address} are rebuilt on ${entry.replacement?.address ?? 'other engines'}; 'salvor repair cancel ${incident.id}' stops that`;
     return refused('under-rebuild', reason, shard);
   }
+  const spare = keptSpare(incident);
+  if (place.as === 'replacement' && spare !== undefined)
+    return bringBackSpare(state, incident, spare.address, order, nowMs);
   const isAlone = hasNoSurvivor(state, shard);
   const last = isAlone ? servedLast(state, shard) : 'yes';
   // One that served last is under repair for a moment only, unless it lost its last writes: then somebody may give them up.
@@ -48,10 +52,25 @@ export function decideBringOnline(
   return bringBack(state, incident, order, cause);
 }
 
-/** Whether the pair of a shard has neither a member that serves nor a second copy to lose anything against. */
-export function hasNoSurvivor(state: ClusterState, shard: number): boolean {
-  const other = state.partner?.storage.servers[shard];
-  return other !== undefined && other.status !== 'online';
+/** A spare that was kept goes on with its rebuild; as it is, it lacks whole vdisks. */
+function bringBackSpare(
+  state: ClusterState,
+  incident: IncidentRecord,
+  spare: string,
+  order: BringOnline,
+  nowMs: number,
+): EngineStatusDecision {
+  const { shard, id } = incident;
+  if (order.accepts !== undefined) {
+    const reason = `the rebuild on ${spare} has not ended: it cannot serve as it is. Without '--accept-data-loss' the rebuild goes on; what ${spare} has lost is given up with its partner, or with the verdict 'permanent'`;
+    return refused('under-rebuild', reason, shard);
+  }
+  const cause = {
+    ...causeOf(state, incident, order, nowMs),
+    reason: `${order.by} had the rebuild on ${spare} in ${id} go on: ${order.reason}`,
+  };
+  const judged = judgedBy(incident, order, cause, 'temporary');
+  return applied(resumeRebuild({ state, events: [] }, judged, cause), shard, cause);
 }
 
 /** Nothing was missed, or what was missed is copied back from the partner. */
@@ -91,12 +110,13 @@ function bringBackStale(
   }
   const { by, reason, at, operation } = { ...order, at: cause.at };
   const lost: DataLoss = { by, at, reason: cut(reason), vdisks: [...order.accepts.vdisks] };
-  const judged: IncidentRecord = { ...judgedBy(incident, order, cause, 'false_alarm'), lost };
+  const left = dropKeptSpare(state, incident, at);
+  const judged: IncidentRecord = { ...judgedBy(left.incident, order, cause, 'false_alarm'), lost };
   const accepted: Cause = {
     ...{ by, operation, at },
     reason: `${by} brought ${address} back as it is and gave up the writes it missed: ${reason}`,
   };
-  const offline = takeBack({ state, events: [] }, judged, accepted);
+  const offline = takeBack({ state: left.state, events: [] }, judged, accepted);
   const current = incident.status === 'offline' ? judged : (offline.state.incidents.get(shard) ?? judged);
   const moved = moveEngine(offline, {
     ...{ shard, to: 'online', cause: accepted, incident: current, outcome: 'data-loss-accepted' },

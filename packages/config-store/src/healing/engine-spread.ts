@@ -13,6 +13,7 @@ import {
 import { freeSpare } from './engine-verdict.ts';
 import type { HealingEvent } from './healing-events.ts';
 import { heldBack } from './held-back.ts';
+import { dropKeptSpare } from './kept-spare.ts';
 import type { ClosedIncident, IncidentRecord } from './records.ts';
 
 export function decideSpread(state: ClusterState, input: SpreadWanted, nowMs: number): EngineStatusDecision {
@@ -41,13 +42,14 @@ export function decideSpread(state: ClusterState, input: SpreadWanted, nowMs: nu
   if (hindrance !== null) return hinder(state, incident, hindrance, cause);
   const { partner } = state;
   const { address: survivor = '', db = 0 } = partner?.storage.servers[shard] ?? {};
-  const { waitsFor: _waits, ...begun } = incident;
+  const left = dropKeptSpare(state, incident, at);
+  const { waitsFor: _waits, ...begun } = left.incident;
   const why = {
     ...cause,
     reason: `${state.cluster} has no spare: the blocks of shard ${shard} go from ${survivor} to the other pairs`,
   };
   const moved = moveEngine(
-    { state, events: [] },
+    { state: left.state, events: [] },
     {
       shard,
       to: 'repair-final-outage',

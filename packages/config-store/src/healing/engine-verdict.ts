@@ -11,6 +11,7 @@ import {
 } from './engine-status-decision.ts';
 import { doubtMs, falseAlarmsOf, withFalseAlarm } from './false-alarm.ts';
 import { type FlappingPolicy, flappingHold, heldBack, holdSentence } from './held-back.ts';
+import { dropKeptSpare, keptSpare, resumeRebuild } from './kept-spare.ts';
 import { released } from './operator-action.ts';
 import { type EngineRef, type IncidentRecord, verdictEvidenceMax } from './records.ts';
 import type { IncidentStatus } from './status-words.ts';
@@ -79,7 +80,9 @@ export function decideVerdict(
     case 'repair-tmp-outage':
       return applied(moveEngine(offline, { shard, to: plan.to, cause, incident: judged }), shard, cause);
     case 'repair-final-outage':
-      return rebuild(offline, judged, before, cause);
+      return input.verdict === 'permanent'
+        ? rebuild(offline, judged, before, cause)
+        : applied(resumeRebuild(offline, judged, cause), shard, cause);
   }
 }
 
@@ -108,6 +111,9 @@ interface Plan {
 
 /** An engine comes back as it is only when it certainly missed nothing; a doubt costs a repair, not data. */
 function planOf(incident: IncidentRecord, { verdict, missedWrites }: VerdictGiven, isDoubted: boolean): Plan {
+  const spare = keptSpare(incident);
+  if (spare !== undefined && verdict !== 'permanent')
+    return { to: 'repair-final-outage', remark: `; the rebuild on ${spare.address} goes on` };
   switch (verdict) {
     case 'temporary':
       return { to: 'repair-tmp-outage', remark: '' };
@@ -173,10 +179,11 @@ export function rebuild(
   }
   const generation = Math.max(entry.generation, incident.lastGeneration ?? 0) + 1;
   const replacement = { address: spare.address, db: spare.db, generation };
-  const record = { ...state.record, spares: state.record.spares.filter((other) => other !== spare) };
-  const { waitsFor: _waits, ...begun } = incident;
+  const left = dropKeptSpare(state, incident, cause.at);
+  const record = { ...left.state.record, spares: state.record.spares.filter((other) => other !== spare) };
+  const { waitsFor: _waits, ...begun } = left.incident;
   const moved = moveEngine(
-    { ...step, state: { ...state, record } },
+    { ...step, state: { ...left.state, record } },
     {
       shard,
       to: 'repair-final-outage',
@@ -184,6 +191,7 @@ export function rebuild(
       incident: {
         ...begun,
         ...{ replacement, lastGeneration: generation, rebuildBegun: true, repairKind: 'spare' },
+        spareSince: incident.attempt,
       },
       entry: { ...entry, replacement },
     },

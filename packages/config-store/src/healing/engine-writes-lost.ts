@@ -29,7 +29,8 @@ export function decideWritesLost(
   const { shard, id, address, attempt, hold, status } = incident;
   if (hold?.kind === 'writes-lost') return already(holdSentence(incident, hold), incident);
   if (hold !== undefined) return refused('held', holdSentence(incident, hold), shard);
-  const isUnderRepair = status === 'repair-tmp-outage' && found.attempt === attempt;
+  const isRebuilt = status === 'repair-final-outage' && incident.replacement !== undefined;
+  const isUnderRepair = (status === 'repair-tmp-outage' || isRebuilt) && found.attempt === attempt;
   // The same was reported as a failure, which came before this.
   const isReported = status === 'offline' && found.attempt === attempt - 1;
   if (!isUnderRepair && !isReported) {
@@ -37,9 +38,10 @@ export function decideWritesLost(
     return refused('stale-attempt', reason, shard);
   }
   const { by, operation } = found;
+  const engine = incident.replacement?.address ?? address;
   const cause: Cause = {
     ...{ by, operation },
-    reason: `${by} found that ${address} lost writes that no other engine has: ${found.reason}`,
+    reason: `${by} found that ${engine} lost writes that no other engine has: ${found.reason}`,
     at: Math.max(nowMs, lastMovedAt(state, shard) ?? incident.openedAt),
   };
   const writesLost: Hold = { kind: 'writes-lost', by, at: cause.at, reason: cut(found.reason), operation };

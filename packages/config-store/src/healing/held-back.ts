@@ -2,6 +2,7 @@
 import type { ClusterState } from './cluster-state.ts';
 import { cut } from './engine-move.ts';
 import { type EngineStatusDecision, refused } from './engine-status-decision.ts';
+import { keptSpare } from './kept-spare.ts';
 import type { Downtime, Hold, IncidentRecord, Verdict } from './records.ts';
 
 /** An engine that failed `failures` times within `windowMs` is held offline until its incident is acknowledged. */
@@ -60,7 +61,10 @@ export function flappingHold(
   return { kind: 'flapping', by: 'salvor', at: cause.at, reason, operation: cause.operation };
 }
 
-export function holdSentence({ id, address }: IncidentRecord, { kind, by, reason }: Hold): string {
+export function holdSentence(incident: IncidentRecord, { kind, by, reason }: Hold): string {
+  const { id } = incident;
+  const spare = keptSpare(incident);
+  const address = spare?.address ?? incident.address;
   switch (kind) {
     case 'planned':
       return cut(
@@ -72,7 +76,7 @@ export function holdSentence({ id, address }: IncidentRecord, { kind, by, reason
       );
     case 'writes-lost':
       return cut(
-        `${address} lost writes that no other engine has (${reason}): bring its data back and 'salvor incident acknowledge ${id}', or 'salvor engine online ${address} --accept-data-loss'`,
+        `${address} lost writes that no other engine has (${reason}): bring its data back and 'salvor incident acknowledge ${id}', or ${spare === undefined ? `'salvor engine online ${address} --accept-data-loss'` : `the same for its partner, with '--accept-data-loss'`}`,
       );
     case 'cancelled':
       return cut(

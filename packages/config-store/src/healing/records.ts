@@ -117,6 +117,8 @@ export const incidentSchema = z.looseObject({
     .optional(),
   /** The spare being rebuilt now; the same as the `replacement` of the engine's entry in the cluster. */
   replacement: replacementSchema.optional(),
+  /** The attempt in which that spare was taken: what is on record of attempts from there on is on it. */
+  spareSince: z.number().int().min(1).optional(),
   /** The highest generation given to a spare in this incident; a half-built spare's number is not given again. */
   lastGeneration: z.number().int().min(1).optional(),
   /** How the blocks of a lost engine come to be on two engines again, once that was begun. */

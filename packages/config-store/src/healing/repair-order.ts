@@ -7,6 +7,7 @@ import { consistent, isDecision } from './engine-place.ts';
 import { already, applied, type EngineStatusDecision, refused } from './engine-status-decision.ts';
 import { rebuild } from './engine-verdict.ts';
 import { holdSentence } from './held-back.ts';
+import { hasNoSurvivor, withoutSpare } from './kept-spare.ts';
 import { released, withAction } from './operator-action.ts';
 import type { AcknowledgeIncident, CancelRepair, RetryRepair } from './operator-order.ts';
 import type { Hold, IncidentRecord } from './records.ts';
@@ -49,11 +50,16 @@ export function decideRepairCancel(
   if (status === 'offline')
     return refused('no-repair', `${address} is offline in ${id}: no repair is under way`, shard);
   if (incident.repairKind === 'spread') return keepsSpreading(incident);
+  const { replacement: spare } = incident;
+  if (spare !== undefined && hasNoSurvivor(state, shard)) {
+    const what = `the rebuild of ${address} on ${spare.address} cannot be cancelled while its partner is not online: that spare may have writes that no other engine has`;
+    return refused('last-member', `${what}; bring the partner back first`, shard);
+  }
   const { by, reason, operation } = order;
   const cause = causeOf(state, shard, order, `${by} cancelled the repair of ${address}: ${reason}`, nowMs);
   const verdict = status === 'repair-final-outage' ? 'permanent' : 'temporary';
   const cancelled: Hold = { kind: 'cancelled', by, at: cause.at, reason: cut(reason), operation, verdict };
-  const { replacement: spare, verdict: _verdict, repairKind: _kind, waitsFor: _waits, ...rest } = incident;
+  const { verdict: _verdict, repairKind: _kind, waitsFor: _waits, ...rest } = withoutSpare(incident);
   const { replacement: _replacement, ...entry } = entryAt(state, shard);
   // A spare that is half filled cannot be given to anybody else.
   const left = spare === undefined ? state : retire(state, spare, id, cause.at);

@@ -342,6 +342,7 @@ class World {
     this.checkOnline(before, after, input);
     this.checkSpread(before, after, input);
     this.checkHeld(before, input, decision);
+    this.checkSpareKept(before, after, input);
     this.fallsOffline += decision.effects.filter(
       (event) =>
         event.type === 'engine.status-changed' &&
@@ -358,6 +359,30 @@ class World {
     const hold = decision.shard === undefined ? undefined : before.incidents.get(decision.shard)?.hold;
     assert.ok(hold === undefined || (hold.kind === 'flapping' && input.verdict === 'permanent'));
     assert.equal(before.controls?.cluster?.pause, undefined);
+  }
+
+  /** A spare under rebuild may alone have the newest writes: without a partner that serves, no report and no doubt ends it. */
+  checkSpareKept(before: ClusterState, after: ClusterState, input: EngineStatusInput): void {
+    for (const [shard, { replacement, status }] of before.storage.servers.entries()) {
+      const now = after.storage.servers[shard];
+      const isAlone = before.partner?.storage.servers[shard]?.status !== 'online';
+      if (status === 'offline' && replacement !== undefined) this.outcomes.add('a spare is waited for');
+      if (replacement === undefined || !isAlone || now?.address === replacement.address) continue;
+      if (now?.replacement?.address === replacement.address) {
+        const isFilled = status === 'offline' && now.status === 'repair-final-outage';
+        if (isFilled) this.outcomes.add('a spare is filled again');
+        assert.equal(now.replacement.generation, replacement.generation);
+        continue;
+      }
+      const isGivenUp =
+        (input.kind === 'verdict' && input.verdict === 'permanent') ||
+        (input.kind === 'bring-online' && input.accepts !== undefined);
+      assert.ok(
+        isGivenUp,
+        `${input.kind} lets go of ${replacement.address}, which may be the last that has it all`,
+      );
+      assert.equal(status, 'offline');
+    }
   }
 
   /** Invariant 4. */
@@ -547,6 +572,8 @@ it('lives lives that are rich enough to mean something', () => {
   const reached = new Set<string>();
   fc.assert(lives(reached), { numRuns: 2_000, seed: RICH_SEED });
   assert.deepEqual([...reached].sort(), [
+    'a spare is filled again',
+    'a spare is waited for',
     'data-loss-accepted at last',
     'data-loss-accepted at once',
     'false-alarm at once',

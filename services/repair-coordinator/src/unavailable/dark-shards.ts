@@ -1,5 +1,5 @@
 /** Which vdisks have no live member on which shard. */
-import type { IncidentRecord, ServerEntry, VdiskNbd } from '@salvor/config-store';
+import { engineInPlace, type IncidentRecord, type ServerEntry, type VdiskNbd } from '@salvor/config-store';
 import type { KnownCluster } from '../descriptions.ts';
 
 /** A member of a pair that does not serve. */
@@ -96,9 +96,11 @@ function isDark(primary: ServerEntry, slave: ServerEntry | undefined): boolean {
 function memberOf(
   { cluster, record }: KnownCluster,
   shard: number,
-  { address, db, generation, status }: ServerEntry,
+  entry: ServerEntry,
   incidents: readonly OpenIncident[],
 ): DarkMember {
+  const { status } = entry;
+  const { address, db, generation } = engineInPlace(entry);
   const open = incidents.find(({ incident: one }) => one.cluster === cluster && one.shard === shard);
   return {
     ...{ cluster, role: record.role, address, db, generation, status },
