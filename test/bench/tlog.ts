@@ -1,12 +1,16 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { NbdClient, nbdcopy, type Stack, startStack } from '@salvor/testkit';
+import type { Bus } from '@salvor/bus';
+import { NbdClient, nbdcopy, type Stack, startStack, until } from '@salvor/testkit';
 import { loads, runFio } from './fio.ts';
 import { writeFillImage } from './nbd.ts';
 
 /** Of the write throughput without a log; JetStream runs on the same cores as everything else. */
 const WANTED_RATIO = 0.75;
+/** Of what was written during a load, what the archiver has behind it when the load ends, up to one chunk. */
+const WANTED_ARCHIVED = 0.9;
+const CHUNK_BYTES: number = 64 * 1024 * 1024;
 const FLUSHES = 300;
 const BLOCK_BYTES = 4096;
 
@@ -28,6 +32,15 @@ interface Compared {
   readonly ratio: number;
 }
 
+/** The archiver beside a load on the vdisk with a log; medians over the rounds. */
+interface Archiving {
+  readonly writtenMb: number;
+  /** In Tier-1 when the load ended. */
+  readonly leftMb: number;
+  /** Share of what was written that was archived when the load ended, one chunk aside. */
+  readonly archivedShare: number;
+}
+
 interface FlushLatency {
   readonly p50Us: number;
   readonly p99Us: number;
@@ -38,6 +51,7 @@ export interface TlogBench {
   readonly seconds: number;
   readonly loadAverage: number;
   readonly throughput: Record<string, Compared>;
+  readonly archiver: Record<string, Archiving>;
   /** A write of one block and a flush behind it, one after the other. */
   readonly writeAndFlush: Record<Which, FlushLatency>;
   readonly goals: readonly { goal: string; wanted: number; reached: number; met: boolean }[];
@@ -54,13 +68,14 @@ export async function benchTlog(options: {
   try {
     await create(stack);
     const image = writeFillImage(dir);
-    for (const vdisk of vdisks) {
+    for (const vdisk of vdisks)
       await nbdcopy(image, stack.nbdServer().unixUri(vdisk), { timeoutMs: 120_000 });
-      await letGo(stack);
-    }
     rmSync(image);
     const runs = await measure(stack, options);
     const throughput = Object.fromEntries([...runs].map(([load, rounds]) => [load, compare(rounds)]));
+    const archiver = Object.fromEntries(
+      [...runs].map(([load, rounds]) => [load, archivedBeside(rounds.map(({ archived }) => archived))]),
+    );
     const writeAndFlush = { bare: await flushes(stack, 'bare'), logged: await flushes(stack, 'logged') };
     const goals = Object.entries(throughput)
       .filter(([load]) => load !== 'write4kQd1')
@@ -68,8 +83,13 @@ export async function benchTlog(options: {
         ...{ goal: `${load}: with a log against without`, wanted: WANTED_RATIO, reached: ratio },
         met: ratio >= WANTED_RATIO,
       }));
+    for (const [load, { archivedShare }] of Object.entries(archiver))
+      goals.push({
+        ...{ goal: `${load}: archived as it is written`, wanted: WANTED_ARCHIVED, reached: archivedShare },
+        met: archivedShare >= WANTED_ARCHIVED,
+      });
     const { rounds, seconds } = options;
-    return { rounds, seconds, loadAverage: loadavg()[0] ?? 0, throughput, writeAndFlush, goals };
+    return { rounds, seconds, loadAverage: loadavg()[0] ?? 0, throughput, archiver, writeAndFlush, goals };
   } finally {
     await stack.destroy();
     rmSync(dir, { recursive: true, force: true });
@@ -86,19 +106,20 @@ async function create(stack: Stack): Promise<void> {
   await bus.close();
 }
 
-/** What an archiver would do in time: the stream must not fill up. */
-async function letGo(stack: Stack): Promise<void> {
-  const bus = await stack.connectBus('bench');
+/** Bytes of the log that Tier-1 holds. */
+async function inTier1(bus: Bus): Promise<number> {
   const { logs } = await bus.request('tlog.status', { vdisk: 'logged' });
-  for (const { stream, container } of logs) {
-    const subject = `salvor.tlog.v1.${container}.logged`;
-    const last = await bus.logStreams.last(stream, subject);
-    if (last !== null) await bus.logStreams.purge(stream, subject, last.sequence);
-  }
-  await bus.close();
+  return logs.reduce((sum, { streamBytes }) => sum + streamBytes, 0);
 }
 
-type Round = Record<Which, Run>;
+/** Each load begins with an archiver that has little left to do. */
+async function untilArchived(bus: Bus): Promise<void> {
+  await until(async () => (await inTier1(bus)) <= CHUNK_BYTES, {
+    ...{ what: 'the archiver has all but its last chunk', timeoutMs: 120_000, intervalMs: 200 },
+  });
+}
+
+type Round = Record<Which, Run> & { readonly archived: Archiving };
 
 async function measure(
   stack: Stack,
@@ -107,6 +128,8 @@ async function measure(
   const writes = loads.filter(({ rw }) => rw.endsWith('write'));
   const runs = new Map<string, Round[]>(writes.map(({ name }) => [name, []]));
   const server = stack.nbdServer();
+  const bus = await stack.connectBus('bench');
+  await untilArchived(bus);
   for (let round = 1; round <= rounds; round++) {
     for (const load of writes) {
       const of = async (vdisk: Which): Promise<Run> => {
@@ -117,14 +140,30 @@ async function measure(
       // Whoever comes second finds the machine as the first one left it.
       const bareFirst = round % 2 === 1 ? await of('bare') : null;
       const logged = await of('logged');
+      const archived = archiving(logged.mbPerS * seconds, (await inTier1(bus)) / 1e6);
+      await untilArchived(bus);
       const bare = bareFirst ?? (await of('bare'));
-      await letGo(stack);
-      runs.get(load.name)?.push({ bare, logged });
+      runs.get(load.name)?.push({ bare, logged, archived });
       const [without, withLog] = [bare.mbPerS, logged.mbPerS].map(Math.round);
       progress(`round ${round} ${load.name}: ${without} MB/s, with a log ${withLog} MB/s`);
     }
   }
+  await bus.close();
   return runs;
+}
+
+function archiving(writtenMb: number, leftMb: number): Archiving {
+  const behind = Math.max(0, leftMb - CHUNK_BYTES / 1e6);
+  return { writtenMb, leftMb, archivedShare: Math.max(0, 1 - behind / writtenMb) };
+}
+
+function archivedBeside(runs: readonly Archiving[]): Archiving {
+  const middle = (of: keyof Archiving): number => median(runs.map((run) => run[of]));
+  return {
+    writtenMb: Math.round(middle('writtenMb')),
+    leftMb: Math.round(middle('leftMb')),
+    archivedShare: Math.round(middle('archivedShare') * 100) / 100,
+  };
 }
 
 async function flushes(stack: Stack, vdisk: Which): Promise<FlushLatency> {
@@ -158,10 +197,14 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
-export function tlogTable({ throughput, writeAndFlush, goals, loadAverage }: TlogBench): string {
+export function tlogTable({ throughput, archiver, writeAndFlush, goals, loadAverage }: TlogBench): string {
   const rows = Object.entries(throughput).map(
     ([load, { bare, logged, ratio }]) =>
       `${load.padEnd(14)} ${bare.mbPerS} MB/s (p99 ${bare.p99Us} us), with a log ${logged.mbPerS} MB/s (p99 ${logged.p99Us} us): ${ratio}`,
+  );
+  const archived = Object.entries(archiver).map(
+    ([load, { writtenMb, leftMb }]) =>
+      `${load.padEnd(14)} ${writtenMb} MB written, ${leftMb} MB not archived when it ended`,
   );
   const flushed = vdisks.map((which) => {
     const { p50Us, p99Us } = writeAndFlush[which];
@@ -171,5 +214,5 @@ export function tlogTable({ throughput, writeAndFlush, goals, loadAverage }: Tlo
     ({ goal, wanted, reached, met: isMet }) =>
       `${isMet ? 'met' : 'MISSED'} ${goal}: ${reached} (>= ${wanted})`,
   );
-  return `${[...rows, ...flushed, ...met, `load average ${loadAverage}`].join('\n')}\n`;
+  return `${[...rows, ...archived, ...flushed, ...met, `load average ${loadAverage}`].join('\n')}\n`;
 }

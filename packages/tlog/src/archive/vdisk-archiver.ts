@@ -149,7 +149,7 @@ export class VdiskArchiver {
     }
     this.#builder ??= new ChunkBuilder(this.#options.chunks.vdisk, segment.number);
     if (this.#builder.segments === 0) this.#oldestAtMs = this.#options.nowMs();
-    this.#builder.add(segment);
+    this.#builder.add(segment, data);
     this.#builtTo = streamSequence;
     this.#lastSequence = lastSequence(segment);
     if (this.#isDue(false)) await this.#write();

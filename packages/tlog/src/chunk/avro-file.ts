@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import {
   encode,
   fingerprintOf,
+  fingerprintOfMessage,
   type RecordInits,
   type RecordName,
   registerWriterSchema,
@@ -57,8 +58,18 @@ export function avroFileBlock<N extends RecordName>(
   value: RecordInits[N],
   sync: Buffer,
 ): Buffer[] {
-  const body = encode(record, value).subarray(SINGLE_OBJECT_HEAD_BYTES);
+  return avroBodyBlock(encode(record, value), sync);
+}
+
+/** A block of one object that is encoded already, as a single object of the schema in the header. */
+export function avroBodyBlock(singleObject: Buffer, sync: Buffer): Buffer[] {
+  const body = singleObject.subarray(SINGLE_OBJECT_HEAD_BYTES);
   return [varint(1), varint(body.length), body, sync];
+}
+
+/** Whether bytes are a single object of the schema that files are written with here. */
+export function isWrittenAs(record: RecordName, bytes: Buffer): boolean {
+  return fingerprintOfMessage(bytes) === fingerprintOf(record);
 }
 
 /**

@@ -3,8 +3,10 @@ import type { TlogIndexEntry, TlogSegment } from '@salvor/contracts';
 import { LogError } from '../log-error.ts';
 import { lastSequence } from '../segment.ts';
 import {
+  avroBodyBlock,
   avroFileBlock,
   avroFileHeader,
+  isWrittenAs,
   readAvroHeader,
   readBlockHead,
   SYNC_BYTES,
@@ -39,11 +41,12 @@ export class ChunkBuilder {
   readonly #vdisk: string;
   readonly #range: { from: number; to: number; pass: number };
   readonly #sync: Buffer;
-  readonly #parts: Buffer[];
+  readonly #parts: Buffer[] = [];
+  readonly #hash = createHash('sha256');
   readonly #entries: TlogIndexEntry[] = [];
   #first = 0;
   #last = 0;
-  #bytes: number;
+  #bytes = 0;
   #records = 0;
 
   /** `from` is the number of the first segment that the chunk covers. */
@@ -51,8 +54,7 @@ export class ChunkBuilder {
     this.#vdisk = vdisk;
     this.#range = { from, to: from - 1, pass };
     this.#sync = syncMarker(`${vdisk} ${from} ${pass}`);
-    this.#parts = [avroFileHeader('TlogSegment', { 'salvor.vdisk': vdisk }, this.#sync)];
-    this.#bytes = this.#parts[0]?.length ?? 0;
+    this.#push([avroFileHeader('TlogSegment', { 'salvor.vdisk': vdisk }, this.#sync)]);
   }
 
   get bytes(): number {
@@ -69,11 +71,13 @@ export class ChunkBuilder {
     return this.#records >= MAX_CHUNK_RECORDS;
   }
 
-  add(segment: TlogSegment): void {
-    const block = avroFileBlock('TlogSegment', segment, this.#sync);
-    this.#parts.push(...block);
-    const length = block.reduce((sum, part) => sum + part.length, 0);
-    this.#bytes += length;
+  /** @param message what the segment was read from; its bytes are kept until the chunk is written */
+  add(segment: TlogSegment, message?: Buffer): void {
+    const block =
+      message !== undefined && isWrittenAs('TlogSegment', message)
+        ? avroBodyBlock(message, this.#sync)
+        : avroFileBlock('TlogSegment', segment, this.#sync);
+    this.#push(block);
     // The bytes of the blocks are the last field.
     this.#entries.push(entryOf(segment, this.#bytes - SYNC_BYTES - segment.data.length));
     this.#records += segment.records.length;
@@ -92,11 +96,18 @@ export class ChunkBuilder {
       to: covered.to ?? to,
       pass,
     };
-    const hash = createHash('sha256');
-    for (const part of this.#parts) hash.update(part);
-    const sha256 = hash.digest('hex');
+    const sha256 = this.#hash.copy().digest('hex');
     const index = indexParts(name, this.#vdisk, this.#entries, this.#bytes, sha256);
     return { name, chunk: this.#parts, chunkBytes: this.#bytes, sha256, index };
+  }
+
+  /** Summed up as it grows: all at once would hold up the process for as long as the chunk is large. */
+  #push(parts: readonly Buffer[]): void {
+    for (const part of parts) {
+      this.#parts.push(part);
+      this.#hash.update(part);
+      this.#bytes += part.length;
+    }
   }
 }
 

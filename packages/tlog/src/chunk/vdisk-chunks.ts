@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { TlogIndexEntry, TlogSegment } from '@salvor/contracts';
 import { LogError } from '../log-error.ts';
 import type { Tier2Store } from '../store/tier2-store.ts';
@@ -66,7 +65,7 @@ export class VdiskChunks {
   }
 
   /** Stores a chunk, reads both files back and compares them. It is visible once its chunk file is. */
-  async write({ name, chunk, chunkBytes, sha256, index }: ChunkFiles): Promise<FoundChunk> {
+  async write({ name, chunk, chunkBytes, index }: ChunkFiles): Promise<FoundChunk> {
     const path = `${this.folder}${chunkFile(name)}`;
     await this.store.put(`${this.folder}${indexFile(name)}`, index);
     await this.store.put(path, chunk);
@@ -74,9 +73,9 @@ export class VdiskChunks {
     const stored = await this.#indexBytes(found);
     if (!stored.equals(Buffer.concat(index)))
       throw new LogError('store', `${this.folder}${indexFile(name)} reads otherwise than it was written`);
-    const read = await this.#checksum(found);
-    if (read !== sha256)
-      throw new LogError('store', `${path} reads otherwise than it was written: SHA-256 ${read}`);
+    const differs = await this.#firstDifference(found, chunk);
+    if (differs !== null)
+      throw new LogError('store', `${path} reads otherwise than it was written, at byte ${differs}`);
     return found;
   }
 
@@ -180,11 +179,24 @@ export class VdiskChunks {
     return this.store.read(`${this.folder}${indexFile(chunk)}`, 0, chunk.indexBytes);
   }
 
-  async #checksum({ path, sizeBytes }: FoundChunk): Promise<string> {
-    const hash = createHash('sha256');
-    for (let at = 0; at < sizeBytes; at += READ_BACK_BYTES)
-      hash.update(await this.store.read(path, at, Math.min(READ_BACK_BYTES, sizeBytes - at)));
-    return hash.digest('hex');
+  /** Offset at which the stored file differs from what was written, or null. */
+  async #firstDifference({ path, sizeBytes }: FoundChunk, parts: readonly Buffer[]): Promise<number | null> {
+    let read: Buffer = Buffer.alloc(0);
+    let readTo = 0;
+    let at = 0;
+    for (const part of parts)
+      for (let from = 0; from < part.length; ) {
+        if (at === readTo) {
+          read = await this.store.read(path, at, Math.min(READ_BACK_BYTES, sizeBytes - at));
+          readTo += read.length;
+        }
+        const length = Math.min(part.length - from, readTo - at);
+        const inRead = read.length - (readTo - at);
+        if (part.compare(read, inRead, inRead + length, from, from + length) !== 0) return at;
+        from += length;
+        at += length;
+      }
+    return at === sizeBytes ? null : at;
   }
 }
 
