@@ -1,5 +1,6 @@
 import { fingerprintOf, type TlogSegment } from '@salvor/contracts';
 import { blockChecksum, SEGMENT_MAX_BYTES } from './segment.ts';
+import { KINDS } from './segment-cursor.ts';
 
 /** Records of one segment: bounds what its head takes. */
 export const SEGMENT_MAX_RECORDS = 1024;
@@ -14,15 +15,6 @@ const RECORD_MAX_BYTES = 2 * LONG_BYTES + LENGTH_BYTES + CHECKSUM_BYTES;
 /** Numbers and lengths of the head beside texts, positions and records. */
 const HEAD_FIXED_BYTES = 160;
 const TEXT_MAX_BYTES = 256;
-
-const KINDS: readonly TlogSegment['kind'][] = [
-  'begin',
-  'writes',
-  'baseBegin',
-  'base',
-  'baseComplete',
-  'snapshot',
-];
 
 /** What a segment says beside its records. */
 export interface SegmentHead {

@@ -62,4 +62,15 @@ export class RecordColumns {
   all(): RecordIndex[] {
     return Array.from({ length: this.count }, (_, i) => this.at(i));
   }
+
+  /** As segments and indexes hold them. */
+  records(): TlogRecord[] {
+    const { sequences, blocks, lengths, checksums } = this;
+    return Array.from({ length: this.count }, (_, i) => ({
+      sequence: sequences[i] ?? 0,
+      block: blocks[i] ?? 0,
+      length: lengths[i] ?? 0,
+      checksum: checksums[i] ?? 0,
+    }));
+  }
 }

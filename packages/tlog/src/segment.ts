@@ -1,6 +1,15 @@
 import { crc32 } from 'node:zlib';
-import { DecodeError, decodeAs, encode, type TlogSegment, type TlogSegmentInit } from '@salvor/contracts';
+import {
+  DecodeError,
+  decodeAs,
+  encode,
+  fingerprintOf,
+  fingerprintOfMessage,
+  type TlogSegment,
+  type TlogSegmentInit,
+} from '@salvor/contracts';
 import { LogError } from './log-error.ts';
+import { SegmentCursor } from './segment-cursor.ts';
 
 /** A segment with its head is never longer than this: nats-server's limit of 1 MiB counts headers, and larger messages gain nothing. */
 export const SEGMENT_MAX_BYTES: number = 512 * 1024;
@@ -27,22 +36,43 @@ export function encodeSegment(segment: TlogSegmentInit): Buffer {
   return encode('TlogSegment', segment);
 }
 
+/** `C3 01` and the fingerprint of the schema. */
+const SINGLE_OBJECT_HEAD_BYTES = 10;
+
 /**
- * Reads a segment, and proves that it is whole: rising sequences, lengths that add up to the data, checksums that hold.
+ * Reads a segment, whose data are a view of the bytes given, and proves that it is whole: rising sequences, lengths that add up to the data, checksums that hold.
  *
  * @throws LogError `bad-segment`
  */
 export function decodeSegment(bytes: Uint8Array): TlogSegment {
   let segment: TlogSegment;
   try {
-    segment = decodeAs('TlogSegment', bytes);
+    segment = readSegment(bytes);
   } catch (error) {
-    if (!(error instanceof DecodeError)) throw error;
+    if (!(error instanceof DecodeError || error instanceof RangeError)) throw error;
     throw new LogError('bad-segment', `expected a segment of a log: ${error.message}`);
   }
   const fault = segmentFault(segment);
   if (fault !== null) throw new LogError('bad-segment', `${nameOf(segment)}: ${fault}`);
   return segment;
+}
+
+/** What the present schema wrote is read without a copy of its blocks: what other schemas wrote is rare. */
+function readSegment(bytes: Uint8Array): TlogSegment {
+  if (fingerprintOfMessage(bytes) !== fingerprintOf('TlogSegment')) return decodeAs('TlogSegment', bytes);
+  const message = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const cursor = new SegmentCursor(message, SINGLE_OBJECT_HEAD_BYTES);
+  const vdisk = cursor.string();
+  const head = cursor.head();
+  const records = cursor.records().records();
+  const covers = cursor.covers();
+  const data = cursor.data();
+  cursor.end();
+  return {
+    ...{ vdisk, ...head, records },
+    ...(covers === undefined ? {} : { covers }),
+    data,
+  };
 }
 
 /** What is wrong with a segment that was read, or null. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { decodeAs } from '@salvor/contracts';
 import fc from 'fast-check';
 import {
   blockChecksum,
@@ -12,6 +13,8 @@ import {
 } from '../src/index.ts';
 
 const BLOCK = 64;
+/** Of a single-object encoding: what follows is the segment. */
+const HEAD_BYTES = 10;
 
 interface Change {
   readonly block: number;
@@ -59,6 +62,28 @@ test('a segment reads as it was written', () => {
         const found = decodeSegment(encodeSegment(segment));
         assert.deepEqual(found, { ...segment, generation: 0, name: '', base: 0 });
         assert.equal(lastSequence(found), first + changes.length - 1);
+      },
+    ),
+  );
+});
+
+test('a segment reads as the codec of the contracts reads it, also one that compaction made', () => {
+  fc.assert(
+    fc.property(
+      fc.array(change, { maxLength: 9 }),
+      fc.nat(),
+      fc.integer({ min: 0, max: 255 }),
+      (changes, place, by) => {
+        const covers = { number: 3, first: 1, exactFrom: 2 ** 40 };
+        const bytes = encodeSegment({ ...segmentOf(changes), name: 'vor dem Umzug – 1', base: 12, covers });
+        assert.deepEqual(decodeSegment(bytes), decodeAs('TlogSegment', bytes));
+        const at = HEAD_BYTES + (place % (bytes.length - HEAD_BYTES));
+        bytes[at] = (bytes[at] ?? 0) ^ by;
+        try {
+          assert.deepEqual(decodeSegment(bytes), decodeAs('TlogSegment', bytes));
+        } catch (error) {
+          assert.ok(error instanceof LogError, String(error));
+        }
       },
     ),
   );
