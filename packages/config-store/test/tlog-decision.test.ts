@@ -20,7 +20,7 @@ describe('a vdisk', () => {
     assert.deepEqual(decideTlogEnable(logged, block, 'c').code, 'log-there');
     const other = decideTlogEnable(logged, { ...block, policy: 'overflow' }, 'c');
     assert.equal(other.outcome, 'applied');
-    assert.match(other.reason, /overflow from its next mount on, block until then/);
+    assert.match(other.reason, /overflow from now on, block until now/);
   });
 
   it('gets none of a type whose blocks are shared, or while another operation has it, or when it is not there', () => {

@@ -16,6 +16,7 @@ import {
   takeoverKey,
   takeoverSchema,
   tlogConfigKey,
+  tlogStateKey,
   vdiskStaticKey,
   type Watch,
 } from '@salvor/config-store';
@@ -80,6 +81,7 @@ export class EtcdView {
         collectionKey(about.clusters.primary),
         takeoverKey(about.vdisk),
         tlogConfigKey(about.vdisk),
+        tlogStateKey(about.vdisk),
         ...new Set(clusters.flatMap(healingPauseKeys)),
         ...clusters.map(clusterStorageKey),
       ],
@@ -135,6 +137,11 @@ export class EtcdView {
   /** The configuration of the vdisk's transaction log as it is stored, null when it has none. */
   tlogText(): string | null {
     return this.#entries().get(tlogConfigKey(this.#vdisk))?.value ?? null;
+  }
+
+  /** The state of that log as it is stored. */
+  tlogState(): StoreEntry | null {
+    return this.#entries().get(tlogStateKey(this.#vdisk)) ?? null;
   }
 
   /** The collection of garbage on the vdisk's cluster, as it is stored; null when there is none. */

@@ -299,7 +299,7 @@ export class MountedVdisk {
     this.#followTakeover(view.takeoverBy());
     this.#followSize(view.staticText());
     this.#settler?.notice(view.collection());
-    this.#log.follow(view.tlogText());
+    this.#log.follow(view.tlogText(), view.tlogState());
     try {
       const { primary, slave, rip } = view.records();
       if (primary.length !== this.#pairs.length)

@@ -18,4 +18,11 @@ export {
   snapshotTaken,
   type TlogSnapshot,
 } from './tlog-snapshots.ts';
-export { parseTlogConfig, putTlogState, type RecordedTlog, readTlog } from './tlog-state.ts';
+export {
+  parseTlogConfig,
+  parseTlogState,
+  putTlogState,
+  type RecordedTlog,
+  readTlog,
+  TlogStateChangedError,
+} from './tlog-state.ts';

@@ -39,7 +39,7 @@ export function decideTlogEnable(
   return {
     outcome: 'applied',
     code: 'admitted',
-    reason: `the transaction log of vdisk ${vdisk} has policy ${policy} from its next mount on, ${state.config.policy} until then`,
+    reason: `the transaction log of vdisk ${vdisk} has policy ${policy} from now on, ${state.config.policy} until now`,
   };
 }
 

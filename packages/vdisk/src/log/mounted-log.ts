@@ -1,4 +1,4 @@
-import { parseTlogConfig, readTlog } from '@salvor/config-store';
+import { parseTlogConfig, readTlog, type StoreEntry } from '@salvor/config-store';
 import { messageOf } from '@salvor/service-kit';
 import type { MountOptions } from '../mount-options.ts';
 import type { Pair } from '../pair.ts';
@@ -48,13 +48,17 @@ export class MountedLog implements Logged {
     await this.#open();
   }
 
-  /** Takes over what etcd says now: the configuration of the log, null when there is none. */
-  follow(config: string | null): void {
+  /** Takes over what etcd says now: the configuration of the log, null when there is none, and its state. */
+  follow(config: string | null, state: StoreEntry | null): void {
     if (!this.#isOpen || this.#isClosed) return;
     const { vdisk, log } = this.#options;
     try {
-      const enabledBy = config === null ? null : parseTlogConfig(vdisk, config).enabledBy;
-      if (enabledBy === this.#enabledBy) return;
+      const found = config === null ? null : parseTlogConfig(vdisk, config);
+      const enabledBy = found?.enabledBy ?? null;
+      if (enabledBy === this.#enabledBy) {
+        if (found !== null) this.log?.follow(found.policy, state);
+        return;
+      }
       void this.log?.close(0);
       this.log = null;
       this.#enabledBy = enabledBy;

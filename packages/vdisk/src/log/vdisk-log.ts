@@ -1,10 +1,18 @@
-import type { ConfigStore } from '@salvor/config-store';
-import { putTlogState, type RecordedTlog, type TlogState } from '@salvor/config-store';
+import {
+  type ConfigStore,
+  putTlogState,
+  type RecordedTlog,
+  type StoreEntry,
+  type TlogPolicy,
+  type TlogState,
+  TlogStateChangedError,
+} from '@salvor/config-store';
 import { DeadlineError, deadline, type Logger, messageOf, pause } from '@salvor/service-kit';
 import { errno, VdiskIoError } from '../errors.ts';
 import type { Pair } from '../pair.ts';
 import { decideLogCatchUp, decideLogOpening, type LogOpening } from './log-decisions.ts';
 import { appendMissing, appendStored, type LoggedShard, RingGapError } from './logged-blocks.ts';
+import { RecordedState } from './recorded-state.ts';
 import type { ClientLog, LogAccess, PairLog, WriteLog, WriteLogFailure, WriteLogLag } from './write-log.ts';
 
 export interface VdiskLogOptions {
@@ -47,7 +55,9 @@ export class VdiskLog implements PairLog, ClientLog {
   readonly #closed = new AbortController();
   /** Shards whose positions stand still until what the log lacks of them is added. */
   readonly #held = new Set<number>();
-  #state: TlogState | null;
+  readonly #recorded: RecordedState;
+  #policy: TlogPolicy;
+  #isWatching = false;
   #writer: WriteLog | null = null;
   #positions: ReadonlyMap<number, number> | null = null;
   #phase: VdiskLogState['status'] = 'opening';
@@ -65,7 +75,8 @@ export class VdiskLog implements PairLog, ClientLog {
 
   constructor(options: VdiskLogOptions) {
     this.#options = options;
-    this.#state = options.recorded.state;
+    this.#recorded = new RecordedState(options.vdisk, options.recorded);
+    this.#policy = options.recorded.config.policy;
   }
 
   get state(): VdiskLogState {
@@ -81,7 +92,15 @@ export class VdiskLog implements PairLog, ClientLog {
   /** Takes the log up, and keeps it whole until it is closed. */
   start(): void {
     void this.#run();
-    if (this.#options.recorded.config.policy === 'overflow') void this.#watch();
+    this.#watchOverflow();
+  }
+
+  /** Takes over what etcd says now. A log that somebody else has found to be broken begins anew, with a base. */
+  follow(policy: TlogPolicy, state: StoreEntry | null): void {
+    this.#policy = policy;
+    this.#watchOverflow();
+    this.#recorded.notice(state);
+    this.#beginAnewIfBroken();
   }
 
   applied(
@@ -168,6 +187,7 @@ export class VdiskLog implements PairLog, ClientLog {
       try {
         await this.#recording;
         const opening = await this.#open(attempt);
+        this.#going(attempt);
         await this.#makeWhole(attempt, opening);
         await attempt.ended.promise;
       } catch (error) {
@@ -198,7 +218,7 @@ export class VdiskLog implements PairLog, ClientLog {
       const isKnown = pairs.every(({ knowsHistory, mode }) => knowsHistory || mode.kind === 'rip');
       const isUntouched = isKnown ? pairs.every(({ seq }) => seq === 0) : null;
       const { config } = recorded;
-      opening = decideLogOpening({ config, state: this.#state, tail, lost, place, isUntouched });
+      opening = decideLogOpening({ config, state: this.#recorded.state, tail, lost, place, isUntouched });
       return opening.begin;
     });
     const known = opening as LogOpening | null;
@@ -243,8 +263,9 @@ export class VdiskLog implements PairLog, ClientLog {
       await this.#record('broken', error.message);
       return await this.#base(attempt, error.message);
     }
-    if (this.#state?.status !== 'whole')
-      await this.#record('whole', 'it has a complete copy', this.#state?.sequence);
+    this.#going(attempt);
+    const { state } = this.#recorded;
+    if (state?.status !== 'whole') await this.#record('whole', 'it has a complete copy', state?.sequence);
     this.#whole(opening.reason);
   }
 
@@ -328,11 +349,24 @@ export class VdiskLog implements PairLog, ClientLog {
     this.#caughtUpNow();
   }
 
-  /** The policy: breaks the log off when Tier-1 is away, or full, for too long. */
+  #watchOverflow(): void {
+    if (this.#policy !== 'overflow' || this.#isWatching) return;
+    this.#isWatching = true;
+    const { log, vdisk } = this.#options;
+    // It fails only when the log is closed, or when it is not this owner's any more.
+    this.#watch()
+      .catch((error: unknown) => log.info({ vdisk, error: messageOf(error) }, 'a log was not broken off'))
+      .finally(() => {
+        this.#isWatching = false;
+      });
+  }
+
+  /** The policy overflow: breaks the log off when Tier-1 is away, or full, for too long. */
   async #watch(): Promise<void> {
     let since = performance.now();
-    while (!this.#isClosed) {
+    while (!this.#isClosed && this.#policy === 'overflow') {
       await pause(LOOK_MS, this.#closed.signal);
+      if (this.#policy !== 'overflow') break;
       const trouble = this.#writer?.lag.trouble ?? null;
       const isStuck = this.#phase !== 'broken' && (this.#opened !== null || trouble !== null);
       if (!isStuck) since = performance.now();
@@ -363,6 +397,21 @@ export class VdiskLog implements PairLog, ClientLog {
     if (this.#attempt !== null) this.#attempt.isOver = true;
   }
 
+  #beginAnewIfBroken(): void {
+    const attempt = this.#attempt;
+    const { log, vdisk } = this.#options;
+    try {
+      const news = this.#recorded.takeNews();
+      if (news?.status !== 'broken' || attempt === null || attempt.isOver || this.#isClosed) return;
+      log.error({ vdisk, reason: news.reason }, 'transaction log found broken; it begins anew');
+      attempt.isOver = true;
+      if (this.#phase !== 'broken') this.#closeGates(news.reason);
+      attempt.ended.open();
+    } catch (error) {
+      log.error({ vdisk, error: messageOf(error) }, 'ignored a bad state of the transaction log');
+    }
+  }
+
   #fail(attempt: Attempt, { code, message }: WriteLogFailure): void {
     if (this.#isClosed || attempt.isOver) return;
     const { log, vdisk } = this.#options;
@@ -372,6 +421,8 @@ export class VdiskLog implements PairLog, ClientLog {
     attempt.isOver = true;
     this.#closeGates(message);
     this.#recording = this.#record('broken', message);
+    // Told to whoever takes the log up anew; nobody does once it is closed.
+    this.#recording.catch(() => undefined);
     attempt.ended.open();
   }
 
@@ -381,10 +432,12 @@ export class VdiskLog implements PairLog, ClientLog {
     await this.#again(async () => {
       const owner = ownerRevision();
       const proof = owner === null ? null : { owner, enabledBy: recorded.config.enabledBy };
-      if (proof === null || !(await putTlogState(store, vdisk, proof, state)))
-        throw new Error('this process does not own the vdisk now, or its log is another one');
+      const isPut =
+        proof !== null &&
+        (await this.#recorded.put(state, (after) => putTlogState(store, vdisk, proof, state, after)));
+      if (!isPut) throw new Error('this process does not own the vdisk now, or its log is another one');
     });
-    this.#state = state;
+    this.#beginAnewIfBroken();
   }
 
   /** Until it succeeds or the log is closed. */
@@ -393,7 +446,7 @@ export class VdiskLog implements PairLog, ClientLog {
       try {
         return await work();
       } catch (error) {
-        if (this.#isClosed) throw error;
+        if (this.#isClosed || error instanceof TlogStateChangedError) throw error;
         const { log, vdisk } = this.#options;
         log.warn({ vdisk, error: messageOf(error) }, 'the log waits for etcd');
         await pause(RETRY_MS, this.#closed.signal);

@@ -11,7 +11,7 @@ export interface VdiskLoss {
 /** What etcd tells of the log; a walk through the log itself may find less. Pure. */
 export function decideRecoverable(
   { vdisk, type, blocks, counted }: VdiskLoss,
-  log: RecordedTlog | null,
+  log: Omit<RecordedTlog, 'stateRevision'> | null,
 ): RecoveryVdisk {
   const about = { vdisk, blocks, counted };
   if (type === 'boot') return { ...about, recoverable: 'nothing', why: 'vdisks of type boot have no log' };
