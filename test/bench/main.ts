@@ -17,7 +17,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     json: { type: 'boolean' },
-    rounds: { type: 'string', default: '5' },
+    rounds: { type: 'string' },
     seconds: { type: 'string', default: '2' },
     'fault-every': { type: 'string' },
     ...historyOptions,
@@ -36,7 +36,7 @@ const print = (result: unknown, table: string): boolean =>
 switch (name) {
   case 'nbd': {
     const result = await benchNbd({
-      rounds: Number(values.rounds),
+      rounds: Number(values.rounds ?? 5),
       seconds: Number(values.seconds),
       progress,
     });
@@ -54,13 +54,13 @@ switch (name) {
     break;
   }
   case 'copy': {
-    const result = await benchCopy({ rounds: Number(values.rounds), progress });
+    const result = await benchCopy({ rounds: Number(values.rounds ?? 5), progress });
     print(result, copyTable(result));
     break;
   }
   case 'layout': {
     const result = await benchLayouts({
-      rounds: Number(values.rounds),
+      rounds: Number(values.rounds ?? 5),
       seconds: Number(values.seconds),
       progress,
     });
@@ -114,7 +114,7 @@ switch (name) {
     const result = await benchReplay({
       sizeMib: positive('--size-mib', values['size-mib'] ?? '1024'),
       times: positive('--times', values.times ?? '8'),
-      rounds: Number(values.rounds),
+      rounds: Number(values.rounds ?? 3),
       progress,
     });
     print(result, replayTable(result));
@@ -123,7 +123,7 @@ switch (name) {
   }
   case 'tlog': {
     const result = await benchTlog({
-      rounds: Number(values.rounds),
+      rounds: Number(values.rounds ?? 5),
       seconds: Number(values.seconds),
       progress,
     });

@@ -73,6 +73,8 @@ export async function writeHistory(
   };
   let chunk: ChunkBuilder = new Builder(vdisk, 1);
   let number = 0;
+  // While one chunk is stored the next one is made.
+  let stored: Promise<unknown> = Promise.resolve();
   for (let sequence = 1; sequence <= total; ) {
     const count = Math.min(SEGMENT_RECORDS, total + 1 - sequence);
     const data = Buffer.allocUnsafe(count * BLOCK_BYTES);
@@ -100,10 +102,13 @@ export async function writeHistory(
       ...{ records, data: data.subarray(0, bytes) },
     });
     if (chunk.bytes < CHUNK_BYTES && sequence <= total) continue;
-    await chunks.write(chunk.finish());
+    await stored;
+    stored = chunks.write(chunk.finish());
+    stored.catch(() => undefined); // whoever waits for it is told
     chunk = new Builder(vdisk, number + 1);
     if (number % 20 === 0) progress(`log: ${sequence - 1} of ${total} records`);
   }
+  await stored;
   const liveBlocks: number[] = [];
   for (const [block, live] of isLive.entries()) if (live === 1) liveBlocks.push(block);
   return { sequence: total, liveBlocks };

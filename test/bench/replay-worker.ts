@@ -6,14 +6,18 @@ import {
   everyBlock,
   type LogSource,
   openDirectoryStore,
+  ReadMemory,
+  type RecordIndex,
   ReplayWindow,
   type RestoreTarget,
   replay,
+  type SegmentIndex,
+  SlabPool,
   Tier2Source,
   type Tier2Store,
   VdiskChunks,
-} from '../../packages/tlog/src/index.ts';
-import { mountVdisk } from '../../packages/vdisk/src/index.ts';
+} from '../../packages/tlog/dist/index.js';
+import { mountVdisk } from '../../packages/vdisk/dist/index.js';
 
 export interface WorkerTask {
   readonly etcd: string;
@@ -35,6 +39,7 @@ export interface WorkerReport {
   readonly verifyMs: number;
   readonly bytesRead: number;
   readonly bytesWritten: number;
+  /** Of this process, until everything was written. */
   readonly cpuMs: number;
   readonly peakMb: number;
 }
@@ -49,7 +54,7 @@ function counted(store: Tier2Store, read: (bytes: number) => void): Tier2Store {
     name: store.name,
     put: (path, parts) => store.put(path, parts),
     read: async (path, offset, length) => sum([await store.read(path, offset, length)])[0] ?? Buffer.alloc(0),
-    readRanges: async (path, ranges) => sum(await store.readRanges(path, ranges)),
+    readRanges: async (...asked) => sum(await store.readRanges(...asked)),
     list: (prefix) => store.list(prefix),
     stat: (path) => store.stat(path),
     delete: (path) => store.delete(path),
@@ -89,11 +94,16 @@ async function run(task: WorkerTask): Promise<WorkerReport> {
     const startedAt = performance.now();
     let restoredAt = startedAt;
     let readInRestore = 0;
+    let cpuInRestore = process.cpuUsage(cpuBefore);
     let bytesWritten: number;
-    if (how === 'forward') {
-      bytesWritten = await replayForward(source, target, upTo);
+    const restored = (): void => {
       restoredAt = performance.now();
       readInRestore = bytesRead;
+      cpuInRestore = process.cpuUsage(cpuBefore);
+    };
+    if (how === 'forward') {
+      bytesWritten = await replayForward(source, target, upTo);
+      restored();
     } else {
       const wanted =
         lost === null ? everyBlock(blocks) : blocksOfShards(target.blocks, shards, new Set(lost));
@@ -101,22 +111,19 @@ async function run(task: WorkerTask): Promise<WorkerReport> {
         {
           ...{ vdisk, source, target, wanted, upTo, signal: AbortSignal.timeout(600_000) },
           checkpoint: async ({ phase }) => {
-            if (phase !== 'verify' || readInRestore > 0) return;
-            restoredAt = performance.now();
-            readInRestore = bytesRead;
+            if (phase === 'verify' && readInRestore === 0) restored();
           },
         },
         new ReplayWindow(),
       );
       bytesWritten = result.bytesWritten;
     }
-    const cpu = process.cpuUsage(cpuBefore);
     return {
       restoreMs: restoredAt - startedAt,
       verifyMs: performance.now() - restoredAt,
       bytesRead: readInRestore,
       bytesWritten,
-      cpuMs: (cpu.user + cpu.system) / 1e3,
+      cpuMs: (cpuInRestore.user + cpuInRestore.system) / 1e3,
       peakMb: (process.resourceUsage().maxRSS * 1024) / 1e6,
     };
   } finally {
@@ -127,35 +134,69 @@ async function run(task: WorkerTask): Promise<WorkerReport> {
   }
 }
 
-/** Every record in its order, several steps at once: the pairs keep the order of what they are given. */
+/** Steps of the forward replay that are under way at once. */
+const FORWARD_STEPS = 6;
+
+interface ForwardStep {
+  readonly parts: { readonly segment: SegmentIndex; readonly records: readonly RecordIndex[] }[];
+  records: number;
+}
+
+/**
+ * Every record in its order. Several steps are read and written at once, in memory that is used again; each hands its blocks to
+ * the pairs behind those of the step before, and the pairs keep that order.
+ */
 async function replayForward(source: LogSource, target: RestoreTarget, upTo: number): Promise<number> {
+  const slabs = new SlabPool();
   const underWay = new Set<Promise<void>>();
   let bytesWritten = 0;
   let failure: unknown = null;
-  let step = new Map<number, Buffer | null>();
-  const send = async (): Promise<void> => {
-    const changes = [...step].map(([block, data]) => ({ block, data }));
-    step = new Map();
-    while (underWay.size >= 6) await Promise.race(underWay);
+  let turn: Promise<void> = Promise.resolve();
+  let step: ForwardStep = { parts: [], records: 0 };
+  const carryOut = async (
+    { parts }: ForwardStep,
+    before: Promise<void>,
+    handedOver: () => void,
+  ): Promise<void> => {
+    const memory = new ReadMemory(slabs);
+    const read = await Promise.all(
+      parts.map(({ segment, records }) => source.read(segment, records, memory)),
+    );
+    // Of a block that is there twice only what is newer.
+    const changes = new Map<number, Buffer | null>();
+    for (const [i, { records }] of parts.entries())
+      for (const [at, { block, length }] of records.entries())
+        changes.set(block, length === 0 ? null : (read[i]?.[at] ?? null));
+    await before;
+    const written = target.write([...changes].map(([block, data]) => ({ block, data })));
+    handedOver();
+    await written;
+    for (const data of changes.values()) if (data !== null) bytesWritten += target.blockSize;
+    memory.release();
+  };
+  const begin = async (): Promise<void> => {
+    const begun = step;
+    step = { parts: [], records: 0 };
+    while (underWay.size >= FORWARD_STEPS) await Promise.race(underWay);
     if (failure !== null) throw failure;
-    bytesWritten += changes.filter(({ data }) => data !== null).length * target.blockSize;
-    const write = target
-      .write(changes)
-      .catch((error: unknown) => {
-        failure ??= error;
-      })
-      .finally(() => underWay.delete(write));
-    underWay.add(write);
+    const before = turn;
+    turn = new Promise((handedOver) => {
+      const done = carryOut(begun, before, handedOver)
+        .catch((error: unknown) => {
+          failure ??= error;
+          handedOver();
+        })
+        .finally(() => underWay.delete(done));
+      underWay.add(done);
+    });
   };
   for await (const segment of source.oldestFirst()) {
     const records = segment.records.filter(({ sequence }) => sequence <= upTo);
-    const data = await source.read(segment, records);
-    for (const [i, { block, length }] of records.entries()) {
-      step.set(block, length === 0 ? null : (data[i] ?? null));
-      if (step.size >= target.stepBlocks) await send();
-    }
+    if (step.records + records.length > target.stepBlocks) await begin();
+    step.parts.push({ segment, records });
+    step.records += records.length;
   }
-  await send();
+  await begin();
   await Promise.all(underWay);
   if (failure !== null) throw failure;
   return bytesWritten;

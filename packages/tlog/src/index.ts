@@ -76,5 +76,6 @@ export { segmentIndexOf } from './segment-index.ts';
 export type { AppendableStore, StoreWriter } from './store/appendable-store.ts';
 export { type DirectoryStoreOptions, openDirectoryStore } from './store/directory-store.ts';
 export { openStoreAt, type StoreLocation } from './store/open-store.ts';
+export { ReadMemory, SlabPool } from './store/read-memory.ts';
 export type { StoredFile, Tier2Store } from './store/tier2-store.ts';
 export { TailSource, type TailSourceOptions, type TailStreams } from './tail-source.ts';

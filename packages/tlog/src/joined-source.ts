@@ -1,5 +1,6 @@
 import type { Tier2Source } from './chunk/tier2-source.ts';
 import type { LogSource, RecordIndex, SegmentIndex } from './log-source.ts';
+import type { ReadMemory } from './store/read-memory.ts';
 
 /**
  * A log as a whole: what was archived, and behind it the tail that was not. What both hold is given once. The archiver may
@@ -58,15 +59,15 @@ export class JoinedSource implements LogSource {
     }
   }
 
-  async read(segment: SegmentIndex, records: readonly RecordIndex[]): Promise<Buffer[]> {
-    if (!this.#fromTail.has(segment)) return this.#archived.read(segment, records);
+  async read(segment: SegmentIndex, records: readonly RecordIndex[], memory?: ReadMemory): Promise<Buffer[]> {
+    if (!this.#fromTail.has(segment)) return this.#archived.read(segment, records, memory);
     try {
       return await this.#tail.read(segment, records);
     } catch (error) {
       // The archiver may have let it go since.
       const archived = await this.#archivedSince(segment, records);
       if (archived === null) throw error;
-      return this.#archived.read(...archived);
+      return this.#archived.read(...archived, memory);
     }
   }
 

@@ -1,5 +1,6 @@
 import type { TlogSegment } from '@salvor/contracts';
 import type { RecordColumns } from './record-columns.ts';
+import type { ReadMemory } from './store/read-memory.ts';
 
 /** A segment without the bytes of its blocks: what an index holds of it. */
 export interface SegmentIndex {
@@ -62,10 +63,10 @@ export interface LogSource {
   oldestFirst(from?: number): AsyncIterable<SegmentIndex>;
   /**
    * The bytes of records of one segment, in the order of `records`; reads about as many bytes as are asked for. Their
-   * checksums hold.
+   * checksums hold. They may lie in `memory`, until that is released.
    *
    * @throws LogError `bad-segment`, `bad-chunk`, `store`
    */
-  read(segment: SegmentIndex, records: readonly RecordIndex[]): Promise<Buffer[]>;
+  read(segment: SegmentIndex, records: readonly RecordIndex[], memory?: ReadMemory): Promise<Buffer[]>;
   close(): Promise<void>;
 }

@@ -95,21 +95,17 @@ export class SegmentCursor {
   /** Its writer puts all of them into one block of the array; any other number of blocks is read as well. */
   records(): RecordColumns {
     let columns = new RecordColumns(0);
-    let offset = 0;
+    let at = 0;
     for (let count = this.#items(RECORD_MIN_BYTES); count > 0; count = this.#items(RECORD_MIN_BYTES)) {
-      const before = columns;
-      columns = new RecordColumns(before.count + count);
-      columns.take(before);
-      const { sequences, blocks, lengths, checksums, offsets } = columns;
-      for (let i = before.count; i < columns.count; i++) {
-        sequences[i] = this.long();
-        blocks[i] = this.long();
+      const more = new RecordColumns(count);
+      for (let i = 0; i < count; i++) {
+        const sequence = this.long();
+        const block = this.long();
         const length = this.long();
-        lengths[i] = length;
-        checksums[i] = this.long();
-        offsets[i] = offset;
-        offset += length;
+        more.set(i, sequence, block, length, at, this.long());
+        at += length;
       }
+      columns = columns.with(more);
     }
     return columns;
   }

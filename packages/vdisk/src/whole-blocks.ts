@@ -97,6 +97,33 @@ export class WholeBlocks {
     return { runs, next };
   }
 
+  /** Whether each of the blocks is stored. */
+  async areStored(blocks: readonly number[]): Promise<boolean[]> {
+    const stored = new Array<boolean>(blocks.length).fill(false);
+    const places = blocks.map((block, place) => ({ block, place }));
+    const asked = [...this.#byPair(places, ({ block }) => block)].map(async ([pair, part]) => {
+      const found = await this.#storedOf(
+        pair,
+        part.map(({ block }) => block),
+      );
+      for (const [i, { place }] of part.entries()) stored[place] = found[i] === true;
+    });
+    for (const result of await Promise.allSettled(asked))
+      if (result.status === 'rejected') throw result.reason;
+    // As of any read: answered only by who still owns the vdisk.
+    await this.#device.flush();
+    return stored;
+  }
+
+  async #storedOf(pair: Pair, blocks: readonly number[]): Promise<boolean[]> {
+    try {
+      return await pair.stored(blocks);
+    } catch (error) {
+      if (blocks.every((block) => this.#pairOf(block) === pair)) throw error;
+      return (await Promise.all(blocks.map((block) => this.#pairOf(block).stored([block])))).flat();
+    }
+  }
+
   /** A read of a pair that was given up meanwhile is repeated where the blocks are now. */
   async #readOf(pair: Pair, blocks: readonly number[]): Promise<(Buffer | null)[]> {
     try {

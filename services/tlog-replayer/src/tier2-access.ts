@@ -44,8 +44,8 @@ export class Tier2Access implements AppendableStore {
     return (await this.#store()).read(path, offset, length);
   }
 
-  async readRanges(path: string, ranges: Parameters<Tier2Store['readRanges']>[1]): Promise<Buffer[]> {
-    return (await this.#store()).readRanges(path, ranges);
+  async readRanges(...asked: Parameters<Tier2Store['readRanges']>): Promise<Buffer[]> {
+    return (await this.#store()).readRanges(...asked);
   }
 
   async *list(prefix: string): AsyncIterable<StoredFile> {

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { decideCoverage } from '../chunk/coverage.ts';
+import { plainEntry } from '../chunk/index-entries.ts';
 import type { FoundChunk, LostSegments, ReadChunk, VdiskChunks } from '../chunk/vdisk-chunks.ts';
 import type { LogSource } from '../log-source.ts';
 
@@ -102,7 +103,7 @@ async function look(
   for (const entry of index.entries) {
     const now = known.get(entry.number);
     const isLost = lost.some(({ from, to }) => from <= entry.number && entry.number <= to);
-    if (isLost || (now !== undefined && isDeepStrictEqual(entry, now))) continue;
+    if (isLost || (now !== undefined && isDeepStrictEqual(plainEntry(entry), plainEntry(now)))) continue;
     const reason = `${chunk.path}: segment ${entry.number} at ${entry.dataAt} is not what the index says`;
     lost.push({ from: entry.number, to: entry.number, reason });
   }

@@ -181,10 +181,11 @@ function entryFrom(
   } catch (error) {
     throw bad(error instanceof Error ? error.message : String(error));
   }
-  const { lengths } = columnsOf(entry);
+  const columns = columnsOf(entry);
   let dataEnd = entry.dataAt;
   let isBad = entry.dataAt < 0;
-  for (const length of lengths) {
+  for (let i = 0; i < columns.count; i++) {
+    const length = columns.length(i);
     dataEnd += length;
     if (length < 0) isBad = true;
   }

@@ -52,7 +52,7 @@ function bridgedGaps(gaps: Float64Array, surplus: number): (gap: number) => bool
     count++;
   }
   const largest = rising[count - 1] ?? Number.NEGATIVE_INFINITY;
-  let ofLargest = count - rising.findIndex((gap) => gap === largest);
+  let ofLargest = count - rising.indexOf(largest);
   return (gap) => gap < largest || (gap === largest && ofLargest-- > 0);
 }
 

@@ -2,6 +2,8 @@ import type { TlogIndexEntry } from '@salvor/contracts';
 import { LogError } from '../log-error.ts';
 import type { LogSource, RecordIndex, SegmentIndex } from '../log-source.ts';
 import { blockChecksum } from '../segment.ts';
+import type { ReadMemory } from '../store/read-memory.ts';
+import { ArchivedSegment } from './archived-segment.ts';
 import { type Coverage, decideCoverage } from './coverage.ts';
 import { columnsOf } from './index-entries.ts';
 import { rangesOf } from './record-ranges.ts';
@@ -123,7 +125,7 @@ export class Tier2Source implements LogSource {
         this.#readAhead(chunk.to + 1);
         for (const item of merged(read, next, chunk.to)) {
           if ('reason' in item) this.#noticed(lostSentence(this.#chunks.vdisk, item));
-          else if (Math.max(item.first, columnsOf(item).sequences.at(-1) ?? 0) >= from)
+          else if (Math.max(item.first, columnsOf(item).last(item.first)) >= from)
             yield this.#segmentOf(chunk, item);
         }
       }
@@ -131,7 +133,7 @@ export class Tier2Source implements LogSource {
     }
   }
 
-  async read(segment: SegmentIndex, records: readonly RecordIndex[]): Promise<Buffer[]> {
+  async read(segment: SegmentIndex, records: readonly RecordIndex[], memory?: ReadMemory): Promise<Buffer[]> {
     const place = this.#places.get(segment);
     if (place === undefined)
       throw new LogError(
@@ -139,13 +141,13 @@ export class Tier2Source implements LogSource {
         `segment ${segment.number} is not one of this source: find it here first`,
       );
     try {
-      return await this.#readAt(place, segment, records);
+      return await this.#readAt(place, segment, records, memory);
     } catch (error) {
       if (!(error instanceof LogError && error.code === 'bad-chunk')) throw error;
       const other = await this.#elsewhere(place, segment.number, records);
       if (other === null) throw error;
       this.#noticed(`${error.message}; it is read from another chunk`);
-      return this.read(...other);
+      return this.read(...other, memory);
     }
   }
 
@@ -164,12 +166,18 @@ export class Tier2Source implements LogSource {
     this.#ahead = null;
   }
 
-  async #readAt(place: Place, segment: SegmentIndex, records: readonly RecordIndex[]): Promise<Buffer[]> {
+  async #readAt(
+    place: Place,
+    segment: SegmentIndex,
+    records: readonly RecordIndex[],
+    memory: ReadMemory | undefined,
+  ): Promise<Buffer[]> {
     const found = new Array<Buffer>(records.length).fill(NO_BYTES);
     const ranges = rangesOf(records);
     const read = await this.#chunks.store.readRanges(
       place.path,
       ranges.map(({ from, to }) => ({ offset: place.dataAt + from, length: to - from })),
+      memory,
     );
     for (const [i, { from, places }] of ranges.entries()) {
       const bytes = read[i] ?? NO_BYTES;
@@ -255,20 +263,8 @@ export class Tier2Source implements LogSource {
   }
 
   #segmentOf(chunk: FoundChunk, entry: TlogIndexEntry): SegmentIndex {
-    const { dataAt, number, epoch, kind, name, first, firstAt, lastAt, base, blockSize, covers } = entry;
-    const columns = columnsOf(entry);
-    let records: readonly RecordIndex[] | null = null;
-    const segment: SegmentIndex = {
-      ...{ number, epoch, kind, name, first, firstAt, lastAt, base, blockSize, columns },
-      positions: entry.positions,
-      ...(covers === undefined ? {} : { covers }),
-      last: columns.sequences.at(-1) ?? first - 1,
-      get records() {
-        records ??= columns.all();
-        return records;
-      },
-    };
-    this.#places.set(segment, { path: chunk.path, dataAt });
+    const segment = new ArchivedSegment(entry);
+    this.#places.set(segment, { path: chunk.path, dataAt: entry.dataAt });
     return segment;
   }
 

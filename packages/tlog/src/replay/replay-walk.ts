@@ -154,15 +154,14 @@ export class ReplayWalk {
 
   /** Newest first: the first one that names a block counts. */
   #takeRecords(columns: RecordColumns, base: number): RecordIndex[] {
-    const { sequences, blocks, lengths } = columns;
     const taken: RecordIndex[] = [];
     for (let i = columns.count - 1; i >= 0 && this.left > 0; i--) {
-      const sequence = sequences[i] ?? 0;
+      const sequence = columns.sequence(i);
       if (sequence > this.#upTo) continue;
       if (sequence < base) break;
-      const block = blocks[i] ?? 0;
+      const block = columns.block(i);
       if (!this.#wanted.has(block) || this.#unreadable.has(sequence) || !this.#restored.add(block)) continue;
-      if ((lengths[i] ?? 0) > 0) this.#content.add(block);
+      if (columns.length(i) > 0) this.#content.add(block);
       taken.push(columns.at(i));
     }
     return taken;

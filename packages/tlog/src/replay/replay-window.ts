@@ -1,3 +1,5 @@
+import { ReadMemory, SlabPool } from '../store/read-memory.ts';
+
 /** Bytes of blocks on their way from the log to the engines, of all replays of a process. */
 export const WINDOW_BYTES: number = 64 << 20;
 /** Bytes of all bitmaps of replays that run at once. */
@@ -28,6 +30,7 @@ export class ReplayWindow {
   #usedBitmapBytes = 0;
   #joined = 0;
   #peakBytes = 0;
+  readonly #slabs = new SlabPool();
   /** Seats that were granted, in the order of their turns. */
   readonly #turns: ReplaySeat[] = [];
   readonly #atTheDoor: Waiting[] = [];
@@ -51,6 +54,7 @@ export class ReplayWindow {
   async join(bitmapBytes: number, signal: AbortSignal): Promise<ReplaySeat> {
     await waitFor(this.#atTheDoor, bitmapBytes, signal, () => this.#openDoor());
     const seat = new ReplaySeat({
+      memory: () => new ReadMemory(this.#slabs),
       grant: () => this.#grant(),
       give: (bytes) => {
         this.#usedBytes -= bytes;
@@ -101,6 +105,7 @@ export class ReplayWindow {
 }
 
 interface SeatCalls {
+  readonly memory: () => ReadMemory;
   readonly grant: () => void;
   readonly give: (bytes: number) => void;
   readonly leave: () => void;
@@ -123,6 +128,11 @@ export class ReplaySeat {
 
   give(bytes: number): void {
     this.#calls.give(bytes);
+  }
+
+  /** For what one step reads. */
+  memory(): ReadMemory {
+    return this.#calls.memory();
   }
 
   leave(): void {

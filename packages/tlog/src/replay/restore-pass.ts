@@ -1,5 +1,6 @@
 import { LogError } from '../log-error.ts';
 import type { RecordIndex, SegmentIndex } from '../log-source.ts';
+import type { ReadMemory } from '../store/read-memory.ts';
 import type { ReplayJob } from './replay-job.ts';
 import { type LogGap, ReplayWalk } from './replay-walk.ts';
 import type { BlockContent } from './restore-target.ts';
@@ -92,7 +93,8 @@ export function restorePass(job: ReplayJob): Promise<PassEnd> {
       segment,
       records: records.filter(({ block, length }) => length > 0 && again?.has(block) !== false),
     }));
-    const read = await Promise.all(wanted.map((part) => readPart(job, part)));
+    const memory = job.seat.memory();
+    const read = await Promise.all(wanted.map((part) => readPart(job, part, memory)));
     let changes = read.flat();
     if (onlyDiffering === true) changes = await differing(job, changes);
     for (let at = 0; at < changes.length; at += target.stepBlocks) {
@@ -100,13 +102,19 @@ export function restorePass(job: ReplayJob): Promise<PassEnd> {
       await target.write(some);
       job.count({ blocksWritten: some.length, bytesWritten: some.length * target.blockSize });
     }
+    // Not where something failed: another read may still be under way.
+    memory.release();
   });
 }
 
-async function readPart(job: ReplayJob, { segment, records }: StepPart): Promise<BlockContent[]> {
+async function readPart(
+  job: ReplayJob,
+  { segment, records }: StepPart,
+  memory: ReadMemory,
+): Promise<BlockContent[]> {
   const { source, target } = job.options;
   if (records.length === 0) return [];
-  const content = await readRecords(job, { segment, records });
+  const content = await readRecords(job, { segment, records }, memory);
   let bytes = 0;
   const changes: BlockContent[] = [];
   for (const [i, { block, length, sequence }] of records.entries()) {
@@ -125,9 +133,13 @@ async function readPart(job: ReplayJob, { segment, records }: StepPart): Promise
 }
 
 /** Null when not all of them can be read. */
-async function readRecords(job: ReplayJob, { segment, records }: StepPart): Promise<Buffer[] | null> {
+async function readRecords(
+  job: ReplayJob,
+  { segment, records }: StepPart,
+  memory: ReadMemory,
+): Promise<Buffer[] | null> {
   try {
-    return await job.options.source.read(segment, records);
+    return await job.options.source.read(segment, records, memory);
   } catch (error) {
     if (job.options.acceptLoss === true && isDamage(error)) return null;
     throw error;

@@ -29,4 +29,6 @@ export interface RestoreTarget {
   read(blocks: readonly number[]): Promise<(Buffer | null)[]>;
   /** Which of the blocks from `first` to before `end` are stored; of a prefix at least, but never of nothing. */
   stored(first: number, end: number): Promise<StoredPage>;
+  /** Whether each of the blocks, of which there are {@link stepBlocks} at most, is stored. */
+  areStored(blocks: readonly number[]): Promise<boolean[]>;
 }

@@ -19,6 +19,7 @@ import type { AppendableStore, StoreWriter } from './appendable-store.ts';
 import { DirectoryWriter } from './directory-writer.ts';
 import { RangeReader } from './range-reader.ts';
 import type { ByteRange } from './range-reading.ts';
+import type { ReadMemory } from './read-memory.ts';
 import { isStoreName, requirePath, requirePrefix } from './store-path.ts';
 import type { StoredFile } from './tier2-store.ts';
 
@@ -61,7 +62,7 @@ class DirectoryStore implements AppendableStore {
   readonly #root: string;
   readonly #timeoutMs: number;
   readonly #ranges = new RangeReader();
-  /** Files below no link, among those that ranges were read of: to look costs more than to read one. */
+  /** Folders below no link, among those that was read from: to look costs more than to read. */
   readonly #looked = new Set<string>();
 
   constructor(root: string, timeoutMs: number) {
@@ -140,18 +141,14 @@ class DirectoryStore implements AppendableStore {
     });
   }
 
-  readRanges(path: string, ranges: readonly ByteRange[]): Promise<Buffer[]> {
+  readRanges(path: string, ranges: readonly ByteRange[], memory?: ReadMemory): Promise<Buffer[]> {
     requirePath(path);
     return this.#guarded(`read of ${path}`, async () => {
-      if (!this.#looked.has(path)) {
-        await this.#refuseLinks(path);
-        this.#looked.add(path);
-        const [oldest] = this.#looked;
-        if (this.#looked.size > LOOKED_MAX && oldest !== undefined) this.#looked.delete(oldest);
-      }
+      await this.#refuseLinkedFolder(path);
       try {
-        return await this.#ranges.read(join(this.#root, path), ranges);
+        return await this.#ranges.read(join(this.#root, path), ranges, memory);
       } catch (error) {
+        if (codeOf(error) === 'ELOOP') throw linkError(path);
         if (isAbsent(error)) throw new LogError('bad-chunk', `${path} is not there`);
         if (codeOf(error) === 'ends') throw new LogError('bad-chunk', `${path}: ${messageOf(error)}`);
         throw error;
@@ -234,10 +231,11 @@ class DirectoryStore implements AppendableStore {
   }
 
   async #open(path: string): Promise<FileHandle> {
-    await this.#refuseLinks(path);
+    await this.#refuseLinkedFolder(path);
     try {
       return await open(join(this.#root, path), constants.O_RDONLY | constants.O_NOFOLLOW);
     } catch (error) {
+      if (codeOf(error) === 'ELOOP') throw linkError(path);
       if (isAbsent(error)) throw new LogError('bad-chunk', `${path} is not there`);
       throw error;
     }
@@ -251,6 +249,16 @@ class DirectoryStore implements AppendableStore {
     if (made === undefined) return;
     for (let folder = join(this.#root, path); folder.length >= made.length; folder = dirname(folder))
       await syncFolder(dirname(folder));
+  }
+
+  /** Of a file that is opened by a call that follows no link itself. */
+  async #refuseLinkedFolder(path: string): Promise<void> {
+    const folder = dirname(path);
+    if (folder === '.' || this.#looked.has(folder)) return;
+    await this.#refuseLinks(folder);
+    this.#looked.add(folder);
+    const [oldest] = this.#looked;
+    if (this.#looked.size > LOOKED_MAX && oldest !== undefined) this.#looked.delete(oldest);
   }
 
   async #refuseLinks(path: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { ByteRange, FileRanges, RangeAnswer, RangeFault, RangeRequest } from './range-reading.ts';
+import { type ReadMemory, sharedBuffer } from './read-memory.ts';
 
 /** Threads of one reader: so many reads are under way on a disk at once. */
 const THREADS = 2;
@@ -15,6 +16,7 @@ export class RangeFaultError extends Error {
 
 interface Asked {
   readonly file: FileRanges;
+  readonly lengths: readonly number[];
   readonly resolve: (bytes: Buffer[]) => void;
   readonly reject: (error: Error) => void;
 }
@@ -29,10 +31,20 @@ export class RangeReader {
   #next = 0;
   #isClosed = false;
 
-  /** The bytes of each range, in order. Rejects with an error whose code is that of the system, or `ends`. */
-  read(file: string, ranges: readonly ByteRange[]): Promise<Buffer[]> {
+  /** The bytes of each range, in order, in that memory where one is given. Rejects with an error whose code is that of the system, or `ends`. */
+  read(file: string, ranges: readonly ByteRange[], memory?: ReadMemory): Promise<Buffer[]> {
+    const lengths = ranges.map(({ length }) => length);
+    const places = new Float64Array(2 * ranges.length);
+    let bytes = 0;
+    for (const [i, { offset, length }] of ranges.entries()) {
+      places[2 * i] = offset;
+      places[2 * i + 1] = length;
+      bytes += length;
+    }
+    const { buffer, byteOffset } = memory?.take(bytes) ?? sharedBuffer(bytes);
+    const asked = { file, ranges: places, into: buffer as unknown as SharedArrayBuffer, at: byteOffset };
     return new Promise((resolve, reject) => {
-      if (this.#gathered.push({ file: { file, ranges }, resolve, reject }) === 1)
+      if (this.#gathered.push({ file: asked, lengths, resolve, reject }) === 1)
         queueMicrotask(() => setImmediate(() => this.#send()));
     });
   }
@@ -91,19 +103,23 @@ class RangeThread {
     await this.#worker.terminate();
   }
 
-  #take({ id, bytes, faults }: RangeAnswer): void {
+  #take({ id, faults }: RangeAnswer): void {
     const asked = this.#waiting.get(id) ?? [];
     this.#waiting.delete(id);
     if (this.#waiting.size === 0) this.#worker.unref();
-    let at = 0;
-    for (const [i, { file, resolve, reject }] of asked.entries()) {
-      const parts = file.ranges.map(({ length }) => {
-        at += length;
-        return Buffer.from(bytes, at - length, length);
-      });
+    for (const [i, { file, lengths, resolve, reject }] of asked.entries()) {
       const fault = faults[i] ?? null;
-      if (fault === null) resolve(parts);
-      else reject(new RangeFaultError(fault));
+      if (fault !== null) {
+        reject(new RangeFaultError(fault));
+        continue;
+      }
+      let { at } = file;
+      resolve(
+        lengths.map((length) => {
+          at += length;
+          return Buffer.from(file.into, at - length, length);
+        }),
+      );
     }
   }
 
@@ -116,7 +132,10 @@ class RangeThread {
 
 /** Compiled, the thread runs its own module. Run from source, as tests do, it needs the loader of its parent first. */
 function startThread(): Worker {
-  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./range-thread.js', import.meta.url));
+  if (!import.meta.url.endsWith('.ts')) {
+    // Loaders of the parent, such as one for TypeScript, are not for it.
+    return new Worker(new URL('./range-thread.js', import.meta.url), { execArgv: [] });
+  }
   const begin = `import('tsx/esm/api').then((tsx) => { tsx.register(); return import(require('node:worker_threads').workerData); });`;
   return new Worker(begin, { eval: true, workerData: new URL('./range-thread.ts', import.meta.url).href });
 }

@@ -6,10 +6,15 @@ export interface ByteRange {
   readonly length: number;
 }
 
+/** Ranges of a file, and where their bytes go, one behind the other. */
 export interface FileRanges {
   /** Absolute. */
   readonly file: string;
-  readonly ranges: readonly ByteRange[];
+  /** Offset and length of each in turn. */
+  readonly ranges: Float64Array;
+  readonly into: SharedArrayBuffer;
+  /** Where in it they begin. */
+  readonly at: number;
 }
 
 export interface RangeRequest {
@@ -17,10 +22,9 @@ export interface RangeRequest {
   readonly files: readonly FileRanges[];
 }
 
-/** The bytes of all ranges, one after the other; or for a file what is wrong. */
+/** For each file null, once its bytes are in their place, or what is wrong. */
 export interface RangeAnswer {
   readonly id: number;
-  readonly bytes: ArrayBuffer;
   readonly faults: readonly (RangeFault | null)[];
 }
 

@@ -4,47 +4,34 @@ import { parentPort } from 'node:worker_threads';
 import type { FileRanges, RangeAnswer, RangeFault, RangeRequest } from './range-reading.ts';
 
 function take({ id, files }: RangeRequest): void {
-  const bytes = Buffer.allocUnsafeSlow(files.reduce((sum, { ranges }) => sum + lengthOf(ranges), 0));
   // Nothing stays open: a file may be replaced by the time of the next message.
   const open = new Map<string, number>();
-  let at = 0;
-  const faults = files.map(({ file, ranges }): RangeFault | null => {
-    const fault = readFile(open, { file, ranges }, bytes, at);
-    at += lengthOf(ranges);
-    return fault;
-  });
+  const faults = files.map((file) => readFile(open, file));
   for (const descriptor of open.values()) closeSync(descriptor);
-  const answer: RangeAnswer = { id, bytes: bytes.buffer as ArrayBuffer, faults };
-  parentPort?.postMessage(answer, [answer.bytes]);
+  const answer: RangeAnswer = { id, faults };
+  parentPort?.postMessage(answer);
 }
 
-function readFile(
-  open: Map<string, number>,
-  { file, ranges }: FileRanges,
-  into: Buffer,
-  from: number,
-): RangeFault | null {
+function readFile(open: Map<string, number>, { file, ranges, into, at }: FileRanges): RangeFault | null {
   try {
     const descriptor = open.get(file) ?? openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW);
     open.set(file, descriptor);
-    let at = from;
-    for (const { offset, length } of ranges) {
+    const bytes = new Uint8Array(into);
+    let place = at;
+    for (let i = 0; i < ranges.length; i += 2) {
+      const [offset = 0, length = 0] = [ranges[i], ranges[i + 1]];
       for (let done = 0; done < length; ) {
-        const count = readSync(descriptor, into, at + done, length - done, offset + done);
+        const count = readSync(descriptor, bytes, place + done, length - done, offset + done);
         if (count === 0) return { code: 'ends', message: `ends at ${offset + done}` };
         done += count;
       }
-      at += length;
+      place += length;
     }
     return null;
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException;
     return { code, message };
   }
-}
-
-function lengthOf(ranges: FileRanges['ranges']): number {
-  return ranges.reduce((sum, { length }) => sum + length, 0);
 }
 
 parentPort?.on('message', take);

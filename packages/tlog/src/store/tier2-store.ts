@@ -1,4 +1,5 @@
 import type { ByteRange } from './range-reading.ts';
+import type { ReadMemory } from './read-memory.ts';
 
 /** What a store tells about a file. */
 export interface StoredFile {
@@ -23,8 +24,11 @@ export interface Tier2Store {
   put(path: string, parts: readonly Uint8Array[]): Promise<void>;
   /** Exactly these bytes of a file. */
   read(path: string, offset: number, length: number): Promise<Buffer>;
-  /** Exactly the bytes of each range of a file, in order; for many small ones, none empty, some MiB in all. */
-  readRanges(path: string, ranges: readonly ByteRange[]): Promise<Buffer[]>;
+  /**
+   * Exactly the bytes of each range of a file, in order; for many small ones, none empty, some MiB in all. They may lie in
+   * `memory`, until that is released.
+   */
+  readRanges(path: string, ranges: readonly ByteRange[], memory?: ReadMemory): Promise<Buffer[]>;
   /** The files whose path begins with `prefix`, which ends with `/`, in any order. */
   list(prefix: string): AsyncIterable<StoredFile>;
   /** Null when it is not there. */

@@ -37,4 +37,9 @@ export class MemoryTarget implements RestoreTarget {
     const stored = [...this.held.keys()].filter((block) => block >= first && block < next);
     return { runs: stored.map((block) => ({ first: block, count: 1 })), next };
   }
+
+  async areStored(blocks: readonly number[]): Promise<boolean[]> {
+    if (blocks.length > this.stepBlocks) throw new RangeError(`${blocks.length} blocks at once`);
+    return blocks.map((block) => this.held.has(block));
+  }
 }
