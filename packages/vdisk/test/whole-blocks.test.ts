@@ -38,6 +38,10 @@ test('whole blocks written in bulk are on both members, read back in the order a
     stored,
     blocks.filter((block) => block % 5 !== 0).sort((a, b) => a - b),
   );
+  assert.deepEqual(
+    await bulk.areStored(asked),
+    asked.map((block) => expected(block) !== null),
+  );
   for (const [shard, engine] of plane.primaries.entries()) {
     const [one, other] = [await blocksOn(engine, 'v1'), await blocksOn(plane.slaves[shard] ?? engine, 'v1')];
     assert.deepEqual(one, other);
