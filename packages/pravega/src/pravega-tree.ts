@@ -7,7 +7,7 @@ import { readLegacyLayout } from './legacy/legacy-layout.ts';
 import { decideSegment, type SegmentDecision } from './merge/decide-segment.ts';
 import { containerOfSegment } from './naming/container-mapping.ts';
 import { decideContainerCount } from './naming/decide-container-count.ts';
-import { ATTRIBUTE_SUFFIX, compareNames, isInternal } from './naming/segment-name.ts';
+import { ATTRIBUTE_SUFFIX, CONTAINER_FOLDER, compareNames, isInternal } from './naming/segment-name.ts';
 import { coreAttributeId } from './records/core-attributes.ts';
 import type { SegmentInfo } from './records/segment-info.ts';
 import type { Finding } from './tree/finding.ts';
@@ -54,11 +54,13 @@ export class PravegaTree {
   readonly segments: readonly ListedSegment[];
   readonly #files: TreeFiles;
   readonly #layout: Layout;
+  readonly #isCountGiven: boolean;
 
   constructor(files: TreeFiles, layout: Layout, containerCount: number | undefined) {
     this.#files = files;
     this.#layout = layout;
     this.layout = layout.name;
+    this.#isCountGiven = containerCount !== undefined;
     this.containerCount = containerCount ?? this.#deduceCount();
     this.segments = this.#decideSegments();
   }
@@ -90,6 +92,7 @@ export class PravegaTree {
       name,
       bytes,
       index: this.#index(name),
+      indexRecordedLength: this.#layout.segments.get(name + ATTRIBUTE_SUFFIX)?.recordedLength ?? null,
       row: this.#row(name, segment.container),
       startOffset,
       length,
@@ -97,9 +100,17 @@ export class PravegaTree {
       findings: this.#files.findings,
     });
     const uncertain = { ...segment.uncertain };
-    if (coreDoubt !== undefined)
-      uncertain.coreAttributes = [segment.uncertain.coreAttributes, coreDoubt].filter(Boolean).join('; ');
-    if (extendedDoubt !== undefined) uncertain.extendedAttributes = extendedDoubt;
+    const coreDoubts = [
+      segment.uncertain.coreAttributes,
+      coreDoubt,
+      segment.uncertain.length === undefined
+        ? undefined
+        : 'its length, which they were counted by, is uncertain',
+    ].filter((doubt) => doubt !== undefined);
+    if (coreDoubts.length > 0) uncertain.coreAttributes = coreDoubts.join('; ');
+    // The row tells of what length the ids are, and whether there are any.
+    const extendedDoubts = segment.uncertain.coreAttributes ?? extendedDoubt;
+    if (extendedDoubts !== undefined) uncertain.extendedAttributes = extendedDoubts;
     return {
       ...segment,
       coreAttributes: Object.fromEntries(
@@ -162,7 +173,10 @@ export class PravegaTree {
         segment: name,
         ...range,
       });
-    return { name, container, ...facts };
+    const uncertain = { ...facts.uncertain };
+    if (metadata?.rows.has(name) !== true && !this.#isCountGiven)
+      uncertain.container = 'deduced from the name, and from the number of containers, which is deduced too';
+    return { name, container, ...facts, uncertain };
   }
 
   /** The container whose metadata has the row; else, or if several have one, the one that the name gives. */
@@ -188,25 +202,31 @@ export class PravegaTree {
   }
 }
 
-const CHUNKED_FILE = /^_system\/containers\/_sysjournal\.|\.E-\d{1,19}-O-\d{1,19}\.[0-9a-f-]{36}$/;
+const CHUNKED_FILE = /\.E-\d{1,19}-O-\d{1,19}\.[0-9a-f-]{36}$/;
 const LEGACY_FILE = /\$header$/;
 
+/** The container metadata tells. Where neither layout has any, or both have, a single file of the other one is in doubt. */
 function detectLayout(files: TreeFiles): LayoutName {
-  let chunked = 0;
-  let legacy = 0;
+  const counts = { chunked: 0, legacy: 0 };
+  const metadata = { chunked: 0, legacy: 0 };
   for (const path of files.paths()) {
-    if (CHUNKED_FILE.test(path)) chunked += 1;
-    else if (LEGACY_FILE.test(path)) legacy += 1;
+    const layout = CHUNKED_FILE.test(path) ? 'chunked' : LEGACY_FILE.test(path) ? 'legacy' : undefined;
+    const isJournal = path.startsWith(`${CONTAINER_FOLDER}_sysjournal.`);
+    if (layout !== undefined) counts[layout] += 1;
+    if (isJournal) metadata.chunked += 1;
+    else if (layout !== undefined && path.startsWith(`${CONTAINER_FOLDER}metadata_`)) metadata[layout] += 1;
   }
-  if (chunked > 0 && legacy > 0)
-    throw new SalvorError(
-      'both-layouts',
-      `expected one layout below ${files.root}, found ${chunked} files of the chunked and ${legacy} of the legacy one; say which to read with --layout`,
-    );
-  if (chunked === 0 && legacy === 0)
-    throw new SalvorError(
-      'unknown-layout',
-      `expected files of Pravega below ${files.root} (<segment>$header, or <segment>.E-<n>-O-<n>.<uuid>), found none; is this the root of Tier-2?`,
-    );
-  return chunked > 0 ? 'chunked' : 'legacy';
+  for (const found of [metadata, counts]) {
+    if (found.chunked > 0 && found.legacy === 0) return 'chunked';
+    if (found.legacy > 0 && found.chunked === 0) return 'legacy';
+    if (found.chunked > 0 && found.legacy > 0)
+      throw new SalvorError(
+        'both-layouts',
+        `expected one layout below ${files.root}, found ${counts.chunked} files of the chunked and ${counts.legacy} of the legacy one; say which to read`,
+      );
+  }
+  throw new SalvorError(
+    'unknown-layout',
+    `expected files of Pravega below ${files.root} (<segment>$header, or <segment>.E-<n>-O-<n>.<uuid>), found none; is this the root of Tier-2?`,
+  );
 }

@@ -8,6 +8,8 @@ export interface StoredSegment {
   /** The layout's own idea of where the segment begins, at least: what comes before was truncated. */
   readonly startOffset: number;
   readonly sealed: boolean;
+  /** The seal is nothing but the mode of a file, which copies lose. */
+  readonly isSealByMode: boolean;
   /** Where the storage's own metadata says that the segment ends, if it says so. */
   readonly recordedLength: number | null;
   /** What is missing between the first and the last byte that the storage should have. */
@@ -19,6 +21,9 @@ export interface StoredSegment {
   /** True where the storage alone does not tell whether the segment still exists. */
   readonly mayBeGone: boolean;
 }
+
+/** A doubt about the start offset, which a row may dispel. */
+export const FRONT_IS_GONE = 'the first chunks are gone';
 
 export type StoredFact = 'length' | 'startOffset' | 'sealed' | 'existence';
 export type Doubts = Readonly<Partial<Record<StoredFact, string>>>;

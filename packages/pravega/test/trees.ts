@@ -35,7 +35,7 @@ export function knownTrees(): KnownTree[] {
   return [...writtenTrees(), ...(isReduced ? [] : fixtureTrees())];
 }
 
-function writtenTrees(): KnownTree[] {
+export function writtenTrees(): KnownTree[] {
   const plan = smallTree();
   return (['legacy', 'chunked'] as const).map((layout) => ({
     name: `a small ${layout} tree`,
@@ -89,13 +89,13 @@ function fixtureTrees(): KnownTree[] {
 
 const folders = new Set<string>();
 
-function newFolder(): string {
+export function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'salvor-pravega-'));
   folders.add(folder);
   return folder;
 }
 
-function removeFolder(folder: string): void {
+export function removeFolder(folder: string): void {
   folders.delete(folder);
   rmSync(folder, { recursive: true, force: true });
 }

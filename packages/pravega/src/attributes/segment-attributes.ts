@@ -14,6 +14,8 @@ export interface AttributeSources {
   readonly bytes: SegmentBytes;
   /** The attribute index, where the storage has one. */
   readonly index: SegmentBytes | undefined;
+  /** Where the storage's metadata says that the index ends, if it says so. */
+  readonly indexRecordedLength: number | null;
   readonly row: SegmentInfo | undefined;
   readonly startOffset: number;
   readonly length: number;
@@ -48,8 +50,10 @@ export async function readAttributes(sources: AttributeSources): Promise<Segment
     const rowFooter = row?.attributes.get(coreAttribute.attributeIndexRoot);
     if (rowFooter !== undefined && BigInt(footerAt ?? -1) < rowFooter)
       extendedDoubt = 'its attribute index is older than its metadata';
+    else extendedDoubt ??= indexDoubt(sources, footerAt);
   } else if (hadIndex) extendedDoubt = 'its attribute index is not there';
 
+  if (extendedDoubt !== undefined) coreDoubts.push(extendedDoubt);
   if (isTable) coreDoubts.push(...(await countEntries(sources, core)));
   else coreDoubts.push(...(await countEvents(sources, core)));
   const isAhead = row !== undefined && sources.length > row.length;
@@ -61,6 +65,18 @@ export async function readAttributes(sources: AttributeSources): Promise<Segment
     ...(coreDoubts.length === 0 ? {} : { coreDoubt: coreDoubts.join('; ') }),
     ...(extendedDoubt === undefined ? {} : { extendedDoubt }),
   };
+}
+
+/** Whether anything but the index itself says that it ends where it does. */
+function indexDoubt(
+  { index, row, indexRecordedLength }: AttributeSources,
+  footerAt: number | null,
+): string | undefined {
+  const end = index?.end ?? 0;
+  const rowFooter = row?.attributes.get(coreAttribute.attributeIndexRoot);
+  const isConfirmed =
+    indexRecordedLength === null ? rowFooter === BigInt(footerAt ?? -1) : end === indexRecordedLength;
+  return isConfirmed || end === 0 ? undefined : 'its attribute index is newer than any metadata';
 }
 
 export function isTableSegment(name: string, row: SegmentInfo | undefined): boolean {

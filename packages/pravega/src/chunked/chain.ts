@@ -51,6 +51,7 @@ export function storedSegment(
     merged,
     startOffset: facts.startOffset,
     sealed: facts.sealed,
+    isSealByMode: false,
     recordedLength,
     doubts: facts.doubts ?? {},
     mayBeGone: facts.mayBeGone ?? false,

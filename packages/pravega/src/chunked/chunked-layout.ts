@@ -5,7 +5,8 @@
 import { FormatError } from '../format/format-error.ts';
 import type { ContainerRows, Layout } from '../layout.ts';
 import { type MetadataRows, readMetadataRows } from '../metadata-rows.ts';
-import { CONTAINER_FOLDER, metadataSegment, storageMetadataSegment } from '../naming/segment-name.ts';
+import { findContainers } from '../naming/container-traces.ts';
+import { metadataSegment, storageMetadataSegment } from '../naming/segment-name.ts';
 import { readSegmentInfo } from '../records/segment-info.ts';
 import {
   type ChunkRow,
@@ -22,23 +23,16 @@ import { extendFromOrphans } from './orphans.ts';
 import { findJournals, isJournalFile, readSystemJournal } from './system-journal.ts';
 import { systemSegment, systemSegmentNames } from './system-segments.ts';
 
-const METADATA_SEGMENT = new RegExp(`^${CONTAINER_FOLDER}(?:storage_)?metadata_(\\d{1,10})$`);
 /** Rows under such keys are of ReadIndexBlockMetadata: a cache, which is of no use here. */
 const READ_INDEX_BLOCK_KEY = /\.B-\d{1,19}$/;
 
 export async function readChunkedLayout(files: TreeFiles): Promise<Layout> {
   const chunks = chunksBySegment(files);
   const journals = findJournals(files.paths());
-  const numbers = new Set(journals.keys());
-  for (const name of chunks.keys()) {
-    const number = METADATA_SEGMENT.exec(name)?.[1];
-    if (number !== undefined) numbers.add(Number(number));
-  }
-
   const segments = new Map<string, StoredSegment>();
   const gone = new Map<string, string>();
   const containers = new Map<number, ContainerRows>();
-  for (const container of [...numbers].sort((a, b) => a - b)) {
+  for (const container of findContainers(files.paths())) {
     const journalFiles = journals.get(container);
     const journal = journalFiles && (await readSystemJournal(files, container, journalFiles));
     for (const name of systemSegmentNames(container)) {

@@ -9,6 +9,7 @@ import type { TreeFiles } from '../tree/tree-files.ts';
 import { type ChainLink, storedSegment } from './chain.ts';
 import type { NamedChunk } from './chunk-list.ts';
 import { decideExtension } from './decide-extension.ts';
+import { trimExtension } from './trim-extension.ts';
 
 const MAX_CANDIDATES = 8;
 
@@ -23,11 +24,18 @@ export interface ChunkedReading {
 
 export async function extendFromOrphans(reading: ChunkedReading): Promise<void> {
   const { files, chunks, segments } = reading;
+  const knownEnds = new Map([...segments].map(([name, stored]) => [name, dataEnd(stored)]));
   for (const stored of segments.values()) segments.set(stored.name, withSurplus(files, stored));
   const used = new Set([...segments.values()].flatMap(({ extents }) => extents.map(({ path }) => path)));
   for (const [name, all] of chunks) {
     const orphans = all.filter(({ path }) => !used.has(path));
     if (orphans.length > 0) await placeOrphans(reading, name, orphans);
+  }
+  for (const stored of segments.values()) {
+    const knownEnd = knownEnds.get(stored.name) ?? stored.startOffset;
+    if (dataEnd(stored) <= knownEnd) continue;
+    const trimmed = await trimExtension(files, stored, knownEnd, (name) => rowOf(reading, name));
+    segments.set(stored.name, trimmed);
   }
 }
 
@@ -72,7 +80,8 @@ async function extend(
   const prefixes = await comparePrefixes(files, orphans);
   const { adopted, front, quarantined } = decideExtension(
     {
-      end: dataEnd(stored),
+      // A chunk that is missing at the end leaves its place.
+      end: Math.max(dataEnd(stored), stored.recordedLength ?? 0),
       epoch: (lastPath === undefined ? undefined : parseChunkName(lastPath)?.epoch) ?? 0,
       sealed: stored.sealed && !isAttributeIndex(name),
       missingFront:
@@ -93,14 +102,6 @@ async function extend(
     path,
     fileOffset: 0,
   });
-  for (const { path, offset, sizeBytes } of [...adopted, ...(front === undefined ? [] : [front])]) {
-    const range = { from: offset, to: offset + sizeBytes };
-    files.findings.note('adopted-bytes', 'a chunk that no metadata names continues the segment', {
-      segment: name,
-      path,
-      ...range,
-    });
-  }
   const extents = [
     ...(front === undefined ? [] : [toExtent(front)]),
     ...stored.extents,
@@ -142,13 +143,6 @@ function withSurplus(files: TreeFiles, stored: StoredSegment): StoredSegment {
   if (stored.missing.some(({ to }) => to > last.at + last.length)) return stored;
   const surplus = (files.file(last.path)?.sizeBytes ?? 0) - last.fileOffset - last.length;
   if (surplus <= 0) return stored;
-  const from = last.at + last.length;
-  files.findings.note('adopted-bytes', 'the last chunk is longer than the metadata knows', {
-    segment: stored.name,
-    path: last.path,
-    from,
-    to: from + surplus,
-  });
   const extents = [...stored.extents.slice(0, -1), { ...last, length: last.length + surplus }];
   return { ...stored, extents };
 }

@@ -4,9 +4,9 @@
  */
 import type { ContainerRows, Layout } from '../layout.ts';
 import { readMetadataRows } from '../metadata-rows.ts';
+import { findContainers } from '../naming/container-traces.ts';
 import {
   ATTRIBUTE_SUFFIX,
-  CONTAINER_FOLDER,
   isNamedLikeSegment,
   metadataSegment,
   transactionParent,
@@ -16,27 +16,28 @@ import type { StoredSegment } from '../stored-segment.ts';
 import type { TreeFiles } from '../tree/tree-files.ts';
 import { MAX_HEADER_BYTES, parseHeader } from './header.ts';
 import { rolledSegment } from './rolled-segment.ts';
+import { lostModes } from './seal-modes.ts';
 
 const HEADER_SUFFIX = '$header';
 /** What `FileSystemStorage.replace` leaves when it is interrupted. */
 const REPLACEMENT_SUFFIX = '$header.replace.tmp';
 const CHUNK_FILE = /^(.*)\$offset\.\d{1,19}$/s;
-const METADATA_SEGMENT = new RegExp(`^${CONTAINER_FOLDER}metadata_(\\d{1,10})$`);
 
 export async function readLegacyLayout(files: TreeFiles): Promise<Layout> {
   const segments = new Map<string, StoredSegment>();
   const gone = new Map<string, string>();
   const used = new Set<string>();
+  const modes = lostModes(files);
+  if (modes !== undefined) files.findings.damage('uncertain-fact', `${modes}; only metadata tells of seals`);
   for (const path of headerPaths(files)) {
     const name = path.replace(REPLACEMENT_SUFFIX, '').replace(/\$header$/, '');
-    const stored = await readSegment(files, name, path, used);
+    const stored = await readSegment(files, { name, path, modes, used });
     if (stored !== undefined) segments.set(name, stored);
   }
   forgetMerged(files, segments, gone);
 
-  const numbers = [...segments.keys()].flatMap((name) => METADATA_SEGMENT.exec(name)?.[1] ?? []).map(Number);
   const containers = new Map<number, ContainerRows>();
-  for (const container of numbers.sort((a, b) => a - b)) {
+  for (const container of findContainers(files.paths())) {
     const table = { container, segments, name: metadataSegment(container), decode: readSegmentInfo };
     containers.set(container, { metadata: await readMetadataRows(files, table) });
   }
@@ -54,11 +55,18 @@ function* headerPaths(files: TreeFiles): Generator<string> {
   }
 }
 
+interface FoundHeader {
+  readonly name: string;
+  readonly path: string;
+  /** Why modes tell nothing. */
+  readonly modes: string | undefined;
+  /** Files that a header names: those of this one are added. */
+  readonly used: Set<string>;
+}
+
 async function readSegment(
   files: TreeFiles,
-  name: string,
-  path: string,
-  used: Set<string>,
+  { name, path, modes, used }: FoundHeader,
 ): Promise<StoredSegment | undefined> {
   const { findings } = files;
   const file = files.file(path);
@@ -69,7 +77,7 @@ async function readSegment(
   if (problem !== undefined)
     findings.damage('bad-header', `the header is damaged: ${problem}`, { segment: name, path });
   for (const chunk of chunks) used.add(chunk.path);
-  return rolledSegment(files, { name, chunks, sealed: !file.isOwnerWritable, headerProblem: problem });
+  return rolledSegment(files, { name, chunks, sealed: !file.isOwnerWritable, modes, headerProblem: problem });
 }
 
 /** A merge that was interrupted leaves the header of the transaction, while its chunks are the parent's already. */

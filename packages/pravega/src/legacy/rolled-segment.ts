@@ -1,4 +1,4 @@
-import type { Doubts, StoredSegment } from '../stored-segment.ts';
+import { type Doubts, FRONT_IS_GONE, type StoredSegment } from '../stored-segment.ts';
 import type { ByteRange, Extent } from '../tree/segment-bytes.ts';
 import type { TreeFiles } from '../tree/tree-files.ts';
 import type { HeaderChunk } from './header.ts';
@@ -6,7 +6,10 @@ import type { HeaderChunk } from './header.ts';
 export interface RolledFacts {
   readonly name: string;
   readonly chunks: readonly HeaderChunk[];
+  /** By the mode of its file. */
   readonly sealed: boolean;
+  /** Why modes tell nothing, where they do not. */
+  readonly modes?: string | undefined;
   readonly headerProblem?: string | undefined;
 }
 
@@ -17,7 +20,7 @@ export interface RolledFacts {
  */
 export function rolledSegment(
   files: TreeFiles,
-  { name, chunks, sealed, headerProblem }: RolledFacts,
+  { name, chunks, sealed, modes, headerProblem }: RolledFacts,
 ): StoredSegment {
   const { findings } = files;
   const extents: Extent[] = [];
@@ -50,7 +53,8 @@ export function rolledSegment(
   const last = chunks.at(-1);
   const isLastGone = last !== undefined && files.file(last.path) === undefined;
   const doubts: Doubts = {
-    ...(firstThere > 0 ? { startOffset: 'chunks at the front are gone: truncated, or lost' } : {}),
+    ...(modes === undefined ? {} : { sealed: modes }),
+    ...(firstThere > 0 ? { startOffset: FRONT_IS_GONE } : {}),
     ...(isLastGone ? { length: 'its last chunk is gone', existence: 'its last chunk is gone' } : {}),
     ...(headerProblem === undefined ? {} : { length: `its header is damaged: ${headerProblem}` }),
   };
@@ -60,7 +64,8 @@ export function rolledSegment(
     missing,
     merged,
     startOffset: first?.offset ?? 0,
-    sealed,
+    sealed: sealed && modes === undefined,
+    isSealByMode: true,
     recordedLength: null,
     doubts,
     mayBeGone: isLastGone,

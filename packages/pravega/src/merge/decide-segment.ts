@@ -1,6 +1,6 @@
 /** What is true of a segment, when several sources say different things: none is trusted alone. */
 import type { SegmentInfo } from '../records/segment-info.ts';
-import { dataEnd, type StoredSegment } from '../stored-segment.ts';
+import { dataEnd, FRONT_IS_GONE, type StoredSegment } from '../stored-segment.ts';
 import type { ByteRange } from '../tree/segment-bytes.ts';
 
 export interface SegmentSources {
@@ -18,6 +18,7 @@ export interface SegmentSources {
 
 export type UncertainFact =
   | 'existence'
+  | 'container'
   | 'length'
   | 'startOffset'
   | 'sealed'
@@ -39,6 +40,7 @@ export type Verdict =
   | { readonly exists: false; readonly reason: string };
 
 const DAMAGED_METADATA = 'metadata of its container is damaged or missing';
+const LOWER_BOUND = 'a lower bound: the first chunks are gone, since they were truncated, or are lost';
 
 export function decideSegment(sources: SegmentSources): Verdict {
   const reason = reasonForAbsence(sources);
@@ -64,30 +66,36 @@ function reasonForAbsence({
 function factsOf({ stored, row, isMetadataWhole }: SegmentSources): SegmentDecision {
   const firstByte = stored?.extents[0]?.at ?? 0;
   const startOffset = Math.max(stored?.startOffset ?? 0, row?.startOffset ?? 0, firstByte);
-  const length = Math.max(stored === undefined ? 0 : dataEnd(stored), startOffset);
+  const end = Math.max(stored === undefined ? 0 : dataEnd(stored), startOffset);
+  // What was sealed did not grow: bytes beyond are none of it.
+  const length = row?.sealed === true && row.length >= startOffset ? Math.min(end, row.length) : end;
   const recorded = Math.max(row?.length ?? 0, stored?.recordedLength ?? 0);
   const holes = (stored?.missing ?? []).filter(({ to }) => to > startOffset && to <= length);
+  const sealed = (stored?.sealed ?? false) || (row?.sealed ?? false);
   const uncertain: Partial<Record<UncertainFact, string>> = { ...stored?.doubts };
 
-  const isFrontMissing = firstByte > Math.max(stored?.startOffset ?? 0, row?.startOffset ?? 0);
-  if (isFrontMissing)
-    uncertain.startOffset =
-      'a lower bound: the first chunks are not there, since they were truncated, or are lost';
-  // The row tells where the segment was truncated to. What it said is more than a missing chunk can say.
-  else if (row !== undefined && isMetadataWhole && row.startOffset >= firstByte) delete uncertain.startOffset;
   if (length < recorded)
     uncertain.length = `metadata says ${recorded}; the bytes from ${length} on were in Tier-1 alone, or are lost`;
-  else if (row !== undefined && isMetadataWhole && row.length === length && stored?.missing.length === 0)
-    delete uncertain.length;
+  else if (length > recorded)
+    uncertain.length ??= `deduced from the data: metadata ${recorded === 0 ? 'has none' : `says ${recorded}`}`;
+  if (firstByte > Math.max(stored?.startOffset ?? 0, row?.startOffset ?? 0))
+    uncertain.startOffset = LOWER_BOUND;
+  else if (uncertain.startOffset === FRONT_IS_GONE) {
+    // The row tells up to where the segment was truncated, which is why the chunks are gone.
+    if (row !== undefined && isMetadataWhole && row.startOffset >= firstByte) delete uncertain.startOffset;
+    else uncertain.startOffset = LOWER_BOUND;
+  }
+  if (stored?.sealed === true && stored.isSealByMode && row?.sealed !== true)
+    uncertain.sealed ??= 'by the mode of a file alone: no metadata has the seal';
+  else if (sealed) delete uncertain.sealed;
   if (!isMetadataWhole) {
     uncertain.startOffset ??= DAMAGED_METADATA;
     uncertain.coreAttributes ??= DAMAGED_METADATA;
     uncertain.length ??= DAMAGED_METADATA;
     if (stored === undefined) uncertain.existence ??= DAMAGED_METADATA;
-    if (row?.sealed !== true && stored?.sealed !== true) uncertain.sealed ??= DAMAGED_METADATA;
+    if (!sealed) uncertain.sealed ??= DAMAGED_METADATA;
   } else if (row === undefined) uncertain.coreAttributes ??= 'the metadata of its container has no row of it';
-  const sealed = (stored?.sealed ?? false) || (row?.sealed ?? false);
-  if (sealed && row?.sealed === true) delete uncertain.sealed;
+  if (row?.problem !== undefined) uncertain.coreAttributes ??= row.problem;
   return {
     length,
     startOffset,

@@ -27,6 +27,12 @@ export const coreAttribute = {
 /** Set once by versions long gone, and without a meaning now. */
 const RETIRED: ReadonlySet<bigint> = new Set([5n, 6n]);
 
+/** The ids that exist: 0 to 16, and those of tables. */
+export function isKnownAttribute(attribute: bigint): boolean {
+  const isPlain = attribute >= 0n && attribute <= 16n;
+  return isPlain || (attribute >= coreAttribute.tableIndexed && attribute <= coreAttribute.tableIndexed + 6n);
+}
+
 export function isCarried(attribute: bigint): boolean {
   return (
     !RETIRED.has(attribute) &&

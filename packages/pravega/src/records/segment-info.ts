@@ -1,6 +1,7 @@
 import { ByteReader, NULL_LONG } from '../format/byte-reader.ts';
 import { FormatError } from '../format/format-error.ts';
 import { readFrame } from '../format/frame.ts';
+import { isKnownAttribute } from './core-attributes.ts';
 
 /**
  * A row of `_system/containers/metadata_N`: what the container knew of a segment when it last saved it
@@ -13,6 +14,8 @@ export interface SegmentInfo {
   readonly sealed: boolean;
   /** Core attributes alone, by the second half of their id; see `core-attributes.ts`. */
   readonly attributes: ReadonlyMap<bigint, bigint>;
+  /** Why the attributes may be damaged. */
+  readonly problem?: string;
 }
 
 const ATTRIBUTE_BYTES = 24;
@@ -29,11 +32,14 @@ export function readSegmentInfo(key: string, value: Buffer): SegmentInfo {
     throw new FormatError(`expected a start offset of at most the length ${length}, found ${startOffset}`);
   const sealed = reader.bool();
   const attributes = new Map<bigint, bigint>();
+  let problem: string | undefined;
   for (let left = reader.count(ATTRIBUTE_BYTES); left > 0; left -= 1) {
     const first = reader.i64();
     const second = reader.i64();
     const attribute = reader.i64();
+    if (first !== NULL_LONG || !isKnownAttribute(second))
+      problem = 'its row has an attribute that is no core attribute';
     if (first === NULL_LONG && attribute !== NULL_LONG) attributes.set(second, attribute);
   }
-  return { name, length, startOffset, sealed, attributes };
+  return { name, length, startOffset, sealed, attributes, ...(problem === undefined ? {} : { problem }) };
 }

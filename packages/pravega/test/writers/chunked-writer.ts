@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { containerOfSegment } from '../../src/naming/container-mapping.ts';
@@ -53,11 +53,18 @@ function writeChunks(root: string, { name, bytes, startOffset, rollAt }: Segment
   for (let at = 0; at < bytes.length; at += rollAt) {
     const end = Math.min(bytes.length, at + rollAt);
     if (end <= startOffset) continue;
-    const chunk = `${name}.E-${EPOCH}-O-${at}.${randomUUID()}`;
+    const chunk = chunkPath(name, EPOCH, at);
     chain.push({ name: chunk, start: at, length: end - at });
     writeFileSync(join(root, chunk), bytes.subarray(at, end));
   }
   return chain;
+}
+
+/** The same for the same chunk, so that a tree is always the same. */
+export function chunkPath(segment: string, epoch: number, offset: number): string {
+  const hex = createHash('md5').update(`${segment} ${epoch} ${offset}`).digest('hex');
+  const id = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  return `${segment}.E-${epoch}-O-${offset}.${id}`;
 }
 
 /** The rows of one segment and its chunks, as transactions put them. */
