@@ -6,8 +6,10 @@ import { NbdClient, nbdcopy, type Stack, startStack, until } from '@salvor/testk
 import { loads, runFio } from './fio.ts';
 import { writeFillImage } from './nbd.ts';
 
-/** Of the write throughput without a log; JetStream runs on the same cores as everything else. */
+/** Of the write throughput without a log; JetStream runs on the same cores as everything else, the archiver elsewhere. */
 const WANTED_RATIO = 0.75;
+/** Of a stream: what is written while nobody archives must fit. */
+const STREAM_BYTES: number = 4 * 1024 ** 3;
 /** Of what was written during a load, what the archiver has behind it when the load ends, up to one chunk. */
 const WANTED_ARCHIVED = 0.9;
 const CHUNK_BYTES: number = 64 * 1024 * 1024;
@@ -32,8 +34,10 @@ interface Compared {
   readonly ratio: number;
 }
 
-/** The archiver beside a load on the vdisk with a log; medians over the rounds. */
+/** A load on the vdisk with a log while the archiver runs on the same cores; medians over the rounds. */
 interface Archiving {
+  /** Of the throughput without a log. */
+  readonly ratio: number;
   readonly writtenMb: number;
   /** In Tier-1 when the load ended. */
   readonly leftMb: number;
@@ -74,7 +78,7 @@ export async function benchTlog(options: {
     const runs = await measure(stack, options);
     const throughput = Object.fromEntries([...runs].map(([load, rounds]) => [load, compare(rounds)]));
     const archiver = Object.fromEntries(
-      [...runs].map(([load, rounds]) => [load, archivedBeside(rounds.map(({ archived }) => archived))]),
+      [...runs].map(([load, rounds]) => [load, archivedBeside(rounds.map(({ archiving }) => archiving))]),
     );
     const writeAndFlush = { bare: await flushes(stack, 'bare'), logged: await flushes(stack, 'logged') };
     const goals = Object.entries(throughput)
@@ -119,7 +123,7 @@ async function untilArchived(bus: Bus): Promise<void> {
   });
 }
 
-type Round = Record<Which, Run> & { readonly archived: Archiving };
+type Round = Record<Which, Run> & { readonly archiving: Archiving };
 
 async function measure(
   stack: Stack,
@@ -129,6 +133,8 @@ async function measure(
   const runs = new Map<string, Round[]>(writes.map(({ name }) => [name, []]));
   const server = stack.nbdServer();
   const bus = await stack.connectBus('bench');
+  const archiver = stack.service('tlog-replayer');
+  await bus.applyManifest({ containers: 1, containerBytes: STREAM_BYTES });
   await untilArchived(bus);
   for (let round = 1; round <= rounds; round++) {
     for (const load of writes) {
@@ -137,29 +143,47 @@ async function measure(
         if (errors > 0) throw new Error(`${vdisk}, ${load.name}: fio reported error ${errors}`);
         return run;
       };
+      const withoutArchiver = async (): Promise<Run> => {
+        archiver.pause();
+        const run = await of('logged').finally(() => archiver.resume());
+        await untilArchived(bus);
+        return run;
+      };
+      const withArchiver = async (): Promise<Run & { leftMb: number }> => {
+        const run = await of('logged');
+        const leftMb = (await inTier1(bus)) / 1e6;
+        await untilArchived(bus);
+        return { ...run, leftMb };
+      };
       // Whoever comes second finds the machine as the first one left it.
       const bareFirst = round % 2 === 1 ? await of('bare') : null;
-      const logged = await of('logged');
-      const archived = archiving(logged.mbPerS * seconds, (await inTier1(bus)) / 1e6);
-      await untilArchived(bus);
+      const logged = await withoutArchiver();
+      const beside = await withArchiver();
       const bare = bareFirst ?? (await of('bare'));
-      runs.get(load.name)?.push({ bare, logged, archived });
-      const [without, withLog] = [bare.mbPerS, logged.mbPerS].map(Math.round);
-      progress(`round ${round} ${load.name}: ${without} MB/s, with a log ${withLog} MB/s`);
+      const archiving = archivingOf(beside, bare, seconds);
+      runs.get(load.name)?.push({ bare, logged, archiving });
+      const [without, withLog, withBoth] = [bare, logged, beside].map(({ mbPerS }) => Math.round(mbPerS));
+      progress(
+        `round ${round} ${load.name}: ${without} MB/s, with a log ${withLog} MB/s, with the archiver on the same cores ${withBoth} MB/s`,
+      );
     }
   }
   await bus.close();
   return runs;
 }
 
-function archiving(writtenMb: number, leftMb: number): Archiving {
+function archivingOf(beside: Run & { leftMb: number }, bare: Run, seconds: number): Archiving {
+  const { mbPerS, leftMb } = beside;
+  const writtenMb = mbPerS * seconds;
   const behind = Math.max(0, leftMb - CHUNK_BYTES / 1e6);
-  return { writtenMb, leftMb, archivedShare: Math.max(0, 1 - behind / writtenMb) };
+  const archivedShare = Math.max(0, 1 - behind / writtenMb);
+  return { ratio: mbPerS / bare.mbPerS, writtenMb, leftMb, archivedShare };
 }
 
 function archivedBeside(runs: readonly Archiving[]): Archiving {
   const middle = (of: keyof Archiving): number => median(runs.map((run) => run[of]));
   return {
+    ratio: Math.round(middle('ratio') * 100) / 100,
     writtenMb: Math.round(middle('writtenMb')),
     leftMb: Math.round(middle('leftMb')),
     archivedShare: Math.round(middle('archivedShare') * 100) / 100,
@@ -203,8 +227,8 @@ export function tlogTable({ throughput, archiver, writeAndFlush, goals, loadAver
       `${load.padEnd(14)} ${bare.mbPerS} MB/s (p99 ${bare.p99Us} us), with a log ${logged.mbPerS} MB/s (p99 ${logged.p99Us} us): ${ratio}`,
   );
   const archived = Object.entries(archiver).map(
-    ([load, { writtenMb, leftMb }]) =>
-      `${load.padEnd(14)} ${writtenMb} MB written, ${leftMb} MB not archived when it ended`,
+    ([load, { ratio, writtenMb, leftMb }]) =>
+      `${load.padEnd(14)} with the archiver on the same cores ${ratio}: ${writtenMb} MB written, ${leftMb} MB not archived when it ended`,
   );
   const flushed = vdisks.map((which) => {
     const { p50Us, p99Us } = writeAndFlush[which];
