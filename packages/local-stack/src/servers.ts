@@ -72,7 +72,7 @@ export async function startEtcd(options: ServerOptions): Promise<EtcdHandle> {
 export interface RedisOptions extends ServerOptions {
   /** Default true: an engine that restarts comes back with its data. */
   appendonly?: boolean;
-  /** Default 'everysec'. Survives the end of the process either way; the difference is a crash of the machine. */
+  /** Default 'everysec': while a sync is under way such an engine holds its log back, for 2 s at most, and loses that when it is killed. */
   appendfsync?: 'always' | 'everysec' | 'no';
   /** Where it listens beside its port: a path in which `{port}` stands for the port. */
   unixSockets?: string | undefined;

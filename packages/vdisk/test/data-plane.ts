@@ -100,8 +100,11 @@ export class DataPlane implements AsyncDisposable {
   static async start({ shards = 2, hasSlave = true, spares = 0 }: DataPlaneOptions = {}): Promise<DataPlane> {
     // Memory-backed where there is such a place: etcd waits for its disk on every write.
     const dir = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'salvor-data-plane-'));
+    // An engine that is killed has what it acknowledged: one that syncs each second holds its log back while a sync is under way.
+    const engine = (name: string): Promise<RedisHandle> =>
+      startRedis({ dir: join(dir, name), appendfsync: 'no' });
     const start = (name: string, count: number): Promise<RedisHandle[]> =>
-      Promise.all(Array.from({ length: count }, (_, i) => startRedis({ dir: join(dir, `${name}-${i}`) })));
+      Promise.all(Array.from({ length: count }, (_, i) => engine(`${name}-${i}`)));
     const [etcd, primaries, slaves, idle] = await Promise.all([
       startEtcd({ dir: join(dir, 'etcd') }),
       start('primary', shards),
