@@ -58,7 +58,9 @@ describe('salvor storage list-segments', () => {
       ...{ name: FIRST, container: 0, length: 6, startOffset: 0, sealed: false, coreAttributes: {} },
       sha256: 'bef57ec7f53a6d40beb640a780a639c83bc29ac8a9816f1fc6c5c6dcd93c4721',
     });
-    assert.deepEqual(Object.keys(uncertain).sort(), ['coreAttributes', 'length', 'sealed', 'startOffset']);
+    assert.deepEqual(Object.keys(uncertain).sort(), [
+      ...['container', 'coreAttributes', 'extendedAttributes', 'length', 'sealed', 'startOffset'],
+    ]);
   });
 
   test('takes the number of containers from whoever knows it', async () => {
