@@ -1,6 +1,6 @@
 /** The value of `<cluster>:cluster:conf:storage`: the ordered engines of a storage cluster. */
 
-import { entryTexts, joinedTexts } from './cluster-storage-text.ts';
+import { entryTexts, joinedTexts, plainText, plainWords } from './cluster-storage-text.ts';
 import { DIAL_ADDRESS, isDialAddress } from './dial-address.ts';
 import { type ConfigProblem, ConfigValueError } from './errors.ts';
 import { rememberingReader } from './last-read.ts';
@@ -110,11 +110,28 @@ function readEntries(value: string): ClusterStorage | null {
 }
 
 const parseEntry = rememberingReader((text): ServerEntry => {
+  const plain = plainEntry(text);
+  if (plain !== null) return plain;
   const [entry, another] = readWhole(text).servers;
   if (entry === undefined || another !== undefined)
     throw new ConfigValueError('cluster storage', [{ path: 'servers', found: text, expected: 'one engine' }]);
   return entry;
 }, 1_024);
+
+/** Null where the words are not those of one engine that means what it says: then the reader of YAML has the say. */
+function plainEntry(text: string): ServerEntry | null {
+  const words = plainWords(text);
+  if (words === null) return null;
+  const { address, db, generation, replacement } = words;
+  const status = ENGINE_STATUSES.find((known) => known === words.status);
+  if (status === undefined || stateOfStatus[status] !== words.state) return null;
+  const places = [{ address, generation }, ...(replacement === undefined ? [] : [replacement])];
+  if (!places.every((place) => isDialAddress(place.address) && isGeneration(place.generation))) return null;
+  return {
+    ...{ address, db, state: stateOfStatus[status], status, generation },
+    ...(replacement === undefined ? {} : { replacement }),
+  };
+}
 
 function readWhole(value: string): ClusterStorage {
   return readStockYaml('cluster storage', value, (root) => {
@@ -145,7 +162,8 @@ const knownTexts = new WeakMap<ServerEntry, string>();
 function entryText(entry: ServerEntry): string {
   const known = knownTexts.get(entry);
   if (known !== undefined) return known;
-  const text = writeStockYaml({ servers: [plainServer(entry)] });
+  const plain = entry.extra === undefined ? plainText(entry) : null;
+  const text = plain ?? writeStockYaml({ servers: [plainServer(entry)] });
   if (Object.isFrozen(entry)) knownTexts.set(entry, text);
   return text;
 }

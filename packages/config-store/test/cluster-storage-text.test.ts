@@ -14,7 +14,17 @@ const place = fc.record(
   {
     address: fc.oneof(
       fc.integer({ min: 1, max: 65_535 }).map((port) => `10.0.0.1:${port}`),
-      fc.constantFrom('engine:1', '[::1]:7000', 'null:1', '1:30', 'yes.no:12'),
+      fc.constantFrom(
+        'engine:1',
+        '[::1]:7000',
+        'null:1',
+        '1:30',
+        '1.30:1',
+        'yes.no:12',
+        'a-.b:7',
+        '0x1f:8',
+        '10.0.0.256:1',
+      ),
     ),
     db: fc.nat(15),
     generation: fc.integer({ min: 1, max: 9 }),
@@ -90,6 +100,61 @@ describe('the text of a cluster’s configuration', () => {
       'servers:\n- address: a:1\n',
     ])
       assert.equal(entryTexts(other), null, other);
+  });
+
+  it('is read word for word only where YAML would read the same', () => {
+    const word = fc.oneof(
+      fc.constantFrom(
+        'online',
+        'offline',
+        'repair',
+        'rip',
+        'on',
+        'repair-tmp-outage',
+        'null',
+        '~',
+        '0',
+        '007',
+        '1e3',
+      ),
+      fc.constantFrom(
+        'a:1',
+        'a:0',
+        'a:99999',
+        '10.0.0.1:7000',
+        '1:30',
+        '-',
+        '- a',
+        '"a:1"',
+        '',
+        ' x',
+        'x ',
+        'a: b',
+        '!a',
+      ),
+      fc.nat(12).map(String),
+    );
+    const text = fc
+      .tuple(word, word, word, word, word, fc.option(fc.tuple(word, word, word), { nil: undefined }))
+      .map(([address, db, state, status, generation, spare]) => {
+        const own = `  - address: ${address}\n    db: ${db}\n    state: ${state}\n    status: ${status}\n    generation: ${generation}\n`;
+        if (spare === undefined) return `servers:\n${own}`;
+        const [at, of, next] = spare;
+        return `servers:\n${own}    replacement:\n      address: ${at}\n      db: ${of}\n      generation: ${next}\n`;
+      });
+    const meaning = (value: string): unknown => {
+      try {
+        return parseClusterStorage(value);
+      } catch (error) {
+        return String(error);
+      }
+    };
+    fc.assert(
+      fc.property(text, (value) => {
+        assert.deepEqual(meaning(value), meaning(`${value}# at once\n`));
+      }),
+      { numRuns: 2_000 },
+    );
   });
 
   it('names the place of what is wrong, whichever engine it is', () => {

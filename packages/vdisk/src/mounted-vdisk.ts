@@ -2,7 +2,7 @@ import {
   applyEngineStatus,
   type Lease,
   parseVdiskStatic,
-  reportEngineFailure,
+  applyInBurst,
   vdiskSizeBytes,
 } from '@salvor/config-store';
 import { SalvorError } from '@salvor/service-kit';
@@ -440,7 +440,7 @@ export class MountedVdisk {
     // A fault is forgotten when etcd moves the engine, so what there is now was met under this configuration.
     const seenRevision = this.#view?.storageRevision(identity.cluster) ?? null;
     try {
-      const { outcome, reason: why } = await reportEngineFailure(
+      const { outcome, reason: why } = await applyInBurst(
         store,
         {
           ...{ kind: 'failure-reported', address, reporter: owner.server, reason, operation, detectedAt: at },

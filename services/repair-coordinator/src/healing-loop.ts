@@ -1,5 +1,6 @@
 import {
   applyEngineStatus,
+  applyInBurst,
   type ConfigStore,
   INCIDENTS_PREFIX,
   type IncidentRecord,
@@ -32,6 +33,8 @@ export interface HealingLoopOptions {
   readonly retireAfterMs?: number;
 }
 
+/** Incidents whose ends are looked at, and stored, at the same time. */
+const COMPLETED_AT_ONCE = 24;
 /** For how long it is taken that a cluster has the vdisks it had. */
 const KNOWN_VDISKS_MS = 2_000;
 
@@ -84,21 +87,31 @@ export class HealingLoop {
   async #look(): Promise<void> {
     const { log } = this.#options;
     const entries = this.#loop.entries();
-    for (const [key, { value }] of entries) {
-      if (!key.startsWith(INCIDENTS_PREFIX) || this.#loop.isStopped) continue;
-      try {
+    const listed: Listed = new Map();
+    const completions: (() => Promise<void>)[] = [];
+    const looking = async (key: string, look: () => Promise<void>): Promise<void> => {
+      if (this.#loop.isStopped) return;
+      await look().catch((error: unknown) =>
+        log.warn({ key, error: messageOf(error) }, 'could not look at an incident, trying again'),
+      );
+    };
+    for (const [key, { value }] of [...entries]) {
+      if (!key.startsWith(INCIDENTS_PREFIX)) continue;
+      await looking(key, async () => {
         const incident = parseRecord(incidentSchema, key, value);
         if (incident.status === 'offline') await this.#goOnWithoutEngine(incident);
-        else await this.#completeIfRepaired(incident, entries);
-      } catch (error) {
-        log.warn({ key, error: messageOf(error) }, 'could not look at an incident, trying again');
-      }
+        else completions.push(() => looking(key, () => this.#completeIfRepaired(incident, entries, listed)));
+      });
     }
+    // Of those that end together the ends are stored together.
+    for (let from = 0; from < completions.length; from += COMPLETED_AT_ONCE)
+      await Promise.all(completions.slice(from, from + COMPLETED_AT_ONCE).map((complete) => complete()));
   }
 
   async #completeIfRepaired(
     incident: IncidentRecord,
     entries: ReadonlyMap<string, StoreEntry>,
+    listed: Listed,
   ): Promise<void> {
     const { store, instance, log } = this.#options;
     const { id, attempt, cluster, address } = incident;
@@ -106,7 +119,10 @@ export class HealingLoop {
     if (this.#isKnownToLack(cluster, isRepaired)) return;
     // A pair that is given up is both clusters' loss.
     const clusters = [cluster, ...(incident.repairKind === 'spread' ? [incident.survivor?.cluster] : [])];
-    const on = await vdisksOn(store, clusters);
+    const named = clusters.join(' ');
+    const listing = listed.get(named) ?? vdisksOn(store, clusters);
+    listed.set(named, listing);
+    const on = await listing;
     if (on.unreadable.length > 0) {
       const [first] = on.unreadable;
       log.error(
@@ -120,7 +136,7 @@ export class HealingLoop {
     const repaired = new Set([...vdisks].filter(isRepaired));
     if (repaired.size < vdisks.size) return;
     if (vdisks.size === 0) await this.#claimSpare(incident);
-    const result = await applyEngineStatus(
+    const result = await applyInBurst(
       store,
       {
         kind: 'repairs-complete',
@@ -192,10 +208,15 @@ export class HealingLoop {
   }
 }
 
-async function vdisksOn(
-  store: ConfigStore,
-  clusters: readonly (string | undefined)[],
-): Promise<{ vdisks: Set<string>; unreadable: { vdisk: string; reason: string }[] }> {
+interface VdisksOn {
+  readonly vdisks: ReadonlySet<string>;
+  readonly unreadable: readonly { readonly vdisk: string; readonly reason: string }[];
+}
+
+/** By clusters: their vdisks, as one look has listed them. None is created while an engine of them is down. */
+type Listed = Map<string, Promise<VdisksOn>>;
+
+async function vdisksOn(store: ConfigStore, clusters: readonly (string | undefined)[]): Promise<VdisksOn> {
   const vdisks = new Set<string>();
   const unreadable: { vdisk: string; reason: string }[] = [];
   for (const cluster of clusters) {

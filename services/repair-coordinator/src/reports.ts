@@ -1,11 +1,10 @@
 import { type Bus, type BusEvent, type Consumption, RetryLater } from '@salvor/bus';
 import {
-  applyEngineStatus,
+  applyInBurst,
+  type BurstInput,
   type ConfigStore,
-  type EngineStatusInput,
   type EngineStatusResult,
   type FlappingPolicy,
-  reportEngineFailure,
   StoreError,
 } from '@salvor/config-store';
 import { type CounterMetric, type Logger, messageOf, SalvorError } from '@salvor/service-kit';
@@ -40,11 +39,7 @@ export async function takeReport(
   const cluster = report.payload.cluster;
   const hint = cluster === undefined ? {} : { cluster };
   const input = inputOf(report);
-  const applied =
-    input.kind === 'failure-reported'
-      ? reportEngineFailure(store, input, hint)
-      : applyEngineStatus(store, input, { ...hint, flapping });
-  const result = await applied.catch((error: unknown) => {
+  const result = await applyInBurst(store, input, { ...hint, flapping }).catch((error: unknown) => {
     // Not the report's fault: it is kept until etcd is back, has a leader, or room again.
     if (isEtcdTrouble(error)) throw new RetryLater(messageOf(error));
     throw error;
@@ -54,7 +49,7 @@ export async function takeReport(
   if (result.outcome === 'conflict') throw new SalvorError('conflict', result.reason);
 }
 
-function inputOf({ type, payload, id }: Exclude<Report, { type: 'repair.completed' }>): EngineStatusInput {
+function inputOf({ type, payload, id }: Exclude<Report, { type: 'repair.completed' }>): BurstInput {
   if (type === 'engine.failure-reported') {
     const { address, reporter, reason, detectedAt } = payload;
     return { kind: 'failure-reported', address, reporter, reason, detectedAt, operation: id };

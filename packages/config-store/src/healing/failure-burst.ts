@@ -1,7 +1,9 @@
 /**
- * Reports of many engines at once. When a rack goes down, each of its engines changes the same cluster: transactions of one
- * report each would lose against one another again and again, so those that come while one is under way are stored together.
+ * What happens to many engines at once. When a rack goes down, each of its engines changes the same cluster, and again when
+ * they are judged, and when they are repaired: transactions of one engine each would lose against one another again and
+ * again, so those that come while one is under way are stored together.
  */
+import type { ClusterStorage } from '../cluster-storage.ts';
 import type { ConfigStore } from '../types.ts';
 import {
   type ApplyEngineStatusOptions,
@@ -13,16 +15,29 @@ import {
 import { ClusterIndex } from './cluster-index.ts';
 import { type ClusterSnapshot, readCluster, type SnapshotRequest, snapshotOf } from './cluster-snapshot.ts';
 import { untilNoConflict } from './compare-and-set.ts';
+import { parseIncidentId } from './engine-failure.ts';
 import { shardsWith } from './engine-place.ts';
 import { decideEngineStatus } from './engine-status.ts';
-import type { EngineStatusDecision, FailureReported } from './engine-status-decision.ts';
+import type {
+  EngineStatusDecision,
+  FailureReported,
+  RepairsComplete,
+  VerdictGiven,
+} from './engine-status-decision.ts';
 import { repeated, toPut, type Write, writesOf } from './engine-status-writes.ts';
 
-/** Reports in one transaction: each reads and writes up to three keys, and etcd takes 128. */
+/** Inputs in one transaction: each reads and writes up to five keys, a report three, and etcd takes 128. */
+const INPUTS_MAX = 22;
 const REPORTS_MAX = 32;
 
+/** What analyzers, servers and coordinators find, which may be of very many engines at once; an operator orders one thing. */
+export type BurstInput =
+  | FailureReported
+  | Extract<VerdictGiven, { readonly operator?: false }>
+  | RepairsComplete;
+
 interface Waiting {
-  readonly report: FailureReported;
+  readonly input: BurstInput;
   readonly options: ApplyEngineStatusOptions;
   readonly resolve: (result: EngineStatusResult) => void;
   readonly reject: (error: unknown) => void;
@@ -30,18 +45,18 @@ interface Waiting {
 
 const bursts = new WeakMap<ConfigStore, Map<string, Waiting[]>>();
 
-/** As `applyEngineStatus`, for reports of which many may come at once. `cluster`: where the engine probably is. */
-export function reportEngineFailure(
+/** As `applyEngineStatus`, for inputs of which many may come at once. `cluster`: where the engine probably is. */
+export function applyInBurst(
   store: ConfigStore,
-  report: FailureReported,
+  input: BurstInput,
   options: ApplyEngineStatusOptions = {},
 ): Promise<EngineStatusResult> {
   const { cluster } = options;
-  if (cluster === undefined) return applyEngineStatus(store, report, options);
+  if (cluster === undefined) return applyEngineStatus(store, input, options);
   return new Promise((resolve, reject) => {
     const ofStore = bursts.get(store) ?? new Map<string, Waiting[]>();
     bursts.set(store, ofStore);
-    const waiting = { report, options, resolve, reject };
+    const waiting = { input, options, resolve, reject };
     const queue = ofStore.get(cluster);
     if (queue !== undefined) {
       queue.push(waiting);
@@ -63,7 +78,8 @@ async function workOff(
   // Those of the same turn are there before the first are taken.
   await Promise.resolve();
   while (queue.length > 0) {
-    const some = queue.splice(0, REPORTS_MAX);
+    const most = queue.every(({ input }) => input.kind === 'failure-reported') ? REPORTS_MAX : INPUTS_MAX;
+    const some = queue.splice(0, most);
     const results = some.length > 1 ? await together(store, cluster, some).catch(() => null) : null;
     // What the transaction of all could not do, perhaps because of one of them, each does by itself.
     const rest = some.flatMap((waiting, i) => {
@@ -72,8 +88,8 @@ async function workOff(
       waiting.resolve(result);
       return [];
     });
-    for (const { report, options, resolve, reject } of rest)
-      await applyEngineStatus(store, report, options).then(resolve, reject);
+    for (const { input, options, resolve, reject } of rest)
+      await applyEngineStatus(store, input, options).then(resolve, reject);
   }
   emptied();
 }
@@ -86,10 +102,10 @@ async function together(
 ): Promise<EngineStatusResult[] | null> {
   const index = ClusterIndex.of(store);
   const shardsOf: SnapshotRequest['shardsOf'] = (storage) => [
-    ...new Set(waiting.flatMap(({ report }) => shardsWith(storage, report.address))),
+    ...new Set(waiting.flatMap(({ input }) => shardsOfInput(storage, input))),
   ];
   const guess = index.guess(cluster, shardsOf);
-  const operations = waiting.map(({ report }) => report.operation);
+  const operations = waiting.map(({ input }) => input.operation);
   const request = { cluster, operations, shardsOf, ...(guess === undefined ? {} : { guess }) };
   let snapshot = await readCluster(store, request);
   const answer = await untilNoConflict(async () => {
@@ -109,20 +125,26 @@ async function together(
     : answer.map((decision) => resultOf(cluster, decision));
 }
 
-/** Each report is decided on what those before it made of the cluster. */
+function shardsOfInput(storage: ClusterStorage, input: BurstInput): readonly number[] {
+  if (input.kind === 'failure-reported') return shardsWith(storage, input.address);
+  const shard = parseIncidentId(input.incident);
+  return shard === null ? [] : [shard];
+}
+
+/** Each is decided on what those before it made of the cluster. */
 function decideAll(snapshot: ClusterSnapshot, waiting: readonly Waiting[]) {
   const decisions: EngineStatusDecision[] = [];
   const writes = new Map<string, Write>();
   const deletes = new Set<string>();
   let { state } = snapshot;
-  for (const { report, options } of waiting) {
-    const { operation } = report;
+  for (const { input, options } of waiting) {
+    const { operation } = input;
     const decision =
-      repeated(snapshot.operations.get(operation), report) ??
-      decideEngineStatus(state, report, (options.now ?? Date.now)(), options);
+      repeated(snapshot.operations.get(operation), input) ??
+      decideEngineStatus(state, input, (options.now ?? Date.now)(), options);
     decisions.push(decision);
     if (decision.next === undefined) continue;
-    const made = writesOf({ state, stored: snapshot.state }, decision, report, operation);
+    const made = writesOf({ state, stored: snapshot.state }, decision, input, operation);
     for (const write of made.writes) {
       writes.set(write.key, write);
       deletes.delete(write.key);

@@ -28,7 +28,7 @@ export type {
   VerdictGiven,
 } from './engine-status-decision.ts';
 export { ownersComparedMax } from './engine-status-writes.ts';
-export { reportEngineFailure } from './failure-burst.ts';
+export { applyInBurst, type BurstInput } from './failure-burst.ts';
 export { doubtedUntil } from './false-alarm.ts';
 export { downtimeMsMax, type HealingControlInput } from './healing-control.ts';
 export type * from './healing-events.ts';

@@ -1,6 +1,7 @@
 /** Salvor's records to and from the JSON text in etcd, with errors that name key, path, expected and found. */
 import type { z } from 'zod';
 import { type ConfigProblem, ConfigValueError } from '../errors.ts';
+import { rememberingReader } from '../last-read.ts';
 import type { StoreEntry } from '../types.ts';
 
 const foundCharsMax = 80;
@@ -11,6 +12,26 @@ const foundCharsMax = 80;
  * @throws ConfigValueError naming the key and every member that is wrong.
  */
 export function parseRecord<S extends z.ZodType>(schema: S, key: string, value: string): z.output<S> {
+  const remembered = remembering.get(schema);
+  return remembered === undefined ? readRecord(schema, key, value) : (remembered(value, key) as z.output<S>);
+}
+
+/**
+ * Has {@link parseRecord} remember what it read by this schema last: of records that every process reads again and again
+ * while fifty engines fail. What it returns of them is frozen, and shared by all who read the same value.
+ *
+ * @param most values remembered
+ */
+export function rememberRecords(schema: z.ZodType, most: number): void {
+  remembering.set(
+    schema,
+    rememberingReader((value, key: string) => readRecord(schema, key, value), most),
+  );
+}
+
+const remembering = new WeakMap<z.ZodType, (value: string, key: string) => unknown>();
+
+function readRecord<S extends z.ZodType>(schema: S, key: string, value: string): z.output<S> {
   let json: unknown;
   try {
     json = JSON.parse(value);

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { ENGINE_STATUSES } from '../cluster-storage.ts';
+import { rememberRecords } from './record-text.ts';
 import { incidentStatuses } from './status-words.ts';
 
 /** How many distinct reporters an incident remembers; more reporters are no more evidence. */
@@ -304,3 +305,7 @@ export type OwnerRecord = z.infer<typeof ownerSchema>;
 /** `/salvor/vdisks/<id>/takeover`, held under a lease: the server that takes the vdisk; no other may begin to own it meanwhile. */
 export const takeoverSchema = z.looseObject({ server: text, instance: text, operation: text, since: millis });
 export type TakeoverRecord = z.infer<typeof takeoverSchema>;
+
+/** Each is read by every service at every change of its cluster; twice as many as engines that may fail at once. */
+rememberRecords(incidentSchema, 256);
+rememberRecords(salvorClusterSchema, 32);
