@@ -1,8 +1,8 @@
 import {
   applyEngineStatus,
+  applyInBurst,
   type Lease,
   parseVdiskStatic,
-  applyInBurst,
   vdiskSizeBytes,
 } from '@salvor/config-store';
 import { SalvorError } from '@salvor/service-kit';
@@ -370,6 +370,8 @@ export class MountedVdisk {
         log.warn({ vdisk, engine: address, fault, reason: message }, 'storage engine failed');
         events.engineFailed({ vdisk, cluster: identity.cluster, shard, address, fault, reason: message });
       },
+      repairInterrupted: ({ address }, { message }) =>
+        log.warn({ vdisk, shard, engine: address, reason: message }, 'a repair begins anew'),
       loginRefused: (error) => this.#loginRefused(error),
       isLast: async (record) => (await this.#view?.servedLast(this.#options.store, record)) === true,
       writesLost: (record, error) => this.#holdWithoutWrites(record, error.message),

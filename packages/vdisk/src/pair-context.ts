@@ -140,6 +140,8 @@ export interface PairContext {
   /** The transaction log of the vdisk; null where it has none. */
   readonly log?: PairLog | null;
   engineFailed(record: MemberRecord, error: EngineError): void;
+  /** A repair begins anew: its engine left us waiting for too long, which is no failure yet. */
+  repairInterrupted(record: MemberRecord, error: EngineError): void;
   /** An engine refused the login. Ends the ownership when it turns out that no engine of the vdisk lets this server in. */
   loginRefused(error: EngineError): Promise<void>;
   /** Whether etcd itself says, asked now, that the engine was the last of its pair to go: nothing is copied onto it. */

@@ -8,6 +8,7 @@ import { decideMemberView } from './member-view.ts';
 import type { Pair } from './pair.ts';
 import type { MemberRecord } from './pair-context.ts';
 import type { MemberName, MemberView } from './pair-mode.ts';
+import { decideMemberTrouble } from './repair-patience.ts';
 import type { Frame } from './resp.ts';
 import type { WriteHead } from './write-history.ts';
 
@@ -30,6 +31,9 @@ export class PairMember {
   #openedAt = 0;
   /** Links that broke in quick succession. */
   #breaks = 0;
+  /** Replies that it owed for too long in this attempt of its repair, and the last of these errors. */
+  #timeouts = 0;
+  #latestTimeout: EngineError | null = null;
 
   constructor(name: MemberName, record: MemberRecord, pair: Pair) {
     this.name = name;
@@ -51,6 +55,7 @@ export class PairMember {
     if (clearsFault) {
       this.fault = null;
       this.#breaks = 0;
+      this.#timeouts = 0;
     }
     if (completed !== null) this.completedFor = completed;
   }
@@ -123,10 +128,27 @@ export class PairMember {
   fail(error: EngineError): void {
     // What breaks while the vdisk is unmounted says nothing about the engine.
     if (this.fault !== null || this.#pair.closed || error instanceof OutdatedLinkError) return;
+    if (this.#beginsAnew(error)) return;
     this.fault = error;
     this.#drop();
     this.#pair.context.engineFailed(this.record, error);
     this.#pair.changed();
+  }
+
+  /** Ends the preparation for a repair that is tried again; false where the engine has failed. */
+  #beginsAnew(error: EngineError): boolean {
+    // Everybody who waited for the reply tells of it.
+    if (error === this.#latestTimeout) return true;
+    const { view, record } = this;
+    const trouble = { view, fault: error.fault, timeouts: this.#timeouts };
+    if (decideMemberTrouble(trouble) === 'fail') return false;
+    this.#latestTimeout = error;
+    this.#timeouts++;
+    this.preparedFor = null;
+    this.#drop();
+    this.#pair.context.repairInterrupted(record, error);
+    this.#pair.changed();
+    return true;
   }
 
   /** As `fail`, for what was met on the way in: a server that no engine lets in blames none of them, and goes. */

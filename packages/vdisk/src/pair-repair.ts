@@ -61,6 +61,7 @@ export class PairRepair {
     const current = this.#copy;
     if (current === null) return;
     if (this.#pair.closed || !isSame(current.target, current.attempt)) current.copy.stop('it was superseded');
+    else if (current.target.preparedFor === null) current.copy.stop('the preparation has ended');
   }
 
   /** Looks whether there is a repair to do, and does it in the background. */
@@ -165,7 +166,7 @@ export class PairRepair {
       target,
       assertWanted: () => {
         if (this.#current !== null) this.#current.contentSteps++;
-        this.#assertSame(target, attempt);
+        this.#assertPrepared(target, attempt);
       },
       onTarget: (work) => this.#blame(target, attempt, work),
     });
@@ -324,14 +325,9 @@ export class PairRepair {
     attempt: string | null,
     { how, dirtyBlocks }: Prepared,
   ): Promise<UnmarkedHoles> {
-    const { preparation } = target;
     return unmarkHoles({
       ...{ pair: this.#pair, source, target, how, marked: dirtyBlocks },
-      assertWanted: () => {
-        this.#assertSame(target, attempt);
-        if (target.preparedFor === null || target.preparation !== preparation)
-          throw new Error('the preparation has ended');
-      },
+      assertWanted: () => this.#assertPrepared(target, attempt),
       onTarget: (work) => this.#blame(target, attempt, work),
     });
   }
@@ -361,7 +357,7 @@ export class PairRepair {
     });
     this.#copy = { copy, target, attempt };
     try {
-      this.#assertSame(target, attempt);
+      this.#assertPrepared(target, attempt);
       return await this.#blameSides(target, attempt, () => copy.run());
     } finally {
       this.#copy = null;
@@ -389,7 +385,7 @@ export class PairRepair {
 
   /** Between two batches: the map is empty, so both members hold the same blocks; from here on both are needed. */
   async #finish(target: PairMember, source: PairMember, attempt: string | null): Promise<void> {
-    this.#assertSame(target, attempt);
+    this.#assertPrepared(target, attempt);
     const from = await source.open();
     const left = await this.#countDirty(from);
     if (left > 0) throw new Error(`${left} blocks are still marked`);
@@ -398,7 +394,7 @@ export class PairRepair {
     const removeGuard = new Frame().command('DEL', copyGuardKey(vdisk));
     await this.#blame(target, attempt, () => target.transact(removeGuard, to.head));
     await source.transact(new Frame().command('DEL', dirtyKey(vdisk)), from.head);
-    this.#assertSame(target, attempt);
+    this.#assertPrepared(target, attempt);
     target.completedFor = attempt;
   }
 
@@ -446,6 +442,12 @@ export class PairRepair {
 
   #assertSame(target: PairMember, attempt: string | null): void {
     if (!isSame(target, attempt)) throw new Error('the repair was superseded');
+  }
+
+  /** Nothing counts on the target any more once its preparation has ended: its partner may have gone on alone since. */
+  #assertPrepared(target: PairMember, attempt: string | null): void {
+    this.#assertSame(target, attempt);
+    if (target.preparedFor !== attempt) throw new Error('the preparation has ended');
   }
 
   #report(

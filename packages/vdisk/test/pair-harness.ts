@@ -141,6 +141,7 @@ async function freePort(): Promise<number> {
 /** One shard under test: a vdisk of 4 KiB blocks on one pair, with etcd's part played by the test. */
 export class PairHarness {
   readonly failures: { address: string; fault: string }[] = [];
+  readonly interrupted: string[] = [];
   readonly writesLost: string[] = [];
   readonly repairs: RepairOutcome[] = [];
   readonly fences: string[] = [];
@@ -195,6 +196,7 @@ export class PairHarness {
       },
       blocksOfBit: (bit) => [bit],
       engineFailed: ({ address }, error) => this.failures.push({ address, fault: error.fault }),
+      repairInterrupted: ({ address }) => this.interrupted.push(address),
       loginRefused: async () => {},
       isLast: async () => true,
       writesLost: async ({ address }) => {

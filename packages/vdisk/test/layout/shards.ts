@@ -134,6 +134,7 @@ export class Shards {
         engineFailed: (_record, error) => assert.fail(error),
         writesLost: async (_record, error) => assert.fail(error),
         isLast: async () => assert.fail('nothing is repaired here'),
+        repairInterrupted: () => {},
         loginRefused: async (error) => assert.fail(error),
         proposeOffline: async () => {},
         repairCompleted: () => {},
