@@ -26,8 +26,11 @@ export interface EngineSweepOptions {
 
 /** Whether engines take new connections too is seen this often. */
 const LINK_AGE_MAX_MS = 60_000;
-/** From the end of a link to the look that it leads to: where a rack goes down, one look for all of its engines. */
-const LOST_LINK_LOOK_MS = 25;
+/**
+ * From the end of a link to the look that it leads to: where a rack goes down one look for all of its engines, and behind the
+ * reports of those who use them, which are what clients wait for.
+ */
+const LOST_LINK_LOOK_MS = 500;
 
 /**
  * Probes every engine that etcd shows as online or under repair: an engine that nobody uses at the moment must not die

@@ -95,13 +95,20 @@ export class OutageJudge {
     this.#offlineSince = history.findLast(({ to }) => to === 'offline')?.at ?? openedAt;
   }
 
-  /** Resolves when the signal aborts. */
-  async run(): Promise<void> {
-    await Promise.all([this.#judge(), this.#listen()]);
+  /**
+   * Resolves when the signal aborts.
+   *
+   * @param share of the pause between two probes, and between two rounds of questions, that goes by before the first: judges
+   *   of many engines that begin together are spread over it, and do not all want the same core again and again
+   */
+  async run(share = 0): Promise<void> {
+    const { probeIntervalMs } = this.#options;
+    await Promise.all([this.#judge(share * probeIntervalMs), this.#listen(share * ROUND_MS)]);
   }
 
-  async #judge(): Promise<void> {
+  async #judge(afterMs: number): Promise<void> {
     const { probeIntervalMs, log } = this.#options;
+    if (afterMs > 0) await pause(afterMs, this.#signal);
     while (!this.#signal.aborted) {
       try {
         await this.#look();
@@ -114,9 +121,10 @@ export class OutageJudge {
   }
 
   /** Asks the others, again and again: an outage may last, and what they see changes. */
-  async #listen(): Promise<void> {
+  async #listen(afterMs: number): Promise<void> {
     const { askOthers, log } = this.#options;
     if (askOthers === undefined) return this.#panel.allHeard();
+    if (afterMs > 0) await pause(afterMs, this.#signal);
     while (!this.#signal.aborted) {
       this.#hurry = new AbortController();
       const hurried = AbortSignal.any([this.#signal, this.#hurry.signal]);

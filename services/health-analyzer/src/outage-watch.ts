@@ -60,6 +60,7 @@ export class OutageWatch {
       ended.abort();
       this.#active.delete(name);
     }
+    const begun: OutageJudge[] = [];
     for (const [name, incident] of open) {
       const known = this.#active.get(name);
       if (known !== undefined) {
@@ -68,9 +69,10 @@ export class OutageWatch {
       }
       const judging: Judging = { incident, ended: new AbortController() };
       this.#active.set(name, judging);
-      const judge = new OutageJudge(this.#options, this.#tools, () => judging.incident, judging.ended.signal);
-      void judge.run();
+      const { signal } = judging.ended;
+      begun.push(new OutageJudge(this.#options, this.#tools, () => judging.incident, signal));
     }
+    for (const [i, judge] of begun.entries()) void judge.run(i / begun.length);
   }
 
   #offline(): IncidentRecord[] {

@@ -75,7 +75,7 @@ it('an engine that a server finds well is not reported: the fault is here', asyn
   assert.equal((await sweepOnce(cluster, noBus)).length, 1, 'who cannot ask reports what it sees');
 });
 
-it('an engine that ends its links is looked at right then, not at the next sweep', async () => {
+it('an engine that ends its links is looked at soon, not at the next sweep', async () => {
   await using cluster = await ProbedCluster.start();
   const reports: SweepReport[] = [];
   const sweep = new EngineSweep({
