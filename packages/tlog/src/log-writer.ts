@@ -11,8 +11,9 @@ import {
   type LogTail,
   type NewestSegment,
 } from './log-writing.ts';
-import { OpenSegment } from './open-segment.ts';
+import type { OpenSegment } from './open-segment.ts';
 import { decodeSegment, lastSequence, logStream, logSubject } from './segment.ts';
+import { type SegmentPool, sharedSegments } from './segment-pool.ts';
 
 /** What a writer needs of the streams; the bus has it. */
 export interface WriterStreams {
@@ -51,6 +52,8 @@ export interface LogWriterOptions {
   readonly blockSize: number;
   readonly shards: number;
   readonly limits?: Partial<LogWriterLimits>;
+  /** Default: that of the process. */
+  readonly segments?: SegmentPool;
   /** Called once when the log cannot be written any more by this owner: fenced, or Tier-1 lost what it had. */
   readonly failed: (error: LogError) => void;
 }
@@ -80,9 +83,6 @@ interface Waiter {
   readonly reject: (error: LogError) => void;
 }
 
-/** Emptied segments kept for the next ones. */
-const SPARE_SEGMENTS = 4;
-
 /**
  * Writes the log of one vdisk: what is appended gathers in a segment while the one before is under way, so there is always at
  * most one message that may be stored or not, and it is sent again until it is known.
@@ -98,9 +98,12 @@ export class LogWriter {
   readonly #sealed: Sealed[] = [];
   readonly #waiters: Waiter[] = [];
   readonly #room: { resolve: () => void; reject: (error: LogError) => void }[] = [];
-  readonly #spare: OpenSegment[] = [];
+  readonly #segments: SegmentPool;
   readonly #closed = new AbortController();
-  #open: OpenSegment;
+  /** Null while nothing is in it: an idle log takes no memory for one. */
+  #open: OpenSegment | null = null;
+  /** For the message that the log is taken up with. */
+  #beginning: OpenSegment | null = null;
   #openKind: TlogSegment['kind'] = 'writes';
   #openedAtMs = 0;
   #inFlight: Sealed | null = null;
@@ -123,7 +126,7 @@ export class LogWriter {
     this.#limits = { ...DEFAULT_LOG_WRITER_LIMITS, ...options.limits };
     this.#stream = logStream(options.container);
     this.#subject = logSubject(options.container, options.vdisk);
-    this.#open = new OpenSegment(options.shards);
+    this.#segments = options.segments ?? sharedSegments;
   }
 
   /** Sequence at which the newest complete base begins, as new segments say it. */
@@ -136,6 +139,11 @@ export class LogWriter {
     return this.#next - 1;
   }
 
+  /** Segments that hold what is not durable yet. */
+  get segmentsHeld(): number {
+    return (this.#open === null ? 0 : 1) + this.#sealed.length + (this.#inFlight === null ? 0 : 1);
+  }
+
   /** Nothing is taken: {@link breakOff} was called, and no new base begun. */
   get isBroken(): boolean {
     return this.#isBroken;
@@ -145,7 +153,7 @@ export class LogWriter {
     const since =
       this.#inFlight?.sealedAtMs ??
       this.#sealed[0]?.sealedAtMs ??
-      (this.#open.count > 0 ? this.#openedAtMs : null);
+      (this.#openCount > 0 ? this.#openedAtMs : null);
     return {
       bytes: this.#pendingBytes,
       ms: since === null ? 0 : performance.now() - since,
@@ -182,9 +190,14 @@ export class LogWriter {
         this.#positions.clear();
         const known = positions ?? (keepsPositions ? tail?.positions : undefined) ?? [];
         for (const [shard, batch] of known) this.#positions.set(shard, batch);
-        this.#open.reset(this.#next);
-        const { bytes, number, last } = this.#seal('begin', '');
+        // The same one at every attempt: a message that was not answered may still be under way.
+        this.#beginning ??= this.#segments.take(this.#options.shards, this.#next);
+        const segment = this.#beginning;
+        segment.reset(this.#options.shards, this.#next);
+        const { bytes, number, last } = this.#seal(segment, 'begin', '');
         this.#streamSequence = await this.#publishOnce(bytes, number);
+        this.#beginning = null;
+        this.#segments.give(segment);
         this.#durable = { number, last, ticket: 0, dataBytes: 0 };
         this.#trouble = null;
         this.#hasBegun = true;
@@ -216,15 +229,16 @@ export class LogWriter {
     if (!this.#hasBegun) throw new LogError('unavailable', this.#text('it was not taken up yet'));
     if (this.#isBroken || blocks.size === 0) return null;
     const at = Date.now();
-    if (this.#open.count > 0 && this.#openKind !== kind) this.#sealOpen();
+    if (this.#openCount > 0 && this.#openKind !== kind) this.#sealOpen();
     for (const [block, data] of blocks) {
       const length = data?.length ?? 0;
-      if (!this.#open.fits(length)) this.#sealOpen();
-      if (this.#open.count === 0) {
+      if (!this.#opened().fits(length)) this.#sealOpen();
+      const open = this.#opened();
+      if (open.count === 0) {
         this.#openKind = kind;
         this.#openedAtMs = performance.now();
       }
-      this.#open.add(block, data, at);
+      open.add(block, data, at);
       this.#next++;
       this.#pendingBytes += length;
     }
@@ -265,7 +279,7 @@ export class LogWriter {
     if (kind === 'baseBegin') this.#isBroken = false;
     if (this.#isBroken)
       throw new LogError('unavailable', this.#text('it is broken, and has no new base yet'));
-    if (this.#open.count > 0) this.#sealOpen();
+    if (this.#openCount > 0) this.#sealOpen();
     const sequence = this.#next;
     this.#base = base;
     this.#ticket++;
@@ -280,12 +294,13 @@ export class LogWriter {
   breakOff(): void {
     this.#isBroken = true;
     const { number, last, ticket, dataBytes } = this.#inFlight ?? this.#durable;
-    for (const { segment } of this.#sealed.splice(0)) this.#recycle(segment);
+    for (const { segment } of this.#sealed.splice(0)) this.#segments.give(segment);
     this.#number = number;
     this.#next = last + 1;
     this.#ticket = ticket;
     this.#pendingBytes = dataBytes;
-    this.#open.reset(this.#next);
+    if (this.#open !== null) this.#segments.give(this.#open);
+    this.#open = null;
     for (const waiter of this.#waiters.splice(0)) {
       if (waiter.ticket <= ticket) this.#waiters.push(waiter);
       // It waited for what the log will not have: whoever breaks a log off has said so before.
@@ -315,9 +330,11 @@ export class LogWriter {
   #wake(): void {
     if (this.#inFlight !== null || this.#sendAsked) return;
     const isDue =
-      this.#sealed.length > 0 || this.#waiters.length > 0 || this.#open.dataBytes >= this.#limits.sendAtBytes;
+      this.#sealed.length > 0 ||
+      this.#waiters.length > 0 ||
+      (this.#open?.dataBytes ?? 0) >= this.#limits.sendAtBytes;
     if (isDue) this.#askSend();
-    else if (this.#open.count > 0) this.#linger ??= setTimeout(() => this.#send(), this.#limits.lingerMs);
+    else if (this.#openCount > 0) this.#linger ??= setTimeout(() => this.#send(), this.#limits.lingerMs);
   }
 
   /** At the end of this turn: what else is appended in it goes along. */
@@ -335,7 +352,7 @@ export class LogWriter {
     this.#linger = null;
     if (this.#inFlight !== null || !this.#hasBegun || this.#failure !== null || this.#closed.signal.aborted)
       return;
-    if (this.#sealed.length === 0 && this.#open.count > 0) this.#sealOpen();
+    if (this.#sealed.length === 0 && this.#openCount > 0) this.#sealOpen();
     const next = this.#sealed.shift();
     if (next === undefined) return;
     this.#inFlight = next;
@@ -356,7 +373,7 @@ export class LogWriter {
     this.#durable = { number, last, ticket, dataBytes: 0 };
     this.#inFlight = null;
     this.#pendingBytes -= dataBytes;
-    this.#recycle(segment);
+    this.#segments.give(segment);
     while ((this.#waiters[0]?.ticket ?? Number.POSITIVE_INFINITY) <= ticket) this.#waiters.shift()?.resolve();
     this.#tellRoom();
     this.#wake();
@@ -421,14 +438,21 @@ export class LogWriter {
   }
 
   #sealOpen(kind = this.#openKind, name = ''): void {
-    this.#sealed.push(this.#seal(kind, name));
-    this.#open = this.#spare.pop() ?? new OpenSegment(this.#options.shards);
-    this.#open.reset(this.#next);
+    this.#sealed.push(this.#seal(this.#opened(), kind, name));
+    this.#open = null;
   }
 
-  #seal(kind: TlogSegment['kind'], name: string): Sealed {
+  #opened(): OpenSegment {
+    this.#open ??= this.#segments.take(this.#options.shards, this.#next);
+    return this.#open;
+  }
+
+  get #openCount(): number {
+    return this.#open?.count ?? 0;
+  }
+
+  #seal(segment: OpenSegment, kind: TlogSegment['kind'], name: string): Sealed {
     const { vdisk, epoch, blockSize } = this.#options;
-    const segment = this.#open;
     const number = ++this.#number;
     const bytes = segment.seal({
       ...{ vdisk, number, epoch, generation: 0, kind, name, blockSize },
@@ -437,10 +461,6 @@ export class LogWriter {
     const sealedAtMs = segment.count > 0 ? this.#openedAtMs : performance.now();
     const { dataBytes } = segment;
     return { segment, bytes, dataBytes, number, last: this.#next - 1, ticket: this.#ticket, sealedAtMs };
-  }
-
-  #recycle(segment: OpenSegment): void {
-    if (this.#spare.length < SPARE_SEGMENTS) this.#spare.push(segment);
   }
 
   #tellRoom(): void {

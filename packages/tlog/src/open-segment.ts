@@ -37,24 +37,15 @@ export interface SegmentHead {
  */
 export class OpenSegment {
   readonly #bytes: Buffer = Buffer.allocUnsafeSlow(SEGMENT_MAX_BYTES);
-  readonly #headRoom: number;
+  #headRoom = 0;
   readonly #blocks = new Float64Array(SEGMENT_MAX_RECORDS);
   readonly #lengths = new Uint32Array(SEGMENT_MAX_RECORDS);
   readonly #checksums = new Uint32Array(SEGMENT_MAX_RECORDS);
   #count = 0;
-  #end: number;
+  #end = 0;
   #first = 1;
   #firstAt = 0;
   #lastAt = 0;
-
-  constructor(shards: number) {
-    this.#headRoom =
-      HEAD_FIXED_BYTES +
-      2 * TEXT_MAX_BYTES +
-      2 * LONG_BYTES * shards +
-      RECORD_MAX_BYTES * SEGMENT_MAX_RECORDS;
-    this.#end = this.#headRoom;
-  }
 
   /** Records in it. */
   get count(): number {
@@ -70,8 +61,13 @@ export class OpenSegment {
     return this.#first;
   }
 
-  /** Empties it; its first record, if there will be one, has this sequence. */
-  reset(first: number): void {
+  /** Empties it, for a vdisk on so many shards; its first record, if there will be one, has the sequence `first`. */
+  reset(shards: number, first: number): void {
+    this.#headRoom =
+      HEAD_FIXED_BYTES +
+      2 * TEXT_MAX_BYTES +
+      2 * LONG_BYTES * shards +
+      RECORD_MAX_BYTES * SEGMENT_MAX_RECORDS;
     this.#count = 0;
     this.#end = this.#headRoom;
     this.#first = first;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { decodeSegment, LogWriter } from '../src/index.ts';
+import { SegmentPool } from '../src/segment-pool.ts';
 import { type Fault, FaultyStreams } from './faulty-streams.ts';
 
 const BLOCK = 512;
@@ -52,6 +53,17 @@ interface Written {
   readonly fill: number | null;
 }
 
+/** Of all owners, and of other vdisks, which fill what is given back with theirs. */
+const pool = new SegmentPool(2);
+
+function othersWrite(): void {
+  const segments = [pool.take(1, 1), pool.take(1, 1)];
+  for (const segment of segments) {
+    while (segment.fits(BLOCK)) segment.add(1, Buffer.alloc(BLOCK, 0xee), 1);
+    pool.give(segment);
+  }
+}
+
 class Owner {
   readonly writer: LogWriter;
   readonly epoch: number;
@@ -70,6 +82,7 @@ class Owner {
     this.epoch = epoch;
     this.writer = new LogWriter({
       ...{ streams, container: 0, vdisk: 'v1', epoch, blockSize: BLOCK, shards: 1 },
+      segments: pool,
       limits: { pendingMaxBytes: 64 * BLOCK, sendAtBytes: 8 * BLOCK, lingerMs: 0, retryMs: [0] },
       failed: ({ code }) => {
         this.failure = code;
@@ -105,6 +118,7 @@ async function run(
   streams.lookFaults.push(...lookFaults);
   for (const each of steps) {
     const now = owner;
+    othersWrite();
     switch (each.kind) {
       case 'append':
         await append(now, each.blocks);
@@ -140,6 +154,7 @@ async function run(
     }
   }
   await flush(owner);
+  assert.equal(owner.writer.segmentsHeld, 0, 'a log that is idle takes no memory for a segment');
   for (const { writer } of owners) writer.close();
   assertLog(streams, owners);
 }

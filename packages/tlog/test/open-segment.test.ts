@@ -36,10 +36,11 @@ describe('a segment that is being filled', () => {
           changes: fc.array(change, { maxLength: 300 }),
         }),
         ({ changes, positions, first, at, kind: its, ...head }) => {
-          const open = new OpenSegment(1_000);
+          const open = new OpenSegment();
+          open.reset(3, 1);
           // What was in it before must not show.
           open.add(7, Buffer.alloc(BLOCK, 7), 3);
-          open.reset(first);
+          open.reset(1_000, first);
           for (const { block, data, at: taken } of changes) open.add(block, data, taken);
           const bytes = open.seal({
             ...head,
@@ -70,8 +71,8 @@ describe('a segment that is being filled', () => {
 
   it('never grows beyond what a message may be, whatever is put in as long as it fits', () => {
     for (const size of [512, 4096, 65_536, 262_144]) {
-      const open = new OpenSegment(256);
-      open.reset(2 ** 52);
+      const open = new OpenSegment();
+      open.reset(256, 2 ** 52);
       const data = Buffer.alloc(size, 1);
       while (open.fits(size)) open.add(2 ** 47, data, 2 ** 42);
       while (open.fits(0)) open.add(2 ** 47, null, 2 ** 42);
@@ -87,8 +88,8 @@ describe('a segment that is being filled', () => {
   });
 
   it('keeps the bytes it was given, whatever their owner does with them afterwards', () => {
-    const open = new OpenSegment(1);
-    open.reset(1);
+    const open = new OpenSegment();
+    open.reset(1, 1);
     const data = Buffer.alloc(BLOCK, 5);
     open.add(3, data, 1);
     data.fill(9);
