@@ -1,5 +1,6 @@
 import {
   ArchiveClaim,
+  type ArchivedRecord,
   ArchiveLostError,
   type ConfigStore,
   ConfigValueError,
@@ -16,6 +17,7 @@ import {
 } from '@salvor/config-store';
 import { type CounterMetric, codeOf, type Logger, messageOf, pause } from '@salvor/service-kit';
 import {
+  type Archived,
   type ArchiveLimits,
   type ArchiveStreams,
   logStream,
@@ -185,6 +187,8 @@ export class ArchiveLoop {
       ...{ chunks, streams, container, after: begins?.number ?? 0 },
       ...limits,
       record: async (archived) => {
+        // What an archiver that died has stored may be on record already.
+        if (isRecorded(claim.archived, archived)) return;
         written?.add();
         await claim.record(({ missing }) => ({
           ...archived,
@@ -260,4 +264,8 @@ export class ArchiveLoop {
     this.#lease = lease;
     return lease;
   }
+}
+
+function isRecorded(known: ArchivedRecord | null, { number, sequence, chunks }: Archived): boolean {
+  return known?.number === number && known.sequence === sequence && known.chunks === chunks;
 }

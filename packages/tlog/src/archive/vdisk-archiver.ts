@@ -122,6 +122,7 @@ export class VdiskArchiver {
     this.#next = window.next;
     this.#isAtEnd = window.end;
     if (this.#isDue(flush)) await this.#write();
+    if (this.#unsettled !== null) await this.#settle();
     return !this.#isAtEnd;
   }
 
@@ -135,7 +136,11 @@ export class VdiskArchiver {
       throw error;
     }
     const expected = this.#expected();
-    if (segment.number < expected) return;
+    if (segment.number < expected) {
+      // Who stored it died before Tier-1 let go of it, or it is the last one, which stays.
+      if (segment.number <= (this.#archived?.number ?? 0)) this.#unsettled = streamSequence;
+      return;
+    }
     if (segment.number > expected) {
       // A chunk holds segments without a gap.
       if (this.#builder !== null) await this.#write();

@@ -101,6 +101,30 @@ test('an archiver that is killed at any moment, again and again, neither loses n
   );
 });
 
+test('what an archiver has stored that died then is told, and let go of, by the next one, although nothing is new', async (context) => {
+  const { store } = await storeIn(context);
+  const chunks = chunksIn(store);
+  const tier1 = new FakeTier1();
+  tier1.publish(...sets(12));
+  const desk = deskOf(chunks, tier1);
+  const dies = new VdiskArchiver({
+    ...{ chunks, streams: tier1, container: 1, after: 0, chunkBytes: 1_000_000, maxAgeMs: 1_000 },
+    nowMs: () => 0,
+    record: async () => assert.fail('killed'),
+    missing: async () => assert.fail('nothing is missing'),
+  });
+  await assert.rejects(dies.step({ flush: true }), /killed/);
+  assert.equal(tier1.numbers.length, 12);
+  await drain(desk);
+  assert.deepEqual(
+    desk.recorded.map(({ number }) => number),
+    [12],
+  );
+  assert.deepEqual(tier1.numbers, [12]);
+  await drain(desk);
+  assert.equal(desk.recorded.length, 1);
+});
+
 test('chunks are written by size, the rest by age, and Tier-1 keeps the newest segment', async (context) => {
   const { store } = await storeIn(context);
   const chunks = chunksIn(store);
