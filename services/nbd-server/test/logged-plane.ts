@@ -19,27 +19,34 @@ const CONTAINER = 0;
 export class LoggedPlane implements AsyncDisposable {
   readonly plane: DataPlane;
   readonly nats: NatsHandle;
+  /** All that hold Tier-1; one where no test asks for more. */
+  readonly natsServers: readonly NatsHandle[];
   readonly bus: Bus;
   readonly #dir: TempDir;
   #operations = 0;
 
-  private constructor(plane: DataPlane, nats: NatsHandle, bus: Bus, dir: TempDir) {
+  private constructor(plane: DataPlane, natsServers: readonly NatsHandle[], bus: Bus, dir: TempDir) {
     this.plane = plane;
-    this.nats = nats;
+    this.natsServers = natsServers;
+    this.nats = natsServers[0] ?? assert.fail('no nats-server');
     this.bus = bus;
     this.#dir = dir;
     plane.logs = logAccess(Promise.resolve(bus), plane.store);
   }
 
-  static async start(options: DataPlaneOptions = {}, containerBytes = 64 << 20): Promise<LoggedPlane> {
+  static async start(
+    options: DataPlaneOptions = {},
+    containerBytes = 64 << 20,
+    startServers = async (path: string): Promise<readonly NatsHandle[]> => [await startNats({ dir: path })],
+  ): Promise<LoggedPlane> {
     const dir = tempDir('logged');
-    const [plane, nats] = await Promise.all([DataPlane.start(options), startNats({ dir: dir.path })]);
+    const [plane, servers] = await Promise.all([DataPlane.start(options), startServers(dir.path)]);
     const bus = await connectBus({
-      ...{ servers: [nats.url], name: 'owner', log: silentLogger },
+      ...{ servers: servers.map(({ url }) => url), name: 'owner', log: silentLogger },
       logPublisher: { ackTimeoutMs: 500 },
     });
-    await bus.applyManifest({ containers: 1, containerBytes });
-    return new LoggedPlane(plane, nats, bus, dir);
+    await bus.applyManifest({ containers: 1, containerBytes, replicas: servers.length });
+    return new LoggedPlane(plane, servers, bus, dir);
   }
 
   async enable(vdisk: string, policy: TlogPolicy = 'block'): Promise<void> {
@@ -110,10 +117,10 @@ export class LoggedPlane implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.nats.process.resume();
+    for (const { process } of this.natsServers) process.resume();
     await this.plane[Symbol.asyncDispose]();
     await this.bus.close({ deadlineMs: 500 });
-    await this.nats.process.kill();
+    await Promise.all(this.natsServers.map(({ process }) => process.kill()));
     this.#dir.remove();
   }
 }
