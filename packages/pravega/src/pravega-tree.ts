@@ -122,8 +122,8 @@ export class PravegaTree {
     };
   }
 
-  async close(): Promise<void> {
-    await this.#files.close();
+  close(): void {
+    this.#files.close();
   }
 
   #deduceCount(): number {

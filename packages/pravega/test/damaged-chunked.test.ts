@@ -40,7 +40,7 @@ describe('a chunked tree with damage', () => {
       );
     }
     assert.deepEqual(new Set(damageCodes(read)), new Set(['bad-journal']));
-    await read.close();
+    read.close();
   });
 
   for (const [what, name] of [
@@ -53,7 +53,7 @@ describe('a chunked tree with damage', () => {
       const read = await openTree(root);
       assert.deepEqual(read.segments.map((segment) => segment.name).sort(), [...truth.keys()].sort());
       assert.deepEqual(damageCodes(read), ['bad-journal']);
-      await read.close();
+      read.close();
     });
   }
 
@@ -64,7 +64,7 @@ describe('a chunked tree with damage', () => {
     assert.deepEqual([segment.startOffset, segment.length], [ROLL_AT, length]);
     assert.match(segment.uncertain.startOffset ?? '', /lower bound/);
     assert.notEqual((await read.facts(segment)).sha256, null);
-    await read.close();
+    read.close();
   });
 
   it('a chunk that is gone further on is a hole, which is not closed', async () => {
@@ -77,7 +77,7 @@ describe('a chunked tree with damage', () => {
     const expected = plan.segments.find(({ name }) => name === ORDERS)?.bytes ?? Buffer.alloc(0);
     assert.deepEqual(await read.content(ORDERS).read(0, length), expected.subarray(0, ROLL_AT));
     assert.deepEqual(await read.content(ORDERS).read(2 * ROLL_AT, length), expected.subarray(2 * ROLL_AT));
-    await read.close();
+    read.close();
   });
 
   it('a last chunk that is gone or short makes the length uncertain, and says what is lost', async () => {
@@ -90,7 +90,7 @@ describe('a chunked tree with damage', () => {
       assert.equal(segment.length, lastChunk + (kept ?? 0));
       assert.match(segment.uncertain.length ?? '', new RegExp(`metadata says ${length}`));
       assert.deepEqual(lost(read), [{ from: segment.length, to: length }]);
-      await read.close();
+      read.close();
     }
   });
 
@@ -104,7 +104,7 @@ describe('a chunked tree with damage', () => {
     const { coreAttributes } = await read.facts(segment);
     assert.equal(coreAttributes['80000000-0000-0000-0000-000000000001'], '41');
     assert.deepEqual(damageCodes(read), []);
-    await read.close();
+    read.close();
   });
 
   it('what a writer had copied beyond the metadata is taken up to the last whole event', async () => {
@@ -121,7 +121,7 @@ describe('a chunked tree with damage', () => {
       [cut?.code, cut?.from, cut?.to],
       ['quarantined-chunk', length + whole.length, length + whole.length + 9],
     );
-    await read.close();
+    read.close();
   });
 
   it('chunks of which it is not certain that they continue the segment are left out', async () => {
@@ -138,7 +138,7 @@ describe('a chunked tree with damage', () => {
       const { read, segment } = await opened(root);
       assert.equal(segment.length, length);
       assert.deepEqual(new Set(damageCodes(read)), new Set(['quarantined-chunk']));
-      await read.close();
+      read.close();
     }
   });
 
@@ -149,7 +149,7 @@ describe('a chunked tree with damage', () => {
     writeFileSync(join(root, chunkPath(ORDERS, 3, length)), Buffer.concat([first, event('and more')]));
     const { read, segment } = await opened(root);
     assert.equal(segment.length, length + first.length + event('and more').length);
-    await read.close();
+    read.close();
   });
 
   it('a sealed segment does not grow', async () => {
@@ -158,7 +158,7 @@ describe('a chunked tree with damage', () => {
     const { read, segment } = await opened(root, SEALED);
     assert.equal(segment.length, truth.get(SEALED)?.length);
     assert.deepEqual(damageCodes(read), ['quarantined-chunk']);
-    await read.close();
+    read.close();
   });
 
   it('files of a deleted segment do not bring it back', async () => {
@@ -172,7 +172,7 @@ describe('a chunked tree with damage', () => {
       undefined,
     );
     assert.deepEqual(damageCodes(read), []);
-    await read.close();
+    read.close();
   });
 
   it('a chunk of a segment that nothing knows of is listed, and all about it is uncertain', async () => {
@@ -183,7 +183,7 @@ describe('a chunked tree with damage', () => {
     assert.deepEqual(Object.keys(segment.uncertain).sort(), [
       ...['container', 'coreAttributes', 'existence', 'length', 'sealed', 'startOffset'],
     ]);
-    await read.close();
+    read.close();
   });
 
   it('links are not followed, whatever they lead to', async () => {
@@ -195,7 +195,7 @@ describe('a chunked tree with damage', () => {
     const { read, segment } = await opened(root);
     assert.equal(segment.length, lastChunk);
     assert.equal(read.findings.filter(({ code }) => code === 'symbolic-link').length, 2);
-    await read.close();
+    read.close();
   });
 
   it('lengths that no file can have are damage, and cost nothing', async () => {
@@ -212,7 +212,7 @@ describe('a chunked tree with damage', () => {
     const read = await openTree(root);
     assert.ok(damageCodes(read).includes('bad-journal'));
     assert.ok(read.segments.length > 0);
-    await read.close();
+    read.close();
   });
 });
 

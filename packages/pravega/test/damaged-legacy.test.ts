@@ -52,7 +52,7 @@ describe('a legacy tree with damage', () => {
     writeFileSync(join(root, `${plan.deleted[0]?.replace('removed', 'orders')}$header`), '');
     const read = await openTree(root);
     assert.equal(read.segments.length, truth.size);
-    await read.close();
+    read.close();
   });
 
   it('an interrupted merge: the chunks are the parent’s, and the transaction is merged', async () => {
@@ -74,7 +74,7 @@ describe('a legacy tree with damage', () => {
     assert.ok(parent !== undefined);
     const { coreAttributes } = await read.facts(parent);
     assert.equal(coreAttributes['80000000-0000-0000-0000-000000000001'], '40');
-    await read.close();
+    read.close();
   });
 
   it('a merge that was interrupted before the chunks were added is dropped', async () => {
@@ -101,7 +101,7 @@ describe('a legacy tree with damage', () => {
       read.segments.find((segment) => segment.name.includes('notes')),
       undefined,
     );
-    await read.close();
+    read.close();
   });
 
   it('modes that a copy lost do not tell of seals any more, and the metadata does', async () => {
@@ -115,7 +115,7 @@ describe('a legacy tree with damage', () => {
         assert.equal(uncertain.sealed === undefined, sealed || isOnlyInMetadata, name);
       }
       assert.deepEqual(codes(read), ['uncertain-fact']);
-      await read.close();
+      read.close();
     }
   });
 
@@ -135,7 +135,7 @@ describe('a legacy tree with damage', () => {
     const read = await openTree(root);
     assert.ok(codes(read).includes('missing-chunk'));
     assert.equal(read.segments.find((segment) => segment.name === ORDERS)?.length, truth.get(ORDERS)?.length);
-    await read.close();
+    read.close();
   });
 
   it('chunks outside of the tree are not read', async () => {
@@ -156,7 +156,7 @@ describe('a legacy tree with damage', () => {
       assert.equal(container, truth.get(name)?.container);
       assert.ok(uncertain.startOffset !== undefined && uncertain.coreAttributes !== undefined, name);
     }
-    await read.close();
+    read.close();
   });
 });
 
@@ -169,7 +169,7 @@ function tree(): string {
 async function listed(root: string, name: string) {
   const read = await openTree(root);
   const segment = read.segments.find((one) => one.name === name);
-  await read.close();
+  read.close();
   assert.ok(segment !== undefined, `${name} is not listed`);
   return segment;
 }

@@ -32,7 +32,7 @@ describe('both layouts: what a tree is known to have', () => {
         tree.findings.filter(({ severity }) => severity === 'damage'),
         [],
       );
-      await tree.close();
+      tree.close();
     });
 
     it(`${name}: nothing that was deleted comes back`, async () => {
@@ -42,7 +42,7 @@ describe('both layouts: what a tree is known to have', () => {
         deleted.filter((gone) => listed.has(gone)),
         [],
       );
-      await tree.close();
+      tree.close();
     });
   }
 });

@@ -28,7 +28,7 @@ describe('a damaged tree is read as far as it goes, and nothing wrong is told as
             try {
               const tree = await openTree(root, { layout: known.layout });
               await checkFacts(tree, known);
-              await tree.close();
+              tree.close();
             } finally {
               for (const back of undo) back();
             }

@@ -50,7 +50,7 @@ export const storageCommands: readonly Command[] = [
       try {
         await show(call, tree);
       } finally {
-        await tree.close();
+        tree.close();
       }
     },
   },

@@ -21,6 +21,10 @@ export interface ChainFacts {
   readonly mayBeGone?: boolean;
 }
 
+/** One for all: there are very many segments, and hardly any has holes, merges or doubts. */
+const NONE: readonly ByteRange[] = [];
+const NO_DOUBTS = {};
+
 /** Holds the chain against the files. What a missing or short file should have is reported, and stays a hole. */
 export function storedSegment(
   files: TreeFiles,
@@ -47,13 +51,13 @@ export function storedSegment(
   return {
     name,
     extents,
-    missing,
-    merged,
+    missing: missing.length === 0 ? NONE : missing,
+    merged: merged.length === 0 ? NONE : merged,
     startOffset: facts.startOffset,
     sealed: facts.sealed,
     isSealByMode: false,
     recordedLength,
-    doubts: facts.doubts ?? {},
+    doubts: facts.doubts ?? NO_DOUBTS,
     mayBeGone: facts.mayBeGone ?? false,
   };
 }

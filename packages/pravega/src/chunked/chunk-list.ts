@@ -8,9 +8,14 @@ export interface NamedChunk extends ChunkName {
   readonly sizeBytes: number;
 }
 
-export function chunksBySegment(files: TreeFiles): Map<string, NamedChunk[]> {
+/** The chunks of which the path fits, by the segment that their names give. */
+export function chunksBySegment(
+  files: TreeFiles,
+  fits: (path: string) => boolean,
+): Map<string, NamedChunk[]> {
   const chunks = new Map<string, NamedChunk[]>();
   for (const path of files.paths()) {
+    if (!fits(path)) continue;
     const name = parseChunkName(path);
     if (name === undefined) continue;
     const known = chunks.get(name.segment);

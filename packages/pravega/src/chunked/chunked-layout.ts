@@ -6,7 +6,7 @@ import { FormatError } from '../format/format-error.ts';
 import type { ContainerRows, Layout } from '../layout.ts';
 import { type MetadataRows, readMetadataRows } from '../metadata-rows.ts';
 import { findContainers } from '../naming/container-traces.ts';
-import { metadataSegment, storageMetadataSegment } from '../naming/segment-name.ts';
+import { CONTAINER_FOLDER, metadataSegment, storageMetadataSegment } from '../naming/segment-name.ts';
 import { readSegmentInfo } from '../records/segment-info.ts';
 import {
   type ChunkRow,
@@ -27,7 +27,7 @@ import { systemSegment, systemSegmentNames } from './system-segments.ts';
 const READ_INDEX_BLOCK_KEY = /\.B-\d{1,19}$/;
 
 export async function readChunkedLayout(files: TreeFiles): Promise<Layout> {
-  const chunks = chunksBySegment(files);
+  const chunks = chunksBySegment(files, (path) => path.startsWith(CONTAINER_FOLDER));
   const journals = findJournals(files.paths());
   const segments = new Map<string, StoredSegment>();
   const gone = new Map<string, string>();
@@ -56,7 +56,7 @@ export async function readChunkedLayout(files: TreeFiles): Promise<Layout> {
     containers.set(container, { metadata });
   }
   reportForeign(files);
-  await extendFromOrphans({ files, chunks, segments, gone, containers });
+  await extendFromOrphans({ files, segments, gone, containers });
   return { name: 'chunked', segments, containers, gone };
 }
 

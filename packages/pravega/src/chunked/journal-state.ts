@@ -11,6 +11,8 @@ import type { ChainLink } from './chain.ts';
 
 export interface SystemChain {
   readonly links: ChainLink[];
+  /** Paths of the links. */
+  readonly chunks: Set<string>;
   startOffset: number;
   length: number;
   /** False: the metadata does not have every append, and the last file's size is the length. */
@@ -55,7 +57,8 @@ export class JournalState {
           `expected chunks of ${segment.name} up to ${segment.length}, found them up to ${start}`,
         );
       const { startOffset, length, atomicWrites } = segment;
-      this.chains.set(segment.name, { links, startOffset, length, atomicWrites });
+      const paths = new Set(links.map(({ path }) => path));
+      this.chains.set(segment.name, { links, chunks: paths, startOffset, length, atomicWrites });
     }
   }
 
@@ -75,24 +78,26 @@ export class JournalState {
     const chain = this.#chainOf(segment);
     const { links } = chain;
     // A record that was not acknowledged in time is written again.
-    if (links.some(({ path, start }) => path === newChunk && start === offset)) return;
-    const oldAt = oldChunk === null ? -1 : links.findIndex(({ path }) => path === oldChunk);
+    if (chain.chunks.has(newChunk)) return;
+    // Nearly always the last one.
+    const oldAt = oldChunk === null ? -1 : links.findLastIndex(({ path }) => path === oldChunk);
     const old = links[oldAt];
     if (oldChunk !== null && (old === undefined || offset < old.start))
       throw new FormatError(`expected a chunk of ${segment} behind ${oldChunk}, which is not in its chain`);
-    links.splice(oldAt + 1);
+    for (const { path } of links.splice(oldAt + 1)) chain.chunks.delete(path);
     if (old !== undefined) links[oldAt] = { ...old, length: offset - old.start };
     else if (chain.startOffset > offset)
       throw new FormatError(`expected ${segment} to begin at ${chain.startOffset}`);
     links.push({ path: newChunk, start: offset, length: 0 });
+    chain.chunks.add(newChunk);
     chain.length = offset;
   }
 
   #append({ segment, chunk, offset, length }: AppendRecord): void {
     const chain = this.#chainOf(segment);
-    const known = chain.links.findLast(({ path }) => path === chunk);
-    if (known !== undefined && offset + length <= known.length) return;
     const last = chain.links.at(-1);
+    const known = last?.path === chunk ? last : chain.links.findLast(({ path }) => path === chunk);
+    if (known !== undefined && offset + length <= known.length) return;
     if (last?.path !== chunk || last.length !== offset)
       throw new FormatError(
         `expected an append at the end of ${segment}, found one at ${offset} of ${chunk}`,
@@ -104,7 +109,7 @@ export class JournalState {
   #chainOf(segment: string): SystemChain {
     let chain = this.chains.get(segment);
     if (chain === undefined) {
-      chain = { links: [], startOffset: 0, length: 0, atomicWrites: true };
+      chain = { links: [], chunks: new Set(), startOffset: 0, length: 0, atomicWrites: true };
       this.chains.set(segment, chain);
     }
     return chain;

@@ -7,7 +7,7 @@ import { dataEnd, type StoredSegment } from '../stored-segment.ts';
 import { type Extent, SegmentBytes } from '../tree/segment-bytes.ts';
 import type { TreeFiles } from '../tree/tree-files.ts';
 import { type ChainLink, storedSegment } from './chain.ts';
-import type { NamedChunk } from './chunk-list.ts';
+import { chunksBySegment, type NamedChunk } from './chunk-list.ts';
 import { decideExtension } from './decide-extension.ts';
 import { trimExtension } from './trim-extension.ts';
 
@@ -15,7 +15,6 @@ const MAX_CANDIDATES = 8;
 
 export interface ChunkedReading {
   readonly files: TreeFiles;
-  readonly chunks: ReadonlyMap<string, readonly NamedChunk[]>;
   /** Is extended in place. */
   readonly segments: Map<string, StoredSegment>;
   readonly gone: ReadonlyMap<string, string>;
@@ -23,18 +22,28 @@ export interface ChunkedReading {
 }
 
 export async function extendFromOrphans(reading: ChunkedReading): Promise<void> {
-  const { files, chunks, segments } = reading;
-  const knownEnds = new Map([...segments].map(([name, stored]) => [name, dataEnd(stored)]));
-  for (const stored of segments.values()) segments.set(stored.name, withSurplus(files, stored));
-  const used = new Set([...segments.values()].flatMap(({ extents }) => extents.map(({ path }) => path)));
-  for (const [name, all] of chunks) {
-    const orphans = all.filter(({ path }) => !used.has(path));
-    if (orphans.length > 0) await placeOrphans(reading, name, orphans);
-  }
+  const { files, segments } = reading;
+  const knownEnds = new Map<string, number>();
+  const used = new Set<string>();
   for (const stored of segments.values()) {
-    const knownEnd = knownEnds.get(stored.name) ?? stored.startOffset;
-    if (dataEnd(stored) <= knownEnd) continue;
-    const trimmed = await trimExtension(files, stored, knownEnd, (name) => rowOf(reading, name));
+    const longer = withSurplus(files, stored);
+    if (longer !== stored) {
+      knownEnds.set(stored.name, dataEnd(stored));
+      segments.set(stored.name, longer);
+    }
+    for (const { path } of longer.extents) used.add(path);
+  }
+  const orphans = chunksBySegment(files, (path) => !used.has(path));
+  used.clear();
+  for (const [name, some] of orphans) {
+    const stored = segments.get(name);
+    if (!knownEnds.has(name)) knownEnds.set(name, stored === undefined ? 0 : dataEnd(stored));
+    await placeOrphans(reading, name, some);
+  }
+  for (const [name, knownEnd] of knownEnds) {
+    const stored = segments.get(name);
+    if (stored === undefined || dataEnd(stored) <= knownEnd) continue;
+    const trimmed = await trimExtension(files, stored, knownEnd, (segment) => rowOf(reading, segment));
     segments.set(stored.name, trimmed);
   }
 }

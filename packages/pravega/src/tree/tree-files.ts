@@ -1,6 +1,6 @@
 /** The bytes of a tree's files: read-only, bounded, never through links. */
-import { constants } from 'node:fs';
-import { type FileHandle, open, realpath } from 'node:fs/promises';
+import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, SalvorError } from '@salvor/service-kit';
 import { Findings } from './finding.ts';
@@ -15,7 +15,7 @@ export class TreeFiles {
   readonly root: string;
   readonly findings: Findings;
   readonly #files: ReadonlyMap<string, TreeFile>;
-  readonly #handles = new Map<string, FileHandle>();
+  readonly #descriptors = new Map<string, number>();
   /** In order of their last use. */
   readonly #blocks = new Map<string, Buffer>();
   readonly #reported = new Set<string>();
@@ -31,7 +31,7 @@ export class TreeFiles {
     const findings = new Findings();
     try {
       const real = await realpath(root);
-      return new TreeFiles(real, await walkTree(real, findings), findings);
+      return new TreeFiles(real, walkTree(real, findings), findings);
     } catch (error) {
       throw new SalvorError(
         'no-tree',
@@ -60,7 +60,7 @@ export class TreeFiles {
     const parts: Buffer[] = [];
     for (let at = offset; at < end; ) {
       const start = at - (at % BLOCK_BYTES);
-      const block = await this.#block(path, start, Math.min(BLOCK_BYTES, sizeBytes - start));
+      const block = this.#block(path, start, Math.min(BLOCK_BYTES, sizeBytes - start));
       const part = block.subarray(at - start, end - start);
       if (part.length === 0) break;
       parts.push(part);
@@ -69,14 +69,13 @@ export class TreeFiles {
     return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
   }
 
-  async close(): Promise<void> {
-    const handles = [...this.#handles.values()];
-    this.#handles.clear();
+  close(): void {
+    for (const descriptor of this.#descriptors.values()) closeSync(descriptor);
+    this.#descriptors.clear();
     this.#blocks.clear();
-    await Promise.all(handles.map((handle) => handle.close()));
   }
 
-  async #block(path: string, start: number, length: number): Promise<Buffer> {
+  #block(path: string, start: number, length: number): Buffer {
     const key = `${start} ${path}`;
     const known = this.#blocks.get(key);
     if (known !== undefined) {
@@ -84,7 +83,7 @@ export class TreeFiles {
       this.#blocks.set(key, known);
       return known;
     }
-    const block = await this.#load(path, start, length);
+    const block = this.#load(path, start, length);
     this.#blocks.set(key, block);
     for (const oldest of this.#blocks.keys()) {
       if (this.#blocks.size <= MAX_BLOCKS) break;
@@ -93,13 +92,17 @@ export class TreeFiles {
     return block;
   }
 
-  async #load(path: string, start: number, length: number): Promise<Buffer> {
+  /**
+   * Without waiting: trees have very many small files, and to have another thread open, read and close each of them takes
+   * longer than to do it.
+   */
+  #load(path: string, start: number, length: number): Buffer {
     const block = Buffer.allocUnsafe(length);
     let filled = 0;
     try {
-      const handle = await this.#handle(path);
+      const descriptor = this.#open(path);
       while (filled < length) {
-        const { bytesRead } = await handle.read(block, filled, length - filled, start + filled);
+        const bytesRead = readSync(descriptor, block, filled, length - filled, start + filled);
         if (bytesRead === 0) break;
         filled += bytesRead;
       }
@@ -110,19 +113,19 @@ export class TreeFiles {
     return block.subarray(0, filled);
   }
 
-  async #handle(path: string): Promise<FileHandle> {
-    const known = this.#handles.get(path);
+  #open(path: string): number {
+    const known = this.#descriptors.get(path);
     if (known !== undefined) return known;
     // The file may have been replaced since the walk: no link is followed, and no pipe is waited for.
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-    const handle = await open(join(this.root, path), flags);
-    this.#handles.set(path, handle);
-    for (const [oldest, old] of this.#handles) {
-      if (this.#handles.size <= MAX_OPEN_FILES) break;
-      this.#handles.delete(oldest);
-      await old.close();
+    const descriptor = openSync(join(this.root, path), flags);
+    this.#descriptors.set(path, descriptor);
+    for (const [oldest, old] of this.#descriptors) {
+      if (this.#descriptors.size <= MAX_OPEN_FILES) break;
+      this.#descriptors.delete(oldest);
+      closeSync(old);
     }
-    return handle;
+    return descriptor;
   }
 
   #report(path: string, message: string): void {

@@ -1,6 +1,5 @@
 /** What is in the directory: one walk, which follows no links and opens nothing. */
-import type { Dirent } from 'node:fs';
-import { lstat, readdir } from 'node:fs/promises';
+import { type Dirent, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { codeOf } from '@salvor/service-kit';
 import type { Findings } from './finding.ts';
@@ -8,7 +7,6 @@ import type { Findings } from './finding.ts';
 /** Four files for each of 250,000 segments. What lies beyond is not read, and reported. */
 export const MAX_FILES = 1_000_000;
 const MAX_DEPTH = 64;
-const LSTATS_AT_ONCE = 64;
 /** Salvor's own copies of container metadata; not a part of the tree. */
 const BACKUP_FOLDER = 'backup_system';
 const OWNER_WRITE = 0o200;
@@ -21,17 +19,13 @@ export interface TreeFile {
 }
 
 /** Every regular file below the root, by its path relative to the root with `/`. */
-export async function walkTree(root: string, findings: Findings): Promise<Map<string, TreeFile>> {
+export function walkTree(root: string, findings: Findings): Map<string, TreeFile> {
   const files = new Map<string, TreeFile>();
   const folders: { readonly path: string; readonly depth: number }[] = [{ path: '', depth: 0 }];
   for (;;) {
     const folder = folders.pop();
     if (folder === undefined) return files;
-    const entries = await entriesOf(root, folder.path, findings);
-    for (let at = 0; at < entries.length; at += LSTATS_AT_ONCE) {
-      const some = entries.slice(at, at + LSTATS_AT_ONCE);
-      await Promise.all(some.map((entry) => visit(entry, folder)));
-    }
+    for (const entry of entriesOf(root, folder.path, findings)) visit(entry, folder);
     if (files.size >= MAX_FILES) {
       findings.damage(
         'too-many-files',
@@ -41,7 +35,7 @@ export async function walkTree(root: string, findings: Findings): Promise<Map<st
     }
   }
 
-  async function visit(entry: Dirent<Buffer>, folder: { path: string; depth: number }): Promise<void> {
+  function visit(entry: Dirent<Buffer>, folder: { path: string; depth: number }): void {
     const name = entry.name.toString('utf8');
     const path = folder.path === '' ? name : `${folder.path}/${name}`;
     if (!Buffer.from(name, 'utf8').equals(entry.name)) {
@@ -58,7 +52,7 @@ export async function walkTree(root: string, findings: Findings): Promise<Map<st
       });
     } else {
       try {
-        const { size, mode } = await lstat(join(root, path));
+        const { size, mode } = lstatSync(join(root, path));
         files.set(path, { sizeBytes: size, isOwnerWritable: (mode & OWNER_WRITE) !== 0 });
       } catch (error) {
         findings.damage('unreadable', `the file cannot be looked at (${codeOf(error)})`, { path });
@@ -67,9 +61,9 @@ export async function walkTree(root: string, findings: Findings): Promise<Map<st
   }
 }
 
-async function entriesOf(root: string, path: string, findings: Findings): Promise<Dirent<Buffer>[]> {
+function entriesOf(root: string, path: string, findings: Findings): Dirent<Buffer>[] {
   try {
-    return await readdir(join(root, path), { withFileTypes: true, encoding: 'buffer' });
+    return readdirSync(join(root, path), { withFileTypes: true, encoding: 'buffer' });
   } catch (error) {
     // Without its root there is no tree to report on.
     if (path === '') throw error;

@@ -30,7 +30,7 @@ export function writeChunkedTree(root: string, tree: PlannedTree): void {
     }
     const metadata = table(metadataTable(tree, container));
     const storage = table(rows);
-    const own = { startOffset: 0, sealed: false, rollAt: 700 };
+    const own = { startOffset: 0, sealed: false, rollAt: tree.metadataRollAt ?? 700 };
     const system: SegmentFile[] = [
       { name: `${CONTAINERS}metadata_${container}`, bytes: metadata.bytes, ...own },
       { name: `${CONTAINERS}metadata_${container}$attributes.index`, bytes: tableIndex(metadata), ...own },

@@ -9,7 +9,7 @@ export function writeLegacyTree(root: string, tree: PlannedTree): void {
   for (let container = 0; container < tree.containers; container += 1) {
     const metadata = table(metadataTable(tree, container));
     const name = `_system/containers/metadata_${container}`;
-    const own = { startOffset: 0, sealed: false, rollAt: 500 };
+    const own = { startOffset: 0, sealed: false, rollAt: tree.metadataRollAt ?? 500 };
     writeRolled(root, { name, bytes: metadata.bytes, ...own });
     writeRolled(root, { name: `${name}$attributes.index`, bytes: tableIndex(metadata), ...own });
   }

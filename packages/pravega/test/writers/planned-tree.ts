@@ -23,6 +23,8 @@ export interface PlannedTree {
   readonly segments: readonly PlannedSegment[];
   /** Segments that were there once. */
   readonly deleted: readonly string[];
+  /** Chunks of the containers' own segments are rolled over at this length; small by default, so that there are several. */
+  readonly metadataRollAt?: number;
 }
 
 export interface SegmentFile {
