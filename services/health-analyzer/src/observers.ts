@@ -8,6 +8,8 @@ import type { Word } from './observation.ts';
 const DISCOVERY_MS = 150;
 /** For how long it is taken that the same instances are there. */
 const DISCOVERED_KEPT_MS = 5_000;
+/** For how long it is taken that there is no server. */
+const NOBODY_KEPT_MS = 500;
 /** Instances of a service that are asked; with more of them, the first to answer. */
 const ASKED_MAX = 64;
 
@@ -21,10 +23,19 @@ export interface ObserversOptions {
   readonly log: Logger;
 }
 
+interface Found {
+  readonly servers: readonly string[];
+  readonly analyzers: readonly string[];
+  /** In `performance.now()` milliseconds. */
+  readonly goodUntil: number;
+}
+
 /** Every NBD server and every other analyzer, asked over the bus how they see an engine. */
 export class Observers {
   readonly #options: ObserversOptions;
-  #found: { readonly servers: string[]; readonly analyzers: string[]; readonly at: number } | null = null;
+  #found: Found | null = null;
+  /** One round of discovery, however many ask at once: everybody on the bus answers each. */
+  #discovering: Promise<Found> | null = null;
 
   constructor(options: ObserversOptions) {
     this.#options = options;
@@ -39,16 +50,24 @@ export class Observers {
     ]);
   }
 
-  async #instances(): Promise<{ readonly servers: string[]; readonly analyzers: string[] }> {
+  #instances(): Promise<Found> {
+    if (this.#found !== null && performance.now() < this.#found.goodUntil)
+      return Promise.resolve(this.#found);
+    this.#discovering ??= this.#discover().finally(() => {
+      this.#discovering = null;
+    });
+    return this.#discovering;
+  }
+
+  async #discover(): Promise<Found> {
     const { bus, self } = this.#options;
-    if (this.#found !== null && performance.now() - this.#found.at < DISCOVERED_KEPT_MS) return this.#found;
     const found = (name: string): Promise<ServiceInfo[]> => bus.discover({ name, windowMs: DISCOVERY_MS });
-    const [servers, analyzers] = await Promise.all([found('nbd-server'), found('health-analyzer')]);
-    this.#found = {
-      servers: instances(servers, 'nbdserver.probe'),
-      analyzers: instances(analyzers, 'engine.probe').filter((analyzer) => analyzer !== self),
-      at: performance.now(),
-    };
+    const [nbdServers, healthAnalyzers] = await Promise.all([found('nbd-server'), found('health-analyzer')]);
+    const servers = instances(nbdServers, 'nbdserver.probe');
+    const analyzers = instances(healthAnalyzers, 'engine.probe').filter((analyzer) => analyzer !== self);
+    // That no server answered may be because the machine is busy: who would repair the engine is looked for again soon.
+    const keptMs = servers.length === 0 ? NOBODY_KEPT_MS : DISCOVERED_KEPT_MS;
+    this.#found = { servers, analyzers, goodUntil: performance.now() + keptMs };
     return this.#found;
   }
 

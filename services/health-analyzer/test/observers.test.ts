@@ -72,6 +72,29 @@ describe('the observers on the bus', () => {
     ]);
   });
 
+  it('are looked for once, however many engines they are asked about at the same time', async () => {
+    const bus = await connect('analyzer-1-asks-much');
+    let discoveries = 0;
+    const counting: Pick<Bus, 'discover' | 'request'> = {
+      discover: (options) => {
+        discoveries++;
+        return bus.discover(options);
+      },
+      request: (...args) => bus.request(...args),
+    };
+    const log = silentLogger;
+    const observers = new Observers({
+      bus: counting,
+      log,
+      self: 'analyzer-1',
+      timeoutMs: 300,
+      now: () => 42,
+    });
+    const target = { address, db: 0, identity: 'p1/0' };
+    await Promise.all(Array.from({ length: 50 }, () => observers.ask(target, () => undefined)));
+    assert.equal(discoveries, 2, 'one for servers, one for analyzers');
+  });
+
   it('are none where there are none', async () => {
     await using alone = tempDir('alone');
     const other = await startNats({ dir: alone.path });
