@@ -6,12 +6,13 @@ import type { World } from './world.ts';
 
 /** Moments so short that faults which come at any time hardly ever fall into them. */
 const MOMENTS = ['batch-sent', 'copy-sent', 'blocks-copied', 'member-repaired'] as const;
-export type Moment = (typeof MOMENTS)[number] | 'repairs-on-record' | 'spare-filled';
+export type Moment = (typeof MOMENTS)[number] | 'repairs-on-record' | 'repair-recorded' | 'spare-filled';
 
 /** Keeps the stalled completions of a seed apart from its other ambushes. */
 const STALL_SALT = 0x2545f491;
-/** The same for spares that fail. */
+/** The same for spares that fail, and for repairs whose end is lost. */
 const SPARE_SALT = 0x27d4eb2f;
+const LOST_SALT = 0x165667b1;
 
 /** Who is at it: the owner, the member that has everything, or is sent the batch first, and the other one. */
 export interface Parties {
@@ -35,6 +36,7 @@ export class Ambushes {
   readonly #random: Random;
   readonly #stalls: Random;
   readonly #spares: Random;
+  readonly #losses: Random;
   readonly #waiting: Ambush[] = [];
   #untilMs = 0;
 
@@ -44,6 +46,7 @@ export class Ambushes {
     this.#random = new Random(~seed);
     this.#stalls = new Random(seed ^ STALL_SALT);
     this.#spares = new Random(seed ^ SPARE_SALT);
+    this.#losses = new Random(seed ^ LOST_SALT);
   }
 
   plan(endMs: number): void {
@@ -53,6 +56,8 @@ export class Ambushes {
       this.#waiting.push({ moment: 'repairs-on-record', fromMs: this.#stalls.between(150, endMs / 2) });
     if (this.#spares.chance(0.25))
       this.#waiting.push({ moment: 'spare-filled', fromMs: this.#spares.between(150, endMs / 2) });
+    if (this.#losses.chance(0.2))
+      this.#waiting.push({ moment: 'repair-recorded', fromMs: this.#losses.between(150, endMs) });
     if (random.chance(0.5)) return;
     for (let i = random.whole(1, 3); i > 0; i--)
       this.#waiting.push({ moment: random.pick(MOMENTS), fromMs: random.between(150, endMs) });
@@ -76,6 +81,8 @@ export class Ambushes {
         return this.#keepOffRecord(parties);
       case 'repairs-on-record':
         return this.#stallCompletion(parties);
+      case 'repair-recorded':
+        return this.#loseRepair(parties);
       case 'spare-filled':
         return this.#leaveSpareAlone(parties);
     }
@@ -138,6 +145,18 @@ export class Ambushes {
     scheduler.after(random.between(300, 1_400), null, () =>
       this.#faults.crash(target, random.between(50, 1_800)),
     );
+  }
+
+  /** The end of a repair that is on record is lost, and so are the owner that knows of it and the partner that has everything. */
+  #loseRepair({ process, source, target }: Parties): void {
+    const random = this.#losses;
+    const { scheduler } = this.#world;
+    scheduler.after(random.between(0, 4), null, () => {
+      this.#faults.loseTail(target, random.whole(1, random.pick([3, 8])), 0);
+      this.#faults.crash(source, random.between(2_000, 5_000));
+      const owner = this.#world.servers.find((server) => server.process === process);
+      if (owner !== undefined) this.#faults.crashProcess(owner, random.between(30, 2_500));
+    });
   }
 
   #crashOwner(process: Process): void {

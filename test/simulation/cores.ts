@@ -11,6 +11,7 @@ import { decideBatchParts } from '../../packages/vdisk/src/batch-plan.ts';
 import { decideBrokenLink } from '../../packages/vdisk/src/broken-link.ts';
 import { decideCatchUp } from '../../packages/vdisk/src/catch-up.ts';
 import { decideEpoch } from '../../packages/vdisk/src/epoch-check.ts';
+import { decideLeftGuard } from '../../packages/vdisk/src/lost-repair.ts';
 import {
   decideHistoryFit,
   decideLeftBehind,
@@ -54,6 +55,7 @@ export const productCores = {
   decideLevelling,
   decideLeftBehind,
   decideTailMissing,
+  decideLeftGuard,
   decideBatchParts,
   decideCatchUp,
   decideRepairDue,

@@ -218,11 +218,12 @@ export class Owner {
     this.world.checker.repaired(pair);
     if (due.kind === 'repair-final-outage')
       pair.ambush('spare-filled', record.identity.role === 'primary' ? 'slave' : 'primary');
-    start(this.#recordRepair(record.identity.cluster, pair.shard, due));
+    start(this.#recordRepair(record, pair, due));
   }
 
-  *#recordRepair(cluster: string, shard: number, { incident, attempt }: RepairDue): Flow<void> {
+  *#recordRepair({ identity }: MemberRecord, pair: Pair, { incident, attempt }: RepairDue): Flow<void> {
     const { world, process, vdisk } = this;
+    const { cluster, shard } = identity;
     const counts = { dirtyBlocks: 0, copiedBlocks: 0, repairMs: 0 };
     const at = world.scheduler.now;
     for (;;) {
@@ -241,6 +242,8 @@ export class Owner {
         world.scheduler.after(RECORD_RETRY_MS, process, () => resume(null, undefined)),
       );
     }
+    if (this.world.clusters.length > 1)
+      pair.ambush('repair-recorded', identity.role === 'primary' ? 'slave' : 'primary');
     this.#completed.add(`${incident}/${attempt}`);
     this.#follow();
   }

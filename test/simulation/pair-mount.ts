@@ -6,7 +6,7 @@ import { type Flow, settled, wait } from './flow.ts';
 import type { Member } from './member.ts';
 import { bitsOf, HOLD_MAX_MS, type Pair } from './pair.ts';
 import type { Session } from './session.ts';
-import { batchOfStalePartner, blameMissingTail } from './stale-partner.ts';
+import { batchOfStalePartner, blameMissingTail, lostRepair } from './stale-partner.ts';
 
 /** Fences every earlier owner of a shard and finds out where its write history stands: what the product's `mountPair` does. */
 export function* mountPair(pair: Pair): Flow<void> {
@@ -25,6 +25,8 @@ export function* mountPair(pair: Pair): Flow<void> {
   const live = required.filter(({ fault }) => fault === null);
   const [first, second] = live;
   if (first !== undefined && second !== undefined) yield* levelOrBlame(pair, first, second);
+  const left = live.filter(({ fault }) => fault === null);
+  if (left.length === 1) for (const member of left) yield* blameLostRepair(pair, member);
   for (const { session, fault } of live)
     if (session !== null && fault === null) pair.adoptSeq(session.head.seq);
   for (const member of live) {
@@ -61,6 +63,16 @@ function* judgeAlone(pair: Pair, only: Member, stalePartner: number | null): Flo
     blameMissingTail(pair, only, head.seq, stalePartner);
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
+  }
+}
+
+function* blameLostRepair(pair: Pair, member: Member): Flow<void> {
+  try {
+    const lost = yield* lostRepair(pair, member);
+    if (lost !== null) member.fail(lost);
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    member.fail(error);
   }
 }
 

@@ -8,7 +8,7 @@ import { type Flow, settled, start, wait } from './flow.ts';
 import type { Member } from './member.ts';
 import { bitsOf, type Pair } from './pair.ts';
 import { ask, assertEpoch, assertServes, type Session } from './session.ts';
-import { batchOfStalePartner, missingTail } from './stale-partner.ts';
+import { batchOfStalePartner, lostRepair, missingTail } from './stale-partner.ts';
 
 const RETRY_MS = 500;
 const STEPS_IN_FLIGHT = 2;
@@ -320,7 +320,9 @@ export class PairRepair {
     if (!this.#pair.knowsHistory) {
       const stalePartner = yield* batchOfStalePartner(this.#pair, target);
       this.#assertSame(target, attempt);
-      const missing = missingTail(this.#pair, target, seq, stalePartner);
+      const lost = yield* this.#blame(target, attempt, () => lostRepair(this.#pair, target));
+      const missing = missingTail(this.#pair, target, seq, stalePartner) ?? lost;
+      this.#assertSame(target, attempt);
       if (missing !== null) return yield* this.#refuse(target, attempt, missing);
       this.#pair.adoptSeq(seq);
       this.#pair.world.checker.tookUp(this.#pair, [target], stalePartner);

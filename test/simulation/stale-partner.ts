@@ -1,5 +1,7 @@
 import { EngineError } from '../../packages/vdisk/src/errors.ts';
+import { attemptOfGuard } from '../../packages/vdisk/src/lost-repair.ts';
 import { type Flow, wait } from './flow.ts';
+import { repairKey } from './keys.ts';
 import type { Member } from './member.ts';
 import type { Pair } from './pair.ts';
 import { ask, assertIdentity, assertServes, CONNECT_TIMEOUT_MS } from './session.ts';
@@ -44,4 +46,23 @@ export function missingTail(
 ): EngineError | null {
   if (!pair.world.cores.decideTailMissing(seq, stalePartner)) return null;
   return new EngineError('tail-lost', `${member.record.address} is behind its stale partner`);
+}
+
+/** What `member` lost of a repair, when nobody but itself tells what it must have: what the product's function of this name does. */
+export function* lostRepair(pair: Pair, member: Member): Flow<EngineError | null> {
+  const { world, owner } = pair;
+  const session = yield* member.open();
+  const guard = yield* wait(session.read((shard) => shard.guard));
+  if (guard === null) return null;
+  const attempt = attemptOfGuard(guard);
+  const { etcd } = world;
+  const [incident = '', number = ''] = attempt?.split('/') ?? [];
+  const key = repairKey(incident, Number(number), owner.vdisk);
+  const isOnRecord =
+    attempt !== null && (yield* wait(etcd.call(owner.process, () => etcd.get(key)))) !== null;
+  const isLossAccepted = member.record.isLossAccepted === true;
+  const means = world.cores.decideLeftGuard({ isOnRecord, isLossAccepted });
+  if (means === 'forgiven') yield* session.transact(() => ({ guard: null }), session.head);
+  if (means !== 'lost') return null;
+  return new EngineError('tail-lost', `${member.record.address} lost the end of ${attempt}`);
 }

@@ -65,6 +65,8 @@ export interface ServerEntry {
   /** Which engine in a row holds this shard; starts at 1 and grows with each replacement. */
   readonly generation: number;
   readonly replacement?: Replacement;
+  /** The incident in which somebody accepted what the engine had lost, until it has been repaired or replaced. */
+  readonly acceptedLoss?: string;
   /** Members that Salvor does not know; they survive a rewrite. */
   readonly extra?: Readonly<Record<string, unknown>>;
 }
@@ -185,6 +187,7 @@ function readServer(place: Place): ServerEntry {
     ...readStatus(server, state),
     generation: readGeneration(server),
     ...(replacement === null ? {} : { replacement }),
+    ...readAcceptedLoss(server),
     ...extraOf(server),
   };
 }
@@ -215,6 +218,11 @@ function readGeneration(server: Members): number {
 
 function readReplacement(server: Members): Replacement | null {
   return toReplacement(plainValue(server.member('replacement')));
+}
+
+function readAcceptedLoss(server: Members): Pick<ServerEntry, 'acceptedLoss'> {
+  const acceptedLoss = plainValue(server.member('acceptedLoss'));
+  return typeof acceptedLoss === 'string' && acceptedLoss !== '' ? { acceptedLoss } : {};
 }
 
 function toReplacement(value: unknown): Replacement | null {
@@ -273,5 +281,6 @@ function plainServer(entry: ServerEntry): Record<string, unknown> {
     status: entry.status,
     generation: entry.generation,
     ...(entry.replacement === undefined ? {} : { replacement: { ...entry.replacement } }),
+    ...(entry.acceptedLoss === undefined ? {} : { acceptedLoss: entry.acceptedLoss }),
   };
 }

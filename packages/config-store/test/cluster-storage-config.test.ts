@@ -132,7 +132,7 @@ describe('a rewrite', () => {
       fc.oneof(tricky, fc.integer(), fc.boolean(), fc.constant(null), fc.array(tricky)),
       { minKeys: 1, maxKeys: 3, noNullPrototype: true },
     );
-    const known = ['address', 'db', 'state', 'status', 'generation', 'replacement'];
+    const known = ['address', 'db', 'state', 'status', 'generation', 'replacement', 'acceptedLoss'];
     const entry = fc
       .record({
         port: fc.integer({ min: 1, max: 65_535 }),

@@ -44,6 +44,7 @@ function memberRecord(view: ClusterView, shard: number, entry: ServerEntry): Mem
     isSpread: isSpread(entry),
     spread: spreadDue(view, shard, entry),
     stale: staleness(view, shard, entry),
+    ...(entry.acceptedLoss === undefined ? {} : { isLossAccepted: true }),
   };
 }
 

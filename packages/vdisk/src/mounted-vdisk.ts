@@ -25,7 +25,7 @@ import type { MountOptions } from './mount-options.ts';
 import { Pair } from './pair.ts';
 import type { MemberRecord, PairContext, RepairOutcome, RepairState } from './pair-context.ts';
 import { mountPair } from './pair-mount.ts';
-import { recordRepair } from './repair-record.ts';
+import { isRepairOnRecord, recordRepair } from './repair-record.ts';
 import { type ScrubOptions, type ScrubState, scrubVdisk } from './scrub/vdisk-scrub.ts';
 import type { Serving } from './serving.ts';
 import { Placement } from './spread/placement.ts';
@@ -374,6 +374,7 @@ export class MountedVdisk {
         log.warn({ vdisk, shard, engine: address, reason: message }, 'a repair begins anew'),
       loginRefused: (error) => this.#loginRefused(error),
       isLast: async (record) => (await this.#view?.servedLast(this.#options.store, record)) === true,
+      isOnRecord: (attempt) => isRepairOnRecord(this.#options.store, attempt, vdisk),
       writesLost: (record, error) => this.#holdWithoutWrites(record, error.message),
       proposeOffline: (record, error) => this.#proposeOffline(record, error.message),
       repairCompleted: (outcome) => void this.#recordRepair(outcome),

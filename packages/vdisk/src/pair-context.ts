@@ -21,6 +21,8 @@ export interface MemberRecord {
   readonly spread?: SpreadDue | null;
   /** Null while it is online, or where nothing is recorded about it. */
   readonly stale: Staleness | null;
+  /** Somebody accepted what it had lost, and it was not repaired since. */
+  readonly isLossAccepted?: boolean;
 }
 
 /** The repair that is due where the blocks of a lost engine's pair go to the other pairs. */
@@ -146,6 +148,8 @@ export interface PairContext {
   loginRefused(error: EngineError): Promise<void>;
   /** Whether etcd itself says, asked now, that the engine was the last of its pair to go: nothing is copied onto it. */
   isLast(record: MemberRecord): Promise<boolean>;
+  /** Whether the repair of this vdisk in that attempt (`incident/attempt`) is on record as complete, of an incident that ended too. */
+  isOnRecord(attempt: string): Promise<boolean>;
   /**
    * The engine that served last lacks acknowledged writes, and there is nobody to get them from: it is recorded as offline,
    * and held so. Resolves when it is, or cannot be now.

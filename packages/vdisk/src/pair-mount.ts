@@ -5,6 +5,7 @@ import { copyGuardKey, dirtyKey } from './engine-keys.ts';
 import type { EngineSession } from './engine-session.ts';
 import { EngineError } from './errors.ts';
 import { UNREADABLE } from './layout/block-layout.ts';
+import { lostRepair } from './lost-repair.ts';
 import { decideLevelling, type FoundHistory } from './member-history.ts';
 import type { Pair } from './pair.ts';
 import type { PairMember } from './pair-member.ts';
@@ -30,6 +31,8 @@ export async function mountPair(pair: Pair): Promise<void> {
   const live = required.filter(({ fault }) => fault === null);
   const [first, second] = live;
   if (first !== undefined && second !== undefined) await levelOrBlame(pair, first, second);
+  const left = live.filter(({ fault }) => fault === null);
+  if (left.length === 1) for (const member of left) await blameLostRepair(pair, member);
   for (const { session, fault } of live)
     if (session !== null && fault === null) pair.adoptSeq(session.head.seq);
   for (const member of live) blameIfBehind(pair, member);
@@ -72,6 +75,17 @@ async function judgeAlone(pair: Pair, only: PairMember, stalePartner: number | n
     blameMissingTail(pair, only, head.seq, stalePartner);
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
+  }
+}
+
+/** Where nobody is there to compare it with. */
+async function blameLostRepair(pair: Pair, member: PairMember): Promise<void> {
+  try {
+    const lost = await lostRepair(pair, member);
+    if (lost !== null) member.fail(lost);
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    member.fail(error);
   }
 }
 

@@ -7,6 +7,7 @@ import { copyGuardKey, dirtyKey, writesKey } from './engine-keys.ts';
 import type { EngineSession } from './engine-session.ts';
 import { unixSocketOf } from './engine-socket.ts';
 import { EngineError, FencedError } from './errors.ts';
+import { lostRepair } from './lost-repair.ts';
 import { attemptOf } from './member-record.ts';
 import type { Pair } from './pair.ts';
 import type { RepairDue, RepairOutcome, RepairState } from './pair-context.ts';
@@ -412,7 +413,9 @@ export class PairRepair {
     if (!this.#pair.knowsHistory) {
       const stalePartner = await batchOfStalePartner(this.#pair, target);
       this.#assertSame(target, attempt);
-      const missing = missingTail(this.#pair, target, seq, stalePartner);
+      const lost = await this.#blame(target, attempt, () => lostRepair(this.#pair, target));
+      const missing = missingTail(this.#pair, target, seq, stalePartner) ?? lost;
+      this.#assertSame(target, attempt);
       if (missing !== null) return this.#refuse(target, attempt, missing);
       this.#pair.adoptSeq(seq);
     }

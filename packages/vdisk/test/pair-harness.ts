@@ -143,6 +143,8 @@ export class PairHarness {
   readonly failures: { address: string; fault: string }[] = [];
   readonly interrupted: string[] = [];
   readonly writesLost: string[] = [];
+  /** Repairs that etcd has on record as complete, as `incident/attempt`. */
+  readonly onRecord = new Set<string>();
   readonly repairs: RepairOutcome[] = [];
   readonly fences: string[] = [];
   readonly proposals: string[] = [];
@@ -199,6 +201,7 @@ export class PairHarness {
       repairInterrupted: ({ address }) => this.interrupted.push(address),
       loginRefused: async () => {},
       isLast: async () => true,
+      isOnRecord: async (attempt) => this.onRecord.has(attempt),
       writesLost: async ({ address }) => {
         this.writesLost.push(address);
         this.record(address, 'offline');

@@ -189,6 +189,11 @@ export const dataPlaneMutations: readonly Mutation[] = [
     }),
   },
   {
+    name: 'lost-repair-trusted',
+    fault: 'the copy guard of a repair whose end was lost says nothing',
+    mutate: () => ({ decideLeftGuard: () => 'nothing' }),
+  },
+  {
     name: 'gap-floor-ignored',
     fault: 'the ring is trusted to reach back further than it does',
     mutate: ({ decideCatchUp }) => ({

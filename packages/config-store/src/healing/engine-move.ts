@@ -55,7 +55,10 @@ export function moveEngine(step: Step, move: Move): Step {
     isIncidentStatus(to) === (move.outcome === undefined),
     `an incident ends exactly when its engine is online or rip again, not on the way from ${from} to ${to}`,
   );
-  const entry: ServerEntry = { ...(move.entry ?? before), status: to, state: stateOfStatus[to] };
+  const base = move.entry ?? before;
+  const isWhole = move.outcome === 'repaired' || move.outcome === 'replaced';
+  const { acceptedLoss: _known, ...whole } = base;
+  const entry: ServerEntry = { ...(isWhole ? whole : base), status: to, state: stateOfStatus[to] };
   const incident = withHistory(move.incident, from, to, cause);
   const incidents = new Map(state.incidents);
   const record = { ...state.record };

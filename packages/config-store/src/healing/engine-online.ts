@@ -1,5 +1,5 @@
 /** What the order to bring an engine back does: as it is, through a repair, or with a loss that somebody accepts. */
-import type { ClusterState } from './cluster-state.ts';
+import { type ClusterState, entryAt } from './cluster-state.ts';
 import { type Cause, cut, moveEngine, type Step } from './engine-move.ts';
 import { orderedAt } from './engine-offline.ts';
 import { consistent, isDecision, placeOf, refuseAddress } from './engine-place.ts';
@@ -120,6 +120,8 @@ function bringBackStale(
   const current = incident.status === 'offline' ? judged : (offline.state.incidents.get(shard) ?? judged);
   const moved = moveEngine(offline, {
     ...{ shard, to: 'online', cause: accepted, incident: current, outcome: 'data-loss-accepted' },
+    // Its owners would find signs of what it lost, and report it again.
+    entry: { ...entryAt(offline.state, shard), acceptedLoss: incident.id },
   });
   // An owner that knows a later write would refuse the engine for its lost tail, and report it again.
   return { ...applied(moved, shard, accepted), remounted: lost.vdisks.map(({ vdisk }) => vdisk) };

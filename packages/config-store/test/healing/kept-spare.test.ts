@@ -154,8 +154,33 @@ describe('a spare that fails while it is filled, and its partner is down', () =>
     assert.deepEqual([entry?.address, entry?.status, entry?.replacement], ['p0:1', 'online', undefined]);
     assert.deepEqual([retired(back), back.incidents.size], [['spare0:1'], 0]);
   });
+});
 
-  it('is not let go by a cancelled repair, nor retired, while its partner is down', () => {
+describe('an engine that serves with a loss that somebody accepted', () => {
+  it('says so until it has been repaired: its owners would find signs of that loss', () => {
+    const { id } = kept().incidents.get(0) ?? assert.fail();
+    const order = { kind: 'bring-online', address: 'p0:1', accepts: { vdisks: [] } };
+    const back = apply(kept(), order, 1_300);
+    assert.equal(back.storage.servers[0]?.acceptedLoss, id);
+    const away = fails(partnerIs(back, 'online'), 'p0:1', 1_400);
+    const again = apply(away, verdict(away, 'temporary'), 1_500);
+    assert.equal(again.storage.servers[0]?.acceptedLoss, id);
+    const { id: incident, attempt } = again.incidents.get(0) ?? assert.fail();
+    const repaired = new Set(['v1']);
+    const whole = apply(
+      again,
+      { kind: 'repairs-complete', incident, attempt, repaired, vdisks: repaired },
+      1_600,
+    );
+    assert.deepEqual(
+      [whole.storage.servers[0]?.status, whole.storage.servers[0]?.acceptedLoss],
+      ['online', undefined],
+    );
+  });
+});
+
+describe('a spare that is filled while its partner is down', () => {
+  it('is not let go by a cancelled repair, nor retired', () => {
     const state = partnerIs(underRebuild(), 'offline');
     const { id: incident } = state.incidents.get(0) ?? assert.fail();
     assert.equal(codeOf(state, { kind: 'cancel-repair', incident }), 'last-member');
