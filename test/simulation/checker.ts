@@ -15,6 +15,7 @@ import { recordOf, storageOf } from './cluster-values.ts';
 import type { Engine } from './engine.ts';
 import type { Put } from './etcd.ts';
 import { type TrackedInput, vdisksIn } from './healing.ts';
+import { pauseOf } from './healing-control.ts';
 import { incidentKey, ownerKey, recordKey, repairKey, storageKey } from './keys.ts';
 import type { Member } from './member.ts';
 import type { Pair } from './pair.ts';
@@ -287,11 +288,24 @@ export class Checker {
       this.#incidents.add(incident.id);
     } else if (incident.attempt < open.attempt || incident.attempt > open.attempt + 1)
       this.#world.violated(3, `attempt ${incident.attempt} follows ${open.attempt} in ${incident.id}`);
+    if (open?.id === incident.id) this.#heldBack(open, incident);
     const { cluster, shard, status } = incident;
     const storage = (puts.find((put) => put.key === storageKey(cluster))?.value ??
       etcd.get(storageKey(cluster))?.value) as ClusterStorage;
     if (storage.servers[shard]?.status !== status)
       this.#world.violated(3, `${incident.id} says ${status}, the cluster ${storage.servers[shard]?.status}`);
+  }
+
+  /** What operators hold back moves by their own word only. */
+  #heldBack(open: IncidentRecord, incident: IncidentRecord): void {
+    const { cluster, address, hold } = open;
+    if (open.status !== 'offline' || incident.status === 'offline' || incident.verdict?.operator === true)
+      return;
+    if (incident.actions?.length !== open.actions?.length) return;
+    const isPaused = pauseOf(cluster, this.#world.etcd.entries) !== undefined;
+    if (!isPaused && (hold === undefined || hold.kind === 'flapping')) return;
+    const why = isPaused ? 'the healing of its cluster is paused' : `it is held (${hold?.kind})`;
+    this.#world.violated(3, `${address} became ${incident.status} although ${why}`);
   }
 
   #vdiskChanges(key: string): void {

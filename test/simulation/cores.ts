@@ -1,6 +1,7 @@
 /** The decisions of the product that a run makes. A mutation replaces one of them, and must be found out. */
 import { decideSparesAdd } from '../../packages/config-store/src/healing/cluster-admission.ts';
 import { decideEngineStatus } from '../../packages/config-store/src/healing/engine-status.ts';
+import { decideHealingControl } from '../../packages/config-store/src/healing/healing-control.ts';
 import { repeatOf } from '../../packages/config-store/src/healing/operation-mark.ts';
 import { decideRepairRecord } from '../../packages/config-store/src/healing/repair-record-decision.ts';
 import {
@@ -34,6 +35,7 @@ import { decideVerdict } from '../../services/health-analyzer/src/verdict.ts';
 
 export const productCores = {
   decideEngineStatus,
+  decideHealingControl,
   decideVdiskCreate,
   decideVdiskDelete,
   decideSparesAdd,

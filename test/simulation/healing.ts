@@ -16,6 +16,7 @@ import type { RepairRecordResult } from '../../packages/config-store/src/healing
 import { withStoredRevision } from '../../packages/config-store/src/healing/step-revision.ts';
 import type { Compare, Put } from './etcd.ts';
 import { type Flow, wait } from './flow.ts';
+import { controlsIn } from './healing-control.ts';
 import {
   closedKey,
   incidentKey,
@@ -56,7 +57,7 @@ export function* applyEngineStatus(
     const repeat = mark === null ? 'first' : cores.repeatOf(mark, requestOf(input));
     if (repeat !== 'first')
       return { outcome: 'already', code: 'same-operation', reason: mark?.reason ?? '', effects: [] };
-    const decision = cores.decideEngineStatus(state, input, world.wallOf(process));
+    const decision = cores.decideEngineStatus(state, input, world.wallOf(process), world.policies);
     const { next } = decision;
     if (next === undefined) return decision;
     const { puts, deletes } = writesOf(state, decision, input);
@@ -104,6 +105,7 @@ function readCluster({ etcd }: World, cluster: string, operation: string): Snaps
   if (storage === null || record === null) throw new Error(`there is no cluster ${cluster}`);
   const mark = read<OperationRecord>(operationKey(operation));
   const own = incidentsOf(cluster, storage);
+  const held = controlsIn(cluster, read);
   const { partner } = record;
   const partnerStorage = partner === undefined ? null : read<ClusterStorage>(storageKey(partner));
   const partnerRecord = partner === undefined ? null : read<SalvorClusterRecord>(recordKey(partner));
@@ -113,6 +115,7 @@ function readCluster({ etcd }: World, cluster: string, operation: string): Snaps
     storage,
     record,
     ...own,
+    ...held,
     ...(partner === undefined || partnerStorage === null || partnerRecord === null
       ? {}
       : {
@@ -168,6 +171,10 @@ function requestOf(input: EngineStatusInput): string {
     const more = input.kind === 'verdict' ? { verdict: input.verdict } : {};
     return canonicalRequest(input.kind, { incident, attempt, ...more });
   }
+  if (input.kind === 'take-offline' || input.kind === 'bring-online' || input.kind === 'retire')
+    return canonicalRequest(input.kind, { address: input.address });
+  if (input.kind === 'acknowledge' || input.kind === 'cancel-repair' || input.kind === 'retry-repair')
+    return canonicalRequest(input.kind, { incident: input.incident });
   throw new Error(`the simulator gives no ${input.kind}`);
 }
 

@@ -10,6 +10,10 @@ export const vdiskKey = (vdisk: number): string => `V/${vdisk}`;
 export const repairKey = (incident: string, attempt: number, vdisk: number | string): string =>
   `R/${incident}/${attempt}/${vdisk}`;
 
+/** What operators hold back on a cluster, null for everywhere. */
+export const controlKey = (cluster: string | null): string => `H/${cluster ?? '*'}`;
+
+export const CONTROLS = 'H/';
 export const INCIDENTS = 'I/';
 export const RECORDS = 'C/';
 export const REPAIRS = 'R/';

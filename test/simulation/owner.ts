@@ -7,7 +7,8 @@ import type { Serving } from '../../packages/vdisk/src/serving.ts';
 import { type Entry, type Lease, StoreAway, type Watch } from './etcd.ts';
 import { type Flow, settled, start, wait } from './flow.ts';
 import { putRepairRecord } from './healing.ts';
-import { incidentsPrefix, ownerKey, repairKey, storageKey, vdiskKey } from './keys.ts';
+import { pauseOf } from './healing-control.ts';
+import { CONTROLS, incidentsPrefix, ownerKey, repairKey, storageKey, vdiskKey } from './keys.ts';
 import { Pair } from './pair.ts';
 import { mountPair } from './pair-mount.ts';
 import type { Process } from './scheduler.ts';
@@ -90,7 +91,11 @@ export class Owner {
 
   *#start(): Flow<void> {
     const { etcd, clusters } = this.world;
-    const prefixes = [ownerKey(this.vdisk), ...clusters.flatMap((c) => [storageKey(c), incidentsPrefix(c)])];
+    const prefixes = [
+      ownerKey(this.vdisk),
+      CONTROLS,
+      ...clusters.flatMap((c) => [storageKey(c), incidentsPrefix(c)]),
+    ];
     const exists = yield* wait(
       etcd.call(this.process, () => {
         this.#watch = etcd.watch(this.process, prefixes, () => this.#follow());
@@ -320,7 +325,10 @@ export class Owner {
       incidents.set(shard, { record, openedIn: entry.createRevision, changedIn: entry.revision });
     }
     const { cores } = this.world;
-    const told = cores.memberRecords({ cluster, role, storage, incidents, completed: this.#completed });
+    const paused = pauseOf(cluster, cache);
+    const held = paused === undefined ? {} : { paused };
+    const view = { cluster, role, storage, incidents, completed: this.#completed, ...held };
+    const told = cores.memberRecords(view);
     const before = this.#inForce.get(cluster) ?? null;
     const records = cores.decideWholeRecords(before, told, this.#completed);
     this.#inForce.set(cluster, records);

@@ -186,6 +186,10 @@ export class PairRepair {
       const marked = bitsOf(yield* this.#marked(source));
       const lane = function* (this: PairRepair): Flow<void> {
         while (marked.length > 0 && failure === null) {
+          // In a pause what is on its way rests; writes go to both.
+          while (target.record.repair?.paused !== undefined && failure === null)
+            yield* this.#pair.nextChange(RETRY_MS);
+          if (failure !== null) break;
           const bits = marked.splice(0, STEP_BLOCKS);
           yield* this.#step(bits, {
             target,

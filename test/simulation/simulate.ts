@@ -6,6 +6,7 @@ import { Faults } from './faults.ts';
 import { start } from './flow.ts';
 import { vdisksIn } from './healing.ts';
 import { INCIDENTS } from './keys.ts';
+import { Operator } from './operator.ts';
 import { LimitReached, Violation, World } from './world.ts';
 
 const FAULTS_END_MS = 8_000;
@@ -70,17 +71,20 @@ class Run {
   events = 0;
   healedAtMs = 0;
   readonly #faults: Faults;
+  readonly #operator: Operator;
 
   constructor(seed: number, cores: Cores, trace: ((line: string) => void) | null) {
     this.world = new World(seed, cores, trace);
     this.#faults = new Faults(this.world);
     this.world.ambushes = new Ambushes(this.world, this.#faults, seed);
+    this.#operator = new Operator(this.world, seed);
   }
 
   all(): void {
     const { world } = this;
     this.#faults.plan(FAULTS_END_MS);
     world.ambushes?.plan(FAULTS_END_MS);
+    this.#operator.plan(FAULTS_END_MS);
     this.#until(FAULTS_END_MS);
     world.trace?.('the faults end');
     this.#faults.heal();
@@ -91,6 +95,7 @@ class Run {
       if (quietMs >= (this.#isSettled() ? QUIET_MS : STUCK_MS)) break;
       if (world.scheduler.now >= spares) {
         this.#faults.addMissingSpares();
+        this.#operator.letGo();
         spares = world.scheduler.now + SPARES_MS;
       }
       this.#until(world.scheduler.now + LOOK_MS);

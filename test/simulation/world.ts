@@ -1,4 +1,5 @@
 import type { ClusterStorage } from '../../packages/config-store/src/cluster-storage.ts';
+import type { HealingPolicy } from '../../packages/config-store/src/healing/engine-status.ts';
 import type { SalvorClusterRecord } from '../../packages/config-store/src/healing/records.ts';
 import { identityText } from '../../packages/vdisk/src/engine-keys.ts';
 import type { VerdictPolicy } from '../../services/health-analyzer/src/verdict.ts';
@@ -65,6 +66,8 @@ export class World {
   readonly #skews = new Map<Process, number>();
   /** Faults that wait for a moment; none before the run begins. */
   ambushes: Ambushes | null = null;
+  /** Rules beyond those that always hold: whether an engine that fails again and again is held. */
+  policies: HealingPolicy = {};
   /** The first rule that was broken, or the limit that was reached: the run is over. */
   broken: Violation | LimitReached | null = null;
   #values = 0;

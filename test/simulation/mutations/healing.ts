@@ -2,6 +2,7 @@
 import type { ClusterState } from '../../../packages/config-store/src/healing/cluster-state.ts';
 import type { EngineStatusDecision } from '../../../packages/config-store/src/healing/engine-status-decision.ts';
 import { dropKeptSpare } from '../../../packages/config-store/src/healing/kept-spare.ts';
+import { released } from '../../../packages/config-store/src/healing/operator-action.ts';
 import type { AdmittingCluster } from '../../../packages/config-store/src/healing/vdisk-admission.ts';
 import type { Mutation } from './mutation.ts';
 
@@ -170,6 +171,25 @@ export const healingMutations: readonly Mutation[] = [
     mutate: ({ decideVerdict }) => ({
       decideVerdict: (view, policy, now) =>
         decideVerdict(view, { ...policy, permanentAfterMs: Number.MAX_SAFE_INTEGER }, now),
+    }),
+  },
+  {
+    name: 'hold-ignored',
+    fault: 'a verdict moves an engine that an operator holds',
+    mutate: ({ decideEngineStatus }) => ({
+      decideEngineStatus: (state, input, now) => {
+        if (input.kind !== 'verdict') return decideEngineStatus(state, input, now);
+        const incidents = new Map([...state.incidents].map(([shard, open]) => [shard, released(open)]));
+        return decideEngineStatus({ ...state, incidents }, input, now);
+      },
+    }),
+  },
+  {
+    name: 'pause-ignored',
+    fault: 'verdicts are applied although healing is paused',
+    mutate: ({ decideEngineStatus }) => ({
+      decideEngineStatus: ({ controls: _held, ...state }, input, now) =>
+        decideEngineStatus(state, input, now),
     }),
   },
   {
