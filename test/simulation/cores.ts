@@ -12,7 +12,7 @@ import { decideBatchParts } from '../../packages/vdisk/src/batch-plan.ts';
 import { decideBrokenLink } from '../../packages/vdisk/src/broken-link.ts';
 import { decideCatchUp } from '../../packages/vdisk/src/catch-up.ts';
 import { decideEpoch } from '../../packages/vdisk/src/epoch-check.ts';
-import { decideLeftGuard } from '../../packages/vdisk/src/lost-repair.ts';
+import { decideLeftGuard } from '../../packages/vdisk/src/left-guard.ts';
 import {
   decideHistoryFit,
   decideLeftBehind,

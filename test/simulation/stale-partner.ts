@@ -1,5 +1,5 @@
 import { EngineError } from '../../packages/vdisk/src/errors.ts';
-import { attemptOfGuard } from '../../packages/vdisk/src/lost-repair.ts';
+import { attemptOfGuard } from '../../packages/vdisk/src/left-guard.ts';
 import { type Flow, wait } from './flow.ts';
 import { repairKey } from './keys.ts';
 import type { Member } from './member.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
-import { attemptOfGuard, decideLeftGuard } from '../src/lost-repair.ts';
+import { attemptOfGuard, decideLeftGuard } from '../src/left-guard.ts';
 import { mountPair } from '../src/pair-mount.ts';
 import { PairHarness, TestEngine, until } from './pair-harness.ts';
 
