@@ -1,11 +1,11 @@
 /**
- * Both members of a pair are destroyed under vdisks with file systems, and what replays is killed again and again: how long until
- * everything is back, and whether it is.
+ * Both members of a pair are destroyed under vdisks with file systems while another one is written to, JetStream has nothing of
+ * some logs any more, and what replays is killed again and again: how long until everything is back, and whether it is.
  */
 import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { operationWorkerKey } from '@salvor/config-store';
-import { NbdClient, nbdcopy, tempDir, until } from '@salvor/testkit';
+import { NbdClient, nbdcopy, tempDir, testSeed, until, VerifyingLoad } from '@salvor/testkit';
 import { compareFiles, copyTree, isClean, makeExt4 } from '../demo/file-tree.ts';
 import { DisasterStack } from '../e2e/disaster-stack.ts';
 
@@ -39,12 +39,29 @@ export interface DisasterResult {
   /** From the destruction to a healthy cluster. */
   readonly outageSeconds: number;
   readonly clustersHealthy: boolean;
+  /** Vdisks of whose log only Tier-2 was left. */
+  readonly fromTier2Alone: number;
+  /** Of the vdisk that was written to meanwhile: acknowledged and flushed writes, and blocks that lack one. */
+  readonly writesAcknowledged: number;
+  readonly blocksLost: number;
+  /** What went wrong, as sentences. */
+  readonly broken: readonly string[];
 }
 
 const REPLAYERS = 2;
 const TREE_FILES = 4_000;
 const LOST = 1;
 const TOOL_TIMEOUT_MS = 300_000;
+/** Share of an image that is files. */
+const FILLED = 0.6;
+const SHARDS = 3;
+/** A kill lets about so much time pass, which is to be less than the replay takes. */
+const SECONDS_BETWEEN_KILLS = 2;
+/** One in so many vdisks keeps nothing of its log in JetStream. */
+const WIPED_EVERY = 2;
+const LOADED = 'load';
+const LOAD_BLOCKS = 1_024;
+const LOAD_WRITES = 300;
 
 export async function benchDisaster({
   vdisks,
@@ -53,11 +70,14 @@ export async function benchDisaster({
   progress,
 }: DisasterBench): Promise<DisasterResult> {
   const dir = tempDir('disaster');
-  await using stack = await DisasterStack.start({ replayers: REPLAYERS });
+  // What is lost is brought back and read again: so slowly that every kill hits the replay.
+  const lostMib = (vdisks * mib * FILLED) / SHARDS;
+  const bandwidthMib = Math.max(1, Math.floor((2 * lostMib) / (kills * SECONDS_BETWEEN_KILLS)));
+  await using stack = await DisasterStack.start({ replayers: REPLAYERS, bandwidthMib });
   try {
     const source = resolve(import.meta.dirname, '../../node_modules/.pnpm');
     const tree = join(dir.path, 'tree');
-    const hashes = copyTree(source, tree, { files: TREE_FILES, bytes: mib * 0.6 * 2 ** 20 });
+    const hashes = copyTree(source, tree, { files: TREE_FILES, bytes: mib * FILLED * 2 ** 20 });
     const image = join(dir.path, 'image');
     await makeExt4(tree, image, mib);
     const names = Array.from({ length: vdisks }, (_, at) => `v${at + 1}`);
@@ -72,10 +92,18 @@ export async function benchDisaster({
       await client.disconnect();
       progress(`${vdisk}: a file system of ${mib} MiB with ${hashes.size} files is written and flushed`);
     }
+    const wiped = names.filter((_, at) => at % WIPED_EVERY === WIPED_EVERY - 1);
+    for (const vdisk of wiped) {
+      await stack.untilAllArchived(vdisk);
+      await stack.wipeTier1(vdisk);
+    }
+    const load = await startLoad(stack);
     const destroyedAt = performance.now();
     await stack.destroyPair(LOST);
+    await until(() => load.stats.ioErrors > 0, { what: 'errors of the lost pair', timeoutMs: 60_000 });
     await stack.judgePermanent(LOST);
     const plan = await stack.untilPlanned();
+    await load.stop();
     progress(`pair ${LOST} is destroyed; the plan names ${plan.vdisks.length} vdisks`);
     const begunAt = performance.now();
     const operation = await stack.replay();
@@ -98,6 +126,15 @@ export async function benchDisaster({
       filesCompared += files.filesCompared;
       filesDifferent += files.filesDifferent.length;
     }
+    const { blocksLost } = await load.verifyOverNbd();
+    const isHealthy = clusters.every((one) => one.status === 'healthy');
+    const broken = [
+      [hits < kills, `only ${hits} of ${kills} kills hit the replay`],
+      [fileSystemsClean < vdisks, `${vdisks - fileSystemsClean} file systems have flaws`],
+      [filesDifferent > 0 || filesCompared === 0, `${filesDifferent} of ${filesCompared} files differ`],
+      [blocksLost > 0, `${blocksLost} blocks lack an acknowledged write`],
+      [!isHealthy, 'not all clusters are healthy'],
+    ].flatMap(([isBroken, what]) => (isBroken === true ? [String(what)] : []));
     const sum = (of: (one: (typeof done)[number]) => number | undefined): number =>
       done.reduce((all, one) => all + (of(one) ?? 0), 0);
     return {
@@ -107,11 +144,29 @@ export async function benchDisaster({
       bytesInLog: sum((one) => one.logBytes),
       replaySeconds: Math.round((endedAt - begunAt) / 100) / 10,
       outageSeconds: Math.round((endedAt - destroyedAt) / 100) / 10,
-      clustersHealthy: clusters.every((one) => one.status === 'healthy'),
+      clustersHealthy: isHealthy,
+      fromTier2Alone: wiped.length,
+      ...{ writesAcknowledged: load.stats.writesAcknowledged, blocksLost, broken },
     };
   } finally {
     dir.remove();
   }
+}
+
+/** Writes to a vdisk of its own, each write through to the log. */
+async function startLoad(stack: DisasterStack): Promise<VerifyingLoad> {
+  const targets = await stack.createLogged(LOADED);
+  const client = await NbdClient.connect(targets);
+  await stack.untilLogged(LOADED);
+  await client.disconnect();
+  const load = new VerifyingLoad({
+    ...{ targets, seed: testSeed(), firstBlock: 0, blockCount: LOAD_BLOCKS, queueDepth: 8, fuaShare: 1 },
+  });
+  await load.start();
+  await until(() => load.stats.writesAcknowledged >= LOAD_WRITES, {
+    ...{ what: `${LOAD_WRITES} writes`, timeoutMs: 120_000 },
+  });
+  return load;
 }
 
 /** Each time as soon as one of them has taken the replay up and has stored where it is. Ends with the replay. */
@@ -148,8 +203,7 @@ async function killReplayers(
   return hits;
 }
 
-export function disasterTable(result: DisasterResult): string {
-  return Object.entries(result)
-    .map(([name, value]) => `${name.padEnd(18)} ${value}\n`)
-    .join('');
+export function disasterTable({ broken, ...result }: DisasterResult): string {
+  const figures = Object.entries(result).map(([name, value]) => `${name.padEnd(18)} ${value}\n`);
+  return [...figures, ...broken.map((what) => `BROKEN             ${what}\n`)].join('');
 }

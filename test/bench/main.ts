@@ -51,6 +51,7 @@ switch (name) {
       progress,
     });
     print(result, disasterTable(result));
+    if (result.broken.length > 0) process.exitCode = 1;
     break;
   }
   case 'copy': {

@@ -4,6 +4,7 @@ import { type ConfigStore, enableTlog, openStore } from '@salvor/config-store';
 import type { OperationDescription, RecoveryDescription } from '@salvor/contracts';
 import { codeOf, messageOf } from '@salvor/service-kit';
 import { type StackOptions, until } from '@salvor/testkit';
+import { decodeSegment, lastSequence, logStream, logSubject } from '../../packages/tlog/src/index.ts';
 import { HealingStack } from './healing-stack.ts';
 
 const CONTAINER = 0;
@@ -23,10 +24,15 @@ export class DisasterStack implements AsyncDisposable {
 
   static async start({
     replayers = 1,
+    bandwidthMib = 0,
     ...options
-  }: Omit<Partial<StackOptions>, 'dir'> & { replayers?: number } = {}): Promise<DisasterStack> {
+  }: Omit<Partial<StackOptions>, 'dir'> & {
+    replayers?: number;
+    /** Of each replayer; 0: as fast as it can. */
+    bandwidthMib?: number;
+  } = {}): Promise<DisasterStack> {
     // What is written is archived soon.
-    const env = { SALVOR_ARCHIVE_MAX_AGE_MS: '1000' };
+    const env = { SALVOR_ARCHIVE_MAX_AGE_MS: '1000', SALVOR_REPLAY_BANDWIDTH_MIB: String(bandwidthMib) };
     const services = { 'tlog-replayer': { replicas: replayers, env } };
     return new DisasterStack(
       await HealingStack.start({
@@ -77,12 +83,20 @@ export class DisasterStack implements AsyncDisposable {
     );
   }
 
+  /** Until Tier-2 has all of a log that nobody writes to now. */
+  async untilAllArchived(vdisk: string): Promise<void> {
+    const { data } =
+      (await this.healing.bus.logStreams.last(logStream(CONTAINER), logSubject(CONTAINER, vdisk))) ?? {};
+    if (data === undefined) throw new Error(`vdisk ${vdisk} has no log`);
+    await this.untilArchived(vdisk, lastSequence(decodeSegment(data)));
+  }
+
   /** Tier-1 has nothing of the log any more. */
   async wipeTier1(vdisk: string): Promise<void> {
     const { logStreams } = this.healing.bus;
-    const subject = `salvor.tlog.v1.${CONTAINER}.${vdisk}`;
-    const { lastSequence } = await logStreams.facts(`TLOG_${CONTAINER}`);
-    await logStreams.purge(`TLOG_${CONTAINER}`, subject, lastSequence + 1);
+    const stream = logStream(CONTAINER);
+    const facts = await logStreams.facts(stream);
+    await logStreams.purge(stream, logSubject(CONTAINER, vdisk), facts.lastSequence + 1);
   }
 
   /** Both members are killed, and their data is gone. */

@@ -39,7 +39,10 @@ await runService({
     };
     const replays = {
       ...{ store, logs, access, owner, log, streams: bus.logStreams },
-      ...{ window: new ReplayWindow(), atOnce: config.replaysAtOnce },
+      window: new ReplayWindow(
+        config.replayBandwidthMib === 0 ? {} : { bytesPerSecond: config.replayBandwidthMib * MIB },
+      ),
+      atOnce: config.replaysAtOnce,
     };
     const states = { ...replays, instance: owner.instance };
     const files = { ...states, tier2 };

@@ -11,6 +11,7 @@ export const replayerSettings: {
   tlogStoreAccessKey: Setting<string>;
   tlogStoreSecretKey: Setting<string>;
   replaysAtOnce: Setting<number>;
+  replayBandwidthMib: Setting<number>;
   archiveChunkMib: Setting<number>;
   archiveMaxAgeMs: Setting<number>;
   archivePollMs: Setting<number>;
@@ -62,6 +63,11 @@ export const replayerSettings: {
     schema: orElse(integer(1, 64), 4),
     help: 'vdisks that are brought back at once',
     example: '4',
+  },
+  replayBandwidthMib: {
+    schema: orElse(integer(0, 65_536), 0),
+    help: 'MiB a second that replays, rollbacks and clones of this process bring back, or read again, at most; 0 = no limit',
+    example: '200',
   },
   archiveChunkMib: {
     schema: orElse(integer(1, 256), 16),

@@ -1,4 +1,5 @@
 import { ReadMemory, SlabPool } from '../store/read-memory.ts';
+import { ReplayPace } from './replay-pace.ts';
 
 /** Bytes of blocks on their way from the log to the engines, of all replays of a process. */
 export const WINDOW_BYTES: number = 64 << 20;
@@ -11,6 +12,8 @@ export interface WindowLimits {
   readonly bytes?: number;
   readonly bitmapBytes?: number;
   readonly replays?: number;
+  /** What is brought back, or read again, in a second at most. Default: no limit. */
+  readonly bytesPerSecond?: number;
 }
 
 interface Waiting {
@@ -31,6 +34,7 @@ export class ReplayWindow {
   #joined = 0;
   #peakBytes = 0;
   readonly #slabs = new SlabPool();
+  readonly #pace: ReplayPace | null;
   /** Seats that were granted, in the order of their turns. */
   readonly #turns: ReplaySeat[] = [];
   readonly #atTheDoor: Waiting[] = [];
@@ -39,7 +43,9 @@ export class ReplayWindow {
     bytes = WINDOW_BYTES,
     bitmapBytes = BITMAP_BYTES,
     replays = REPLAYS_MAX,
+    bytesPerSecond,
   }: WindowLimits = {}) {
+    this.#pace = bytesPerSecond === undefined ? null : new ReplayPace(bytesPerSecond);
     this.#bytes = bytes;
     this.#bitmapBytes = bitmapBytes;
     this.#replays = replays;
@@ -54,6 +60,7 @@ export class ReplayWindow {
   async join(bitmapBytes: number, signal: AbortSignal): Promise<ReplaySeat> {
     await waitFor(this.#atTheDoor, bitmapBytes, signal, () => this.#openDoor());
     const seat = new ReplaySeat({
+      pace: this.#pace,
       memory: () => new ReadMemory(this.#slabs),
       grant: () => this.#grant(),
       give: (bytes) => {
@@ -105,6 +112,7 @@ export class ReplayWindow {
 }
 
 interface SeatCalls {
+  readonly pace: ReplayPace | null;
   readonly memory: () => ReadMemory;
   readonly grant: () => void;
   readonly give: (bytes: number) => void;
@@ -122,8 +130,9 @@ export class ReplaySeat {
   }
 
   /** Waits until so many bytes may be on their way. Rejects when the signal is aborted. */
-  take(bytes: number, signal: AbortSignal): Promise<void> {
-    return waitFor(this.waiting, bytes, signal, this.#calls.grant);
+  async take(bytes: number, signal: AbortSignal): Promise<void> {
+    await this.#calls.pace?.wait(bytes, signal);
+    await waitFor(this.waiting, bytes, signal, this.#calls.grant);
   }
 
   give(bytes: number): void {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { everyBlock, ReplayWindow, replay } from '../../src/index.ts';
+import { decidePace } from '../../src/replay/replay-pace.ts';
 import { BLOCK, BLOCKS, type Change, logOf, MemorySource } from './memory-log.ts';
 import { MemoryTarget } from './memory-target.ts';
 
@@ -101,3 +103,28 @@ test('64 replays at once end, within the window that they share', async () => {
 function byBlock([a]: readonly [number, Buffer], [b]: readonly [number, Buffer]): number {
   return a - b;
 }
+
+test('with a bandwidth never more passes in any time than it allows, but for what passes at once', () => {
+  const step = fc.record({ bytes: fc.integer({ min: 1, max: 5_000 }), laterMs: fc.nat(3_000) });
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1 }), fc.integer({ min: 1, max: 10_000 }), (steps, rate) => {
+      let now = 0;
+      let freeAt = 0;
+      const passed: { at: number; bytes: number }[] = [];
+      for (const { bytes, laterMs } of steps) {
+        now += laterMs;
+        const decided = decidePace({ freeAt, now }, bytes, rate);
+        assert.ok(decided.at >= now);
+        passed.push({ at: decided.at, bytes });
+        freeAt = decided.freeAt;
+      }
+      for (const [from, first] of passed.entries()) {
+        let sum = 0;
+        for (const { at, bytes } of passed.slice(from)) {
+          assert.ok(sum <= ((at - first.at) * rate) / 1_000 + 1e-6);
+          sum += bytes;
+        }
+      }
+    }),
+  );
+});
