@@ -94,6 +94,8 @@ export async function benchDisaster({
     }
     const wiped = names.filter((_, at) => at % WIPED_EVERY === WIPED_EVERY - 1);
     for (const vdisk of wiped) {
+      // An owner would see that JetStream lost what it had, and begin its log anew.
+      await stack.untilReleased(vdisk);
       await stack.untilAllArchived(vdisk);
       await stack.wipeTier1(vdisk);
     }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { type ConfigStore, enableTlog, openStore } from '@salvor/config-store';
+import { type ConfigStore, enableTlog, openStore, ownerKey } from '@salvor/config-store';
 import type { OperationDescription, RecoveryDescription } from '@salvor/contracts';
 import { codeOf, messageOf } from '@salvor/service-kit';
 import { type StackOptions, until } from '@salvor/testkit';
@@ -81,6 +81,13 @@ export class DisasterStack implements AsyncDisposable {
       },
       { what: `sequence ${sequence} of vdisk ${vdisk} in Tier-2`, timeoutMs: ENABLED_TIMEOUT_MS },
     );
+  }
+
+  /** Servers let their vdisks go a while after the last client has left. */
+  async untilReleased(vdisk: string): Promise<void> {
+    await until(async () => (await this.store.get(ownerKey(vdisk))) === null, {
+      ...{ what: `nobody owns vdisk ${vdisk}`, timeoutMs: 60_000 },
+    });
   }
 
   /** Until Tier-2 has all of a log that nobody writes to now. */
