@@ -4,7 +4,6 @@
  */
 import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { operationWorkerKey } from '@salvor/config-store';
 import { NbdClient, nbdcopy, tempDir, testSeed, until, VerifyingLoad } from '@salvor/testkit';
 import { compareFiles, copyTree, isClean, makeExt4 } from '../demo/file-tree.ts';
 import { DisasterStack } from '../e2e/disaster-stack.ts';
@@ -56,7 +55,7 @@ const TOOL_TIMEOUT_MS = 300_000;
 const FILLED = 0.6;
 const SHARDS = 3;
 /** A kill lets about so much time pass, which is to be less than the replay takes. */
-const SECONDS_BETWEEN_KILLS = 2;
+const SECONDS_BETWEEN_KILLS = 5;
 /** One in so many vdisks keeps nothing of its log in JetStream. */
 const WIPED_EVERY = 2;
 const LOADED = 'load';
@@ -94,10 +93,8 @@ export async function benchDisaster({
     }
     const wiped = names.filter((_, at) => at % WIPED_EVERY === WIPED_EVERY - 1);
     for (const vdisk of wiped) {
-      // An owner would see that JetStream lost what it had, and begin its log anew.
       await stack.untilReleased(vdisk);
       await stack.untilAllArchived(vdisk);
-      await stack.wipeTier1(vdisk);
     }
     const load = await startLoad(stack);
     const destroyedAt = performance.now();
@@ -106,10 +103,12 @@ export async function benchDisaster({
     await stack.judgePermanent(LOST);
     const plan = await stack.untilPlanned();
     await load.stop();
+    // While somebody owns a vdisk he would see that JetStream lost what it had, and begin its log anew.
+    for (const vdisk of wiped) await stack.wipeTier1(vdisk);
     progress(`pair ${LOST} is destroyed; the plan names ${plan.vdisks.length} vdisks`);
     const begunAt = performance.now();
     const operation = await stack.replay();
-    const hits = await killReplayers(stack, operation, kills, progress);
+    const hits = await stack.killReplayers(operation, kills, progress);
     const { status, message } = await stack.untilEnded(operation, TOOL_TIMEOUT_MS);
     const endedAt = performance.now();
     if (status !== 'completed') throw new Error(`the replay ${status}: ${message}`);
@@ -169,40 +168,6 @@ async function startLoad(stack: DisasterStack): Promise<VerifyingLoad> {
     ...{ what: `${LOAD_WRITES} writes`, timeoutMs: 120_000 },
   });
   return load;
-}
-
-/** Each time as soon as one of them has taken the replay up and has stored where it is. Ends with the replay. */
-async function killReplayers(
-  stack: DisasterStack,
-  operation: string,
-  kills: number,
-  progress: (line: string) => void,
-): Promise<number> {
-  const names = Array.from({ length: REPLAYERS }, (_, at) =>
-    at === 0 ? 'tlog-replayer' : `tlog-replayer-${at + 1}`,
-  );
-  let hits = 0;
-  let last = 0;
-  while (hits < kills) {
-    const isOver = await until(
-      async () => {
-        const { endedAt, updatedAt = 0 } = await stack.operation(operation);
-        if (endedAt !== undefined) return 'over';
-        const isTaken = (await stack.store.get(operationWorkerKey(operation))) !== null;
-        const isNews = updatedAt > last;
-        if (isTaken && isNews) last = updatedAt;
-        return isTaken && isNews ? 'taken' : null;
-      },
-      { what: 'a process that replays', timeoutMs: 60_000, intervalMs: 20 },
-    );
-    if (isOver === 'over') break;
-    hits++;
-    for (const name of names) await stack.healing.stack.service(name).kill('SIGKILL');
-    for (const name of names) await stack.healing.stack.service(name).start();
-    const { message } = await stack.operation(operation);
-    progress(`kill ${hits} of ${kills}: ${message}`);
-  }
-  return hits;
 }
 
 export function disasterTable({ broken, ...result }: DisasterResult): string {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { type ConfigStore, enableTlog, openStore, ownerKey } from '@salvor/config-store';
+import { type ConfigStore, enableTlog, openStore, operationWorkerKey, ownerKey } from '@salvor/config-store';
 import type { OperationDescription, RecoveryDescription } from '@salvor/contracts';
 import { codeOf, messageOf } from '@salvor/service-kit';
 import { type StackOptions, until } from '@salvor/testkit';
@@ -17,8 +17,13 @@ export class DisasterStack implements AsyncDisposable {
   readonly healing: HealingStack;
   readonly store: ConfigStore;
 
-  private constructor(healing: HealingStack) {
+  readonly #replayers: readonly string[];
+
+  private constructor(healing: HealingStack, replayers: number) {
     this.healing = healing;
+    this.#replayers = Array.from({ length: replayers }, (_, at) =>
+      at === 0 ? 'tlog-replayer' : `tlog-replayer-${at + 1}`,
+    );
     this.store = openStore({ endpoints: healing.stack.etcdEndpoints });
   }
 
@@ -42,6 +47,7 @@ export class DisasterStack implements AsyncDisposable {
         services,
         ...options,
       }),
+      replayers,
     );
   }
 
@@ -164,6 +170,37 @@ export class DisasterStack implements AsyncDisposable {
 
   async operation(operation: string): Promise<OperationDescription> {
     return (await this.healing.bus.request('operation.get', { operation })).operation;
+  }
+
+  /**
+   * Kills all tlog-replayers and starts them again: each time as soon as one of them has taken the operation up and has stored
+   * where it is. Ends with the operation. Gives back how often that was.
+   */
+  async killReplayers(
+    operation: string,
+    kills: number,
+    told: (line: string) => void = () => {},
+  ): Promise<number> {
+    let last = 0;
+    for (let hits = 0; hits < kills; hits++) {
+      const found = await until(
+        async () => {
+          const { endedAt, updatedAt = 0 } = await this.operation(operation);
+          if (endedAt !== undefined) return 'over';
+          const isTaken = (await this.store.get(operationWorkerKey(operation))) !== null;
+          if (!isTaken || updatedAt <= last) return null;
+          last = updatedAt;
+          return 'taken';
+        },
+        { what: 'a process that carries the operation out', timeoutMs: 60_000, intervalMs: 20 },
+      );
+      if (found === 'over') return hits;
+      for (const name of this.#replayers) await this.healing.stack.service(name).kill('SIGKILL');
+      for (const name of this.#replayers) await this.healing.stack.service(name).start();
+      const { message } = await this.operation(operation);
+      told(`kill ${hits + 1} of ${kills}: ${message}`);
+    }
+    return kills;
   }
 
   untilEnded(operation: string, timeoutMs = 240_000): Promise<OperationDescription> {

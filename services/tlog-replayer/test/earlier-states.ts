@@ -40,6 +40,7 @@ export async function startStates(
   };
   const workers = new OperationWorkers({
     ...{ store: pair.store, log, worker: randomUUID(), retryDelayMs: 100, leaseTtlSeconds: 2 },
+    atOnceMax: 8,
     executors: { 'vdisk.rollback': around(rollbackExecutor(options)), 'vdisk.clone': cloneExecutor(options) },
     mayTake: async (record) => record.kind !== 'vdisk.clone' || isMadeFromLog(record),
   });

@@ -8,40 +8,47 @@ import {
   vdiskLifecycleKey,
   vdiskRollbackSchema,
 } from '@salvor/config-store';
-import { until } from '@salvor/testkit';
+import { testSeed, until } from '@salvor/testkit';
 import fc from 'fast-check';
 import { assertSame, BLOCKS, every, rollBack, startStates, step, written } from './earlier-states.ts';
 import { LostPair } from './lost-pair.ts';
 
+const STEPS = 200;
+/** States that a clone and a rollback bring back. */
+const POINTS = 50;
+
 describe('earlier states of a vdisk', () => {
-  it('are what a rollback and a clone bring back, block by block, and every rollback can be rolled back', async () => {
+  it('are what a rollback and a clone bring back, block by block, and every rollback can be rolled back', async (context) => {
     await using pair = await LostPair.start();
     await pair.addVdisk('v1');
-    const [steps = []] = fc.sample(fc.array(step, { minLength: 80, maxLength: 80 }), 1);
+    const seed = testSeed();
+    context.diagnostic(`seed ${seed}`);
+    const [steps = []] = fc.sample(fc.array(step, { minLength: STEPS, maxLength: STEPS }), {
+      seed,
+      numRuns: 1,
+    });
     const states = await written(pair, 'v1', steps);
     const sequences = [...states.keys()];
+    const points = fc.sample(fc.constantFrom(...sequences), { seed, numRuns: POINTS });
     const workers = await startStates(pair);
     try {
-      const points = fc.sample(fc.constantFrom(...sequences), 6);
-      for (const [i, sequence] of points.entries()) {
+      const clones = points.map((sequence, i) => ({ sequence, vdisk: `c${i}`, operation: `clone-${i}` }));
+      for (const { sequence, vdisk, operation } of clones) {
+        const at = { kind: 'sequence', sequence } as const;
+        const begun = await cloneVdisk(pair.store, { source: 'v1', vdisk, at }, { operation, by: 'test' });
+        assert.equal(begun.outcome, 'applied', begun.reason);
+      }
+      for (const { sequence, vdisk, operation } of clones) {
+        const { work } = await pair.ended(operation);
+        assert.equal(work?.status, 'completed', work?.message);
+        assertSame(await pair.read(vdisk, every), states.get(sequence));
+      }
+      // The log tells the states from before a rollback all the same.
+      for (const sequence of [...points, sequences.at(-1) ?? 0]) {
         const { work } = await rollBack(pair, 'v1', { kind: 'sequence', sequence });
         assert.equal(work?.status, 'completed', work?.message);
         assertSame(await pair.read('v1', every), states.get(sequence));
-        // The log tells the states from before the rollbacks all the same.
-        const at = {
-          kind: 'sequence',
-          sequence: fc.sample(fc.constantFrom(...sequences), 1)[0] ?? 0,
-        } as const;
-        const request = { source: 'v1', vdisk: `c${i}`, at };
-        const begun = await cloneVdisk(pair.store, request, { operation: `clone-${i}`, by: 'test' });
-        assert.equal(begun.outcome, 'applied', begun.reason);
-        const cloned = await pair.ended(`clone-${i}`);
-        assert.equal(cloned.work?.status, 'completed', cloned.work?.message);
-        assertSame(await pair.read(`c${i}`, every), states.get(at.sequence));
       }
-      const newest = sequences.at(-1) ?? 0;
-      await rollBack(pair, 'v1', { kind: 'sequence', sequence: newest });
-      assertSame(await pair.read('v1', every), states.get(newest));
     } finally {
       await workers.stop();
     }

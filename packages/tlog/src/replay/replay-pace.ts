@@ -1,19 +1,21 @@
 import { pause } from '@salvor/service-kit';
 
-/** When bytes may pass, and from when on the next ones may. Milliseconds of one clock. Pure. */
+/**
+ * When bytes may pass, where `last` is when the ones before them did. Milliseconds of one clock. They are waited for beforehand,
+ * so that a process that is started again and again passes no more than others. Pure.
+ */
 export function decidePace(
-  { freeAt, now }: { readonly freeAt: number; readonly now: number },
+  { last, now }: { readonly last: number; readonly now: number },
   bytes: number,
   bytesPerSecond: number,
-): { readonly at: number; readonly freeAt: number } {
-  const at = Math.max(now, freeAt);
-  return { at, freeAt: at + (bytes * 1_000) / bytesPerSecond };
+): number {
+  return Math.max(now, last) + (bytes * 1_000) / bytesPerSecond;
 }
 
 /** Keeps what all replays of a process bring back, or read again, to so many bytes a second. */
 export class ReplayPace {
   readonly #bytesPerSecond: number;
-  #freeAt = 0;
+  #last = 0;
 
   /** @param bytesPerSecond above 0 */
   constructor(bytesPerSecond: number) {
@@ -23,8 +25,7 @@ export class ReplayPace {
   /** Rejects when the signal is aborted. */
   async wait(bytes: number, signal: AbortSignal): Promise<void> {
     const now = performance.now();
-    const { at, freeAt } = decidePace({ freeAt: this.#freeAt, now }, bytes, this.#bytesPerSecond);
-    this.#freeAt = freeAt;
-    if (at > now) await pause(at - now, signal);
+    this.#last = decidePace({ last: this.#last, now }, bytes, this.#bytesPerSecond);
+    await pause(this.#last - now, signal);
   }
 }
