@@ -26,7 +26,11 @@ async function assertHolds(uri: string, content: Buffer): Promise<void> {
   const client = await NbdClient.connect(uri);
   for (let at = 0; at < content.length; at += REQUEST_BYTES) {
     const found = await client.read(at, REQUEST_BYTES);
-    assert.ok(found.equals(content.subarray(at, at + REQUEST_BYTES)), `${REQUEST_BYTES} bytes at ${at}`);
+    const [is, expected] = [found[4], content[at + 4]];
+    assert.ok(
+      found.equals(content.subarray(at, at + REQUEST_BYTES)),
+      `${REQUEST_BYTES} bytes at ${at}: version ${is}, expected ${expected}`,
+    );
   }
   await client.disconnect();
 }
@@ -40,10 +44,15 @@ describe('what carries them out is killed again and again', () => {
     const client = await NbdClient.connect(uri);
     await stack.untilLogged('v1');
     const [first, second] = [contentOf(1), contentOf(2)];
+    const snapshot = async (name: string): Promise<void> => {
+      const { operation } = await bus.request('vdisk.snapshot.create', { vdisk: 'v1', name });
+      const { status, message } = await stack.untilEnded(operation);
+      assert.equal(status, 'completed', message);
+    };
     await writeAll(client, first);
-    await bus.request('vdisk.snapshot.create', { vdisk: 'v1', name: 'first' });
+    await snapshot('first');
     await writeAll(client, second);
-    await bus.request('vdisk.snapshot.create', { vdisk: 'v1', name: 'second' });
+    await snapshot('second');
     await client.disconnect();
     await stack.untilReleased('v1');
 
