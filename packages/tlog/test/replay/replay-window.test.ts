@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { everyBlock, ReplayWindow, replay } from '../../src/index.ts';
-import { decidePace } from '../../src/replay/replay-pace.ts';
+import { decidePace } from '../../src/replay/pace-decision.ts';
 import { BLOCK, BLOCKS, type Change, logOf, MemorySource } from './memory-log.ts';
 import { MemoryTarget } from './memory-target.ts';
 
