@@ -3,6 +3,7 @@
  * they are judged, and when they are repaired: transactions of one engine each would lose against one another again and
  * again, so those that come while one is under way are stored together.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ClusterStorage } from '../cluster-storage.ts';
 import type { ConfigStore } from '../types.ts';
 import {
@@ -29,6 +30,8 @@ import { repeated, toPut, type Write, writesOf } from './engine-status-writes.ts
 /** Inputs in one transaction: each reads and writes up to five keys, a report three, and etcd takes 128. */
 const INPUTS_MAX = 22;
 const REPORTS_MAX = 32;
+/** What fails in one second is heard of within a few milliseconds, one after the other. */
+const GATHER_MS = 5;
 
 /** What analyzers, servers and coordinators find, which may be of very many engines at once; an operator orders one thing. */
 export type BurstInput =
@@ -75,8 +78,8 @@ async function workOff(
   queue: Waiting[],
   emptied: () => void,
 ): Promise<void> {
-  // Those of the same turn are there before the first are taken.
-  await Promise.resolve();
+  // The others of the same moment are there before the first is taken: alone it would keep all of them waiting.
+  await delay(GATHER_MS);
   while (queue.length > 0) {
     const most = queue.every(({ input }) => input.kind === 'failure-reported') ? REPORTS_MAX : INPUTS_MAX;
     const some = queue.splice(0, most);
