@@ -10,5 +10,6 @@ export {
   type SegmentFacts,
 } from './pravega-tree.ts';
 export { segmentsAsJson, writeContainerCsv } from './segment-lists.ts';
+export type { TableContent } from './table/table-entries.ts';
 export type { Finding, FindingCode } from './tree/finding.ts';
 export type { ByteRange, SegmentBytes } from './tree/segment-bytes.ts';

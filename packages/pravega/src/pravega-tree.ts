@@ -1,6 +1,6 @@
 /** A whole Tier-2 tree: which segments it has, and what is true of them. */
 import { SalvorError } from '@salvor/service-kit';
-import { readAttributes } from './attributes/segment-attributes.ts';
+import { isTableSegment, readAttributes } from './attributes/segment-attributes.ts';
 import { readChunkedLayout } from './chunked/chunked-layout.ts';
 import type { Layout, LayoutName } from './layout.ts';
 import { readLegacyLayout } from './legacy/legacy-layout.ts';
@@ -8,8 +8,9 @@ import { decideSegment, type SegmentDecision } from './merge/decide-segment.ts';
 import { containerOfSegment } from './naming/container-mapping.ts';
 import { decideContainerCount } from './naming/decide-container-count.ts';
 import { ATTRIBUTE_SUFFIX, CONTAINER_FOLDER, compareNames, isInternal } from './naming/segment-name.ts';
-import { coreAttributeId } from './records/core-attributes.ts';
+import { coreAttribute, coreAttributeId } from './records/core-attributes.ts';
 import type { SegmentInfo } from './records/segment-info.ts';
+import { readTableEntries, type TableContent } from './table/table-entries.ts';
 import type { Finding } from './tree/finding.ts';
 import { SegmentBytes } from './tree/segment-bytes.ts';
 import { TreeFiles } from './tree/tree-files.ts';
@@ -46,6 +47,9 @@ export async function openTree(root: string, options: OpenTreeOptions = {}): Pro
   const layout = name === 'chunked' ? await readChunkedLayout(files) : await readLegacyLayout(files);
   return new PravegaTree(files, layout, options.containerCount);
 }
+
+/** One for all segments about which everything is certain. */
+const NONE: ListedSegment['uncertain'] = {};
 
 export class PravegaTree {
   readonly layout: LayoutName;
@@ -122,6 +126,20 @@ export class PravegaTree {
     };
   }
 
+  /** What a table holds. Null for a segment that is no table. */
+  entries({ name, container, startOffset }: ListedSegment): AsyncGenerator<TableContent> | null {
+    const row = this.#row(name, container);
+    if (!isTableSegment(name, row)) return null;
+    return readTableEntries({
+      name,
+      bytes: this.content(name),
+      index: this.#index(name),
+      startOffset,
+      keyLength: Number(row?.attributes.get(coreAttribute.idLength) ?? 0n),
+      findings: this.#files.findings,
+    });
+  }
+
   close(): void {
     this.#files.close();
   }
@@ -176,7 +194,7 @@ export class PravegaTree {
     const uncertain = { ...facts.uncertain };
     if (metadata?.rows.has(name) !== true && !this.#isCountGiven)
       uncertain.container = 'deduced from the name, and from the number of containers, which is deduced too';
-    return { name, container, ...facts, uncertain };
+    return { name, container, ...facts, uncertain: Object.keys(uncertain).length === 0 ? NONE : uncertain };
   }
 
   /** The container whose metadata has the row; else, or if several have one, the one that the name gives. */

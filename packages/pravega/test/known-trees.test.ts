@@ -35,6 +35,25 @@ describe('both layouts: what a tree is known to have', () => {
       tree.close();
     });
 
+    it(`${name}: every entry of every table`, async () => {
+      const tree = await openTree(unpack());
+      for (const segment of tree.segments) {
+        const entries = tree.entries(segment);
+        const expected = truth.get(segment.name)?.entries;
+        assert.equal(entries === null, expected === undefined, segment.name);
+        if (entries === null) continue;
+        const found: { key: string; value: string; version: number }[] = [];
+        for await (const { key, value, version } of entries)
+          found.push({ key: key.toString(), value: value.toString(), version });
+        assert.deepEqual(found.sort(byKey), [...(expected ?? [])].sort(byKey), segment.name);
+      }
+      assert.deepEqual(
+        tree.findings.filter(({ severity }) => severity === 'damage'),
+        [],
+      );
+      tree.close();
+    });
+
     it(`${name}: nothing that was deleted comes back`, async () => {
       const tree = await openTree(unpack());
       const listed = new Set(tree.segments.map((segment) => segment.name));
@@ -46,6 +65,10 @@ describe('both layouts: what a tree is known to have', () => {
     });
   }
 });
+
+function byKey(a: { readonly key: string }, b: { readonly key: string }): number {
+  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
+}
 
 function without(attributes: Readonly<Record<string, string>>, unknowable: ReadonlySet<string>) {
   return Object.fromEntries(Object.entries(attributes).filter(([id]) => !unknowable.has(id)));

@@ -36,9 +36,11 @@ export function storedSegment(
   const missing: ByteRange[] = [];
   const merged: ByteRange[] = [];
   for (const { path, start, length } of links) {
-    const sizeBytes = files.file(path)?.sizeBytes;
+    const file = files.file(path);
+    const sizeBytes = file?.sizeBytes;
     const found = Math.min(length, sizeBytes ?? 0);
-    if (found > 0) extents.push({ at: start, length: found, path, fileOffset: 0 });
+    if (file !== undefined && found > 0)
+      extents.push({ at: start, length: found, path: file.path, fileOffset: 0 });
     if (found < length) {
       const range = { from: start + found, to: start + length };
       missing.push(range);

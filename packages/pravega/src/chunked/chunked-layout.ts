@@ -83,10 +83,16 @@ function readChains(
       startOffset: row.startOffset,
       sealed: row.sealed,
       recordedLength: row.length,
-      doubts: {
-        ...(length === undefined ? {} : { length }),
-        ...(doubt === undefined ? {} : { startOffset: doubt, ...(row.sealed ? {} : { sealed: doubt }) }),
-      },
+      ...(length === undefined
+        ? {}
+        : {
+            doubts: {
+              length,
+              ...(doubt === undefined
+                ? {}
+                : { startOffset: doubt, ...(row.sealed ? {} : { sealed: doubt }) }),
+            },
+          }),
     });
     segments.set(row.name, stored);
   }

@@ -15,7 +15,7 @@ export interface SegmentInfo {
   /** Core attributes alone, by the second half of their id; see `core-attributes.ts`. Decoded at each call. */
   readonly attributes: ReadonlyMap<bigint, bigint>;
   /** Why the attributes may be damaged. */
-  readonly problem?: string;
+  readonly problem: string | undefined;
 }
 
 const ATTRIBUTE_BYTES = 24;
@@ -35,13 +35,38 @@ export function readSegmentInfo(key: string, value: Buffer): SegmentInfo {
   // Rows are kept, and most of their attributes are never looked at: as text they take a fraction of the memory.
   const encoded = reader.slice(count * ATTRIBUTE_BYTES).toString('latin1');
   const { problem } = readCoreAttributes(encoded);
-  return {
-    ...{ name, length, startOffset, sealed },
-    get attributes() {
-      return readCoreAttributes(encoded).attributes;
-    },
-    ...(problem === undefined ? {} : { problem }),
-  };
+  return new SegmentInfoRow({ name: key, length, startOffset, sealed, encoded, problem });
+}
+
+interface RowFacts {
+  readonly name: string;
+  readonly length: number;
+  readonly startOffset: number;
+  readonly sealed: boolean;
+  readonly encoded: string;
+  readonly problem: string | undefined;
+}
+
+class SegmentInfoRow implements SegmentInfo {
+  readonly name: string;
+  readonly length: number;
+  readonly startOffset: number;
+  readonly sealed: boolean;
+  readonly problem: string | undefined;
+  readonly #encoded: string;
+
+  constructor({ name, length, startOffset, sealed, encoded, problem }: RowFacts) {
+    this.name = name;
+    this.length = length;
+    this.startOffset = startOffset;
+    this.sealed = sealed;
+    this.problem = problem;
+    this.#encoded = encoded;
+  }
+
+  get attributes(): ReadonlyMap<bigint, bigint> {
+    return readCoreAttributes(this.#encoded).attributes;
+  }
 }
 
 function readCoreAttributes(encoded: string): { attributes: Map<bigint, bigint>; problem?: string } {

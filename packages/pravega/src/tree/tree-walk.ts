@@ -12,6 +12,8 @@ const BACKUP_FOLDER = 'backup_system';
 const OWNER_WRITE = 0o200;
 
 export interface TreeFile {
+  /** Below the root. Where a path is kept, this one is: there are very many. */
+  readonly path: string;
   /** At the time of the walk: what is written later is not looked at. */
   readonly sizeBytes: number;
   /** By the mode bits. To ask the system would not do: to root everything is writable. */
@@ -53,7 +55,7 @@ export function walkTree(root: string, findings: Findings): Map<string, TreeFile
     } else {
       try {
         const { size, mode } = lstatSync(join(root, path));
-        files.set(path, { sizeBytes: size, isOwnerWritable: (mode & OWNER_WRITE) !== 0 });
+        files.set(path, { path, sizeBytes: size, isOwnerWritable: (mode & OWNER_WRITE) !== 0 });
       } catch (error) {
         findings.damage('unreadable', `the file cannot be looked at (${codeOf(error)})`, { path });
       }

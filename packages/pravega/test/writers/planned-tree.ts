@@ -114,6 +114,8 @@ export interface Truth {
   readonly coreAttributes: Record<string, string>;
   readonly extendedAttributes: Record<string, string>;
   readonly sha256: string;
+  /** Of tables, by key. */
+  readonly entries?: readonly { readonly key: string; readonly value: string; readonly version: number }[];
 }
 
 /** What must be said of the tree, by name. */
@@ -134,6 +136,7 @@ export function truthOf(tree: PlannedTree): Map<string, Truth> {
         coreAttributes: Object.fromEntries(core),
         extendedAttributes: Object.fromEntries([...extended].map(([id, value]) => [id, String(value)])),
         sha256: createHash('sha256').update(bytes.subarray(startOffset)).digest('hex'),
+        ...(segment.core.get(9n) === 1n ? { entries: liveEntries(bytes) } : {}),
       };
       return [name, truth] as const;
     }),
@@ -213,8 +216,23 @@ function coreWithRoot(
   return new Map([...core, [7n, BigInt(attributeIndex(extended).length - 12)]]);
 }
 
+function liveEntries(bytes: Buffer): Truth['entries'] & object {
+  return [...liveKeys(bytes)]
+    .map(([key, at]) => {
+      const valueAt = at + 17 + bytes.readInt32BE(at + 1);
+      const value = bytes.toString('utf8', valueAt, valueAt + bytes.readInt32BE(at + 5));
+      return { key, value, version: at };
+    })
+    .sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
 function indexOf({ core, extended, bytes }: PlannedSegment): Buffer {
   if (core.get(9n) !== 1n) return extended.size === 0 ? Buffer.alloc(0) : attributeIndex(extended);
+  return tableIndex({ bytes, live: liveKeys(bytes) });
+}
+
+/** Key -> offset of its newest entry. */
+function liveKeys(bytes: Buffer): Map<string, number> {
   const live = new Map<string, number>();
   for (let at = 0; at < bytes.length; ) {
     const [keyLength, valueLength] = [bytes.readInt32BE(at + 1), bytes.readInt32BE(at + 5)];
@@ -223,5 +241,5 @@ function indexOf({ core, extended, bytes }: PlannedSegment): Buffer {
     else live.set(key, at);
     at += 17 + keyLength + Math.max(0, valueLength);
   }
-  return tableIndex({ bytes, live });
+  return live;
 }
