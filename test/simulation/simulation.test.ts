@@ -40,6 +40,7 @@ const seedsThatDo: ReadonlyMap<string, number> = new Map([
   ['nothing-marked', 4],
   ['copies-not-in-the-ring', 19],
   ['spare-let-go', 36],
+  ['unrecorded-repair-trusted', 106],
   ['hold-ignored', 15],
   ['pause-ignored', 30],
 ]);

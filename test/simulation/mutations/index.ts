@@ -12,7 +12,6 @@ export const mutations: readonly Mutation[] = [...healingMutations, ...dataPlane
 export const blindSpots: ReadonlySet<string> = new Set([
   'lost-epoch-accepted',
   'fork-not-kept',
-  'unrecorded-repair-trusted',
   'ownership-kept',
   'members-not-levelled',
   'gap-floor-ignored',
