@@ -85,6 +85,9 @@ function factsOf({ stored, row, isMetadataWhole }: SegmentSources): SegmentDecis
     if (row !== undefined && isMetadataWhole && row.startOffset >= firstByte) delete uncertain.startOffset;
     else uncertain.startOffset = LOWER_BOUND;
   }
+  // A header that lost its first chunks says no more than this; one that was rewritten by a truncation says the same.
+  if (stored?.isSealByMode === true && row !== undefined && stored.startOffset > row.startOffset)
+    uncertain.startOffset ??= LOWER_BOUND;
   if (stored?.sealed === true && stored.isSealByMode && row?.sealed !== true)
     uncertain.sealed ??= 'by the mode of a file alone: no metadata has the seal';
   else if (sealed) delete uncertain.sealed;
