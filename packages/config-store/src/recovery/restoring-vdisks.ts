@@ -37,7 +37,13 @@ const ROUNDS_MAX = 16;
  */
 export async function busyVdisks(
   store: ConfigStore,
-  { vdisks }: Pick<RecoveryRecord, 'vdisks'>,
+  {
+    vdisks,
+    onlyOwn,
+  }: Pick<RecoveryRecord, 'vdisks'> & {
+    /** Of a replay that is no recovery: a vdisk that is being restored otherwise is busy too. */
+    readonly onlyOwn?: string;
+  },
 ): Promise<{ readonly vdisk: string; readonly reason: string }[]> {
   const busy: { vdisk: string; reason: string }[] = [];
   for (let from = 0; from < vdisks.length; from += LOCKED_AT_ONCE) {
@@ -45,8 +51,10 @@ export async function busyVdisks(
     const { entries } = await store.getMany(page.map(({ vdisk }) => vdiskLifecycleKey(vdisk)));
     for (const { vdisk } of page) {
       const lifecycle = lifecycleIn(entries, vdisk);
-      if (lifecycle === null || PASSED.has(lifecycle.state)) continue;
+      if (lifecycle === null) continue;
       const { state, operations } = lifecycle;
+      const isForeign = onlyOwn !== undefined && state === 'restoring' && !operations.includes(onlyOwn);
+      if (PASSED.has(state) && !isForeign) continue;
       const reason = `vdisk ${vdisk} is held by operation ${operations.join(', ')} (${state}): cancel it, or wait for its end`;
       busy.push({ vdisk, reason });
     }

@@ -184,4 +184,17 @@ describe('a recovery in etcd', () => {
     const [busy] = await busyVdisks(store, { vdisks: [{ ...v1, vdisk: 'v9' }] });
     assert.match(busy?.reason ?? '', /held by operation c1 \(cloning\)/);
   });
+
+  it('lets a recovery take a vdisk that another one restores, and a replay that is none only its own', async () => {
+    const pair = await createPair(store, 0);
+    await vdisk(pair, 'v10');
+    const key = vdiskLifecycleKey('v10');
+    const value = formatRecord(vdiskLifecycleSchema, key, { state: 'restoring', operations: ['r1'], at: 1 });
+    await store.transact({ compare: [], puts: [{ key, value }] });
+    const vdisks = [{ ...v1, vdisk: 'v10' }];
+    assert.deepEqual(await busyVdisks(store, { vdisks }), []);
+    assert.deepEqual(await busyVdisks(store, { vdisks, onlyOwn: 'r1' }), []);
+    const [busy] = await busyVdisks(store, { vdisks, onlyOwn: 'replay-2' });
+    assert.match(busy?.reason ?? '', /held by operation r1 \(restoring\)/);
+  });
 });

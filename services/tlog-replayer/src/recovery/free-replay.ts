@@ -48,7 +48,7 @@ export async function runFreeReplay(
   const due = logged.filter((vdisk) => !state.done.includes(vdisk));
   const left = { ...locks, vdisks: locks.vdisks.filter(({ vdisk }) => due.includes(vdisk)) };
   try {
-    const [busy] = await busyVdisks(store, left);
+    const [busy] = await busyVdisks(store, { vdisks: left.vdisks, onlyOwn: operation });
     if (busy !== undefined) throw new SalvorError('vdisk-busy', busy.reason);
     await lockVdisks(store, left, { at: Date.now(), force: state.force });
     const many = new ManyVdisks(options, {
