@@ -58,6 +58,10 @@ test('a server whose network breaks for a moment while nobody writes: the engine
   line.disturb('silent');
   assert.equal((await second.read(0, 4096))[0], 0x22, 'read from the partner');
   line.mend();
+  await until(async () => (await incidents(true)).length > 0, {
+    what: 'the failure is an incident',
+    timeoutMs: 30_000,
+  });
   await healing.untilHealed();
   const [incident, ...more] = await incidents(true);
   assert.deepEqual(more, []);

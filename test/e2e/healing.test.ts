@@ -100,6 +100,11 @@ test('an engine comes back without its last writes: it serves nothing stale, and
   const read = async (n: number): Promise<number> =>
     (await client.read((20_001 + 4 * n) * 4096, 4096))[0] ?? -1;
   for (let n = 10; n < 20; n++) assert.equal(await read(n), 0x22);
+  const isKnown = async (): Promise<boolean> =>
+    (await healing.bus.request('incident.list', { all: true })).incidents.some(
+      ({ address }) => address === engine.address,
+    );
+  await until(isKnown, { what: 'the failure is an incident', timeoutMs: 30_000 });
   await healing.untilHealed();
   for (let n = 0; n < 40; n++) assert.equal(await read(n), n >= 10 && n < 20 ? 0x22 : 0x11);
   const { incidents } = await healing.bus.request('incident.list', { all: true });

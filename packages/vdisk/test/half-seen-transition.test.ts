@@ -165,9 +165,9 @@ test('a member is not taken for the last one while of its partner only half of t
   const read = () => vdisk.device.read(0, 1);
   await until(() => vdisk.device.shardStates()[0]?.mode === 'unavailable', 'the half is seen');
   await assert.rejects(read(), { code: 'data-unavailable' });
+  catchUp();
   await last.process.start();
   await plane.judge(last.address, 'temporary');
-  catchUp();
   await until(() => vdisk.device.shardStates()[0]?.mode !== 'unavailable', 'the last one vouches for itself');
   assert.equal((await read())[0], 2);
 });

@@ -1,9 +1,9 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { createServer, connect as netConnect } from 'node:net';
+import { connect as netConnect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EngineStatus } from '@salvor/config-store';
+import { EngineLink, type RedisHandle, startRedis } from '@salvor/testkit';
 import type { RepairTurns } from '../src/copy/repair-turns.ts';
 import { EngineControl } from '../src/engine-control.ts';
 import type { EngineIdentity } from '../src/engine-keys.ts';
@@ -17,69 +17,52 @@ import { RespReader, ValueSink } from '../src/resp-reader.ts';
 
 /** A real redis-server with an append-only file, killable, and able to come back with, without or with less of its data. */
 export class TestEngine {
-  readonly port: number;
-  readonly dir: string;
-  #process: ChildProcess | null = null;
+  readonly #redis: RedisHandle;
+  readonly #dir: string;
 
-  private constructor(port: number) {
-    this.port = port;
-    this.dir = mkdtempSync(join(tmpdir(), 'salvor-engine-'));
+  private constructor(redis: RedisHandle, dir: string) {
+    this.#redis = redis;
+    this.#dir = dir;
   }
 
   static async start(): Promise<TestEngine> {
-    const engine = new TestEngine(await freePort());
-    await engine.start();
-    return engine;
+    const dir = mkdtempSync(join(tmpdir(), 'salvor-engine-'));
+    // Written before it is answered: with `everysec` redis holds back what it answered while the disk is busy.
+    return new TestEngine(await startRedis({ dir, appendfsync: 'no' }), dir);
+  }
+
+  get port(): number {
+    return this.#redis.port;
   }
 
   get address(): string {
-    return `127.0.0.1:${this.port}`;
+    return this.#redis.address;
   }
 
+  /** Starts it again, on the same port and with the data that it has. */
   async start(): Promise<void> {
-    const args = [
-      '--port',
-      String(this.port),
-      '--bind',
-      '127.0.0.1',
-      '--dir',
-      this.dir,
-      '--save',
-      '',
-      '--appendonly',
-      'yes',
-      // Written before it is answered: with `everysec` redis holds back what it answered while the disk is busy.
-      '--appendfsync',
-      'no',
-    ];
-    this.#process = spawn('redis-server', args, { stdio: 'ignore' });
-    await until(async () => (await this.cli('PING')) === 'PONG', `engine ${this.address} answers`);
+    await this.#redis.process.start();
   }
 
   async kill(): Promise<void> {
-    const child = this.#process;
-    if (child === null) return;
-    this.#process = null;
-    const gone = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGKILL');
-    await gone;
+    if (this.#redis.process.running) await this.#redis.process.kill('SIGKILL');
   }
 
   pause(): void {
-    this.#process?.kill('SIGSTOP');
+    this.#redis.process.pause();
   }
 
   resume(): void {
-    this.#process?.kill('SIGCONT');
+    if (this.#redis.process.running) this.#redis.process.resume();
   }
 
   wipe(): void {
-    rmSync(join(this.dir, 'appendonlydir'), { recursive: true, force: true });
+    rmSync(this.#appendOnlyDir, { recursive: true, force: true });
   }
 
-  /** Remembers how long the append-only file is now; `cutBack` makes the stopped engine forget everything after that. */
+  /** Remembers how long the append-only file is now; the returned function makes the stopped engine forget everything after that. */
   mark(): () => void {
-    const folder = join(this.dir, 'appendonlydir');
+    const folder = this.#appendOnlyDir;
     const name = readdirSync(folder).find((file) => file.endsWith('.incr.aof'));
     if (name === undefined) throw new Error('no append-only file');
     const path = join(folder, name);
@@ -93,21 +76,20 @@ export class TestEngine {
     };
   }
 
+  get #appendOnlyDir(): string {
+    return join(this.#redis.dataDir, 'appendonlydir');
+  }
+
+  /** The reply to a command as text, the items of a list on lines of their own; empty for nothing. Rejects with its error. */
   async cli(...args: string[]): Promise<string> {
-    try {
-      return execFileSync('redis-cli', ['-p', String(this.port), ...args], {
-        stdio: ['ignore', 'pipe', 'ignore'],
-      })
-        .toString()
-        .trim();
-    } catch {
-      return '';
-    }
+    using link = await EngineLink.open(this.port);
+    const reply = await link.send(...args);
+    return (Array.isArray(reply) ? reply : [reply ?? '']).map(String).join('\n').trim();
   }
 
   async stop(): Promise<void> {
     await this.kill();
-    rmSync(this.dir, { recursive: true, force: true });
+    rmSync(this.#dir, { recursive: true, force: true });
   }
 }
 
@@ -121,21 +103,6 @@ export async function until(
     if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-}
-
-async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() =>
-        typeof address === 'object' && address !== null
-          ? resolve(address.port)
-          : reject(new Error('no port')),
-      );
-    });
-  });
 }
 
 /** One shard under test: a vdisk of 4 KiB blocks on one pair, with etcd's part played by the test. */

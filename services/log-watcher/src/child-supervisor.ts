@@ -22,6 +22,8 @@ export interface ChildOptions {
   readonly command: readonly [string, ...string[]];
   readonly env: Readonly<Record<string, string>>;
   readonly restart: boolean;
+  /** The longest wait before it is started again. */
+  readonly restartMaxMs: number;
   /** Where the running child is on record. */
   readonly recordPath: string;
   /** Files that the child writes to by itself, so that it needs nobody to read. */
@@ -218,7 +220,11 @@ export class ChildSupervisor {
 
   #nextDelayMs(): number | undefined {
     if (this.#stopping || !this.#options.restart || this.#running === null) return undefined;
-    return decideRestartDelay(this.#delayMs, Date.now() - this.#running.startedAt);
+    return decideRestartDelay(
+      this.#delayMs,
+      Date.now() - this.#running.startedAt,
+      this.#options.restartMaxMs,
+    );
   }
 
   async #hasEnded(timeoutMs: number): Promise<boolean> {

@@ -21,11 +21,12 @@ await runService({
       ['type'],
     );
     const publisher = new BusPublisher(presence.connecting, latency, log);
-    const { repeatWindowMs, maxSpoolBytes } = config;
+    const { repeatWindowMs, restartMaxMs, maxSpoolBytes } = config;
     const sources = new LogSources(config.sources, {
       stateDir,
       publisher,
       repeatWindowMs,
+      restartMaxMs,
       maxSpoolBytes,
       log,
     });

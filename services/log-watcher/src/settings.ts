@@ -12,6 +12,7 @@ export const logWatcherSettings: {
   watcherId: Setting<string>;
   stopChildren: Setting<boolean>;
   childStopTimeoutMs: Setting<number>;
+  restartMaxMs: Setting<number>;
   repeatWindowMs: Setting<number>;
   maxSpoolBytes: Setting<number>;
 } = {
@@ -42,6 +43,11 @@ export const logWatcherSettings: {
     schema: orElse(integer(100, 15_000), 12_000),
     help: 'a spawned server that has not ended so long after SIGTERM is killed',
     example: '12000',
+  },
+  restartMaxMs: {
+    schema: orElse(integer(100, 600_000), 10_000),
+    help: 'a server that ends again and again is started again after at most so long',
+    example: '10000',
   },
   repeatWindowMs: {
     schema: orElse(integer(0, 600_000), 5_000),

@@ -15,6 +15,7 @@ export interface SourceContext {
   readonly stateDir: StateDir;
   readonly publisher: Publisher;
   readonly repeatWindowMs: number;
+  readonly restartMaxMs: number;
   readonly maxSpoolBytes: number;
   readonly log: Logger;
 }
@@ -29,7 +30,7 @@ export class SpawnSource implements LogSource {
 
   constructor(
     spec: SpawnSpec,
-    { stateDir, publisher, repeatWindowMs, maxSpoolBytes, log: rootLog }: SourceContext,
+    { stateDir, publisher, repeatWindowMs, restartMaxMs, maxSpoolBytes, log: rootLog }: SourceContext,
   ) {
     const { name } = spec;
     const log = rootLog.child({ source: name });
@@ -40,6 +41,7 @@ export class SpawnSource implements LogSource {
       command: spec.command,
       env: spec.env,
       restart: spec.restart,
+      restartMaxMs,
       recordPath: stateDir.child(name),
       stdoutPath: stateDir.spool(name, 'stdout'),
       stderrPath: stateDir.spool(name, 'stderr'),

@@ -42,13 +42,13 @@ export interface StackOptions {
   engineSocketsOf?: (nbdServer: string) => string;
   /** Default: the repository this file is in. */
   repoRoot?: string;
-  /** For each part to become ready; default 20 s. */
+  /** For each part to become ready; default 60 s. */
   readyTimeoutMs?: number;
   /** Called with one line for each part that is up. */
   onProgress?: (line: string) => void;
 }
 
-export const DEFAULT_READY_TIMEOUT_MS = 20_000;
+export const DEFAULT_READY_TIMEOUT_MS = 60_000;
 
 export function repoRootOf(options: StackOptions): string {
   return options.repoRoot ?? resolve(import.meta.dirname, '../../../..');

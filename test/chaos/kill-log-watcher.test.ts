@@ -1,0 +1,3 @@
+import { killSomewhereInTheLoop } from './kill-anything.ts';
+
+killSomewhereInTheLoop('log-watcher');

@@ -1,3 +1,0 @@
-import { killSomewhereInTheLoop } from './kill-anything.ts';
-
-killSomewhereInTheLoop(['health-analyzer', 'nats-server', 'etcd']);

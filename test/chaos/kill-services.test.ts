@@ -1,3 +1,0 @@
-import { killSomewhereInTheLoop } from './kill-anything.ts';
-
-killSomewhereInTheLoop(['nbd-server', 'log-watcher', 'repair-coordinator']);
