@@ -11,7 +11,7 @@ export interface RecordChange {
   readonly completed: string | null;
 }
 
-/** Takes over what etcd says now; a new status or attempt wipes out an old fault. */
+/** Takes over what etcd says now; a new status or attempt wipes out an old fault, but for the end of a repair. */
 export function decideMemberRecord(before: MemberRecord, record: MemberRecord): RecordChange {
   const attempt = attemptOf(record);
   const isOut = record.status === 'offline' || record.status === 'rip';
@@ -19,9 +19,23 @@ export function decideMemberRecord(before: MemberRecord, record: MemberRecord): 
   const isCompleted = record.repair?.completed === true && isUnderRepair(record) && !isUnderRepair(before);
   return {
     dropsLinks: isOut || isNextAttempt || !isSameEngine(before, record),
-    clearsFault: !isSameState(before, record),
+    clearsFault: !isSameState(before, record) && !isEndOfRepair(before, record),
     completed: isCompleted ? attempt : null,
   };
+}
+
+/**
+ * An engine comes online when every vdisk has a repair on record. Whoever found it failed since, perhaps without what that
+ * repair had brought, knows more than the record: the fault stands until it is on record too. Only somebody who accepted what
+ * was lost ends it.
+ */
+function isEndOfRepair(before: MemberRecord, record: MemberRecord): boolean {
+  return (
+    isUnderRepair(before) &&
+    record.status === 'online' &&
+    isSameEngine(before, record) &&
+    record.isLossAccepted !== true
+  );
 }
 
 export type EnginePlace = Pick<MemberRecord, 'identity' | 'address' | 'db'>;

@@ -17,7 +17,7 @@ export class PairMember {
   readonly name: MemberName;
   record: MemberRecord;
   session: EngineSession | null = null;
-  /** Why it cannot be used; kept until etcd moves the engine to another status or attempt. */
+  /** Why it cannot be used; kept until etcd records it, or moves the engine to another attempt. */
   fault: EngineError | null = null;
   /** The repair attempt (`incident/attempt`) that this member was prepared for, and that it completed. */
   preparedFor: string | null = null;
@@ -47,7 +47,7 @@ export class PairMember {
     return decideMemberView(record, { preparedFor, completedFor, vouchedFor, failed: fault !== null });
   }
 
-  /** Takes over what etcd says now; a new status or attempt wipes out an old fault. */
+  /** Takes over what etcd says now: {@link decideMemberRecord}. */
   apply(record: MemberRecord): void {
     const { dropsLinks, clearsFault, completed } = decideMemberRecord(this.record, record);
     this.record = record;

@@ -147,6 +147,18 @@ test('a new owner does not serve from an engine that its stale partner is ahead 
   h.pair.close(new Error('done'));
 });
 
+test('nor when etcd brings that engine online, with a repair on record from before it lost them', async () => {
+  const { b, h } = await tailLostUnnoticed();
+  const repair = { incident: 'i1', attempt: 1, kind: 'repair-tmp-outage', completed: true } as const;
+  h.record(b.address, 'repair-tmp-outage', repair);
+  await h.mount();
+  assert.deepEqual(h.failures, [{ address: b.address, fault: 'tail-lost' }]);
+  h.record(b.address, 'online');
+  await assert.rejects(h.read(3), /no member/);
+  await until(() => h.proposals.includes(b.address), 'its owner proposes what nobody has recorded');
+  h.pair.close(new Error('done'));
+});
+
 test('an engine that its stale partner is ahead of does not vouch for itself', async () => {
   const { b, h } = await tailLostUnnoticed();
   h.record(b.address, 'offline');

@@ -51,6 +51,18 @@ test('a new owner does not serve from an engine that lost the end of its repair,
   h.pair.close(new Error('done'));
 });
 
+test('nor when the end of that repair, which other vdisks had to wait for, brings it online: its failure goes on record', async () => {
+  const { a, h } = await repairLost();
+  h.record(a.address, 'repair-tmp-outage', repaired);
+  await mountPair(h.pair);
+  h.record(a.address, 'online');
+  await assert.rejects(h.read(2), /no member/);
+  await until(() => h.proposals.includes(a.address), 'its owner proposes what nobody has recorded');
+  assert.equal(h.primary.status, 'offline');
+  await assert.rejects(h.read(2), /no member/);
+  h.pair.close(new Error('done'));
+});
+
 test('nor after that repair has ended, and while nobody has recorded yet that the partner has gone', async () => {
   const { a, b, h } = await repairLost();
   h.record(b.address, 'online');
