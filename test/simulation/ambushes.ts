@@ -6,13 +6,22 @@ import type { World } from './world.ts';
 
 /** Moments so short that faults which come at any time hardly ever fall into them. */
 const MOMENTS = ['batch-sent', 'copy-sent', 'blocks-copied', 'member-repaired'] as const;
-export type Moment = (typeof MOMENTS)[number] | 'repairs-on-record' | 'repair-recorded' | 'spare-filled';
+export type Moment =
+  | (typeof MOMENTS)[number]
+  | 'repair-ended'
+  | 'repairs-on-record'
+  | 'repair-recorded'
+  | 'spare-filled';
 
 /** Keeps the stalled completions of a seed apart from its other ambushes. */
 const STALL_SALT = 0x2545f491;
-/** The same for spares that fail, and for repairs whose end is lost. */
+/** The same for spares that fail, for repairs whose end is lost, and for those that go on record late. */
 const SPARE_SALT = 0x27d4eb2f;
 const LOST_SALT = 0x165667b1;
+const LATE_SALT = 0x61c88647;
+
+/** How much later than an owner whose key is gone its rivals reach etcd again. */
+const RIVALS_LATER_MS = 600;
 
 /** Who is at it: the owner, the member that has everything, or is sent the batch first, and the other one. */
 export interface Parties {
@@ -37,6 +46,7 @@ export class Ambushes {
   readonly #stalls: Random;
   readonly #spares: Random;
   readonly #losses: Random;
+  readonly #delays: Random;
   readonly #waiting: Ambush[] = [];
   #untilMs = 0;
 
@@ -47,6 +57,7 @@ export class Ambushes {
     this.#stalls = new Random(seed ^ STALL_SALT);
     this.#spares = new Random(seed ^ SPARE_SALT);
     this.#losses = new Random(seed ^ LOST_SALT);
+    this.#delays = new Random(seed ^ LATE_SALT);
   }
 
   plan(endMs: number): void {
@@ -58,6 +69,8 @@ export class Ambushes {
       this.#waiting.push({ moment: 'spare-filled', fromMs: this.#spares.between(150, endMs / 2) });
     if (this.#losses.chance(0.2))
       this.#waiting.push({ moment: 'repair-recorded', fromMs: this.#losses.between(150, endMs) });
+    if (this.#delays.chance(0.25))
+      this.#waiting.push({ moment: 'repair-ended', fromMs: this.#delays.between(endMs / 2, endMs) });
     if (random.chance(0.5)) return;
     for (let i = random.whole(1, 3); i > 0; i--)
       this.#waiting.push({ moment: random.pick(MOMENTS), fromMs: random.between(150, endMs) });
@@ -79,6 +92,8 @@ export class Ambushes {
         return this.#loseCopies(parties);
       case 'member-repaired':
         return this.#keepOffRecord(parties);
+      case 'repair-ended':
+        return this.#delayRecord(parties);
       case 'repairs-on-record':
         return this.#stallCompletion(parties);
       case 'repair-recorded':
@@ -124,6 +139,13 @@ export class Ambushes {
     this.#world.scheduler.after(random.between(50, 900), null, () => this.#crashOwner(process));
   }
 
+  /** No server reaches etcd before the owner can tell, until its key is gone; the owner is the first that does again. */
+  #delayRecord({ process }: Parties): void {
+    const ms = this.#delays.between(1_900, 2_800);
+    for (const server of this.#world.servers)
+      this.#faults.cutEtcd(server.process, server.process === process ? ms : ms + RIVALS_LATER_MS);
+  }
+
   /** The coordinators stop as they bring an engine online, and go on when it has failed, and come back, once more. */
   #stallCompletion({ target }: Parties): void {
     const random = this.#stalls;
@@ -156,6 +178,10 @@ export class Ambushes {
       this.#faults.crash(source, random.between(2_000, 5_000));
       const owner = this.#world.servers.find((server) => server.process === process);
       if (owner !== undefined) this.#faults.crashProcess(owner, random.between(30, 2_500));
+      if (random.chance(0.5)) return;
+      // The end of that repair comes when the next owner has found out what is missing, or is about to.
+      const ms = random.between(2_000, 3_000);
+      for (const coordinator of this.#world.coordinators) this.#faults.stop(coordinator.process, ms);
     });
   }
 

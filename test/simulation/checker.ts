@@ -18,8 +18,10 @@ import { type TrackedInput, vdisksIn } from './healing.ts';
 import { pauseOf } from './healing-control.ts';
 import { incidentKey, ownerKey, recordKey, repairKey, storageKey } from './keys.ts';
 import type { Member } from './member.ts';
+import { Overwrites } from './overwrites.ts';
 import type { Pair } from './pair.ts';
 import { Register } from './register.ts';
+import type { Session } from './session.ts';
 import type { World } from './world.ts';
 
 /** The moves of an engine's status (docs/architecture.md, Status), written down once more: not those of the product. */
@@ -46,6 +48,7 @@ export class Checker {
   readonly #acknowledged = new Map<number, number>();
   /** Pairs that began with a history that lacks acknowledged batches, and whether they could have known. */
   readonly #short = new Map<Pair, { readonly what: string; readonly couldKnow: boolean }>();
+  readonly overwrites = new Overwrites();
   #place = 0;
   /** When the status of the shard last changed, by the records, before the transaction that was applied last. */
   #sinceBefore: number | undefined;
@@ -95,7 +98,7 @@ export class Checker {
     const at = `v${owner.vdisk} shard ${shard} block ${block}`;
     this.#world.trace?.(`${owner.process.name} acknowledges ${value} on ${at}, ${mode}`);
     for (const { address, engine, status } of this.membersOf(shard)) {
-      if (status !== 'online' || engine.isDamaged || engine.seen.has(value)) continue;
+      if (status !== 'online' || engine.isDamaged || this.overwrites.isOn(engine.seen, value)) continue;
       this.#world.violated(
         1,
         `${value} on ${at} is acknowledged, and ${address}, which etcd calls current, has not got it`,
@@ -141,6 +144,11 @@ export class Checker {
   /** An owner completes a repair: what its partner gets from now on is what this history holds. */
   repaired(pair: Pair): void {
     this.#judgeShort(pair);
+  }
+
+  /** The member that served last goes on: whole, as far as its number tells, when the engine told that number. */
+  vouched(pair: Pair, { engine, head, lookedAt }: Session): void {
+    if (head.seq >= (this.#acknowledged.get(placeOf(pair)) ?? 0)) engine.isWhole(pair.owner.vdisk, lookedAt);
   }
 
   #judgeShort(pair: Pair): void {
@@ -265,7 +273,7 @@ export class Checker {
       const record = etcd.get(repairKey(id, attempt, vdisk))?.value as RepairRecord | undefined;
       if (record === undefined && status !== 'offline')
         this.#world.violated(4, `${address} came online in ${id}/${attempt}, and v${vdisk} is not repaired`);
-      since = Math.min(since, record?.at ?? 0);
+      since = Math.min(since, record === undefined ? 0 : (engine.wholeAt[vdisk] ?? 0));
       if (partner === undefined || partner.engine.isDamaged) continue;
       const { dirty, fork } = partner.engine.shard(vdisk);
       if (dirty !== 0 || fork !== null)

@@ -58,10 +58,10 @@ export class Client {
     this.#detach();
   }
 
-  /** Reads every block of these shards once more; false when the vdisk cannot be mounted now. */
-  *readAll(shards: readonly number[]): Flow<boolean> {
+  /** Reads every block of these shards once more; false when the vdisk cannot be mounted on that server now. */
+  *readAll(server: Server, shards: readonly number[]): Flow<boolean> {
     const world = this.#world;
-    const attached = yield* this.#attach(world.random.pick(world.servers));
+    const attached = yield* this.#attach(server);
     if (attached === null) return false;
     let isRead = true;
     for (const shard of shards)

@@ -45,6 +45,8 @@ export class Engine {
   /** It lost writes that nobody has repaired yet: for the checks. */
   isDamaged = false;
   damagedAt = 0;
+  /** When a repair, or who knew where it must be, last found everything of a vdisk here. By vdisk: for the checks. */
+  readonly wholeAt: number[] = [];
   /** It lost its last writes, looks as if nothing had happened, and was not repaired since: for the checks. */
   hasStaleTail = false;
   readonly #world: World;
@@ -120,6 +122,11 @@ export class Engine {
   damage(): void {
     this.isDamaged = true;
     this.damagedAt = this.#world.scheduler.now;
+  }
+
+  /** Everything of the vdisk is here now. */
+  isWhole(vdisk: number, at = this.#world.scheduler.now): void {
+    this.wholeAt[vdisk] = at;
   }
 
   isRepaired(): void {

@@ -278,9 +278,13 @@ export class Faults {
   }
 
   #cutEtcd(): void {
-    const { random, scheduler, net } = this.#world;
+    const { random } = this.#world;
     const { process } = random.pick(this.#runnables());
-    const ms = random.between(100, 5_000);
+    this.cutEtcd(process, random.between(100, 5_000));
+  }
+
+  cutEtcd(process: Process, ms: number): void {
+    const { scheduler, net } = this.#world;
     this.#note(`${process.name} is cut off from etcd for ${Math.round(ms)} ms`);
     net.cutEtcd(process, true);
     scheduler.after(ms, null, () => net.cutEtcd(process, false));

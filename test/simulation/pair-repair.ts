@@ -2,7 +2,7 @@ import type { CopyHow } from '../../packages/vdisk/src/copy/copy-messages.ts';
 import { EngineError, FencedError } from '../../packages/vdisk/src/errors.ts';
 import { attemptOf } from '../../packages/vdisk/src/member-record.ts';
 import type { RepairDue } from '../../packages/vdisk/src/pair-context.ts';
-import { readRing } from './engine.ts';
+import { readRing, type ShardData } from './engine.ts';
 import { claimIdentity, raiseEpoch } from './engine-control.ts';
 import { type Flow, settled, start, wait } from './flow.ts';
 import type { Member } from './member.ts';
@@ -92,6 +92,7 @@ export class PairRepair {
       throw error;
     }
     this.#pair.ambush('member-repaired', source.name);
+    this.#pair.ambush('repair-ended', source.name);
     this.#pair.changed();
     owner.repairCompleted(this.#pair, target.record, due);
   }
@@ -308,7 +309,11 @@ export class PairRepair {
     const left = yield* wait(from.read(({ dirty }) => dirty));
     if (left > 0) throw new Error('blocks are still marked');
     const to = yield* this.#blame(target, attempt, () => target.open());
-    yield* this.#blame(target, attempt, () => to.transact(() => ({ guard: null }), to.head));
+    const end = (): Partial<ShardData> => {
+      to.engine.isWhole(this.#pair.owner.vdisk);
+      return { guard: null };
+    };
+    yield* this.#blame(target, attempt, () => to.transact(end, to.head));
     yield* from.transact(() => ({ dirty: 0 }), from.head);
     this.#assertSame(target, attempt);
     target.completedFor = attempt;
@@ -336,6 +341,7 @@ export class PairRepair {
       const error = new EngineError('tail-lost', `${target.record.address} is at batch ${seq}`);
       return yield* this.#refuse(target, attempt, error);
     }
+    this.#pair.world.checker.vouched(this.#pair, session);
     target.vouchedFor = attempt;
     target.completedFor = attempt;
     this.#pair.changed();

@@ -424,7 +424,8 @@ export class Pair {
         const { head } = yield* member.open();
         for (const part of cores.decideBatchParts(mode, content, head)) {
           const headAfter = { ...head, seq: batch.seq, fork: part.fork };
-          yield* member.session?.transact(changeOf(batch.seq, part, values), headAfter) ?? broken(member);
+          yield* member.session?.transact(this.#changeOf(batch.seq, part, values), headAfter) ??
+            broken(member);
         }
         return true;
       } catch (error) {
@@ -445,12 +446,34 @@ export class Pair {
     try {
       const session = yield* member.open();
       if (session.head.seq !== seq)
-        yield* session.transact(changeOf(seq, part, values), { ...session.head, seq });
+        yield* session.transact(this.#changeOf(seq, part, values), { ...session.head, seq });
       return true;
     } catch (error) {
       this.noteError(member, error);
       return false;
     }
+  }
+
+  /** What a batch changes on a member, in one transaction. */
+  #changeOf(
+    seq: number,
+    part: MemberPart,
+    values: ReadonlyMap<number, number>,
+  ): (shard: ShardData) => Partial<ShardData> {
+    return (shard) => {
+      const blocks = [...shard.blocks];
+      for (const [block, value] of values) {
+        this.world.checker.overwrites.tell(blocks[block] ?? 0, value);
+        blocks[block] = value;
+      }
+      let { dirty } = shard;
+      if (part.marksBlocks) for (const block of values.keys()) dirty |= 1 << block;
+      for (const bit of part.clears) dirty &= ~(1 << bit);
+      if (part.ring === null) return { seq, fork: part.fork ?? seq, dirty, blocks };
+      let mask = 0;
+      for (const block of part.ring) mask |= 1 << block;
+      return { seq, dirty, blocks, ...withRingEntry(shard, seq, mask) };
+    };
   }
 
   /** Tells that such a moment has come, to faults that wait for it. */
@@ -513,25 +536,6 @@ export class Pair {
 // biome-ignore lint/correctness/useYield: it fails before anything could be waited for
 function* broken(member: Member): Flow<void> {
   throw new EngineError('unreachable', member.record.address);
-}
-
-/** What a batch changes on a member, in one transaction. */
-function changeOf(
-  seq: number,
-  part: MemberPart,
-  values: ReadonlyMap<number, number>,
-): (shard: ShardData) => Partial<ShardData> {
-  return (shard) => {
-    const blocks = [...shard.blocks];
-    for (const [block, value] of values) blocks[block] = value;
-    let { dirty } = shard;
-    if (part.marksBlocks) for (const block of values.keys()) dirty |= 1 << block;
-    for (const bit of part.clears) dirty &= ~(1 << bit);
-    if (part.ring === null) return { seq, fork: part.fork ?? seq, dirty, blocks };
-    let mask = 0;
-    for (const block of part.ring) mask |= 1 << block;
-    return { seq, dirty, blocks, ...withRingEntry(shard, seq, mask) };
-  };
 }
 
 export function bitsOf(mask: number): number[] {

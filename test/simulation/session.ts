@@ -134,7 +134,8 @@ class Question<T> implements Call {
 /** A checked link of an owner to an engine: identity and epoch were looked at before its first use. */
 export class Session {
   readonly engine: Engine;
-  readonly openedAt: number;
+  /** When the engine told the head that the session began with. */
+  readonly lookedAt: number;
   readonly calls = new Set<Call>();
   head: WriteHead;
   lastArrivalAt = 0;
@@ -152,13 +153,13 @@ export class Session {
     world: World,
     process: Process,
     engine: Engine,
-    about: { vdisk: number; epoch: string; head: WriteHead; armed: number },
+    about: { vdisk: number; epoch: string; head: WriteHead; armed: number; lookedAt: number },
   ) {
     this.#world = world;
     this.#process = process;
     this.#life = process.life;
     this.engine = engine;
-    this.openedAt = world.scheduler.now;
+    this.lookedAt = about.lookedAt;
     this.#vdisk = about.vdisk;
     this.#epoch = about.epoch;
     this.head = about.head;
@@ -172,7 +173,7 @@ export class Session {
     engine: Engine,
     { identity, vdisk, epoch }: { identity: EngineIdentity; vdisk: number; epoch: string },
   ): Flow<Session> {
-    const { head, armed } = yield* wait(
+    const found = yield* wait(
       ask(
         world,
         process,
@@ -182,13 +183,13 @@ export class Session {
           assertIdentity(engine, identity);
           assertEpoch(world, engine, vdisk, epoch);
           if (world.cores.barsOlderLinks()) engine.bar(vdisk);
-          return openPlain(engine, vdisk);
+          return { ...openPlain(engine, vdisk), lookedAt: world.scheduler.now };
         },
         { timeoutMs: CONNECT_TIMEOUT_MS },
       ),
     );
     if (!engine.process.up) throw new EngineError('unreachable', engine.address);
-    return new Session(world, process, engine, { vdisk, epoch, head, armed });
+    return new Session(world, process, engine, { vdisk, epoch, ...found });
   }
 
   /** Reads, and answers only when the epoch behind the data is ours. */

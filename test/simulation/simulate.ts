@@ -7,6 +7,7 @@ import { start } from './flow.ts';
 import { vdisksIn } from './healing.ts';
 import { INCIDENTS } from './keys.ts';
 import { Operator } from './operator.ts';
+import type { Server } from './server.ts';
 import { LimitReached, Violation, World } from './world.ts';
 
 const FAULTS_END_MS = 8_000;
@@ -18,6 +19,8 @@ const QUIET_MS = 3_000;
 /** Where nothing moves for so long, nothing will. */
 const STUCK_MS = 8_000;
 const SPARES_MS = 1_000;
+/** How often a vdisk is tried before it counts as unreadable, on each server in turn. */
+const READ_TRIES = 10;
 
 export interface RunResult {
   readonly seed: number;
@@ -173,8 +176,10 @@ class Run {
     const shards = Array.from({ length: world.shards }, (_, shard) => shard).filter((s) => this.#isUsable(s));
     for (const [vdisk, client] of world.clients.entries()) {
       let isRead = false;
-      for (let tries = 0; tries < 10 && !isRead; tries++) {
-        start(client.readAll(shards), (error, value) => {
+      for (let tries = 0; tries < READ_TRIES && !isRead; tries++) {
+        // One of them may hold it for a repair that waits for an operator: the others refuse it then.
+        const server = world.servers[tries % world.servers.length] as Server;
+        start(client.readAll(server, shards), (error, value) => {
           if (error !== null) throw error;
           isRead = value === true;
         });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { productCores } from './cores.ts';
 import { blindSpots, mutations } from './mutations/index.ts';
+import { Overwrites } from './overwrites.ts';
 import { Random } from './random.ts';
 import { Register } from './register.ts';
 import { Scheduler } from './scheduler.ts';
@@ -140,6 +141,27 @@ describe('the register of the simulator', () => {
 
   it('refuses a value that nobody wrote', () => {
     assert.match(new Register().read(7, 1, 2) ?? '', /nobody wrote/);
+  });
+});
+
+describe('a write that is not on an engine', () => {
+  it('is missed there, unless what took its place is', () => {
+    const overwrites = new Overwrites();
+    overwrites.tell(0, 1);
+    overwrites.tell(1, 2);
+    overwrites.tell(2, 3);
+    overwrites.tell(2, 2);
+    assert.equal(overwrites.isOn(new Set([1]), 1), true);
+    assert.equal(overwrites.isOn(new Set([3]), 1), true);
+    assert.equal(overwrites.isOn(new Set([1, 2]), 3), false, 'what it took the place of does not count');
+    assert.equal(overwrites.isOn(new Set([4]), 1), false);
+  });
+
+  it('is missed where writes followed each other in a circle, and none of them is', () => {
+    const overwrites = new Overwrites();
+    overwrites.tell(1, 2);
+    overwrites.tell(2, 1);
+    assert.equal(overwrites.isOn(new Set([3]), 1), false);
   });
 });
 

@@ -1,4 +1,5 @@
 /** Faults in what the owner of a vdisk decides. */
+import { isSameState } from '../../../packages/vdisk/src/member-record.ts';
 import type { MemberView } from '../../../packages/vdisk/src/pair-mode.ts';
 import type { Mutation } from './mutation.ts';
 
@@ -133,6 +134,16 @@ export const dataPlaneMutations: readonly Mutation[] = [
     fault: 'a failure outlives the outage that it was about',
     mutate: ({ decideMemberRecord }) => ({
       decideMemberRecord: (before, told) => ({ ...decideMemberRecord(before, told), clearsFault: false }),
+    }),
+  },
+  {
+    name: 'faults-end-with-the-repair',
+    fault: 'a member that failed under repair counts as well when that repair brings it online',
+    mutate: ({ decideMemberRecord }) => ({
+      decideMemberRecord: (before, told) => ({
+        ...decideMemberRecord(before, told),
+        clearsFault: !isSameState(before, told),
+      }),
     }),
   },
   {
