@@ -81,8 +81,14 @@ export class TestEngine {
   }
 
   /** The reply to a command as text, the items of a list on lines of their own; empty for nothing. Rejects with its error. */
-  async cli(...args: string[]): Promise<string> {
+  cli(...args: string[]): Promise<string> {
+    return this.cliIn(0, ...args);
+  }
+
+  /** As `cli`, in another database. */
+  async cliIn(db: number, ...args: string[]): Promise<string> {
     using link = await EngineLink.open(this.port);
+    if (db !== 0) await link.send('SELECT', db);
     const reply = await link.send(...args);
     return (Array.isArray(reply) ? reply : [reply ?? '']).map(String).join('\n').trim();
   }

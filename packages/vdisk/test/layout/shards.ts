@@ -98,7 +98,7 @@ export class Shards {
   }
 
   cli(db: number, ...args: string[]): Promise<string> {
-    return this.engine.cli('-n', String(db), ...args);
+    return this.engine.cliIn(db, ...args);
   }
 
   /** Keys of the database that begin with `prefix`, in order. */
