@@ -73,7 +73,10 @@ test('a vdisk in use takes another policy at once: writes that wait for room go 
   await setPolicy('v', 'overflow');
   await load;
   const { status, sequence } = await logged.stateOf('v');
-  assert.ok(status !== 'whole' || sequence > before.sequence, `it was broken off: ${status} from ${sequence}`);
+  assert.ok(
+    status !== 'whole' || sequence > before.sequence,
+    `it was broken off: ${status} from ${sequence}`,
+  );
   assert.equal((await mounted.vdisk.device.read(0, BLOCK))[0], 7);
 });
 
