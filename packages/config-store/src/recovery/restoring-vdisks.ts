@@ -31,32 +31,41 @@ const LOCKED_AT_ONCE = 24;
 /** Times that a page is read again because somebody changed a vdisk of it. */
 const ROUNDS_MAX = 16;
 
+/** Whether vdisks are taken from another operation that restores them, as a recovery of the cluster does; else they are left to it. */
+export interface LockScope {
+  readonly leavesOthers?: boolean;
+}
+
 /**
- * Vdisks that an operation has, which must end first: what it copies would be incomplete. Empty when there are none. A rollback
- * is not waited for, which itself waits for the blocks that are lost.
+ * Why a vdisk must not be locked for its restoration now, or null: an operation has it that must end first, for what that
+ * copies would be incomplete. A rollback is not waited for, which itself waits for the blocks that are lost.
  */
+function whyBusy(
+  vdisk: string,
+  lifecycle: VdiskLifecycle | null,
+  by: string,
+  { leavesOthers = false }: LockScope,
+): string | null {
+  if (lifecycle === null) return null;
+  const { state, operations } = lifecycle;
+  const isForeign = leavesOthers && state === 'restoring' && !operations.includes(by);
+  if (PASSED.has(state) && !isForeign) return null;
+  return `vdisk ${vdisk} is held by operation ${operations.join(', ')} (${state}): cancel it, or wait for its end`;
+}
+
+/** Vdisks of a recovery that cannot be locked now. Empty when there are none. */
 export async function busyVdisks(
   store: ConfigStore,
-  {
-    vdisks,
-    onlyOwn,
-  }: Pick<RecoveryRecord, 'vdisks'> & {
-    /** Of a replay that is no recovery: a vdisk that is being restored otherwise is busy too. */
-    readonly onlyOwn?: string;
-  },
+  { id, vdisks }: Pick<RecoveryRecord, 'id' | 'vdisks'>,
+  scope: LockScope = {},
 ): Promise<{ readonly vdisk: string; readonly reason: string }[]> {
   const busy: { vdisk: string; reason: string }[] = [];
   for (let from = 0; from < vdisks.length; from += LOCKED_AT_ONCE) {
     const page = vdisks.slice(from, from + LOCKED_AT_ONCE);
     const { entries } = await store.getMany(page.map(({ vdisk }) => vdiskLifecycleKey(vdisk)));
     for (const { vdisk } of page) {
-      const lifecycle = lifecycleIn(entries, vdisk);
-      if (lifecycle === null) continue;
-      const { state, operations } = lifecycle;
-      const isForeign = onlyOwn !== undefined && state === 'restoring' && !operations.includes(onlyOwn);
-      if (PASSED.has(state) && !isForeign) continue;
-      const reason = `vdisk ${vdisk} is held by operation ${operations.join(', ')} (${state}): cancel it, or wait for its end`;
-      busy.push({ vdisk, reason });
+      const reason = whyBusy(vdisk, lifecycleIn(entries, vdisk), id, scope);
+      if (reason !== null) busy.push({ vdisk, reason });
     }
   }
   return busy;
@@ -67,23 +76,23 @@ export async function busyVdisks(
  * again, nothing changes.
  *
  * @param force those who own one of them lose it
- * @throws SalvorError `vdisk-owned`; `conflict` when others keep changing the vdisks
+ * @throws SalvorError `vdisk-busy`, `vdisk-owned`; `conflict` when others keep changing the vdisks
  */
 export async function lockVdisks(
   store: ConfigStore,
   recovery: Pick<RecoveryRecord, 'id' | 'attempt' | 'vdisks'>,
-  { at, force }: { readonly at: number; readonly force: boolean },
+  how: LockScope & { readonly at: number; readonly force: boolean },
 ): Promise<void> {
   const { vdisks } = recovery;
   for (let from = 0; from < vdisks.length; from += LOCKED_AT_ONCE)
-    await lockPage(store, recovery, vdisks.slice(from, from + LOCKED_AT_ONCE), { at, force });
+    await lockPage(store, recovery, vdisks.slice(from, from + LOCKED_AT_ONCE), how);
 }
 
 async function lockPage(
   store: ConfigStore,
   recovery: Pick<RecoveryRecord, 'id' | 'attempt'>,
   page: readonly RecoveryVdisk[],
-  { at, force }: { readonly at: number; readonly force: boolean },
+  { at, force, ...scope }: LockScope & { readonly at: number; readonly force: boolean },
 ): Promise<void> {
   for (let round = 0; round < ROUNDS_MAX; round++) {
     const { entries } = await store.getMany(
@@ -97,6 +106,8 @@ async function lockPage(
       if (entries.get(vdiskStaticKey(vdisk)) == null) continue;
       const lifecycle = lifecycleIn(entries, vdisk);
       if (lifecycle?.state === 'deleting') continue;
+      const busy = whyBusy(vdisk, lifecycle, recovery.id, scope);
+      if (busy !== null) throw new SalvorError('vdisk-busy', busy);
       const key = vdiskLifecycleKey(vdisk);
       const next = markOf(recovery, one, lifecycle, at);
       if (next === lifecycle) continue;

@@ -181,8 +181,10 @@ describe('a recovery in etcd', () => {
     const key = vdiskLifecycleKey('v9');
     const value = formatRecord(vdiskLifecycleSchema, key, { state: 'cloning', operations: ['c1'], at: 1 });
     await store.transact({ compare: [], puts: [{ key, value }] });
-    const [busy] = await busyVdisks(store, { vdisks: [{ ...v1, vdisk: 'v9' }] });
+    const [busy] = await busyVdisks(store, { id: 'r1', vdisks: [{ ...v1, vdisk: 'v9' }] });
     assert.match(busy?.reason ?? '', /held by operation c1 \(cloning\)/);
+    const locking = { id: 'r1', attempt: 1, vdisks: [{ ...v1, vdisk: 'v9' }] };
+    await assert.rejects(lockVdisks(store, locking, { at: 2, force: true }), { code: 'vdisk-busy' });
   });
 
   it('lets a recovery take a vdisk that another one restores, and a replay that is none only its own', async () => {
@@ -192,9 +194,13 @@ describe('a recovery in etcd', () => {
     const value = formatRecord(vdiskLifecycleSchema, key, { state: 'restoring', operations: ['r1'], at: 1 });
     await store.transact({ compare: [], puts: [{ key, value }] });
     const vdisks = [{ ...v1, vdisk: 'v10' }];
-    assert.deepEqual(await busyVdisks(store, { vdisks }), []);
-    assert.deepEqual(await busyVdisks(store, { vdisks, onlyOwn: 'r1' }), []);
-    const [busy] = await busyVdisks(store, { vdisks, onlyOwn: 'replay-2' });
+    const free = { leavesOthers: true };
+    assert.deepEqual(await busyVdisks(store, { id: 'r2', vdisks }), []);
+    assert.deepEqual(await busyVdisks(store, { id: 'r1', vdisks }, free), []);
+    const [busy] = await busyVdisks(store, { id: 'replay-2', vdisks }, free);
     assert.match(busy?.reason ?? '', /held by operation r1 \(restoring\)/);
+    const replay = { id: 'replay-2', attempt: 1, vdisks };
+    await assert.rejects(lockVdisks(store, replay, { ...free, at: 2, force: true }), { code: 'vdisk-busy' });
+    assert.equal((await store.get(key))?.value, value, 'it is as it was');
   });
 });

@@ -48,9 +48,10 @@ export async function runFreeReplay(
   const due = logged.filter((vdisk) => !state.done.includes(vdisk));
   const left = { ...locks, vdisks: locks.vdisks.filter(({ vdisk }) => due.includes(vdisk)) };
   try {
-    const [busy] = await busyVdisks(store, { vdisks: left.vdisks, onlyOwn: operation });
+    const scope = { leavesOthers: true };
+    const [busy] = await busyVdisks(store, left, scope);
     if (busy !== undefined) throw new SalvorError('vdisk-busy', busy.reason);
-    await lockVdisks(store, left, { at: Date.now(), force: state.force });
+    await lockVdisks(store, left, { ...scope, at: Date.now(), force: state.force });
     const many = new ManyVdisks(options, {
       ...{ run, loss, state },
       done: ({ vdisk }) => unlockVdisks(store, { id: operation, vdisks: [{ vdisk }] }),
