@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { EngineControl } from '../src/engine-control.ts';
+import { mountPair } from '../src/pair-mount.ts';
 import { PairHarness, stored, TestEngine, until } from './pair-harness.ts';
 
 const engines: TestEngine[] = [];
@@ -285,5 +287,31 @@ test('without a slave a dead engine means I/O errors for the shard, and it resum
       [2, 0x22],
     ]),
   );
+  h.pair.close(new Error('done'));
+});
+
+test('a single copy that a mount did not reach and that is back without a repair goes on where its writes ended', async () => {
+  const a = await startEngine();
+  const before = await new PairHarness(a, null).mount();
+  for (let block = 0; block < 5; block++) await before.write(block, 0x11);
+  const { seq } = before.pair;
+  before.pair.close(new Error('done'));
+
+  const h = new PairHarness(a, null, { epoch: '8' });
+  const { identity, address } = h.primary;
+  // The mount got as far as this before the engine was gone.
+  await EngineControl.with({ address, db: 0, timeoutMs: 2000 }, (control) =>
+    control.raiseEpoch(identity, 'v1', '8'),
+  );
+  await a.kill();
+  await mountPair(h.pair);
+  assert.equal(h.pair.mode.kind, 'unavailable');
+  h.record(address, 'offline');
+  await a.start();
+  h.record(address, 'online');
+  await h.write(9, 0x22);
+  assert.equal(h.pair.seq, seq + 1);
+  assert.equal(Number(await a.cli('HGET', 'salvor:writes:v1', 'seq')), seq + 1);
+  assert.deepEqual(h.failures.slice(1), []);
   h.pair.close(new Error('done'));
 });
