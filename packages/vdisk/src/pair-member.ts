@@ -185,8 +185,6 @@ export class PairMember {
       const { seq } = session.head;
       const fit = this.#pair.fitOf(seq);
       if (fit === 'fits') {
-        // The only copy there is, met after the mount: its writes end where it says.
-        if (!this.#pair.knowsHistory && this.#pair.members.length === 1) this.#pair.adoptSeq(seq);
         this.#pair.blameLeftBehind();
         if (this.fault !== null) throw this.fault;
         return session;

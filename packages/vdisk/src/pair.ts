@@ -469,7 +469,7 @@ export class Pair implements TurnEnd {
 
   /** The common case, without a wait in between: whole blocks, onto members that are all connected. False: not the case. */
   #commitAtOnce(batch: Batch): boolean {
-    if (this.#closed !== null) return false;
+    if (this.#closed !== null || !this.#knowsHistory) return false;
     const { mode } = this;
     if (mode.kind !== 'mirrored' && mode.kind !== 'single') return false;
     const on = mode.kind === 'single' ? [this.member(mode.on)] : this.members;
@@ -493,6 +493,10 @@ export class Pair implements TurnEnd {
       batch.blocks = touched(batch.pending);
       for (;;) {
         const mode = await this.#usableMode();
+        if (!this.#knowsHistory && mode.kind === 'single') {
+          await this.#learnHistory(this.member(mode.on));
+          continue;
+        }
         if (mode.kind !== batch.mode) {
           // Another set of members: a number of its own, so that no number ever stands for two contents.
           batch.mode = mode.kind;
@@ -517,6 +521,15 @@ export class Pair implements TurnEnd {
         this.#abandoned = abandoned(batch);
       for (const pending of batch.pending) pending.reject(reason);
       this.#settle(batch);
+    }
+  }
+
+  /** Of the only copy there is, which the mount did not reach: its writes end where it says. */
+  async #learnHistory(only: PairMember): Promise<void> {
+    try {
+      this.adoptSeq((await only.open()).head.seq);
+    } catch (error) {
+      this.noteError(only, error);
     }
   }
 

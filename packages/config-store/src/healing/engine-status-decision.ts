@@ -88,6 +88,7 @@ export type EngineStatusCode =
   /** An incident was opened for an engine that was already recorded as down. */
   | 'adopted'
   /** The verdict is recorded; the engine stays offline until the cluster has a spare. */
+  | 'waiting-for-source'
   | 'waiting-for-spare'
   /** The blocks cannot be spread now; the incident says why, and the engine stays offline. */
   | 'spread-hindered'

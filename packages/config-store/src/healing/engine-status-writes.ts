@@ -94,7 +94,8 @@ export function writesOf(
     put(otherKey, () => formatRecord(salvorClusterSchema, otherKey, otherRecord));
   }
   // What waits has not had its effect: the same operation may finish it.
-  if (outcome === 'applied' && code !== 'waiting-for-spare' && code !== 'spread-hindered') {
+  const waits = code === 'waiting-for-spare' || code === 'waiting-for-source' || code === 'spread-hindered';
+  if (outcome === 'applied' && !waits) {
     const status = code === 'spare-retired' ? 'retired' : (lastTransition(effects)?.to ?? incident?.status);
     const mark = markOf({
       operation,

@@ -152,7 +152,19 @@ function takeBack(state: ClusterState, incident: IncidentRecord, cause: Cause): 
   );
 }
 
-/** Fills the first spare that is free, or records that there is none. */
+/**
+ * Why a lost engine cannot be rebuilt now, or null. While there is nothing to rebuild it from no rebuild begins: the engine may
+ * be back with all its data, and after such a beginning it could not be used any more.
+ */
+function whyNoSource(state: ClusterState, shard: number): string | null {
+  const other = state.partner?.storage.servers[shard];
+  if (other?.status === 'online') return null;
+  const why =
+    other === undefined ? 'it was the only copy' : `its partner ${other.address} is ${other.status}`;
+  return `${why}, so there is nothing to rebuild it from; it is used when it comes back with its data`;
+}
+
+/** Fills the first spare that is free, or records what that waits for. */
 export function rebuild(
   step: Step,
   incident: IncidentRecord,
@@ -162,21 +174,18 @@ export function rebuild(
   const { shard } = incident;
   const { state } = step;
   const entry = entryAt(state, shard);
-  const spare = freeSpare(state, shard);
-  if (spare === undefined) {
-    const waitsFor = `${state.cluster} has no spare left, add one to rebuild it`;
+  const wait = (code: 'waiting-for-source' | 'waiting-for-spare', waitsFor: string): EngineStatusDecision => {
     const reason = `${cause.reason}; ${incident.address} stays offline: ${waitsFor}`;
-    if (before?.verdict === 'permanent' && before.operator === incident.verdict?.operator) {
-      return { ...already(reason, incident), code: 'waiting-for-spare' };
-    }
+    const isKnown = before?.verdict === 'permanent' && before.operator === incident.verdict?.operator;
+    if (isKnown && incident.waitsFor === waitsFor) return { ...already(reason, incident), code };
     const incidents = new Map(state.incidents).set(shard, { ...incident, waitsFor });
-    return applied(
-      { ...step, state: { ...state, incidents } },
-      shard,
-      { ...cause, reason },
-      'waiting-for-spare',
-    );
-  }
+    return applied({ ...step, state: { ...state, incidents } }, shard, { ...cause, reason }, code);
+  };
+  const lacking = incident.rebuildBegun ? null : whyNoSource(state, shard);
+  if (lacking !== null) return wait('waiting-for-source', lacking);
+  const spare = freeSpare(state, shard);
+  if (spare === undefined)
+    return wait('waiting-for-spare', `${state.cluster} has no spare left, add one to rebuild it`);
   const generation = Math.max(entry.generation, incident.lastGeneration ?? 0) + 1;
   const replacement = { address: spare.address, db: spare.db, generation };
   const left = dropKeptSpare(state, incident, cause.at);
