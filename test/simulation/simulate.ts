@@ -166,6 +166,8 @@ class Run {
     const of = open.filter((incident) => incident.shard === shard);
     const isUnclear =
       of.some(({ attempt, rebuildBegun }) => attempt > 1 || rebuildBegun) ||
+      // Given up by an operator, who alone can take that back.
+      of.some(({ verdict, waitsFor }) => verdict?.operator === true && waitsFor !== undefined) ||
       members.some(({ engine }) => engine.isDamaged || this.#faults.gone.has(engine));
     const { status, reason = '' } = this.#recordOf(cluster);
     return isUnclear && status === 'unhealthy' && reason !== '' ? `${address}: ${reason}` : null;

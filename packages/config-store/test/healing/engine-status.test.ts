@@ -230,6 +230,32 @@ describe('a verdict', () => {
     assert.equal(rebuilt.storage.servers[0]?.replacement?.address, 'spare9:1');
   });
 
+  it('permanent waits while there is nothing to rebuild from: the engine is used when it comes back', () => {
+    const partnerIs = (state: ClusterState, status: EngineStatus): ClusterState => {
+      const partner = state.partner ?? assert.fail();
+      const entry = { ...(partner.storage.servers[0] ?? assert.fail()), status };
+      return {
+        ...state,
+        partner: { ...partner, storage: { servers: partner.storage.servers.with(0, entry) } },
+      };
+    };
+    const state = partnerIs(offline(), 'offline');
+    const waiting = decideEngineStatus(state, verdict(state, 'permanent'), 1_100);
+    assert.deepEqual([waiting.outcome, waiting.code], ['applied', 'waiting-for-source']);
+    assert.match(waiting.reason, /its partner \S+ is offline, so there is nothing to rebuild it from/);
+    assert.ok(waiting.next);
+    assert.deepEqual(statusOf(waiting.next), ['offline', 'offline']);
+    assert.equal(waiting.next.record.spares.length, state.record.spares.length, 'no spare is taken');
+    const repeat = decideEngineStatus(waiting.next, verdict(waiting.next, 'permanent'), 1_200);
+    assert.deepEqual([repeat.outcome, repeat.code], ['already', 'waiting-for-source']);
+
+    const back = apply(waiting.next, verdict(waiting.next, 'temporary'), 1_300);
+    assert.deepEqual(statusOf(back), ['repair-tmp-outage', 'repair']);
+    const served = partnerIs(waiting.next, 'online');
+    const rebuilt = apply(served, verdict(served, 'permanent'), 1_300);
+    assert.equal(rebuilt.storage.servers[0]?.replacement?.address, 'spare0:1');
+  });
+
   it('never rebuilds a shard on an engine that serves another one', () => {
     const state = offline(['p1:1']);
     assert.equal(decideEngineStatus(state, verdict(state, 'permanent'), 1_100).code, 'waiting-for-spare');
