@@ -18,4 +18,5 @@ export * from './types.ts';
 export * from './unavailable/index.ts';
 export * from './vdisk-config.ts';
 export * from './vdisk-directory.ts';
+export * from './volumes/index.ts';
 export { whenAvailable } from './when-available.ts';

@@ -36,6 +36,10 @@ export type ParsedKey =
   | { readonly kind: 'available-again'; readonly cluster: string; readonly shard: number }
   | { readonly kind: 'recovery'; readonly cluster: string }
   | { readonly kind: 'recovered-vdisk'; readonly cluster: string; readonly vdisk: string }
+  | { readonly kind: 'volume'; readonly volume: string }
+  | { readonly kind: 'volume-worker'; readonly volume: string }
+  | { readonly kind: 'volume-point'; readonly volume: string; readonly point: string }
+  | { readonly kind: 'vdisk-volume'; readonly vdisk: string }
   | { readonly kind: 'tlog-config'; readonly vdisk: string }
   | { readonly kind: 'tlog-state'; readonly vdisk: string }
   | { readonly kind: 'tlog-snapshot'; readonly vdisk: string; readonly name: string }
@@ -70,6 +74,8 @@ export const REPAIR_PROGRESS_PREFIX = `${SALVOR_PREFIX}repair-progress/`;
 export const UNAVAILABLE_PREFIX = `${SALVOR_PREFIX}unavailable/`;
 export const TLOGS_PREFIX = `${SALVOR_PREFIX}tlogs/`;
 export const AVAILABLE_AGAIN_PREFIX = `${SALVOR_PREFIX}available-again/`;
+export const VOLUMES_PREFIX = `${SALVOR_PREFIX}volumes/`;
+export const VOLUME_POINTS_PREFIX = `${SALVOR_PREFIX}volume-points/`;
 export const RECOVERIES_PREFIX = `${SALVOR_PREFIX}recoveries/`;
 
 export const salvorClusterKey = (cluster: string): string => `${SALVOR_CLUSTERS_PREFIX}${segment(cluster)}`;
@@ -87,6 +93,17 @@ export const vdiskLifecycleKey = (vdisk: string): string =>
   `${VDISK_OWNERS_PREFIX}${segment(vdisk)}/lifecycle`;
 /** From which template a deduped vdisk still has to get its block map; gone once it has. */
 export const vdiskTemplateKey = (vdisk: string): string => `${VDISK_OWNERS_PREFIX}${segment(vdisk)}/template`;
+/** Which volume the vdisk is; most are none. */
+export const vdiskVolumeKey = (vdisk: string): string => `${VDISK_OWNERS_PREFIX}${segment(vdisk)}/volume`;
+/** A volume as this zone has it. */
+export const volumeKey = (volume: string): string => `${VOLUMES_PREFIX}${segment(volume)}`;
+/** Under a lease: who keeps the volume in step with its other zone. */
+export const volumeWorkerKey = (volume: string): string =>
+  `${SALVOR_PREFIX}volume-workers/${segment(volume)}`;
+/** States of the primary that were reached here. */
+export const volumePointsPrefix = (volume: string): string => `${VOLUME_POINTS_PREFIX}${segment(volume)}/`;
+export const volumePointKey = (volume: string, point: string): string =>
+  `${volumePointsPrefix(volume)}${segment(point)}`;
 /** What operators hold back everywhere. */
 export const healingEverywhereKey = `${HEALING_PREFIX}everywhere`;
 /** What operators hold back on one cluster: a pause, and times of maintenance. */
@@ -178,6 +195,8 @@ function parseSalvorKey(key: string): ParsedKey | null {
     if (room === 'instances') return { kind: 'instance', instance: first };
     if (room === 'repair-progress') return { kind: 'repair-progress', server: first };
     if (room === 'recoveries') return { kind: 'recovery', cluster: first };
+    if (room === 'volumes') return { kind: 'volume', volume: first };
+    if (room === 'volume-workers') return { kind: 'volume-worker', volume: first };
   }
   if (second == null) return null;
   if (parts.length === 3) {
@@ -185,6 +204,8 @@ function parseSalvorKey(key: string): ParsedKey | null {
     if (room === 'vdisks' && second === 'takeover') return { kind: 'vdisk-takeover', vdisk: first };
     if (room === 'vdisks' && second === 'lifecycle') return { kind: 'vdisk-lifecycle', vdisk: first };
     if (room === 'vdisks' && second === 'template') return { kind: 'vdisk-template', vdisk: first };
+    if (room === 'vdisks' && second === 'volume') return { kind: 'vdisk-volume', vdisk: first };
+    if (room === 'volume-points') return { kind: 'volume-point', volume: first, point: second };
     if (room === 'tlogs' && second === 'config') return { kind: 'tlog-config', vdisk: first };
     if (room === 'tlogs' && second === 'state') return { kind: 'tlog-state', vdisk: first };
     if (room === 'healing' && first === 'clusters') return { kind: 'healing-cluster', cluster: second };

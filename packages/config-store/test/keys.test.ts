@@ -26,6 +26,10 @@ import {
   vdiskNbdKey,
   vdiskStaticKey,
   vdiskTlogKey,
+  vdiskVolumeKey,
+  volumeKey,
+  volumePointKey,
+  volumeWorkerKey,
 } from '@salvor/config-store';
 import fc from 'fast-check';
 
@@ -37,6 +41,10 @@ const pairs: readonly (readonly [key: string, parsed: ParsedKey])[] = [
   [clusterStorageKey('c1'), { kind: 'cluster-storage', cluster: 'c1' }],
   [clusterZerostorKey('c1'), { kind: 'cluster-zerostor', cluster: 'c1' }],
   [clusterTlogKey('c1'), { kind: 'cluster-tlog', cluster: 'c1' }],
+  [volumeKey('vol1'), { kind: 'volume', volume: 'vol1' }],
+  [volumeWorkerKey('vol1'), { kind: 'volume-worker', volume: 'vol1' }],
+  [volumePointKey('vol1', '2.south.7'), { kind: 'volume-point', volume: 'vol1', point: '2.south.7' }],
+  [vdiskVolumeKey('v1'), { kind: 'vdisk-volume', vdisk: 'v1' }],
   [serverVdisksKey('nbd-1'), { kind: 'server-vdisks', server: 'nbd-1' }],
   [salvorClusterKey('c1'), { kind: 'salvor-cluster', cluster: 'c1' }],
   [incidentKey('c1', 0), { kind: 'incident', cluster: 'c1', shard: 0 }],

@@ -229,6 +229,11 @@ export function busyWith(vdisk: string, lifecycle: VdiskLifecycle | null): Vdisk
         'vdisk-busy',
         `vdisk ${vdisk} is still being imported by operation ${names}; cancel that operation instead`,
       );
+    case 'secondary':
+      return refuse(
+        'vdisk-busy',
+        `vdisk ${vdisk} is the secondary copy of a volume (${names}), whose content comes from another zone; 'salvor volume disable' makes it an ordinary one`,
+      );
     case 'resizing':
       return refuse(
         'vdisk-busy',

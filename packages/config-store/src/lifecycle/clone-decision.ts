@@ -62,7 +62,11 @@ export function decideVdiskClone(
   if (source === vdisk)
     return refuse('vdisk-exists', `vdisk ${vdisk} cannot be cloned into itself; choose another id`);
   const { sourceLifecycle } = state;
-  const busy = sourceLifecycle?.state === 'clone-source' ? null : busyWith(source, sourceLifecycle);
+  // A log may be read whoever writes it: so the secondary copy of a volume can be looked at.
+  const isReadable =
+    sourceLifecycle?.state === 'clone-source' ||
+    (sourceLifecycle?.state === 'secondary' && request.at !== undefined);
+  const busy = isReadable ? null : busyWith(source, sourceLifecycle);
   if (busy !== null) return busy;
   if (state.source === null) return refuse('unknown-vdisk', `there is no vdisk ${source} to clone`);
   const fixed = state.source.static;

@@ -9,7 +9,8 @@ import type { StoreEntry } from '../types.ts';
  * `resizing`: its end is being looked at, for seconds and under a lease; `clone-source`: it is being copied and must not
  * change, so only a vdisk that is read-only is served meanwhile; `restoring`: blocks of it are lost, and are coming back
  * from the log, or wait for an operator to give them up; `rolling-back`: it is on its way to an earlier state; `exporting`: it is
- * being read into a file, and must not change; `importing`: its id is taken, and its blocks are still arriving from a file.
+ * being read into a file, and must not change; `importing`: its id is taken, and its blocks are still arriving from a file;
+ * `secondary`: it is the copy of a volume whose primary is in another zone, and only what keeps it in step writes to it.
  */
 export const lifecycleStates = [
   'cloning',
@@ -20,6 +21,7 @@ export const lifecycleStates = [
   'rolling-back',
   'exporting',
   'importing',
+  'secondary',
 ] as const;
 export type LifecycleState = (typeof lifecycleStates)[number];
 
@@ -60,7 +62,8 @@ export function lifecycleHindrance(
     | 'being-resized'
     | 'being-restored'
     | 'being-rolled-back'
-    | 'clone-source';
+    | 'clone-source'
+    | 'secondary';
   reason: string;
 } | null {
   if (lifecycle === null) return null;
@@ -101,6 +104,10 @@ export function lifecycleHindrance(
     case 'rolling-back': {
       const reason = `vdisk ${vdisk} is on its way to an earlier state: operation ${names} rolls it back; cancel it to have the present one`;
       return purpose === 'repair' ? null : { code: 'being-rolled-back', reason };
+    }
+    case 'secondary': {
+      const reason = `vdisk ${vdisk} is the secondary copy of a volume (${names}), and takes no writes: read it through a clone of an earlier state ('salvor vdisk clone --at'), or promote the volume ('salvor volume promote')`;
+      return purpose === 'repair' ? null : { code: 'secondary', reason };
     }
     case 'deleting':
       return {

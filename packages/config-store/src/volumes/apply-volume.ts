@@ -1,0 +1,188 @@
+/** Decisions about volumes, carried out in etcd: each is one compared transaction, with the mark of its operation. */
+import { type RetryOptions, untilNoConflict } from '../healing/compare-and-set.ts';
+import { canonicalRequest, markOf, repeatOf, reusedReason } from '../healing/operation-mark.ts';
+import { parseRecord, recordIn } from '../healing/record-text.ts';
+import { operationSchema, ownerSchema } from '../healing/records.ts';
+import {
+  operationKey,
+  ownerKey,
+  tlogConfigKey,
+  VOLUMES_PREFIX,
+  vdiskLifecycleKey,
+  vdiskStaticKey,
+  vdiskVolumeKey,
+  volumeKey,
+  volumePointsPrefix,
+} from '../keys.ts';
+import { lifecycleIn, type VdiskLifecycle } from '../lifecycle/vdisk-lifecycle.ts';
+import type { Compare, ConfigStore, StoreEntry } from '../types.ts';
+import type { VolumeCode, VolumeDecision } from './volume-outcome.ts';
+import {
+  type ReplicationPoint,
+  replicationPointSchema,
+  type VolumeRecord,
+  volumeSchema,
+} from './volume-records.ts';
+import { vdiskVolumeSchema, volumeWrites } from './volume-writes.ts';
+
+/** What etcd of this zone holds around a volume when something is decided about it. */
+export interface VolumeFacts {
+  readonly record: VolumeRecord | null;
+  readonly vdiskExists: boolean;
+  readonly hasLog: boolean;
+  /** The volume that the vdisk is. */
+  readonly volumeOfVdisk: string | null;
+  readonly owner: string | null;
+  readonly lifecycle: VdiskLifecycle | null;
+}
+
+export interface VolumeChange extends RetryOptions {
+  readonly volume: string;
+  /** Of a volume that is to be: its vdisk. */
+  readonly vdisk?: string;
+  /** An operator's order; absent for what a service finds out by itself. */
+  readonly order?: {
+    readonly operation: string;
+    readonly kind: string;
+    readonly request: Readonly<Record<string, unknown>>;
+    readonly by: string;
+  };
+  /** Must hold as well: the right of whoever keeps the volume in step. */
+  readonly compare?: readonly Compare[];
+  /** Unix milliseconds; default the clock of this process. */
+  readonly now?: () => number;
+}
+
+export interface VolumeResult {
+  readonly outcome: 'applied' | 'already' | 'refused' | 'conflict';
+  readonly code: VolumeCode;
+  readonly reason: string;
+  readonly volume: string;
+  readonly operation: string;
+  /** As it was before, and is now. */
+  readonly before: VolumeRecord | null;
+  readonly record: VolumeRecord | null;
+}
+
+/**
+ * Reads, decides and writes; again when others were faster. The same operation again changes nothing and gives the same answer.
+ *
+ * @throws StoreError when etcd does not answer, ConfigValueError when a stored value cannot be used
+ */
+export async function applyVolume(
+  store: ConfigStore,
+  change: VolumeChange,
+  decide: (facts: VolumeFacts, now: number) => VolumeDecision,
+): Promise<VolumeResult> {
+  const { volume, order, now = Date.now } = change;
+  const operation = order?.operation ?? '';
+  const canonical = order === undefined ? '' : canonicalRequest(order.kind, order.request);
+  const attempt = async (): Promise<VolumeResult | 'conflict'> => {
+    const found = await readAround(store, change);
+    if (found === 'conflict') return 'conflict';
+    const { entries, facts } = found;
+    const { record: before } = facts;
+    const same = { volume, operation, before };
+    const mark = order === undefined ? null : recordIn(entries, operationKey(operation), operationSchema);
+    if (mark !== null)
+      return repeatOf(mark, canonical) === 'reused'
+        ? {
+            ...same,
+            outcome: 'refused',
+            code: 'operation-reused',
+            reason: reusedReason(mark),
+            record: before,
+          }
+        : { ...same, outcome: 'already', code: 'same-operation', reason: mark.reason, record: before };
+    const at = now();
+    const decision = decide(facts, at);
+    const { outcome, code, reason, next } = decision;
+    if (outcome !== 'applied' || next === undefined)
+      return { ...same, outcome, code, reason, record: before };
+    const writes = volumeWrites(facts, volume, next, at);
+    if ('refusal' in writes)
+      return { ...same, outcome: 'refused', code: 'vdisk-busy', reason: writes.refusal, record: before };
+    const done =
+      order === undefined
+        ? []
+        : [
+            markOf({
+              ...{ operation, kind: order.kind, request: canonical, outcome, reason, at, subject: volume },
+              answer: { volume, by: order.by },
+            }),
+          ];
+    const stored = await store.transact({
+      compare: [
+        ...[...entries].map(([key, entry]) => ({ key, revision: entry?.revision ?? 'absent' })),
+        ...(change.compare ?? []),
+      ],
+      puts: [...done, ...writes.puts],
+      deletes: writes.deletes,
+    });
+    return stored.ok ? { ...same, outcome, code, reason, record: next } : 'conflict';
+  };
+  const result = await untilNoConflict(attempt, change);
+  if (result !== 'conflict') return result;
+  const reason = `volume ${volume} was changed by others at every attempt, or is kept by another process now; try again`;
+  return { outcome: 'conflict', code: 'conflict', reason, volume, operation, before: null, record: null };
+}
+
+/** Null: there is none. Throws StoreError, ConfigValueError. */
+export async function readVolume(
+  store: Pick<ConfigStore, 'get'>,
+  volume: string,
+): Promise<VolumeRecord | null> {
+  const key = volumeKey(volume);
+  const entry = await store.get(key);
+  return entry === null ? null : parseRecord(volumeSchema, key, entry.value);
+}
+
+/** All of this zone, by name. Throws StoreError, ConfigValueError. */
+export async function listVolumes(store: Pick<ConfigStore, 'list'>): Promise<VolumeRecord[]> {
+  const { entries } = await store.list(VOLUMES_PREFIX);
+  return entries.map(({ key, value }) => parseRecord(volumeSchema, key, value));
+}
+
+/** States of the primary that this zone reached and remembers, oldest first. Throws StoreError, ConfigValueError. */
+export async function listVolumePoints(
+  store: Pick<ConfigStore, 'list'>,
+  volume: string,
+): Promise<ReplicationPoint[]> {
+  const { entries } = await store.list(volumePointsPrefix(volume));
+  return entries
+    .map(({ key, value }) => parseRecord(replicationPointSchema, key, value))
+    .sort((a, b) => a.at - b.at || a.number - b.number);
+}
+
+async function readAround(
+  store: ConfigStore,
+  { volume, vdisk: asked, order }: VolumeChange,
+): Promise<{ entries: ReadonlyMap<string, StoreEntry | null>; facts: VolumeFacts } | 'conflict'> {
+  const key = volumeKey(volume);
+  const known = await readVolume(store, volume);
+  const vdisk = known?.vdisk ?? asked;
+  const marks = order === undefined ? [] : [operationKey(order.operation)];
+  const around =
+    vdisk === undefined || vdisk === ''
+      ? []
+      : [vdiskStaticKey, tlogConfigKey, vdiskVolumeKey, ownerKey, vdiskLifecycleKey].map((of) => of(vdisk));
+  const { entries } = await store.getMany([key, ...marks, ...around]);
+  const record = recordIn(entries, key, volumeSchema);
+  // It became a volume, or another one, between the two reads.
+  if (record !== null && record.vdisk !== vdisk) return 'conflict';
+  if (vdisk === undefined || vdisk === '') {
+    const nothing = { vdiskExists: false, hasLog: false, volumeOfVdisk: null, owner: null, lifecycle: null };
+    return { entries, facts: { record, ...nothing } };
+  }
+  return {
+    entries,
+    facts: {
+      record,
+      vdiskExists: entries.get(vdiskStaticKey(vdisk)) != null,
+      hasLog: entries.get(tlogConfigKey(vdisk)) != null,
+      volumeOfVdisk: recordIn(entries, vdiskVolumeKey(vdisk), vdiskVolumeSchema)?.volume ?? null,
+      owner: recordIn(entries, ownerKey(vdisk), ownerSchema)?.server ?? null,
+      lifecycle: lifecycleIn(entries, vdisk),
+    },
+  };
+}

@@ -1,0 +1,10 @@
+export * from './apply-volume.ts';
+export * from './volume-admission.ts';
+export * from './volume-lineage.ts';
+export * from './volume-outcome.ts';
+export * from './volume-peer.ts';
+export * from './volume-records.ts';
+export * from './volume-role.ts';
+export * from './volume-status.ts';
+export * from './volume-sync.ts';
+export { copierOf } from './volume-writes.ts';

@@ -1,0 +1,144 @@
+/** Which vdisks are volumes, and where their copies are. Pure. */
+import { changed, refuseVolume, unchanged, unknownVolume, type VolumeDecision } from './volume-outcome.ts';
+import { type VolumeMode, type VolumeRecord, volumeSchema } from './volume-records.ts';
+
+export interface EnableRequest {
+  readonly volume: string;
+  readonly vdisk: string;
+  /** Zone whose copy it is to be; null: it is the primary. */
+  readonly from: string | null;
+}
+
+export interface EnableFacts {
+  /** This zone. */
+  readonly zone: string;
+  /** Zones that this one is configured to reach. */
+  readonly peers: readonly string[];
+  readonly vdiskExists: boolean;
+  readonly hasLog: boolean;
+  /** Another volume that the vdisk is already. */
+  readonly otherVolume: string | null;
+  /** Who uses it, and what is being done to it; null: nobody, nothing. */
+  readonly owner: string | null;
+  readonly busy: string | null;
+}
+
+export function decideVolumeEnable(
+  record: VolumeRecord | null,
+  { volume, vdisk, from }: EnableRequest,
+  facts: EnableFacts,
+  now: number,
+): VolumeDecision {
+  if (!volumeSchema.shape.volume.safeParse(volume).success)
+    return refuseVolume(
+      'invalid-volume-id',
+      `a volume id is 1 to 64 of A-Z a-z 0-9 _ : -, found ${JSON.stringify(volume)}`,
+    );
+  if (record !== null) {
+    const isSame =
+      record.vdisk === vdisk && (record.role === 'primary' ? from === null : from === record.peer);
+    const found = `volume ${volume} is vdisk ${record.vdisk} in this zone, ${record.role}`;
+    return isSame ? unchanged(found) : refuseVolume('volume-exists', `${found}; disable it first`);
+  }
+  if (!facts.vdiskExists) return refuseVolume('unknown-vdisk', `there is no vdisk ${vdisk} in this zone`);
+  if (facts.otherVolume !== null)
+    return refuseVolume('vdisk-taken', `vdisk ${vdisk} is volume ${facts.otherVolume} already`);
+  if (!facts.hasLog)
+    return refuseVolume(
+      'no-log',
+      `vdisk ${vdisk} has no transaction log, which replication needs; 'salvor tlog enable ${vdisk}' gives it one`,
+    );
+  if (facts.busy !== null) return refuseVolume('vdisk-busy', facts.busy);
+  if (from !== null) {
+    const refusal = peerFault(from, facts);
+    if (refusal !== null) return refusal;
+    if (facts.owner !== null)
+      return refuseVolume(
+        'vdisk-owned',
+        `vdisk ${vdisk} is in use by ${facts.owner}; its content is going to be replaced: disconnect its clients first`,
+      );
+  }
+  const reason =
+    from === null
+      ? `volume ${volume} is primary in zone ${facts.zone}`
+      : `volume ${volume} becomes a copy of that of zone ${from}`;
+  const isPrimary = from === null;
+  return {
+    outcome: 'applied',
+    code: 'decided',
+    reason,
+    next: {
+      ...{ volume, vdisk, reason, changedAt: now, lineage: [], begins: 0, sequence: null },
+      ...{ promotion: null, divergence: null, rival: null, trouble: null, point: null },
+      ...{ role: isPrimary ? 'primary' : 'secondary', phase: isPrimary ? 'serving' : 'copying' },
+      generation: isPrimary ? { number: 1, zone: facts.zone } : { number: 0, zone: from },
+      ...{ known: isPrimary ? 1 : 0, peer: from, mode: isPrimary ? 'none' : 'instant' },
+    },
+  };
+}
+
+/** @param force gives up a copy that is not complete, or writes that no other zone has */
+export function decideVolumeDisable(
+  record: VolumeRecord | null,
+  { volume, force }: { readonly volume: string; readonly force: boolean },
+): VolumeDecision {
+  if (record === null) return unchanged(`there is no volume ${volume} in this zone`);
+  if (record.role === 'secondary' && !force) {
+    if (record.divergence !== null)
+      return refuseVolume(
+        'split-brain',
+        `volume ${volume} has writes that zone ${record.divergence.other.zone} lacks; 'salvor volume disable --force' makes its vdisk ${record.vdisk} an ordinary one with them`,
+      );
+    if (record.sequence === null)
+      return refuseVolume(
+        'not-complete',
+        `volume ${volume} is not complete (${record.phase}); 'salvor volume disable --force' makes its vdisk ${record.vdisk} an ordinary one as it is`,
+      );
+  }
+  return {
+    outcome: 'applied',
+    code: 'decided',
+    next: null,
+    reason: `vdisk ${record.vdisk} is a volume no more, and stays as it is`,
+  };
+}
+
+export function decideVolumeReplicate(
+  record: VolumeRecord | null,
+  { volume, to, mode }: { readonly volume: string; readonly to: string; readonly mode: VolumeMode },
+  facts: Pick<EnableFacts, 'zone' | 'peers'>,
+  now: number,
+): VolumeDecision {
+  if (record === null) return unknownVolume(volume);
+  if (record.role !== 'primary')
+    return refuseVolume(
+      'wrong-role',
+      `volume ${volume} is secondary in this zone: order it in zone ${record.peer}`,
+    );
+  const refusal = peerFault(to, facts);
+  if (refusal !== null) return refusal;
+  const reason =
+    mode === 'none'
+      ? `volume ${volume} is not replicated any more`
+      : `volume ${volume} is replicated to zone ${to}, ${mode}`;
+  if (record.peer === to && record.mode === mode) return unchanged(reason);
+  if (record.peer !== null && record.peer !== to && record.mode !== 'none')
+    return refuseVolume(
+      'volume-exists',
+      `volume ${volume} is replicated to zone ${record.peer}; end that first with mode none`,
+    );
+  return changed(record, { peer: to, mode }, reason, now);
+}
+
+function peerFault(
+  zone: string,
+  { zone: own, peers }: Pick<EnableFacts, 'zone' | 'peers'>,
+): VolumeDecision | null {
+  if (zone === own) return refuseVolume('unknown-zone', `zone ${zone} is this zone; name another one`);
+  if (!peers.includes(zone))
+    return refuseVolume(
+      'unknown-zone',
+      `zone ${zone} is not configured here; known are ${peers.join(', ') || 'none'}`,
+    );
+  return null;
+}
