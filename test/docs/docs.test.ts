@@ -8,6 +8,7 @@ import { analyzerSettings } from '../../services/health-analyzer/src/settings.ts
 import { logWatcherSettings } from '../../services/log-watcher/src/settings.ts';
 import { nbdServerSettings } from '../../services/nbd-server/src/settings.ts';
 import { coordinatorSettings } from '../../services/repair-coordinator/src/settings.ts';
+import { managerSettings } from '../../services/replication-manager/src/settings.ts';
 import { replayerSettings } from '../../services/tlog-replayer/src/settings.ts';
 import { anchors, fencedBlocks, inlineCode, links, type Page, pages, prose, root } from './markdown.ts';
 import { askSalvor, problemOf } from './salvor-command-line.ts';
@@ -20,6 +21,7 @@ const settingsOf: Readonly<Record<string, Settings>> = {
   'log-watcher': logWatcherSettings,
   'nbd-server': nbdServerSettings,
   'repair-coordinator': coordinatorSettings,
+  'replication-manager': managerSettings,
   'tlog-replayer': replayerSettings,
 };
 

@@ -4,6 +4,7 @@ import { instanceCommandExamples } from './instance-command-examples.ts';
 import { operatorCommandExamples } from './operator-command-examples.ts';
 import { recoveryCommandExamples } from './recovery-command-examples.ts';
 import type { PlainJsonObject } from './types.ts';
+import { volumeCommandExamples } from './volume-command-examples.ts';
 
 const at = 1700000000000;
 
@@ -116,6 +117,7 @@ export const commandExamples: Readonly<
   ...operatorCommandExamples,
   ...recoveryCommandExamples,
   ...instanceCommandExamples,
+  ...volumeCommandExamples,
   'alert.list': {
     request: {},
     reply: {

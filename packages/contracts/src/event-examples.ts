@@ -194,4 +194,14 @@ export const eventExamples: Readonly<Record<EventType, PlainJsonObject>> = {
   },
   'vdisk.mounted': { vdisk: 'v1', server: 'nbd-1', epoch: 41, at },
   'vdisk.released': { vdisk: 'v1', server: 'nbd-1', epoch: 41, at },
+  'volume.status-changed': {
+    volume: 'vol1',
+    zone: 'south',
+    from: 'copying',
+    to: 'following',
+    role: 'secondary',
+    generation: 1,
+    reason: 'volume vol1 is complete, and follows zone north behind record 8112',
+    at,
+  },
 };

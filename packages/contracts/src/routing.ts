@@ -28,6 +28,7 @@ export const tokenFields = {
   'vdisk.deleted': 'vdisk',
   'vdisk.mounted': 'vdisk',
   'vdisk.released': 'vdisk',
+  'volume.status-changed': 'volume',
 } as const satisfies { readonly [T in EventType]: keyof EventPayloads[T] };
 
 /** Who answers each command, and which of them change something. */
@@ -103,6 +104,14 @@ export const commandServices: Readonly<Record<CommandName, { service: ServiceNam
   'vdisk.snapshot.delete': { service: 'repair-coordinator', mutating: true },
   'vdisk.snapshot.list': { service: 'repair-coordinator', mutating: false },
   'vdisk.takeover': { service: 'nbd-server', mutating: true },
+  'volume.demote': { service: 'replication-manager', mutating: true },
+  'volume.disable': { service: 'replication-manager', mutating: true },
+  'volume.enable': { service: 'replication-manager', mutating: true },
+  'volume.list': { service: 'replication-manager', mutating: false },
+  'volume.promote': { service: 'replication-manager', mutating: true },
+  'volume.replicate': { service: 'replication-manager', mutating: true },
+  'volume.resync': { service: 'replication-manager', mutating: true },
+  'volume.status': { service: 'replication-manager', mutating: false },
 };
 
 export const READ_ONLY = 'Reads only: can be sent again at any time.';

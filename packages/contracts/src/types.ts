@@ -87,6 +87,7 @@ export type ServiceName =
   | 'health-analyzer'
   | 'log-watcher'
   | 'nbd-server'
+  | 'replication-manager'
   | 'tlog-replayer';
 
 export type PlainJsonObject = { readonly [key: string]: unknown };

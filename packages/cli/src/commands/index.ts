@@ -23,6 +23,7 @@ import { storageCommands } from './storage.ts';
 import { tlogCommands } from './tlog.ts';
 import { upCommand } from './up.ts';
 import { vdiskCommands } from './vdisk.ts';
+import { volumeCommands } from './volume.ts';
 
 export const allCommands: readonly Command[] = [
   upCommand,
@@ -44,6 +45,7 @@ export const allCommands: readonly Command[] = [
   ...storageCommands,
   ...operationCommands,
   ...instanceCommands,
+  ...volumeCommands,
   ...alertCommands,
   ...hookCommands,
   ...serverCommands,

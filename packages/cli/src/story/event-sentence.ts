@@ -68,6 +68,8 @@ const sentences: Sentences = {
   'vdisk.deleted': ({ vdisk, by }) => `vdisk ${vdisk} was deleted by ${by}`,
   'vdisk.mounted': ({ vdisk, server, epoch }) => `${server} owns vdisk ${vdisk} now, epoch ${epoch}`,
   'vdisk.released': ({ vdisk, server, epoch }) => `${server} has given vdisk ${vdisk} back, epoch ${epoch}`,
+  'volume.status-changed': ({ volume, zone, to, role, generation, reason }) =>
+    `volume ${volume} in zone ${zone} is ${to === '' ? 'none any more' : `${role}, ${to}, generation ${generation}`}: ${reason}`,
 };
 
 const MAX_QUOTED_CHARACTERS = 200;

@@ -3,6 +3,7 @@ import { type RetryOptions, untilNoConflict } from '../healing/compare-and-set.t
 import { canonicalRequest, markOf, repeatOf, reusedReason } from '../healing/operation-mark.ts';
 import { parseRecord, recordIn } from '../healing/record-text.ts';
 import { operationSchema, ownerSchema } from '../healing/records.ts';
+import { busyWith } from '../healing/vdisk-admission.ts';
 import {
   operationKey,
   ownerKey,
@@ -34,6 +35,8 @@ export interface VolumeFacts {
   readonly volumeOfVdisk: string | null;
   readonly owner: string | null;
   readonly lifecycle: VdiskLifecycle | null;
+  /** What is being done to the vdisk, as a sentence; null: nothing. */
+  readonly busy: string | null;
 }
 
 export interface VolumeChange extends RetryOptions {
@@ -171,9 +174,17 @@ async function readAround(
   // It became a volume, or another one, between the two reads.
   if (record !== null && record.vdisk !== vdisk) return 'conflict';
   if (vdisk === undefined || vdisk === '') {
-    const nothing = { vdiskExists: false, hasLog: false, volumeOfVdisk: null, owner: null, lifecycle: null };
+    const nothing = {
+      vdiskExists: false,
+      hasLog: false,
+      volumeOfVdisk: null,
+      owner: null,
+      lifecycle: null,
+      busy: null,
+    };
     return { entries, facts: { record, ...nothing } };
   }
+  const lifecycle = lifecycleIn(entries, vdisk);
   return {
     entries,
     facts: {
@@ -182,7 +193,8 @@ async function readAround(
       hasLog: entries.get(tlogConfigKey(vdisk)) != null,
       volumeOfVdisk: recordIn(entries, vdiskVolumeKey(vdisk), vdiskVolumeSchema)?.volume ?? null,
       owner: recordIn(entries, ownerKey(vdisk), ownerSchema)?.server ?? null,
-      lifecycle: lifecycleIn(entries, vdisk),
+      lifecycle,
+      busy: busyWith(vdisk, lifecycle)?.reason ?? null,
     },
   };
 }

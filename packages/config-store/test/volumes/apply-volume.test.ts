@@ -15,6 +15,7 @@ import {
   listVolumes,
   openStore,
   ownerKey,
+  type PeerTold,
   parseRecord,
   readVolume,
   tlogConfigKey,
@@ -109,10 +110,10 @@ async function gateOf(vdisk: string): Promise<ReturnType<typeof lifecycleHindran
 }
 
 const north = { number: 1, zone: 'north' };
-const told = {
+const told: PeerTold = {
   ...{ zone: 'north', role: 'primary', phase: 'serving', generation: north, lineage: [] },
   ...{ begins: 0, sequence: null, peer: 'south', mode: 'instant' },
-} as const;
+};
 
 test('a vdisk is one volume, once for each operation, and a copy can be mounted by nobody but what keeps it', async () => {
   const [vdisk, other] = [await loggedVdisk(), await loggedVdisk()];

@@ -1832,6 +1832,194 @@ export interface VdiskTakeoverRequestInit {
   operationId?: string | undefined;
 }
 
+/** The volume is primary here no more. */
+export interface VolumeDemoteReply {
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type VolumeDemoteReplyInit = VolumeDemoteReply;
+
+/** Makes the primary of this zone a secondary; nobody may use its vdisk. */
+export interface VolumeDemoteRequest {
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type VolumeDemoteRequestInit = VolumeDemoteRequest;
+
+/** The vdisk is a volume no more. */
+export interface VolumeDisableReply {
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type VolumeDisableReplyInit = VolumeDisableReply;
+
+/** Makes the vdisk of a volume an ordinary one again, as it is. The other zone keeps its copy. */
+export interface VolumeDisableRequest {
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** Also when it is no complete copy, or has writes that the other zone lacks. */
+  force: boolean;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface VolumeDisableRequestInit {
+  volume: string;
+  force?: boolean | undefined;
+  operationId?: string | undefined;
+}
+
+/** The vdisk is a volume. */
+export interface VolumeEnableReply {
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type VolumeEnableReplyInit = VolumeEnableReply;
+
+/** Makes a vdisk with a transaction log a volume: the primary, or the copy of a primary in another zone. */
+export interface VolumeEnableRequest {
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** Vdisk id in this zone. */
+  vdisk: string;
+  /** Zone whose copy it becomes, and whose content replaces its own; absent: it is the primary. */
+  from?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type VolumeEnableRequestInit = VolumeEnableRequest;
+
+/** Volumes. */
+export interface VolumeListReply {
+  /** By name. */
+  volumes: VolumeDescription[];
+}
+export interface VolumeListReplyInit {
+  volumes: readonly VolumeDescriptionInit[];
+}
+
+/** All volumes of this zone. */
+export type VolumeListRequest = Record<string, never>;
+export type VolumeListRequestInit = VolumeListRequest;
+
+/** The promote was begun. */
+export interface VolumePromoteReply {
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type VolumePromoteReplyInit = VolumePromoteReply;
+
+/** Makes the secondary of this zone the primary, once all that arrived is applied. Raises the generation. */
+export interface VolumePromoteRequest {
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** Although the other zone is primary, or does not answer: what did not arrive is lost to this side, and what the other side writes from then on is a split brain. */
+  force: boolean;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface VolumePromoteRequestInit {
+  volume: string;
+  force?: boolean | undefined;
+  operationId?: string | undefined;
+}
+
+/** Who may follow the volume. */
+export interface VolumeReplicateReply {
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type VolumeReplicateReplyInit = VolumeReplicateReply;
+
+/** Lets another zone follow a primary, or ends that. */
+export interface VolumeReplicateRequest {
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** The other zone. */
+  to: string;
+  /** instant (the other zone follows the transaction log) or none. */
+  mode: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface VolumeReplicateRequestInit {
+  volume: string;
+  to: string;
+  mode?: string | undefined;
+  operationId?: string | undefined;
+}
+
+/** The resync was begun. */
+export interface VolumeResyncReply {
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type VolumeResyncReplyInit = VolumeResyncReply;
+
+/** Brings the secondary of this zone to what the primary has, block by block. */
+export interface VolumeResyncRequest {
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** This zone, when it has writes that the primary lacks: they are given up. */
+  discard?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type VolumeResyncRequestInit = VolumeResyncRequest;
+
+/** A volume. */
+export interface VolumeStatusReply {
+  /** The volume. */
+  volume: VolumeDescription;
+}
+export interface VolumeStatusReplyInit {
+  volume: VolumeDescriptionInit;
+}
+
+/** One volume as this zone sees it. */
+export interface VolumeStatusRequest {
+  /** Volume id, the same in both zones. */
+  volume: string;
+}
+export type VolumeStatusRequestInit = VolumeStatusRequest;
+
 /** What an alert was about goes on again, or is over. */
 export interface AlertCleared {
   /** Alert id. */
@@ -2326,6 +2514,29 @@ export interface VdiskReleased {
   at: number;
 }
 export type VdiskReleasedInit = VdiskReleased;
+
+/** A volume changed its role, its phase, its generation or what troubles it, in one zone. */
+export interface VolumeStatusChanged {
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** The zone in which it changed. */
+  zone: string;
+  /** Phase before; empty: it was no volume. */
+  from: string;
+  /** Phase now; empty: it is a volume no more. */
+  to: string;
+  /** primary or secondary; empty: none. */
+  role: string;
+  /** Its generation. */
+  generation: number;
+  /** Why, as a sentence. */
+  reason: string;
+  /** Operation that changed it. */
+  operation?: string | undefined;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type VolumeStatusChangedInit = VolumeStatusChanged;
 
 /** Something that neither progresses nor ends, or did so for a while. */
 export interface AlertDescription {
@@ -3592,6 +3803,156 @@ export type VdiskType = 'db' | 'cache' | 'tmp' | 'boot' | 'volume' | 'unknown';
 /** What an outage is: temporary (the data is still there), permanent (the data is lost), false_alarm (there was none). Plain JSON also accepts false-alarm. */
 export type Verdict = 'temporary' | 'permanent' | 'false_alarm';
 
+/** Something about a volume that an operator should know. */
+export interface VolumeCondition {
+  /** degraded, resyncing, split-brain or error. */
+  condition: string;
+  /** Why, as a sentence. */
+  reason: string;
+}
+export type VolumeConditionInit = VolumeCondition;
+
+/** A volume as one zone sees it. */
+export interface VolumeDescription {
+  /** The zone that answers. */
+  zone: string;
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** Vdisk id in this zone. */
+  vdisk: string;
+  /** primary or secondary. */
+  role: string;
+  /** active - primary, active - updating or active - secondary. */
+  status: string;
+  /** What is not as it should be. */
+  conditions: VolumeCondition[];
+  /** serving; of a secondary: settling, waiting, copying, following, split or resyncing. */
+  phase: string;
+  /** What it does and why, as a sentence. */
+  reason: string;
+  /** Generation of its content; 0: nothing was copied yet. */
+  generation: number;
+  /** Zone that holds that generation. */
+  generationZone: string;
+  /** The generations before, oldest first. */
+  lineage: VolumeGeneration[];
+  /** Of a primary: last record of its log before its generation. */
+  begins: number;
+  /** Of a secondary: how far it is in the log it follows; absent: it holds no complete state. */
+  sequence?: number | undefined;
+  /** Container of this zone's own log. */
+  container: number;
+  /** Segment behind which this zone's own log begins. */
+  logBegins: number;
+  /** Size of the vdisk. */
+  sizeBytes: number;
+  /** Bytes of a block. */
+  blockSize: number;
+  /** The other zone. */
+  peer?: string | undefined;
+  /** none or instant. */
+  mode: string;
+  /** When the other zone last answered. */
+  peerSeenAt?: number | undefined;
+  /** How far it is behind. */
+  lag?: VolumeLag | undefined;
+  /** Operation of a promote that is not done yet. */
+  promotion?: string | undefined;
+  /** Of a split brain. */
+  divergence?: VolumeDivergence | undefined;
+  /** The last state of the primary that was reached. */
+  point?: VolumePoint | undefined;
+  /** Last change of its record. */
+  changedAt: number;
+}
+export interface VolumeDescriptionInit {
+  zone: string;
+  volume: string;
+  vdisk: string;
+  role: string;
+  status: string;
+  conditions: readonly VolumeConditionInit[];
+  phase: string;
+  reason: string;
+  generation: number;
+  generationZone: string;
+  lineage: readonly VolumeGenerationInit[];
+  begins: number;
+  sequence?: number | undefined;
+  container: number;
+  logBegins: number;
+  sizeBytes: number;
+  blockSize: number;
+  peer?: string | undefined;
+  mode: string;
+  peerSeenAt?: number | undefined;
+  lag?: VolumeLagInit | undefined;
+  promotion?: string | undefined;
+  divergence?: VolumeDivergenceInit | undefined;
+  point?: VolumePointInit | undefined;
+  changedAt: number;
+}
+
+/** What both zones wrote after they parted. */
+export interface VolumeDivergence {
+  /** The other zone. */
+  zone: string;
+  /** Its generation. */
+  generation: number;
+  /** Generation of the last record that both have. */
+  forkGeneration?: number | undefined;
+  /** That record. */
+  forkSequence?: number | undefined;
+  /** Records that this zone wrote past it; absent: not known. */
+  records?: number | undefined;
+  /** When it was found. */
+  at: number;
+}
+export type VolumeDivergenceInit = VolumeDivergence;
+
+/** One life of a volume under one primary that is over. */
+export interface VolumeGeneration {
+  /** Raised by each promote. */
+  number: number;
+  /** Zone that was primary. */
+  zone: string;
+  /** Last record of its log that the next generation builds on. */
+  ends: number;
+}
+export type VolumeGenerationInit = VolumeGeneration;
+
+/** How far a secondary is behind its primary, as it sees that. */
+export interface VolumeLag {
+  /** Everything that was there when it looked last is applied. */
+  level: boolean;
+  /** Bytes that arrived and are not applied. */
+  bytes: number;
+  /** Age of the last write that is applied, milliseconds, by both clocks; 0 while it is level. */
+  ms: number;
+  /** When that was so. */
+  observedAt: number;
+}
+export type VolumeLagInit = VolumeLag;
+
+/** A state of the primary that was reached in this zone. */
+export interface VolumePoint {
+  /** Generation of the primary. */
+  generation: number;
+  /** Zone that was primary. */
+  zone: string;
+  /** Number of the point under this generation; never given again. */
+  number: number;
+  /** Last record of the primary's log that it has. */
+  sequence: number;
+  /** Record of this zone's own log that stands for it: a clone at it is that state. */
+  ownSequence: number;
+  /** When its last write was made, by the clock of the primary. */
+  writtenAt: number;
+  /** When it was complete here. */
+  at: number;
+}
+export type VolumePointInit = VolumePoint;
+
 /** What a compacted segment stands for: records that later ones made void were left out of it. */
 export interface TlogCover {
   /** It stands for all segments from this number to its own. */
@@ -3905,6 +4266,22 @@ export interface RecordTypes {
   readonly VdiskSnapshotListRequest: VdiskSnapshotListRequest;
   readonly VdiskTakeoverReply: VdiskTakeoverReply;
   readonly VdiskTakeoverRequest: VdiskTakeoverRequest;
+  readonly VolumeDemoteReply: VolumeDemoteReply;
+  readonly VolumeDemoteRequest: VolumeDemoteRequest;
+  readonly VolumeDisableReply: VolumeDisableReply;
+  readonly VolumeDisableRequest: VolumeDisableRequest;
+  readonly VolumeEnableReply: VolumeEnableReply;
+  readonly VolumeEnableRequest: VolumeEnableRequest;
+  readonly VolumeListReply: VolumeListReply;
+  readonly VolumeListRequest: VolumeListRequest;
+  readonly VolumePromoteReply: VolumePromoteReply;
+  readonly VolumePromoteRequest: VolumePromoteRequest;
+  readonly VolumeReplicateReply: VolumeReplicateReply;
+  readonly VolumeReplicateRequest: VolumeReplicateRequest;
+  readonly VolumeResyncReply: VolumeResyncReply;
+  readonly VolumeResyncRequest: VolumeResyncRequest;
+  readonly VolumeStatusReply: VolumeStatusReply;
+  readonly VolumeStatusRequest: VolumeStatusRequest;
   readonly AlertCleared: AlertCleared;
   readonly AlertRaised: AlertRaised;
   readonly ClusterStatusChanged: ClusterStatusChanged;
@@ -3929,6 +4306,7 @@ export interface RecordTypes {
   readonly VdiskDeleted: VdiskDeleted;
   readonly VdiskMounted: VdiskMounted;
   readonly VdiskReleased: VdiskReleased;
+  readonly VolumeStatusChanged: VolumeStatusChanged;
   readonly AlertDescription: AlertDescription;
   readonly AuditAttempt: AuditAttempt;
   readonly AuditEntry: AuditEntry;
@@ -3977,6 +4355,12 @@ export interface RecordTypes {
   readonly VdiskScrub: VdiskScrub;
   readonly VdiskSnapshot: VdiskSnapshot;
   readonly VdiskSummary: VdiskSummary;
+  readonly VolumeCondition: VolumeCondition;
+  readonly VolumeDescription: VolumeDescription;
+  readonly VolumeDivergence: VolumeDivergence;
+  readonly VolumeGeneration: VolumeGeneration;
+  readonly VolumeLag: VolumeLag;
+  readonly VolumePoint: VolumePoint;
   readonly TlogCover: TlogCover;
   readonly TlogIndexEntry: TlogIndexEntry;
   readonly TlogPosition: TlogPosition;
@@ -4131,6 +4515,22 @@ export interface RecordInits {
   readonly VdiskSnapshotListRequest: VdiskSnapshotListRequestInit;
   readonly VdiskTakeoverReply: VdiskTakeoverReplyInit;
   readonly VdiskTakeoverRequest: VdiskTakeoverRequestInit;
+  readonly VolumeDemoteReply: VolumeDemoteReplyInit;
+  readonly VolumeDemoteRequest: VolumeDemoteRequestInit;
+  readonly VolumeDisableReply: VolumeDisableReplyInit;
+  readonly VolumeDisableRequest: VolumeDisableRequestInit;
+  readonly VolumeEnableReply: VolumeEnableReplyInit;
+  readonly VolumeEnableRequest: VolumeEnableRequestInit;
+  readonly VolumeListReply: VolumeListReplyInit;
+  readonly VolumeListRequest: VolumeListRequestInit;
+  readonly VolumePromoteReply: VolumePromoteReplyInit;
+  readonly VolumePromoteRequest: VolumePromoteRequestInit;
+  readonly VolumeReplicateReply: VolumeReplicateReplyInit;
+  readonly VolumeReplicateRequest: VolumeReplicateRequestInit;
+  readonly VolumeResyncReply: VolumeResyncReplyInit;
+  readonly VolumeResyncRequest: VolumeResyncRequestInit;
+  readonly VolumeStatusReply: VolumeStatusReplyInit;
+  readonly VolumeStatusRequest: VolumeStatusRequestInit;
   readonly AlertCleared: AlertClearedInit;
   readonly AlertRaised: AlertRaisedInit;
   readonly ClusterStatusChanged: ClusterStatusChangedInit;
@@ -4155,6 +4555,7 @@ export interface RecordInits {
   readonly VdiskDeleted: VdiskDeletedInit;
   readonly VdiskMounted: VdiskMountedInit;
   readonly VdiskReleased: VdiskReleasedInit;
+  readonly VolumeStatusChanged: VolumeStatusChangedInit;
   readonly AlertDescription: AlertDescriptionInit;
   readonly AuditAttempt: AuditAttemptInit;
   readonly AuditEntry: AuditEntryInit;
@@ -4203,6 +4604,12 @@ export interface RecordInits {
   readonly VdiskScrub: VdiskScrubInit;
   readonly VdiskSnapshot: VdiskSnapshotInit;
   readonly VdiskSummary: VdiskSummaryInit;
+  readonly VolumeCondition: VolumeConditionInit;
+  readonly VolumeDescription: VolumeDescriptionInit;
+  readonly VolumeDivergence: VolumeDivergenceInit;
+  readonly VolumeGeneration: VolumeGenerationInit;
+  readonly VolumeLag: VolumeLagInit;
+  readonly VolumePoint: VolumePointInit;
   readonly TlogCover: TlogCoverInit;
   readonly TlogIndexEntry: TlogIndexEntryInit;
   readonly TlogPosition: TlogPositionInit;
@@ -4239,6 +4646,7 @@ export interface EventRecords {
   readonly 'vdisk.deleted': 'VdiskDeleted';
   readonly 'vdisk.mounted': 'VdiskMounted';
   readonly 'vdisk.released': 'VdiskReleased';
+  readonly 'volume.status-changed': 'VolumeStatusChanged';
 }
 
 /** The records of each command. */
@@ -4314,6 +4722,14 @@ export interface CommandRecords {
   readonly 'vdisk.snapshot.delete': { readonly request: 'VdiskSnapshotDeleteRequest'; readonly reply: 'VdiskSnapshotDeleteReply' };
   readonly 'vdisk.snapshot.list': { readonly request: 'VdiskSnapshotListRequest'; readonly reply: 'VdiskSnapshotListReply' };
   readonly 'vdisk.takeover': { readonly request: 'VdiskTakeoverRequest'; readonly reply: 'VdiskTakeoverReply' };
+  readonly 'volume.demote': { readonly request: 'VolumeDemoteRequest'; readonly reply: 'VolumeDemoteReply' };
+  readonly 'volume.disable': { readonly request: 'VolumeDisableRequest'; readonly reply: 'VolumeDisableReply' };
+  readonly 'volume.enable': { readonly request: 'VolumeEnableRequest'; readonly reply: 'VolumeEnableReply' };
+  readonly 'volume.list': { readonly request: 'VolumeListRequest'; readonly reply: 'VolumeListReply' };
+  readonly 'volume.promote': { readonly request: 'VolumePromoteRequest'; readonly reply: 'VolumePromoteReply' };
+  readonly 'volume.replicate': { readonly request: 'VolumeReplicateRequest'; readonly reply: 'VolumeReplicateReply' };
+  readonly 'volume.resync': { readonly request: 'VolumeResyncRequest'; readonly reply: 'VolumeResyncReply' };
+  readonly 'volume.status': { readonly request: 'VolumeStatusRequest'; readonly reply: 'VolumeStatusReply' };
 }
 
 export type RecordName = keyof RecordTypes;

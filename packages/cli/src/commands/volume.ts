@@ -1,0 +1,161 @@
+import type { Command } from '../command.ts';
+import { volumesText, volumeText } from '../rendering/volume-text.ts';
+import { outcomeText } from './outcome.ts';
+import { operationIdOption } from './vdisk.ts';
+
+const id = { name: 'volume', help: 'the id of the volume, the same in both zones' };
+
+export const volumeCommands: readonly Command[] = [
+  {
+    name: 'volume list',
+    sends: 'volume.list',
+    examples: ['salvor volume list'],
+    async run({ paint, print, withBus }) {
+      const { reply, json } = await withBus((session) => session.ask('volume.list', {}));
+      print(json, () => volumesText(paint, reply.volumes));
+    },
+  },
+  {
+    name: 'volume status',
+    sends: 'volume.status',
+    positionals: [id],
+    examples: ['salvor volume status vol1'],
+    async run({ args, paint, print, withBus }) {
+      const request = { volume: args.positional('volume') };
+      const { reply, json } = await withBus((session) => session.ask('volume.status', request));
+      print(json, () => volumeText(paint, reply.volume));
+    },
+  },
+  {
+    name: 'volume enable',
+    sends: 'volume.enable',
+    positionals: [id],
+    options: {
+      vdisk: {
+        type: 'string',
+        required: true,
+        value: 'id',
+        help: 'the vdisk in this zone; it has a transaction log',
+      },
+      from: {
+        type: 'string',
+        value: 'zone',
+        help: 'it becomes the copy of that of this zone; its own content is replaced',
+      },
+      'operation-id': operationIdOption,
+    },
+    examples: ['salvor volume enable vol1 --vdisk v1', 'salvor volume enable vol1 --vdisk v1 --from north'],
+    async run({ args, paint, print, withBus }) {
+      const request = {
+        volume: args.positional('volume'),
+        vdisk: args.text('vdisk') ?? '',
+        from: args.text('from'),
+        operationId: args.text('operation-id'),
+      };
+      const { reply, json } = await withBus((session) => session.ask('volume.enable', request));
+      print(json, () => outcomeText(paint, reply));
+    },
+  },
+  {
+    name: 'volume disable',
+    sends: 'volume.disable',
+    positionals: [id],
+    options: {
+      force: {
+        type: 'boolean',
+        help: 'also when it is no complete copy, or has writes that the other zone lacks',
+      },
+      'operation-id': operationIdOption,
+    },
+    examples: ['salvor volume disable vol1'],
+    async run({ args, paint, print, withBus }) {
+      const request = {
+        volume: args.positional('volume'),
+        force: args.flag('force'),
+        operationId: args.text('operation-id'),
+      };
+      const { reply, json } = await withBus((session) => session.ask('volume.disable', request));
+      print(json, () => outcomeText(paint, reply));
+    },
+  },
+  {
+    name: 'volume replicate',
+    sends: 'volume.replicate',
+    positionals: [id],
+    options: {
+      to: { type: 'string', required: true, value: 'zone', help: 'the zone that may follow it' },
+      mode: {
+        type: 'string',
+        value: 'mode',
+        help: 'instant (default): it follows the transaction log; none: it may not any more',
+      },
+      'operation-id': operationIdOption,
+    },
+    examples: ['salvor volume replicate vol1 --to south'],
+    async run({ args, paint, print, withBus }) {
+      const mode = args.text('mode');
+      const request = {
+        volume: args.positional('volume'),
+        to: args.text('to') ?? '',
+        ...(mode === undefined ? {} : { mode }),
+        operationId: args.text('operation-id'),
+      };
+      const { reply, json } = await withBus((session) => session.ask('volume.replicate', request));
+      print(json, () => outcomeText(paint, reply));
+    },
+  },
+  {
+    name: 'volume promote',
+    sends: 'volume.promote',
+    positionals: [id],
+    options: {
+      force: { type: 'boolean', help: 'although the other zone is primary, or does not answer' },
+      'operation-id': operationIdOption,
+    },
+    examples: ['salvor volume promote vol1', 'salvor volume promote vol1 --force'],
+    async run({ args, paint, print, withBus }) {
+      const request = {
+        volume: args.positional('volume'),
+        force: args.flag('force'),
+        operationId: args.text('operation-id'),
+      };
+      const { reply, json } = await withBus((session) => session.ask('volume.promote', request));
+      print(json, () => outcomeText(paint, reply));
+    },
+  },
+  {
+    name: 'volume demote',
+    sends: 'volume.demote',
+    positionals: [id],
+    options: { 'operation-id': operationIdOption },
+    examples: ['salvor volume demote vol1'],
+    async run({ args, paint, print, withBus }) {
+      const request = { volume: args.positional('volume'), operationId: args.text('operation-id') };
+      const { reply, json } = await withBus((session) => session.ask('volume.demote', request));
+      print(json, () => outcomeText(paint, reply));
+    },
+  },
+  {
+    name: 'volume resync',
+    sends: 'volume.resync',
+    positionals: [id],
+    options: {
+      discard: {
+        type: 'string',
+        value: 'zone',
+        help: 'this zone: its writes that the primary lacks are given up',
+      },
+      'operation-id': operationIdOption,
+    },
+    examples: ['salvor volume resync vol1', 'salvor volume resync vol1 --discard north'],
+    async run({ args, paint, print, withBus }) {
+      const request = {
+        volume: args.positional('volume'),
+        discard: args.text('discard'),
+        operationId: args.text('operation-id'),
+      };
+      const { reply, json } = await withBus((session) => session.ask('volume.resync', request));
+      print(json, () => outcomeText(paint, reply));
+    },
+  },
+];

@@ -1,0 +1,74 @@
+import { randomUUID } from 'node:crypto';
+import { busOptions, connectBus } from '@salvor/bus';
+import { openStore } from '@salvor/config-store';
+import { runService } from '@salvor/service-kit';
+import { ReplayWindow } from '@salvor/tlog';
+import { PeerZones } from './peer-zones.ts';
+import { managerSettings } from './settings.ts';
+import { announcer } from './volume-announcer.ts';
+import { volumeCommandHandlers } from './volume-commands.ts';
+import { VolumeLoop } from './volume-loop.ts';
+
+const MIB = 1024 * 1024;
+
+await runService({
+  name: 'replication-manager',
+  settings: managerSettings,
+  start: async ({ config, log, metrics, starting }) => {
+    const { zone } = config;
+    const store = openStore({ endpoints: config.etcdEndpoints, log });
+    const instance = randomUUID();
+    starting('waits for NATS');
+    const bus = await connectBus({ ...busOptions(config), name: 'replication-manager', log });
+    const peers = new PeerZones(config.zonePeers, log);
+    peers.start();
+    const announce = announcer(bus, zone, log);
+    const lag = metrics.histogram(
+      'salvor_volume_lag_seconds',
+      'Age of the last write of each window of segments when it was applied',
+      [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30, 300],
+    );
+    const loop = new VolumeLoop({
+      ...{ store, zone, peers, announce, log, instance, streams: bus.logStreams },
+      access: {
+        timeoutMs: config.engineTimeoutMs,
+        password: config.enginePassword === '' ? undefined : config.enginePassword,
+      },
+      window: new ReplayWindow(
+        config.replicationBandwidthMib === 0 ? {} : { bytesPerSecond: config.replicationBandwidthMib * MIB },
+      ),
+      applied: (lagMs) => lag.observe(lagMs / 1_000),
+    });
+    loop.start();
+    metrics.gaugeFrom(
+      'salvor_volumes_kept',
+      'Volumes that this replica keeps in step',
+      () => loop.volumes.length,
+    );
+    metrics.gaugeFrom('salvor_volume_lag_max_ms', 'Largest age of what a secondary here lacks', () =>
+      Math.max(0, ...loop.volumes.map(({ lagMs }) => lagMs)),
+    );
+    const service = await bus.serve({
+      name: 'replication-manager',
+      version: '0.1.0',
+      description: `Keeps volumes of zone ${zone} in step with other zones`,
+      handlers: volumeCommandHandlers({ store, zone, peers, announce }),
+    });
+    return {
+      checks: {
+        bus: () => (bus.connected() ? null : 'not connected to NATS'),
+        etcd: async () => {
+          await store.get('/salvor/ready');
+          return null;
+        },
+      },
+      shutdown: [
+        { name: 'commands', run: () => service.stop(3_000) },
+        { name: 'volumes', run: () => loop.stop() },
+        { name: 'other zones', run: () => peers.close() },
+        { name: 'bus', run: () => bus.close({ deadlineMs: 2_000 }) },
+        { name: 'etcd', run: () => store.close() },
+      ],
+    };
+  },
+});

@@ -1,0 +1,85 @@
+import type { LogStreamPort } from '@salvor/bus';
+import type { Generation } from '@salvor/config-store';
+import { decodeSegment, lastSequence, logStream, logSubject } from '@salvor/tlog';
+import type { SourceSegment } from './source-log.ts';
+
+export interface ReceivedLogOptions {
+  readonly streams: LogStreamPort;
+  /** Of the log that the vdisk has in this zone. */
+  readonly container: number;
+  readonly vdisk: string;
+  /** That the segments belong to. */
+  readonly generation: Generation;
+}
+
+const WINDOW_BYTES: number = 4 * 1024 * 1024;
+
+/**
+ * What arrived from another zone, as it came, in the log stream of this zone: from here it is applied, so that what arrived is
+ * not lost with the other zone.
+ */
+export class ReceivedLog {
+  readonly #options: ReceivedLogOptions;
+  readonly #stream: string;
+  readonly #subject: string;
+  #newest = 0;
+
+  private constructor(options: ReceivedLogOptions) {
+    const { container, vdisk, generation } = options;
+    this.#options = options;
+    this.#stream = logStream(container);
+    this.#subject = `${logSubject(container, vdisk)}.received.${generation.number}-${generation.zone}`;
+  }
+
+  /** Opens it, and tells the last record that is in it; 0: nothing is. @throws BusError; LogError `bad-segment` */
+  static async open(options: ReceivedLogOptions): Promise<{ log: ReceivedLog; last: number }> {
+    const log = new ReceivedLog(options);
+    const newest = await options.streams.last(log.#stream, log.#subject);
+    if (newest === null) return { log, last: 0 };
+    log.#newest = newest.sequence;
+    return { log, last: lastSequence(decodeSegment(newest.data)) };
+  }
+
+  /** Resolves when this zone has all of it. @throws BusError `wrong-last-sequence`: another process stores here; `stream-full`, … */
+  async store(segments: readonly SourceSegment[]): Promise<void> {
+    const { streams } = this.#options;
+    for (const { bytes: data, segment } of segments) {
+      const id = `${this.#subject}:${segment.epoch}:${segment.number}:${this.#newest}`;
+      const { seq } = await streams.publish({
+        subject: this.#subject,
+        data,
+        id,
+        expectedLastSequence: this.#newest,
+      });
+      this.#newest = seq;
+    }
+  }
+
+  /** What is in it behind a record, oldest first, a window at a time. @throws BusError; LogError `bad-segment` */
+  async *behind(record: number): AsyncGenerator<SourceSegment[]> {
+    for (let from = 1; ; ) {
+      const { streams } = this.#options;
+      const window = await streams.readWindow({
+        ...{ stream: this.#stream, subject: this.#subject, from, maxBytes: WINDOW_BYTES },
+      });
+      const segments = window.messages
+        .map(({ data: bytes }) => ({ bytes, segment: decodeSegment(bytes) }))
+        .filter(({ segment }) => lastSequence(segment) > record);
+      if (segments.length > 0) yield segments;
+      if (window.end) return;
+      from = window.next;
+    }
+  }
+
+  /** Lets go of everything but the newest: it is applied, and in the vdisk's own log. */
+  async letGo(): Promise<void> {
+    if (this.#newest > 1) await this.#options.streams.purge(this.#stream, this.#subject, this.#newest);
+  }
+
+  /** Lets go of everything: another state takes its place. */
+  async clear(): Promise<void> {
+    if (this.#newest === 0) return;
+    await this.#options.streams.purge(this.#stream, this.#subject, this.#newest + 1);
+    this.#newest = 0;
+  }
+}

@@ -1,0 +1,84 @@
+import { integer, orElse, type Setting, text } from '@salvor/service-kit';
+import { z } from 'zod';
+
+/** Another zone, as this one reaches it. */
+export interface PeerZone {
+  readonly zone: string;
+  readonly natsServers: readonly string[];
+  readonly natsCreds: string;
+  readonly natsNkeySeed: string;
+  readonly natsTlsCa: string;
+  /** Where its logs are archived, as it is reached from here; empty: only what JetStream has can be copied. */
+  readonly tlogStore: string;
+  readonly tlogStoreEndpoint: string;
+  readonly tlogStoreRegion: string;
+  readonly tlogStoreAccessKey: string;
+  readonly tlogStoreSecretKey: string;
+}
+
+const peerSchema = z.strictObject({
+  zone: z.string().regex(/^[A-Za-z0-9_:-]{1,64}$/, 'expected 1 to 64 of A-Z a-z 0-9 _ : -'),
+  natsServers: z.array(z.string().min(1)).min(1),
+  natsCreds: z.string().default(''),
+  natsNkeySeed: z.string().default(''),
+  natsTlsCa: z.string().default(''),
+  tlogStore: z.string().default(''),
+  tlogStoreEndpoint: z.string().default(''),
+  tlogStoreRegion: z.string().default(''),
+  tlogStoreAccessKey: z.string().default(''),
+  tlogStoreSecretKey: z.string().default(''),
+});
+
+const peersSchema = z
+  .array(peerSchema)
+  .refine((peers) => new Set(peers.map(({ zone }) => zone)).size === peers.length, 'expected each zone once');
+
+/** What a replication-manager is configured with, beside what every service has. */
+export const managerSettings: {
+  zone: Setting<string>;
+  zonePeers: Setting<PeerZone[]>;
+  engineTimeoutMs: Setting<number>;
+  enginePassword: Setting<string>;
+  replicationBandwidthMib: Setting<number>;
+} = {
+  zone: {
+    schema: text('the name of this zone'),
+    help: 'name of this zone',
+    example: 'north',
+  },
+  zonePeers: {
+    schema: orElse(fromJson(peersSchema), []),
+    help: 'the other zones, as JSON: zone, natsServers, natsCreds (a path), natsNkeySeed, natsTlsCa (a path), tlogStore and its keys where they are needed',
+    secret: true,
+    example: '[{"zone":"south","natsServers":["10.2.0.1:4222"]}]',
+  },
+  engineTimeoutMs: {
+    schema: orElse(integer(50, 60_000), 2_000),
+    help: 'bound of a call to a storage engine',
+    example: '2000',
+  },
+  enginePassword: {
+    schema: orElse(z.string(), ''),
+    help: 'password of the storage engines',
+    secret: true,
+    example: 'from SALVOR_ENGINE_PASSWORD_FILE',
+  },
+  replicationBandwidthMib: {
+    schema: orElse(integer(0, 65_536), 0),
+    help: 'MiB a second that copies of whole volumes bring over, all volumes together; 0 = no limit',
+    example: '200',
+  },
+};
+
+/** A list as JSON text, or as it stands in a settings file. */
+function fromJson<T>(schema: z.ZodType<T>): z.ZodType<T> {
+  return z.preprocess((value) => {
+    if (typeof value !== 'string') return value;
+    if (value.trim() === '') return [];
+    try {
+      return JSON.parse(value);
+    } catch {
+      return value;
+    }
+  }, schema) as unknown as z.ZodType<T>;
+}

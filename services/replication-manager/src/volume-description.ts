@@ -1,0 +1,93 @@
+import {
+  type ConfigStore,
+  parseTlogConfig,
+  parseVdiskStatic,
+  readVolumeView,
+  tlogConfigKey,
+  type VolumeRecord,
+  vdiskSizeBytes,
+  vdiskStaticKey,
+  volumeView,
+} from '@salvor/config-store';
+import type { VolumeDescriptionInit } from '@salvor/contracts';
+
+/** After this long without a word from whoever keeps a volume, what it saw last says nothing any more. */
+const VIEW_MAX_AGE_MS = 10_000;
+
+/** A volume as this zone sees it. Throws StoreError, ConfigValueError. */
+export async function describeVolume(
+  store: ConfigStore,
+  zone: string,
+  record: VolumeRecord,
+): Promise<VolumeDescriptionInit> {
+  const { volume, vdisk, generation, lineage, divergence, point, promotion } = record;
+  const { entries } = await store.getMany([vdiskStaticKey(vdisk), tlogConfigKey(vdisk)]);
+  const fixed = entries.get(vdiskStaticKey(vdisk)) ?? null;
+  const config = entries.get(tlogConfigKey(vdisk)) ?? null;
+  const log = config === null ? null : parseTlogConfig(vdisk, config.value);
+  const shape = fixed === null ? null : parseVdiskStatic(fixed.value);
+  const seen = await readVolumeView(store, volume);
+  const isFresh = seen !== null && Date.now() - seen.at < VIEW_MAX_AGE_MS;
+  const { status, conditions } = volumeView(record, {
+    reachable: isFresh && seen.reachable,
+    behind: isFresh && seen.level ? 0 : null,
+    reason: seen === null || !isFresh ? 'no replication-manager keeps it in step now' : seen.reason,
+  });
+  const isSecondary = record.role === 'secondary';
+  return {
+    ...{ zone, volume, vdisk, role: record.role, status, phase: record.phase, reason: record.reason },
+    conditions: conditions.map((each) => ({ ...each })),
+    ...{
+      generation: generation.number,
+      generationZone: generation.zone,
+      begins: record.begins,
+      mode: record.mode,
+    },
+    lineage: lineage.map((each) => ({
+      number: each.generation.number,
+      zone: each.generation.zone,
+      ends: each.ends,
+    })),
+    ...(record.sequence === null ? {} : { sequence: record.sequence }),
+    ...{ container: log?.container ?? 0, logBegins: log?.begins.number ?? 0 },
+    ...{ sizeBytes: shape === null ? 0 : vdiskSizeBytes(shape), blockSize: shape?.blockSize ?? 0 },
+    ...(record.peer === null ? {} : { peer: record.peer }),
+    ...(seen?.peerSeenAt == null ? {} : { peerSeenAt: seen.peerSeenAt }),
+    ...(isSecondary && seen !== null
+      ? { lag: { level: seen.level, bytes: seen.bytes, ms: lagOf(seen), observedAt: seen.at } }
+      : {}),
+    ...(promotion === null ? {} : { promotion: promotion.operation }),
+    ...(divergence === null
+      ? {}
+      : {
+          divergence: {
+            ...{ zone: divergence.other.zone, generation: divergence.other.number, at: divergence.at },
+            ...(divergence.fork === null
+              ? {}
+              : {
+                  forkGeneration: divergence.fork.generation.number,
+                  forkSequence: divergence.fork.sequence,
+                }),
+            ...(divergence.records === null ? {} : { records: divergence.records }),
+          },
+        }),
+    ...(point === null
+      ? {}
+      : {
+          point: {
+            ...{ generation: point.generation.number, zone: point.generation.zone, number: point.number },
+            ...{
+              sequence: point.sequence,
+              ownSequence: point.ownSequence,
+              writtenAt: point.writtenAt,
+              at: point.at,
+            },
+          },
+        }),
+    changedAt: record.changedAt,
+  };
+}
+
+function lagOf({ level, writtenAt }: { readonly level: boolean; readonly writtenAt: number }): number {
+  return level || writtenAt === 0 ? 0 : Math.max(0, Date.now() - writtenAt);
+}

@@ -1,0 +1,172 @@
+import { join } from 'node:path';
+import type { VolumeDescription } from '@salvor/contracts';
+import { codeOf, messageOf } from '@salvor/service-kit';
+import { CuttableLine, freePort, ManagedProcess, NbdClient, until } from '@salvor/testkit';
+import { HealingStack } from './healing-stack.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const READY_TIMEOUT_MS = 120_000;
+const STATE_TIMEOUT_MS = 120_000;
+export const VOLUME = 'vol1';
+export const VDISK = 'v1';
+
+/** One complete zone: NATS, etcd, engines, services, and a replication-manager whose way to the other zone can be cut. */
+export class Zone implements AsyncDisposable {
+  readonly name: string;
+  readonly healing: HealingStack;
+  readonly #manager: ManagedProcess;
+
+  constructor(name: string, healing: HealingStack, manager: ManagedProcess) {
+    this.name = name;
+    this.healing = healing;
+    this.#manager = manager;
+  }
+
+  async killManager(): Promise<void> {
+    await this.#manager.kill('SIGKILL');
+  }
+
+  async startManager(): Promise<void> {
+    await this.#manager.start();
+  }
+
+  async status(): Promise<VolumeDescription> {
+    return (await this.healing.bus.request('volume.status', { volume: VOLUME })).volume;
+  }
+
+  /** Until the volume is what is wanted; when it never is, the error says what it was last. */
+  async until(what: string, is: (volume: VolumeDescription) => boolean): Promise<VolumeDescription> {
+    let last: VolumeDescription | string = 'nothing';
+    const isSo = async (): Promise<boolean> => {
+      try {
+        last = await this.status();
+        return is(last);
+      } catch (error) {
+        // A manager that was killed answers when it is back.
+        last = messageOf(error);
+        if (codeOf(error) === 'unknown-volume') throw error;
+        return false;
+      }
+    };
+    try {
+      await until(isSo, { what: `zone ${this.name}: ${what}`, timeoutMs: STATE_TIMEOUT_MS, intervalMs: 50 });
+    } catch (error) {
+      throw new Error(`${messageOf(error)}; last: ${JSON.stringify(last)}`);
+    }
+    return last as unknown as VolumeDescription;
+  }
+
+  untilStatus(status: string): Promise<VolumeDescription> {
+    return this.until(status, (volume) => volume.status === status);
+  }
+
+  /** A connection to the vdisk, as soon as it is served. */
+  async connected(): Promise<NbdClient> {
+    let client: NbdClient | null = null;
+    const connects = async (): Promise<boolean> => {
+      client = await NbdClient.connect(this.healing.server.unixUri(VDISK)).catch(() => null);
+      return client !== null;
+    };
+    await until(connects, { what: `zone ${this.name} serves ${VDISK}`, timeoutMs: STATE_TIMEOUT_MS });
+    if (client === null) throw new Error('not connected');
+    return client;
+  }
+
+  /** Until no server has the vdisk. */
+  async untilReleased(): Promise<void> {
+    const isFree = async (): Promise<boolean> =>
+      (await this.healing.bus.request('vdisk.describe', { vdisk: VDISK })).vdisk.owner === undefined;
+    await until(isFree, { what: `zone ${this.name} has given ${VDISK} back`, timeoutMs: STATE_TIMEOUT_MS });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#manager.kill('SIGKILL').catch(() => undefined);
+    await this.healing[Symbol.asyncDispose]();
+  }
+}
+
+/** Two zones and the lines between them. */
+export class TwoZones implements AsyncDisposable {
+  readonly north: Zone;
+  readonly south: Zone;
+  readonly #lines: readonly CuttableLine[];
+
+  private constructor(north: Zone, south: Zone, lines: readonly CuttableLine[]) {
+    this.north = north;
+    this.south = south;
+    this.#lines = lines;
+  }
+
+  static async start(): Promise<TwoZones> {
+    const options = {
+      ...{ primaries: 2, slaves: 2, spares: 0 },
+      services: { 'tlog-replayer': { replicas: 0 }, 'health-analyzer': { replicas: 0 } },
+      // No engine fails here, however busy the machine is.
+      nbdServerEnv: { SALVOR_ENGINE_CONNECT_TIMEOUT_MS: '10000', SALVOR_ENGINE_COMMAND_TIMEOUT_MS: '10000' },
+      readyTimeoutMs: READY_TIMEOUT_MS,
+    };
+    const north = await HealingStack.start(options);
+    const south = await HealingStack.start(options);
+    const toSouth = await CuttableLine.to(portOf(south));
+    const toNorth = await CuttableLine.to(portOf(north));
+    return new TwoZones(
+      new Zone('north', north, await startManager(north, 'north', 'south', toSouth)),
+      new Zone('south', south, await startManager(south, 'south', 'north', toNorth)),
+      [toSouth, toNorth],
+    );
+  }
+
+  /** A volume whose primary is in zone north, and which zone south follows. */
+  async replicate(): Promise<void> {
+    for (const { healing } of [this.north, this.south])
+      await healing.bus.request('vdisk.create', {
+        ...{ vdisk: VDISK, type: 'db', sizeGiB: 1, cluster: 'p1', slaveCluster: 's1', tlog: 'block' },
+      });
+    const [north, south] = [this.north.healing.bus, this.south.healing.bus];
+    await north.request('volume.enable', { volume: VOLUME, vdisk: VDISK });
+    await north.request('volume.replicate', { volume: VOLUME, to: 'south' });
+    await south.request('volume.enable', { volume: VOLUME, vdisk: VDISK, from: 'north' });
+  }
+
+  cut(): void {
+    for (const line of this.#lines) line.cut();
+  }
+
+  mend(): void {
+    for (const line of this.#lines) line.mend();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.north[Symbol.asyncDispose]();
+    await this.south[Symbol.asyncDispose]();
+    for (const line of this.#lines) await line[Symbol.asyncDispose]();
+  }
+}
+
+function portOf({ stack }: HealingStack): number {
+  return Number(new URL(stack.natsUrl).port);
+}
+
+async function startManager(
+  { stack }: HealingStack,
+  zone: string,
+  other: string,
+  line: CuttableLine,
+): Promise<ManagedProcess> {
+  const port = await freePort();
+  const peers = [{ zone: other, natsServers: [`nats://${line.address}`] }];
+  return ManagedProcess.start({
+    name: `replication-manager-${zone}`,
+    command: process.execPath,
+    args: [join(ROOT, 'services/replication-manager/dist/main.js')],
+    env: {
+      PATH: process.env.PATH,
+      ...{ SALVOR_ZONE: zone, SALVOR_ZONE_PEERS: JSON.stringify(peers), SALVOR_HTTP_PORT: String(port) },
+      ...{ SALVOR_NATS_SERVERS: stack.natsUrl, SALVOR_ETCD_ENDPOINTS: stack.etcdEndpoints.join(',') },
+      SALVOR_ENGINE_TIMEOUT_MS: '10000',
+    },
+    logFile: join(stack.options.dir, `replication-manager-${zone}.log`),
+    ready: async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
+    readyTimeoutMs: READY_TIMEOUT_MS,
+  });
+}

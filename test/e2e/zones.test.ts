@@ -1,0 +1,158 @@
+/** Two complete zones on one machine: each with its own NATS, etcd, engines and services. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { NbdClient } from '@salvor/testkit';
+import { TwoZones, VDISK, VOLUME, type Zone } from './two-zones.ts';
+
+const BLOCK = 4096;
+const BLOCKS = 256;
+let zones: TwoZones;
+
+before(async () => {
+  zones = await TwoZones.start();
+});
+after(async () => {
+  await zones?.[Symbol.asyncDispose]();
+});
+
+/** What the vdisk holds, by the first byte of each block. */
+const expected = new Map<number, number>();
+let fill = 0;
+
+/** Writes blocks with values of their own, and flushes. */
+async function write(client: NbdClient, count: number, model = expected): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    fill = (fill % 250) + 1;
+    const block = (fill * 37) % BLOCKS;
+    await client.write(block * BLOCK, Buffer.alloc(BLOCK, fill));
+    model.set(block, fill);
+  }
+  await client.flush();
+}
+
+async function assertHolds(client: NbdClient, model: ReadonlyMap<number, number> = expected): Promise<void> {
+  const found = await client.read(0, BLOCKS * BLOCK);
+  for (let block = 0; block < BLOCKS; block++) {
+    const content = found.subarray(block * BLOCK, (block + 1) * BLOCK);
+    assert.ok(
+      content.every((byte) => byte === (model.get(block) ?? 0)),
+      `block ${block}: ${content[0]}, expected ${model.get(block) ?? 0}`,
+    );
+  }
+}
+
+async function assertRefused(zone: Zone): Promise<void> {
+  await assert.rejects(
+    NbdClient.connect(zone.healing.server.unixUri(VDISK)),
+    `zone ${zone.name} serves a secondary`,
+  );
+}
+
+/** Until the secondary has at least what the primary's vdisk had when this was called, and knows it. */
+async function untilLevel(secondary: Zone, since: number): Promise<void> {
+  await secondary.until(
+    'level',
+    ({ status, lag }) => status === 'active - secondary' && (lag?.observedAt ?? 0) > since + 1_500,
+  );
+}
+
+test('a volume is copied to another zone with what it holds, and follows; nobody else can write to the copy', async () => {
+  await zones.replicate();
+  const client = await zones.north.connected();
+  await write(client, 300);
+  await zones.south.untilStatus('active - secondary');
+  await assertRefused(zones.south);
+  await write(client, 100);
+  await untilLevel(zones.south, Date.now());
+  const north = await zones.north.status();
+  assert.deepEqual([north.status, north.generation], ['active - primary', 1]);
+  const { point } = await zones.south.until('a point', (volume) => volume.point !== undefined);
+  assert.equal(point?.zone, 'north');
+  await client.disconnect();
+});
+
+test('a killed manager and a cut line are made up for by themselves', async () => {
+  const client = await zones.north.connected();
+  const load = write(client, 400);
+  await zones.south.killManager();
+  await load;
+  await zones.south.startManager();
+  await untilLevel(zones.south, Date.now());
+  zones.cut();
+  await write(client, 200);
+  const degraded = await zones.south.until('degraded', ({ conditions }) =>
+    conditions.some(({ condition }) => condition === 'degraded'),
+  );
+  assert.equal(degraded.status, 'active - updating');
+  zones.mend();
+  await untilLevel(zones.south, Date.now());
+  await client.disconnect();
+});
+
+test('a planned failover loses nothing, and the other way round neither', async () => {
+  for (const [from, to] of [
+    [zones.north, zones.south],
+    [zones.south, zones.north],
+  ] as const) {
+    const client = await from.connected();
+    await write(client, 100);
+    await assert.rejects(to.healing.bus.request('volume.promote', { volume: VOLUME }), {
+      code: 'peer-is-primary',
+    });
+    await assert.rejects(from.healing.bus.request('volume.demote', { volume: VOLUME }), {
+      code: 'vdisk-owned',
+    });
+    await client.disconnect();
+    await from.untilReleased();
+    await from.healing.bus.request('volume.demote', { volume: VOLUME });
+    await to.healing.bus.request('volume.promote', { volume: VOLUME });
+    await to.untilStatus('active - primary');
+    const moved = await to.connected();
+    await assertHolds(moved);
+    await write(moved, 50);
+    await from.untilStatus('active - secondary');
+    await untilLevel(from, Date.now());
+    await assertRefused(from);
+    await moved.disconnect();
+  }
+});
+
+test('both zones wrote after they parted: it is reported, nothing is dropped before an operator says which, and then they agree', async () => {
+  const { north, south } = zones;
+  await untilLevel(south, Date.now());
+  zones.cut();
+  await south.healing.bus.request('volume.promote', { volume: VOLUME, force: true });
+  await south.untilStatus('active - primary');
+  const [lost, kept] = [new Map(expected), new Map(expected)];
+  const there = await north.connected();
+  await write(there, 60, lost);
+  const here = await south.connected();
+  await assertHolds(here);
+  await write(here, 80, kept);
+  zones.mend();
+  const split = await north.until('split brain', ({ phase }) => phase === 'split');
+  assert.ok(split.conditions.some(({ condition }) => condition === 'split-brain'));
+  assert.equal(split.divergence?.records, 60);
+  await there.disconnect().catch(() => undefined);
+  await assertRefused(north);
+  await assert.rejects(north.healing.bus.request('volume.promote', { volume: VOLUME }), {
+    code: 'split-brain',
+  });
+  await assert.rejects(north.healing.bus.request('volume.resync', { volume: VOLUME }), {
+    code: 'split-brain',
+  });
+  await assert.rejects(north.healing.bus.request('volume.resync', { volume: VOLUME, discard: 'south' }), {
+    code: 'wrong-zone',
+  });
+  await north.healing.bus.request('volume.resync', { volume: VOLUME, discard: 'north' });
+  await north.untilStatus('active - secondary');
+  await untilLevel(north, Date.now());
+  await here.disconnect();
+  await south.untilReleased();
+  await south.healing.bus.request('volume.demote', { volume: VOLUME });
+  await north.healing.bus.request('volume.promote', { volume: VOLUME });
+  await north.untilStatus('active - primary');
+  const back = await north.connected();
+  await assertHolds(back, kept);
+  await back.disconnect();
+});
