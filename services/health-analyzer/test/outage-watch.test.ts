@@ -72,7 +72,7 @@ describe('the outage watch', () => {
     await analyzer.waitUntilIdle();
   });
 
-  it('judges an engine that is back empty permanent, and goes on while it waits for a spare', async () => {
+  it('judges an engine that is back empty permanent, and goes on while there is nothing to rebuild it from', async () => {
     await using cluster = await ProbedCluster.start();
     using analyzer = await Analyzer.start(cluster);
     await restartEmpty(cluster.engine);
@@ -80,7 +80,7 @@ describe('the outage watch', () => {
     await analyzer.waitForVerdicts(1);
     assert.equal(analyzer.judged[0]?.verdict, 'permanent');
     assert.match(analyzer.judged[0]?.reason ?? '', /lost its identity/);
-    assert.equal((await cluster.giveVerdict(incident, 'permanent')).code, 'waiting-for-spare');
+    assert.equal((await cluster.giveVerdict(incident, 'permanent')).code, 'waiting-for-source');
     await analyzer.waitForVerdicts(analyzer.judged.length + 2);
   });
 
