@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { openStore, volumeWorkerKey } from '@salvor/config-store';
 import type { VolumeDescription } from '@salvor/contracts';
 import { codeOf, messageOf } from '@salvor/service-kit';
 import { CuttableLine, freePort, ManagedProcess, NbdClient, until } from '@salvor/testkit';
@@ -70,6 +71,20 @@ export class Zone implements AsyncDisposable {
     await until(connects, { what: `zone ${this.name} serves ${VDISK}`, timeoutMs: STATE_TIMEOUT_MS });
     if (client === null) throw new Error('not connected');
     return client;
+  }
+
+  /** Until what a dead manager has found out does not count any more. */
+  async untilNobodyKeepsIt(): Promise<void> {
+    const store = openStore({ endpoints: this.healing.stack.etcdEndpoints });
+    try {
+      const isGone = async (): Promise<boolean> => (await store.get(volumeWorkerKey(VOLUME))) === null;
+      await until(isGone, {
+        what: `nobody keeps ${VOLUME} in zone ${this.name}`,
+        timeoutMs: STATE_TIMEOUT_MS,
+      });
+    } finally {
+      store.close();
+    }
   }
 
   /** Until no server has the vdisk. */

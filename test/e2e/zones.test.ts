@@ -156,3 +156,20 @@ test('both zones wrote after they parted: it is reported, nothing is dropped bef
   await assertHolds(back, kept);
   await back.disconnect();
 });
+
+test('a zone that comes back after it was given up does not serve before it has asked, and follows when it wrote nothing since', async () => {
+  const { north, south } = zones;
+  await untilLevel(south, Date.now());
+  zones.cut();
+  await south.healing.bus.request('volume.promote', { volume: VOLUME, force: true });
+  await south.untilStatus('active - primary');
+  await north.untilReleased();
+  await north.killManager();
+  await north.untilNobodyKeepsIt();
+  await assertRefused(north);
+  zones.mend();
+  await north.startManager();
+  const back = await north.untilStatus('active - secondary');
+  assert.equal(back.divergence, undefined);
+  await assertRefused(north);
+});

@@ -9,16 +9,19 @@ import {
   parseRecord,
   parseVdiskNbd,
   parseVdiskStatic,
+  readVolumeHindrance,
   salvorClusterKey,
   salvorClusterSchema,
   templateIn,
   type VdiskStatic,
   type VdiskTemplate,
+  type VolumeHindrance,
   vdiskLifecycleKey,
   vdiskNbdKey,
   vdiskSizeBytes,
   vdiskStaticKey,
   vdiskTemplateKey,
+  vdiskVolumeKey,
 } from '@salvor/config-store';
 import { SalvorError } from '@salvor/service-kit';
 import { sectorLayout } from './deduped/sector.ts';
@@ -45,7 +48,10 @@ type LifecycleHindrance = NonNullable<ReturnType<typeof lifecycleHindrance>>;
 
 /** The vdisk cannot be served, whoever asks: it does not exist, or its type or configuration does not allow it. */
 export class VdiskRefusedError extends SalvorError {
-  constructor(code: 'unknown-vdisk' | 'bad-configuration' | LifecycleHindrance['code'], message: string) {
+  constructor(
+    code: 'unknown-vdisk' | 'bad-configuration' | LifecycleHindrance['code'] | VolumeHindrance['code'],
+    message: string,
+  ) {
     super(code, message);
   }
 }
@@ -61,12 +67,20 @@ export async function describeVdisk(
   purpose: MountPurpose = 'clients',
 ): Promise<Geometry & { clusters: Clusters; template: TemplateUse }> {
   const keys = [vdiskStaticKey(vdisk), vdiskNbdKey(vdisk)];
-  const { entries } = await store.getMany([...keys, vdiskLifecycleKey(vdisk), vdiskTemplateKey(vdisk)]);
+  const { entries } = await store.getMany([
+    ...keys,
+    vdiskLifecycleKey(vdisk),
+    vdiskTemplateKey(vdisk),
+    vdiskVolumeKey(vdisk),
+  ]);
   const [fixed, nbd] = keys.map((key) => entries.get(key) ?? null);
   const lifecycle = lifecycleIn(entries, vdisk);
   const shape = fixed == null ? null : parseVdiskStatic(fixed.value);
   const hindrance = lifecycleHindrance(vdisk, { lifecycle, readOnly: shape?.readOnly ?? false }, purpose);
   if (hindrance !== null) throw new VdiskRefusedError(hindrance.code, hindrance.reason);
+  const isVolume = entries.get(vdiskVolumeKey(vdisk)) != null;
+  const unconfirmed = isVolume && purpose === 'clients' ? await readVolumeHindrance(store, vdisk) : null;
+  if (unconfirmed !== null) throw new VdiskRefusedError(unconfirmed.code, unconfirmed.reason);
   if (shape === null || !nbd) throw new VdiskRefusedError('unknown-vdisk', `there is no vdisk ${vdisk}`);
   const { storageClusterID: primary, slaveStorageClusterID: slave } = parseVdiskNbd(nbd.value);
   const clusters = { primary, slave: slave === '' ? null : slave };

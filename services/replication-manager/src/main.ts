@@ -30,6 +30,7 @@ await runService({
     );
     const loop = new VolumeLoop({
       ...{ store, zone, peers, announce, log, instance, streams: bus.logStreams },
+      returnHoldMs: config.returnHoldMs,
       access: {
         timeoutMs: config.engineTimeoutMs,
         password: config.enginePassword === '' ? undefined : config.enginePassword,

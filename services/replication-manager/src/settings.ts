@@ -40,6 +40,7 @@ export const managerSettings: {
   engineTimeoutMs: Setting<number>;
   enginePassword: Setting<string>;
   replicationBandwidthMib: Setting<number>;
+  returnHoldMs: Setting<number>;
 } = {
   zone: {
     schema: text('the name of this zone'),
@@ -67,6 +68,11 @@ export const managerSettings: {
     schema: orElse(integer(0, 65_536), 0),
     help: 'MiB a second that copies of whole volumes bring over, all volumes together; 0 = no limit',
     example: '200',
+  },
+  returnHoldMs: {
+    schema: orElse(integer(0, 600_000), 10_000),
+    help: 'a primary whose other zone does not answer is taken by no server before this long after a manager began to ask',
+    example: '10000',
   },
 };
 

@@ -6,7 +6,6 @@ import {
   decideVolumePromoted,
   decideVolumeSettled,
   type Generation,
-  type PeerTold,
   readVolume,
   type SyncNews,
   type VolumeClaim,
@@ -15,12 +14,12 @@ import {
   type VolumeRecord,
   type VolumeResult,
 } from '@salvor/config-store';
-import type { VolumeDescription } from '@salvor/contracts';
 import { codeOf, type Logger, messageOf, pause, SalvorError } from '@salvor/service-kit';
 import { toldBy } from './peer-told.ts';
 import type { PeerZones } from './peer-zones.ts';
 import { Secondary, type SecondaryOptions } from './secondary.ts';
 import type { Announce } from './volume-announcer.ts';
+import { type Contact, sightOf } from './volume-sight.ts';
 
 export interface VolumeKeeperOptions extends Omit<SecondaryOptions, 'volume' | 'progress'> {
   readonly store: ConfigStore;
@@ -30,6 +29,8 @@ export interface VolumeKeeperOptions extends Omit<SecondaryOptions, 'volume' | '
   readonly announce: Announce;
   readonly claim: VolumeClaim;
   readonly volume: string;
+  /** Without an answer of the other zone a primary may be served after this long. */
+  readonly returnHoldMs: number;
 }
 
 /** What the other zone is asked at least this often. */
@@ -37,14 +38,6 @@ const CONTACT_EVERY_MS = 500;
 const IDLE_MS = 40;
 const RETRY_MS = 500;
 const TELL_EVERY_MS = 1_000;
-
-/** The other zone as it was last seen. */
-interface Contact {
-  readonly told: PeerTold | null;
-  readonly description: VolumeDescription | null;
-  /** Why not; empty: it answers. */
-  readonly reason: string;
-}
 
 const NOBODY: Contact = { told: null, description: null, reason: '' };
 
@@ -60,6 +53,10 @@ export class VolumeKeeper {
   #askedAt = Number.NEGATIVE_INFINITY;
   #contact: Contact = NOBODY;
   #toldAt = Number.NEGATIVE_INFINITY;
+  readonly #startedAt = performance.now();
+  /** The other zone was heard since this process keeps the volume. */
+  #wasHeard = false;
+  #toldCleared = false;
 
   constructor(options: VolumeKeeperOptions) {
     this.#options = options;
@@ -220,14 +217,17 @@ export class VolumeKeeper {
       this.#peerSeenAt = Date.now();
       if (description === null) {
         const reason = `zone ${record.peer} has no volume ${this.volume}`;
+        this.#wasHeard = true;
         this.#contact = { told: null, description: null, reason };
         return;
       }
       const told = toldBy(record.peer, description);
       this.#contact = { told, description, reason: '' };
-      await this.#apply(({ record: found }, at) =>
+      const { outcome } = await this.#apply(({ record: found }, at) =>
         decideVolumePeer(found, { volume: this.volume, zone }, told, at),
       );
+      // A zone that must step down and cannot yet is not to be served.
+      if (outcome === 'applied' || outcome === 'already') this.#wasHeard = true;
     } catch (error) {
       if (!(error instanceof SalvorError) || !['peer-unreachable', 'bad-peer'].includes(error.code))
         throw error;
@@ -276,21 +276,15 @@ export class VolumeKeeper {
 
   /** Puts on record what is seen, now and then. */
   async #tell(record: VolumeRecord | null): Promise<void> {
-    if (record === null || performance.now() - this.#toldAt < TELL_EVERY_MS) return;
+    if (record === null) return;
+    const cleared = this.#wasHeard || performance.now() - this.#startedAt >= this.#options.returnHoldMs;
+    if (cleared === this.#toldCleared && performance.now() - this.#toldAt < TELL_EVERY_MS) return;
     this.#toldAt = performance.now();
-    const isReplicated = record.peer !== null && record.mode !== 'none';
-    const { told, reason } = this.#contact;
-    const { level, bytes, writtenAt } = this.#secondary.sight;
-    const isBehind = record.role === 'primary' && told !== null && told.phase !== 'following';
-    const view = {
-      ...{ reachable: !isReplicated || told !== null, peerSeenAt: this.#peerSeenAt, at: Date.now() },
-      reason: isBehind
-        ? `zone ${record.peer} has no complete copy that follows: it is ${told?.phase}`
-        : reason,
-      ...(record.role === 'primary'
-        ? { level: false, bytes: 0, writtenAt: 0 }
-        : { level: level && told !== null, bytes, writtenAt }),
-    };
+    const view = sightOf(record, this.#contact, this.#secondary.sight, {
+      cleared,
+      peerSeenAt: this.#peerSeenAt,
+    });
     if (!(await this.#options.claim.tell(view))) this.#lost();
+    this.#toldCleared = cleared;
   }
 }

@@ -1,6 +1,7 @@
 export * from './apply-volume.ts';
 export * from './volume-admission.ts';
 export * from './volume-claim.ts';
+export * from './volume-hindrance.ts';
 export * from './volume-lineage.ts';
 export * from './volume-outcome.ts';
 export * from './volume-peer.ts';

@@ -11,6 +11,8 @@ const viewSchema = z.looseObject({
   reachable: z.boolean(),
   /** What is not as it should be, as a sentence; empty: nothing. */
   reason: z.string(),
+  /** The other zone was heard, or did not answer for long enough: the primary may be served. */
+  cleared: z.boolean(),
   peerSeenAt: millis.nullable(),
   /** Of a secondary: everything that was there when it looked last is applied. */
   level: z.boolean(),
