@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openStore, volumeWorkerKey } from '@salvor/config-store';
 import type { VolumeDescription } from '@salvor/contracts';
@@ -8,6 +9,7 @@ import { HealingStack } from './healing-stack.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const READY_TIMEOUT_MS = 120_000;
 const STATE_TIMEOUT_MS = 120_000;
+const LOG_TAIL_CHARS = 4_000;
 export const VOLUME = 'vol1';
 export const VDISK = 'v1';
 
@@ -52,9 +54,15 @@ export class Zone implements AsyncDisposable {
     try {
       await until(isSo, { what: `zone ${this.name}: ${what}`, timeoutMs: STATE_TIMEOUT_MS, intervalMs: 50 });
     } catch (error) {
-      throw new Error(`${messageOf(error)}; last: ${JSON.stringify(last)}`);
+      throw new Error(
+        `${messageOf(error)}; last: ${JSON.stringify(last)}\n--- end of the log of its manager\n${this.#managerLog()}`,
+      );
     }
     return last as unknown as VolumeDescription;
+  }
+
+  #managerLog(): string {
+    return readFileSync(this.#manager.logFile, 'utf8').slice(-LOG_TAIL_CHARS);
   }
 
   untilStatus(status: string): Promise<VolumeDescription> {

@@ -59,6 +59,11 @@ export async function copyVolume(copy: VolumeCopy): Promise<Copied> {
   const source = await sourceOf(copy);
   try {
     const number = await source.newestNumber();
+    if (number === 0)
+      throw new SalvorError(
+        'log-not-begun',
+        `nobody has used vdisk ${from.vdisk} in zone ${from.zone} since it has a transaction log: what it holds is known once a client does`,
+      );
     const point = await findPoint(from.vdisk, source, { kind: 'newest' });
     const bound = await confirm();
     if (bound === null || bound < point.sequence)

@@ -102,7 +102,14 @@ export class VolumeKeeper {
         await pause(RETRY_MS, signal);
       }
     }
-    await this.#secondary.release();
+    await this.#secondary
+      .release()
+      .catch((error: unknown) =>
+        log.warn(
+          { volume: this.volume, error: messageOf(error) },
+          'the vdisk of a volume was not given up in order',
+        ),
+      );
     await claim
       .release()
       .catch((error: unknown) =>
