@@ -21,6 +21,8 @@ export interface MetadataTable<Row> {
   readonly name: string;
   /** Throws FormatError. Null: the row says that there is nothing any more. */
   readonly decode: (key: string, value: Buffer) => Row | null;
+  /** A container has a row of its own metadata at least: a table without any has lost them. */
+  readonly isNeverEmpty?: boolean;
   readonly ignores?: (entry: TableEntry) => boolean;
 }
 
@@ -45,7 +47,13 @@ export async function readMetadataRows<Row>(
     startOffset: stored.startOffset,
     ...(table.ignores === undefined ? {} : { ignores: table.ignores }),
   });
-  let isWhole = reading.isWhole && stored.missing.length === 0;
+  const isEmptied = table.isNeverEmpty === true && reading.live.size === 0 && reading.removed.size === 0;
+  if (isEmptied)
+    findings.damage('metadata-missing', `${name} has no rows, not even its own`, {
+      container,
+      segment: name,
+    });
+  let isWhole = reading.isWhole && stored.missing.length === 0 && !isEmptied;
   const rows = new Map<string, Row>();
   const removed = new Set([...reading.removed].flatMap((key) => nameOf(key) ?? []));
   const inOrder = [...reading.live].sort(([, a], [, b]) => a.offset - b.offset);

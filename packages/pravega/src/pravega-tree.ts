@@ -2,18 +2,29 @@
 import { SalvorError } from '@salvor/service-kit';
 import { isTableSegment, readAttributes } from './attributes/segment-attributes.ts';
 import { readChunkedLayout } from './chunked/chunked-layout.ts';
+import { appendableAt, type EventFraming, readEventFraming } from './events/event-framing.ts';
+import { boundariesIn } from './events/event-index-search.ts';
 import type { Layout, LayoutName } from './layout.ts';
 import { readLegacyLayout } from './legacy/legacy-layout.ts';
 import { decideSegment, type SegmentDecision } from './merge/decide-segment.ts';
+import { type FactOrigin, originsOf } from './merge/provenance.ts';
+import { highestEpoch } from './naming/container-epochs.ts';
 import { containerOfSegment } from './naming/container-mapping.ts';
 import { decideContainerCount } from './naming/decide-container-count.ts';
-import { ATTRIBUTE_SUFFIX, CONTAINER_FOLDER, compareNames, isInternal } from './naming/segment-name.ts';
+import {
+  ATTRIBUTE_SUFFIX,
+  CONTAINER_FOLDER,
+  compareNames,
+  INDEX_SUFFIX,
+  isInternal,
+} from './naming/segment-name.ts';
 import { coreAttribute, coreAttributeId } from './records/core-attributes.ts';
 import type { SegmentInfo } from './records/segment-info.ts';
 import { readTableEntries, type TableContent } from './table/table-entries.ts';
 import type { Finding } from './tree/finding.ts';
 import { SegmentBytes } from './tree/segment-bytes.ts';
 import { TreeFiles } from './tree/tree-files.ts';
+import type { TreeFile } from './tree/tree-walk.ts';
 
 export interface OpenTreeOptions {
   /** Where a root has files of both. */
@@ -38,6 +49,15 @@ export interface SegmentFacts extends ListedSegment {
   readonly extendedAttributes: Readonly<Record<string, string>>;
   /** Of the bytes `[startOffset, length)`; null where not all of them can be read. */
   readonly sha256: string | null;
+}
+
+/** What the bytes of a segment are. */
+export interface SegmentFraming {
+  readonly kind: 'events' | 'bytes' | 'entries' | 'index-records';
+  readonly runs: EventFraming['runs'];
+  readonly skipped: EventFraming['skipped'];
+  /** Where it can be appended to: before an event that is cut off. */
+  readonly appendAt: number;
 }
 
 /** Opens a tree read-only. Throws `no-tree`, `unknown-layout` or `both-layouts`; what is damaged is a finding. */
@@ -124,6 +144,44 @@ export class PravegaTree {
       sha256: await bytes.sha256(startOffset, length),
       uncertain,
     };
+  }
+
+  /** Where whole events are in a segment. Reads its bytes once. */
+  async framing(segment: ListedSegment): Promise<SegmentFraming> {
+    const { name, container, startOffset, length } = segment;
+    const plain = { runs: [], skipped: [], appendAt: length };
+    if (isTableSegment(name, this.#row(name, container))) return { kind: 'entries', ...plain };
+    if (name.endsWith(INDEX_SUFFIX)) return { kind: 'index-records', ...plain };
+    const index = this.#layout.segments.get(name + INDEX_SUFFIX);
+    const framing = await readEventFraming({
+      bytes: this.content(name),
+      from: startOffset,
+      to: length,
+      boundary: boundariesIn(index && new SegmentBytes(this.#files, index.extents)),
+    });
+    return { ...framing, appendAt: appendableAt(framing, length) };
+  }
+
+  /** Where each fact is from. `uncertain`: of the facts of the segment. */
+  origins({ name, container, uncertain }: ListedSegment): FactOrigin[] {
+    return originsOf({
+      ...{ layout: this.layout, container, uncertain },
+      stored: this.#layout.segments.get(name),
+      row: this.#row(name, container),
+      hasIndex: this.#layout.segments.has(name + ATTRIBUTE_SUFFIX),
+    });
+  }
+
+  /** Of all containers, in the names and records that are left; see `highestEpoch`. */
+  highestEpoch(): Promise<number> {
+    return highestEpoch(this.#files);
+  }
+
+  /** The files in which containers keep what is their own, with their sizes in bytes and whether their owner may write them. */
+  containerFiles(): readonly TreeFile[] {
+    return [...this.#files.paths()]
+      .filter((path) => path.startsWith(CONTAINER_FOLDER))
+      .flatMap((path) => this.#files.file(path) ?? []);
   }
 
   /** What a table holds. Null for a segment that is no table. */

@@ -44,6 +44,7 @@ export async function readChunkedLayout(files: TreeFiles): Promise<Layout> {
       segments,
       name: metadataSegment(container),
       decode: readSegmentInfo,
+      isNeverEmpty: true,
     });
     const storage = await readMetadataRows(files, {
       container,

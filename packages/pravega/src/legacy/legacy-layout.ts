@@ -38,7 +38,8 @@ export async function readLegacyLayout(files: TreeFiles): Promise<Layout> {
 
   const containers = new Map<number, ContainerRows>();
   for (const container of findContainers(files.paths())) {
-    const table = { container, segments, name: metadataSegment(container), decode: readSegmentInfo };
+    const name = metadataSegment(container);
+    const table = { container, segments, name, decode: readSegmentInfo, isNeverEmpty: true };
     containers.set(container, { metadata: await readMetadataRows(files, table) });
   }
   readLeftFiles(files, segments, containers, used);
