@@ -28,7 +28,13 @@ import { EventReader } from './event-reader.ts';
 import { EventWatch } from './event-watch.ts';
 import type { LogPublisherLimits } from './log-port.ts';
 import { LogStreams } from './log-streams.ts';
-import { busManifest, EVENT_STREAM, manifestWithLog } from './manifest.ts';
+import {
+  busManifest,
+  EVENT_STREAM,
+  manifestWithLog,
+  type SegmentStream,
+  segmentManifest,
+} from './manifest.ts';
 import {
   type AppliedItem,
   type ApplyOptions,
@@ -217,6 +223,11 @@ class NatsBus implements Bus {
 
   async applyManifest(options: ApplyOptions = {}): Promise<AppliedItem[]> {
     return new ManifestReconciler(this.#connection.nc, this.#log, manifestWithLog(options), options).apply();
+  }
+
+  async applySegmentStreams(streams: readonly SegmentStream[], replicas = 1): Promise<AppliedItem[]> {
+    const manifest = segmentManifest(streams);
+    return new ManifestReconciler(this.#connection.nc, this.#log, manifest, { replicas }).apply();
   }
 
   async checkManifest(options: ApplyOptions = {}): Promise<ManifestDifference[]> {

@@ -63,6 +63,7 @@ export class ManifestReconciler {
       if (action !== 'unchanged')
         this.#log.info({ kind: item.kind, name: item.name, action }, 'bus manifest applied');
     }
+    if (this.#manifest.buckets.length === 0) return applied;
     const schemas = await this.#applySchemas(await this.#openBucket());
     applied.push(...schemas);
     const created = schemas.filter(({ action }) => action === 'created').length;

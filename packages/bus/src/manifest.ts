@@ -144,6 +144,31 @@ export function manifestWithLog(options: LogContainers = {}): BusManifest {
   return { ...busManifest, streams: [...busManifest.streams, ...logs] };
 }
 
+/** A container of segments that were brought back: how much room its log has. */
+export interface SegmentStream {
+  readonly container: number;
+  readonly bytes: number;
+}
+
+/** The streams of segments, `SEGMENTS_<container>`; they are made by whoever brings segments back. */
+export function segmentManifest(streams: readonly SegmentStream[]): BusManifest {
+  return {
+    streams: streams.map(({ container, bytes }) => ({
+      name: `SEGMENTS_${container}`,
+      description: `Segments of container ${container} that were brought back from Tier-2`,
+      subjects: [`salvor.segment.v1.${container}.>`],
+      maxAgeMs: 0,
+      maxBytes: bytes,
+      maxMessageBytes: LOG_MESSAGE_MAX_BYTES,
+      discard: 'new',
+      denyDelete: true,
+      duplicateWindowMs: 5 * MINUTE_MS,
+    })),
+    consumers: [],
+    buckets: [],
+  };
+}
+
 function logStreamOf(container: number, maxBytes: number): StreamManifest {
   return {
     name: `TLOG_${container}`,

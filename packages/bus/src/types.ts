@@ -22,6 +22,7 @@ import type {
   ReadLogWindow,
   StreamFacts,
 } from './log-port.ts';
+import type { SegmentStream } from './manifest.ts';
 import type { AppliedItem, ApplyOptions, ManifestDifference } from './manifest-reconciler.ts';
 import type { ReadHeaders } from './message-headers.ts';
 import type { Stored } from './publish-ack.ts';
@@ -79,6 +80,8 @@ export interface Bus {
 
   /** Makes streams, durable consumers and schema bucket as the manifest says. Needs administrator's rights. */
   applyManifest(options?: ApplyOptions): Promise<AppliedItem[]>;
+  /** Makes streams of segments, or makes them larger. Needs the right to do so. */
+  applySegmentStreams(streams: readonly SegmentStream[], replicas?: number): Promise<AppliedItem[]>;
   /** How the server differs from the manifest; empty when it does not. */
   checkManifest(options?: ApplyOptions): Promise<ManifestDifference[]>;
 
@@ -183,6 +186,7 @@ export type {
   ManifestDifference,
   ReadHeaders,
   ReadLogWindow,
+  SegmentStream,
   ServeOptions,
   ServiceInfo,
   ServiceStats,

@@ -10,6 +10,7 @@ export * from './keys.ts';
 export * from './lifecycle/index.ts';
 export * from './operations/index.ts';
 export * from './recovery/index.ts';
+export * from './segments/index.ts';
 export { openStore } from './store.ts';
 export * from './tlog/index.ts';
 export * from './tlog-archive/index.ts';

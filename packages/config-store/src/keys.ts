@@ -43,6 +43,10 @@ export type ParsedKey =
   | { readonly kind: 'tlog-config'; readonly vdisk: string }
   | { readonly kind: 'tlog-state'; readonly vdisk: string }
   | { readonly kind: 'tlog-snapshot'; readonly vdisk: string; readonly name: string }
+  | { readonly kind: 'segment'; readonly container: number; readonly segment: string }
+  | { readonly kind: 'segment-container'; readonly container: number }
+  | { readonly kind: 'segment-recovery'; readonly operation: string }
+  | { readonly kind: 'segment-recovery-owner' }
   | { readonly kind: 'repair'; readonly incident: string; readonly attempt: number; readonly vdisk: string };
 
 // 0-Disk's keys: the id comes first and may itself hold colons, so they are told apart by their suffix.
@@ -77,6 +81,9 @@ export const AVAILABLE_AGAIN_PREFIX = `${SALVOR_PREFIX}available-again/`;
 export const VOLUMES_PREFIX = `${SALVOR_PREFIX}volumes/`;
 export const VOLUME_POINTS_PREFIX = `${SALVOR_PREFIX}volume-points/`;
 export const RECOVERIES_PREFIX = `${SALVOR_PREFIX}recoveries/`;
+export const SEGMENT_CONTAINERS_PREFIX = `${SALVOR_PREFIX}segment-containers/`;
+/** Under a lease: who brings segments back now. */
+export const segmentRecoveryOwnerKey = `${SALVOR_PREFIX}segment-recovery/owner`;
 
 export const salvorClusterKey = (cluster: string): string => `${SALVOR_CLUSTERS_PREFIX}${segment(cluster)}`;
 export const incidentKey = (cluster: string, shard: number): string =>
@@ -154,6 +161,17 @@ export const recoveredVdisksPrefix = (cluster: string): string => `${recoveryKey
 export const recoveredVdiskKey = (cluster: string, vdisk: string): string =>
   `${recoveredVdisksPrefix(cluster)}${segment(vdisk)}`;
 
+export const segmentContainerKey = (container: number): string =>
+  `${SEGMENT_CONTAINERS_PREFIX}${count(container, 0)}`;
+/** Segments of a container, by name. */
+export const segmentsPrefix = (container: number): string =>
+  `${SALVOR_PREFIX}segments/${count(container, 0)}/`;
+export const segmentKey = (container: number, name: string): string =>
+  `${segmentsPrefix(container)}${segment(name)}`;
+/** What an operation found of segments in Tier-2, and did with them. */
+export const segmentRecoveryKey = (operation: string): string =>
+  `${SALVOR_PREFIX}segment-recoveries/${segment(operation)}`;
+
 /** What a key is about, or null for a key that is neither 0-Disk's nor Salvor's. */
 export function parseKey(key: string): ParsedKey | null {
   return key.startsWith(SALVOR_PREFIX) ? parseSalvorKey(key) : parseStockKey(key);
@@ -197,6 +215,10 @@ function parseSalvorKey(key: string): ParsedKey | null {
     if (room === 'recoveries') return { kind: 'recovery', cluster: first };
     if (room === 'volumes') return { kind: 'volume', volume: first };
     if (room === 'volume-workers') return { kind: 'volume-worker', volume: first };
+    if (room === 'segment-recoveries') return { kind: 'segment-recovery', operation: first };
+    if (room === 'segment-recovery' && first === 'owner') return { kind: 'segment-recovery-owner' };
+    const container = parseCount(first, 0);
+    if (room === 'segment-containers' && container !== null) return { kind: 'segment-container', container };
   }
   if (second == null) return null;
   if (parts.length === 3) {
@@ -209,6 +231,8 @@ function parseSalvorKey(key: string): ParsedKey | null {
     if (room === 'tlogs' && second === 'config') return { kind: 'tlog-config', vdisk: first };
     if (room === 'tlogs' && second === 'state') return { kind: 'tlog-state', vdisk: first };
     if (room === 'healing' && first === 'clusters') return { kind: 'healing-cluster', cluster: second };
+    const container = parseCount(first, 0);
+    if (room === 'segments' && container !== null) return { kind: 'segment', container, segment: second };
     if (room === 'recoveries') return { kind: 'recovered-vdisk', cluster: first, vdisk: second };
     const shard = parseCount(second, 0);
     if (room === 'unavailable' && shard !== null) return { kind: 'unavailable', cluster: first, shard };

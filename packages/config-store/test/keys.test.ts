@@ -19,6 +19,10 @@ import {
   restartsKey,
   StoreError,
   salvorClusterKey,
+  segmentContainerKey,
+  segmentKey,
+  segmentRecoveryKey,
+  segmentRecoveryOwnerKey,
   serverVdisksKey,
   tlogConfigKey,
   tlogSnapshotKey,
@@ -59,6 +63,10 @@ const pairs: readonly (readonly [key: string, parsed: ParsedKey])[] = [
   [tlogConfigKey('v1'), { kind: 'tlog-config', vdisk: 'v1' }],
   [tlogStateKey('v:1'), { kind: 'tlog-state', vdisk: 'v:1' }],
   [tlogSnapshotKey('v1', 'x y'), { kind: 'tlog-snapshot', vdisk: 'v1', name: 'x y' }],
+  [segmentContainerKey(3), { kind: 'segment-container', container: 3 }],
+  [segmentKey(3, 'a/b/0.#epoch.0'), { kind: 'segment', container: 3, segment: 'a/b/0.#epoch.0' }],
+  [segmentRecoveryKey('o1'), { kind: 'segment-recovery', operation: 'o1' }],
+  [segmentRecoveryOwnerKey, { kind: 'segment-recovery-owner' }],
   [repairKey('i1', 2, 'v1'), { kind: 'repair', incident: 'i1', attempt: 2, vdisk: 'v1' }],
 ];
 

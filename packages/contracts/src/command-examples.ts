@@ -3,6 +3,7 @@ import type { CommandName } from './generated/types.ts';
 import { instanceCommandExamples } from './instance-command-examples.ts';
 import { operatorCommandExamples } from './operator-command-examples.ts';
 import { recoveryCommandExamples } from './recovery-command-examples.ts';
+import { segmentCommandExamples } from './segment-command-examples.ts';
 import type { PlainJsonObject } from './types.ts';
 import { volumeCommandExamples } from './volume-command-examples.ts';
 
@@ -118,6 +119,7 @@ export const commandExamples: Readonly<
   ...recoveryCommandExamples,
   ...instanceCommandExamples,
   ...volumeCommandExamples,
+  ...segmentCommandExamples,
   'alert.list': {
     request: {},
     reply: {

@@ -55,7 +55,7 @@ const recovery = {
 
 export const recoveryCommandExamples: Readonly<
   Record<
-    Extract<CommandName, `dr.${string}`>,
+    Exclude<Extract<CommandName, `dr.${string}`>, 'dr.recover' | 'dr.report'>,
     { readonly request: PlainJsonObject; readonly reply: PlainJsonObject }
   >
 > = {

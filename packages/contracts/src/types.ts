@@ -88,6 +88,7 @@ export type ServiceName =
   | 'log-watcher'
   | 'nbd-server'
   | 'replication-manager'
+  | 'segment-recovery'
   | 'tlog-replayer';
 
 export type PlainJsonObject = { readonly [key: string]: unknown };

@@ -364,6 +364,47 @@ export interface DrPlanRequestInit {
   operationId?: string | undefined;
 }
 
+/** The recovery has begun. */
+export interface DrRecoverReply {
+  /** Id of the operation; ask dr.report for its progress and result, operation.cancel to stop it. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type DrRecoverReplyInit = DrRecoverReply;
+
+/** Brings segments back from a Tier-2 directory: metadata into etcd, content into JetStream. The directory is only read, but for the backup. Segments that Tier-1 has otherwise are left as they are. */
+export interface DrRecoverRequest {
+  /** The directory, on the machine of the service: an absolute path. */
+  root: string;
+  /** pravega: as the directory tells; pravega-chunked or pravega-legacy where it has files of both. */
+  layout: string;
+  /** Only look, and tell what there is. */
+  dryRun: boolean;
+  /** Without dryRun it has to be the word yes. */
+  confirm?: string | undefined;
+  /** Where the containers' metadata is copied to first; default backup_system in the directory. */
+  backupDir?: string | undefined;
+  /** How many containers the cluster had; default: deduced from the metadata. */
+  containers?: number | undefined;
+  /** Write segments again that Tier-1 has otherwise. */
+  replace: boolean;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface DrRecoverRequestInit {
+  root: string;
+  layout: string;
+  dryRun?: boolean | undefined;
+  confirm?: string | undefined;
+  backupDir?: string | undefined;
+  containers?: number | undefined;
+  replace?: boolean | undefined;
+  operationId?: string | undefined;
+}
+
 /** The replay has begun. */
 export interface DrReplayReply {
   /** Primary cluster. */
@@ -406,6 +447,40 @@ export interface DrReplayRequestInit {
   by?: string | undefined;
   operationId?: string | undefined;
 }
+
+/** A recovery of segments. */
+export interface DrReportReply {
+  /** Operation. */
+  operation: string;
+  /** running, completed, failed or cancelled. */
+  status: string;
+  /** What it does, or how it ended, as a sentence. */
+  message: string;
+  /** Why it failed, or waits, as a stable word. */
+  code?: string | undefined;
+  /** Segments done. */
+  done?: number | undefined;
+  /** Segments to do. */
+  total?: number | undefined;
+  /** What was found so far. */
+  recovery?: SegmentRecovery | undefined;
+}
+export interface DrReportReplyInit {
+  operation: string;
+  status: string;
+  message: string;
+  code?: string | undefined;
+  done?: number | undefined;
+  total?: number | undefined;
+  recovery?: SegmentRecoveryInit | undefined;
+}
+
+/** How far a recovery of segments is, and what it found. */
+export interface DrReportRequest {
+  /** Operation; default the latest recovery. */
+  operation?: string | undefined;
+}
+export type DrReportRequestInit = DrReportRequest;
 
 /** The latest recovery, if there was one. */
 export interface DrStatusReply {
@@ -1295,6 +1370,52 @@ export interface RepairRetryRequest {
   operationId?: string | undefined;
 }
 export type RepairRetryRequestInit = RepairRetryRequest;
+
+/** One segment in Tier-1. */
+export interface SegmentGetReply {
+  /** The segment. */
+  segment: SegmentDescription;
+}
+export interface SegmentGetReplyInit {
+  segment: SegmentDescriptionInit;
+}
+
+/** One segment in Tier-1. */
+export interface SegmentGetRequest {
+  /** Name. */
+  segment: string;
+}
+export type SegmentGetRequestInit = SegmentGetRequest;
+
+/** A page of segments. */
+export interface SegmentListReply {
+  /** In order of containers, and names in them. */
+  segments: SegmentDescription[];
+  /** For the next page; absent at the end. */
+  next?: string | undefined;
+}
+export interface SegmentListReplyInit {
+  segments: readonly SegmentDescriptionInit[];
+  next?: string | undefined;
+}
+
+/** Segments in Tier-1, by container and name. */
+export interface SegmentListRequest {
+  /** Only this container. */
+  container?: number | undefined;
+  /** Only names that begin so. */
+  prefix?: string | undefined;
+  /** Where the page before ended: its next. */
+  after?: string | undefined;
+  /** At most so many, 1 to 500. */
+  limit: number;
+}
+export interface SegmentListRequestInit {
+  container?: number | undefined;
+  prefix?: string | undefined;
+  after?: string | undefined;
+  limit?: number | undefined;
+}
 
 /** Log sources. */
 export interface SourceListReply {
@@ -3367,6 +3488,202 @@ export interface ScannedEngine {
 }
 export type ScannedEngineInit = ScannedEngine;
 
+/** An attribute of a segment. */
+export interface SegmentAttribute {
+  /** Id: a UUID, or hexadecimal where ids have another length. */
+  id: string;
+  /** Signed 64-bit number in decimal. */
+  value: string;
+}
+export type SegmentAttributeInit = SegmentAttribute;
+
+/** A segment in Tier-1: its metadata is in etcd, its bytes are in the stream of its container. */
+export interface SegmentDescription {
+  /** Name. */
+  segment: string;
+  /** Container it is in. */
+  container: number;
+  /** Offset behind its last byte. */
+  length: number;
+  /** Offset of its first byte: what comes before was truncated. */
+  startOffset: number;
+  /** Where its last whole event ends; less than the length where the last event is cut off. */
+  appendAt: number;
+  /** Whether it takes no more bytes. */
+  sealed: boolean;
+  /** What its bytes are: events, entries (a table), index-records, or bytes. */
+  framing: string;
+  /** Whole events between start offset and length; only where it has events. */
+  events?: number | undefined;
+  /** Where whole events lie one after the other; only where it has events. */
+  runs: SegmentRange[];
+  /** Keys of the table that are alive; only of a table. */
+  entries?: number | undefined;
+  /** Of the bytes from the start offset to the length; absent where not all could be read. */
+  sha256?: string | undefined;
+  /** Bytes that no file had. */
+  lost: SegmentRange[];
+  /** Attributes with a meaning of their own. */
+  coreAttributes: SegmentAttribute[];
+  /** How many others there are; they are in the log. */
+  extendedAttributes: number;
+  /** What may be otherwise; what is not here was told by an undamaged source. */
+  uncertain: SegmentDoubt[];
+  /** JetStream stream that has its log. */
+  stream: string;
+  /** Its log is under this subject: .content, .attributes and .entries. */
+  subject: string;
+  /** Messages of its content there. */
+  messages: number;
+  /** Operation that brought it back. */
+  operation: string;
+  /** When, milliseconds since 1970 UTC. */
+  at: number;
+}
+export interface SegmentDescriptionInit {
+  segment: string;
+  container: number;
+  length: number;
+  startOffset: number;
+  appendAt: number;
+  sealed: boolean;
+  framing: string;
+  events?: number | undefined;
+  runs: readonly SegmentRangeInit[];
+  entries?: number | undefined;
+  sha256?: string | undefined;
+  lost: readonly SegmentRangeInit[];
+  coreAttributes: readonly SegmentAttributeInit[];
+  extendedAttributes: number;
+  uncertain: readonly SegmentDoubtInit[];
+  stream: string;
+  subject: string;
+  messages: number;
+  operation: string;
+  at: number;
+}
+
+/** A fact about a segment that may be otherwise. */
+export interface SegmentDoubt {
+  /** existence, container, length, startOffset, sealed, coreAttributes or extendedAttributes. */
+  fact: string;
+  /** Why, as a sentence. */
+  why: string;
+}
+export type SegmentDoubtInit = SegmentDoubt;
+
+/** Bytes [from, to) of a segment. */
+export interface SegmentRange {
+  /** First byte. */
+  from: number;
+  /** Behind the last byte. */
+  to: number;
+}
+export type SegmentRangeInit = SegmentRange;
+
+/** What a recovery found of one container. */
+export interface SegmentRecoveryContainer {
+  /** Container. */
+  container: number;
+  /** Segments. */
+  segments: number;
+  /** Bytes of their content. */
+  bytes: number;
+  /** Segments of which a fact is uncertain. */
+  uncertain: number;
+}
+export type SegmentRecoveryContainerInit = SegmentRecoveryContainer;
+
+/** What a recovery of segments found, and what it did. */
+export interface SegmentRecovery {
+  /** Operation. */
+  operation: string;
+  /** The directory of Tier-2, on the machine of the service. */
+  root: string;
+  /** Whether it only looked. */
+  dryRun: boolean;
+  /** chunked or legacy. */
+  layout: string;
+  /** How many containers the cluster had. */
+  containerCount: number;
+  /** What there is in each container. */
+  containers: SegmentRecoveryContainer[];
+  /** Segments that were found. */
+  segments: number;
+  /** Bytes of their content. */
+  bytes: number;
+  /** Segments that were gone through so far. */
+  looked: number;
+  /** Segments that this recovery wrote into Tier-1. */
+  written: number;
+  /** Segments that Tier-1 had already, with the same facts. */
+  already: number;
+  /** Segments that Tier-1 has otherwise, and that were left as they are. */
+  differing: number;
+  /** Segments that could not be written. */
+  failed: number;
+  /** Whole events in the segments that were gone through. */
+  events: number;
+  /** Keys of tables that are alive in them. */
+  entries: number;
+  /** Segments of which a fact is uncertain. */
+  uncertain: number;
+  /** Findings of damage in the tree. */
+  damage: number;
+  /** Findings that are explained. */
+  notes: number;
+  /** The first of what is wrong, uncertain or differing; the report has all. */
+  trouble: string[];
+  /** How much of that is not told here. */
+  moreTrouble: number;
+  /** Folder with the copy of the containers' metadata. */
+  backup?: string | undefined;
+  /** File with every segment, and every fact and where it is from, one JSON object a line. */
+  report?: string | undefined;
+  /** When this was written, milliseconds since 1970 UTC. */
+  at: number;
+}
+export interface SegmentRecoveryInit {
+  operation: string;
+  root: string;
+  dryRun: boolean;
+  layout: string;
+  containerCount: number;
+  containers: readonly SegmentRecoveryContainerInit[];
+  segments: number;
+  bytes: number;
+  looked: number;
+  written: number;
+  already: number;
+  differing: number;
+  failed: number;
+  events: number;
+  entries: number;
+  uncertain: number;
+  damage: number;
+  notes: number;
+  trouble: readonly string[];
+  moreTrouble: number;
+  backup?: string | undefined;
+  report?: string | undefined;
+  at: number;
+}
+
+/** A key of a table, or a part of its value where that is long. */
+export interface SegmentTableEntry {
+  /** Key. */
+  key: Buffer;
+  /** Version of the entry. */
+  version: number;
+  /** Where in the value these bytes belong. */
+  position: number;
+  /** Length of the whole value. */
+  total: number;
+  /** Bytes of the value. */
+  value: Buffer;
+}
+export type SegmentTableEntryInit = SegmentTableEntry;
+
 /** How an NBD server uses one pair of engines for one vdisk. */
 export interface ServedPair {
   /** Shard number. */
@@ -3953,6 +4270,77 @@ export interface VolumePoint {
 }
 export type VolumePointInit = VolumePoint;
 
+/** A piece of a segment that is no stream of events, in a file. */
+export interface ExportedBytes {
+  /** Name of the segment. */
+  segment: string;
+  /** Where in the segment it belongs. */
+  offset: number;
+  /** Bytes. */
+  data: Buffer;
+}
+export type ExportedBytesInit = ExportedBytes;
+
+/** A key of a table that is alive, in a file. */
+export interface ExportedEntry {
+  /** Name of the table's segment. */
+  segment: string;
+  /** Key. */
+  key: Buffer;
+  /** Version of the entry. */
+  version: number;
+  /** Value. */
+  value: Buffer;
+}
+export type ExportedEntryInit = ExportedEntry;
+
+/** A whole event of a segment, in a file. */
+export interface ExportedEvent {
+  /** Name of the segment. */
+  segment: string;
+  /** Where it begins in the segment, with its header. */
+  offset: number;
+  /** What was written. */
+  payload: Buffer;
+}
+export type ExportedEventInit = ExportedEvent;
+
+/** bytes: content. hole: content that no file had. attributes: extended attributes. entries: keys of a table. end: all of the segment has been written, the other parts included. */
+export type SegmentEntryKind = 'bytes' | 'hole' | 'attributes' | 'entries' | 'end';
+
+/** A message of the log of one segment. Content ends with the digest of the segment. */
+export interface SegmentLogEntry {
+  /** Name of the segment. */
+  segment: string;
+  /** 1, 2, 3 … without a gap, in each part. */
+  number: number;
+  /** Operation that wrote it. */
+  operation: string;
+  /** What it holds. */
+  kind: SegmentEntryKind;
+  /** Of bytes and holes: where they begin. */
+  offset: number;
+  /** Of a hole: where it ends. */
+  to: number;
+  /** Extended attributes. */
+  attributes: SegmentAttribute[];
+  /** Keys of a table that are alive, in the order in which they were written. */
+  entries: SegmentTableEntry[];
+  /** Content; at the end a SHA-256 sum of all facts of the segment. */
+  data: Buffer;
+}
+export interface SegmentLogEntryInit {
+  segment: string;
+  number: number;
+  operation: string;
+  kind: SegmentEntryKind;
+  offset?: number | undefined;
+  to?: number | undefined;
+  attributes?: readonly SegmentAttributeInit[] | undefined;
+  entries?: readonly SegmentTableEntryInit[] | undefined;
+  data?: Buffer | undefined;
+}
+
 /** What a compacted segment stands for: records that later ones made void were left out of it. */
 export interface TlogCover {
   /** It stands for all segments from this number to its own. */
@@ -4152,8 +4540,12 @@ export interface RecordTypes {
   readonly DrCancelRequest: DrCancelRequest;
   readonly DrPlanReply: DrPlanReply;
   readonly DrPlanRequest: DrPlanRequest;
+  readonly DrRecoverReply: DrRecoverReply;
+  readonly DrRecoverRequest: DrRecoverRequest;
   readonly DrReplayReply: DrReplayReply;
   readonly DrReplayRequest: DrReplayRequest;
+  readonly DrReportReply: DrReportReply;
+  readonly DrReportRequest: DrReportRequest;
   readonly DrStatusReply: DrStatusReply;
   readonly DrStatusRequest: DrStatusRequest;
   readonly EngineBringOnlineReply: EngineBringOnlineReply;
@@ -4224,6 +4616,10 @@ export interface RecordTypes {
   readonly RepairResumeRequest: RepairResumeRequest;
   readonly RepairRetryReply: RepairRetryReply;
   readonly RepairRetryRequest: RepairRetryRequest;
+  readonly SegmentGetReply: SegmentGetReply;
+  readonly SegmentGetRequest: SegmentGetRequest;
+  readonly SegmentListReply: SegmentListReply;
+  readonly SegmentListRequest: SegmentListRequest;
   readonly SourceListReply: SourceListReply;
   readonly SourceListRequest: SourceListRequest;
   readonly TlogDisableReply: TlogDisableReply;
@@ -4338,6 +4734,13 @@ export interface RecordTypes {
   readonly RepairState: RepairState;
   readonly RetiredEngine: RetiredEngine;
   readonly ScannedEngine: ScannedEngine;
+  readonly SegmentAttribute: SegmentAttribute;
+  readonly SegmentDescription: SegmentDescription;
+  readonly SegmentDoubt: SegmentDoubt;
+  readonly SegmentRange: SegmentRange;
+  readonly SegmentRecoveryContainer: SegmentRecoveryContainer;
+  readonly SegmentRecovery: SegmentRecovery;
+  readonly SegmentTableEntry: SegmentTableEntry;
   readonly ServedPair: ServedPair;
   readonly ServedVdisk: ServedVdisk;
   readonly SourceChild: SourceChild;
@@ -4361,6 +4764,10 @@ export interface RecordTypes {
   readonly VolumeGeneration: VolumeGeneration;
   readonly VolumeLag: VolumeLag;
   readonly VolumePoint: VolumePoint;
+  readonly ExportedBytes: ExportedBytes;
+  readonly ExportedEntry: ExportedEntry;
+  readonly ExportedEvent: ExportedEvent;
+  readonly SegmentLogEntry: SegmentLogEntry;
   readonly TlogCover: TlogCover;
   readonly TlogIndexEntry: TlogIndexEntry;
   readonly TlogPosition: TlogPosition;
@@ -4401,8 +4808,12 @@ export interface RecordInits {
   readonly DrCancelRequest: DrCancelRequestInit;
   readonly DrPlanReply: DrPlanReplyInit;
   readonly DrPlanRequest: DrPlanRequestInit;
+  readonly DrRecoverReply: DrRecoverReplyInit;
+  readonly DrRecoverRequest: DrRecoverRequestInit;
   readonly DrReplayReply: DrReplayReplyInit;
   readonly DrReplayRequest: DrReplayRequestInit;
+  readonly DrReportReply: DrReportReplyInit;
+  readonly DrReportRequest: DrReportRequestInit;
   readonly DrStatusReply: DrStatusReplyInit;
   readonly DrStatusRequest: DrStatusRequestInit;
   readonly EngineBringOnlineReply: EngineBringOnlineReplyInit;
@@ -4473,6 +4884,10 @@ export interface RecordInits {
   readonly RepairResumeRequest: RepairResumeRequestInit;
   readonly RepairRetryReply: RepairRetryReplyInit;
   readonly RepairRetryRequest: RepairRetryRequestInit;
+  readonly SegmentGetReply: SegmentGetReplyInit;
+  readonly SegmentGetRequest: SegmentGetRequestInit;
+  readonly SegmentListReply: SegmentListReplyInit;
+  readonly SegmentListRequest: SegmentListRequestInit;
   readonly SourceListReply: SourceListReplyInit;
   readonly SourceListRequest: SourceListRequestInit;
   readonly TlogDisableReply: TlogDisableReplyInit;
@@ -4587,6 +5002,13 @@ export interface RecordInits {
   readonly RepairState: RepairStateInit;
   readonly RetiredEngine: RetiredEngineInit;
   readonly ScannedEngine: ScannedEngineInit;
+  readonly SegmentAttribute: SegmentAttributeInit;
+  readonly SegmentDescription: SegmentDescriptionInit;
+  readonly SegmentDoubt: SegmentDoubtInit;
+  readonly SegmentRange: SegmentRangeInit;
+  readonly SegmentRecoveryContainer: SegmentRecoveryContainerInit;
+  readonly SegmentRecovery: SegmentRecoveryInit;
+  readonly SegmentTableEntry: SegmentTableEntryInit;
   readonly ServedPair: ServedPairInit;
   readonly ServedVdisk: ServedVdiskInit;
   readonly SourceChild: SourceChildInit;
@@ -4610,6 +5032,10 @@ export interface RecordInits {
   readonly VolumeGeneration: VolumeGenerationInit;
   readonly VolumeLag: VolumeLagInit;
   readonly VolumePoint: VolumePointInit;
+  readonly ExportedBytes: ExportedBytesInit;
+  readonly ExportedEntry: ExportedEntryInit;
+  readonly ExportedEvent: ExportedEventInit;
+  readonly SegmentLogEntry: SegmentLogEntryInit;
   readonly TlogCover: TlogCoverInit;
   readonly TlogIndexEntry: TlogIndexEntryInit;
   readonly TlogPosition: TlogPositionInit;
@@ -4665,7 +5091,9 @@ export interface CommandRecords {
   readonly 'dr.accept-loss': { readonly request: 'DrAcceptLossRequest'; readonly reply: 'DrAcceptLossReply' };
   readonly 'dr.cancel': { readonly request: 'DrCancelRequest'; readonly reply: 'DrCancelReply' };
   readonly 'dr.plan': { readonly request: 'DrPlanRequest'; readonly reply: 'DrPlanReply' };
+  readonly 'dr.recover': { readonly request: 'DrRecoverRequest'; readonly reply: 'DrRecoverReply' };
   readonly 'dr.replay': { readonly request: 'DrReplayRequest'; readonly reply: 'DrReplayReply' };
+  readonly 'dr.report': { readonly request: 'DrReportRequest'; readonly reply: 'DrReportReply' };
   readonly 'dr.status': { readonly request: 'DrStatusRequest'; readonly reply: 'DrStatusReply' };
   readonly 'engine.bring-online': { readonly request: 'EngineBringOnlineRequest'; readonly reply: 'EngineBringOnlineReply' };
   readonly 'engine.get': { readonly request: 'EngineGetRequest'; readonly reply: 'EngineGetReply' };
@@ -4701,6 +5129,8 @@ export interface CommandRecords {
   readonly 'repair.list': { readonly request: 'RepairListRequest'; readonly reply: 'RepairListReply' };
   readonly 'repair.resume': { readonly request: 'RepairResumeRequest'; readonly reply: 'RepairResumeReply' };
   readonly 'repair.retry': { readonly request: 'RepairRetryRequest'; readonly reply: 'RepairRetryReply' };
+  readonly 'segment.get': { readonly request: 'SegmentGetRequest'; readonly reply: 'SegmentGetReply' };
+  readonly 'segment.list': { readonly request: 'SegmentListRequest'; readonly reply: 'SegmentListReply' };
   readonly 'source.list': { readonly request: 'SourceListRequest'; readonly reply: 'SourceListReply' };
   readonly 'tlog.disable': { readonly request: 'TlogDisableRequest'; readonly reply: 'TlogDisableReply' };
   readonly 'tlog.enable': { readonly request: 'TlogEnableRequest'; readonly reply: 'TlogEnableReply' };

@@ -1,0 +1,2 @@
+export * from './segment-claim.ts';
+export * from './segment-records.ts';

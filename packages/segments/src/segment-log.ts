@@ -1,0 +1,106 @@
+/** Reads the log of a segment back. */
+import type { LogStreamPort } from '@salvor/bus';
+import { decodeAs, type SegmentAttribute, type SegmentLogEntry } from '@salvor/contracts';
+import { SalvorError } from '@salvor/service-kit';
+import { type SegmentPart, segmentPartSubject } from './segment-subject.ts';
+
+export type SegmentStreams = Pick<LogStreamPort, 'publish' | 'last' | 'purge' | 'readWindow'>;
+
+export interface SegmentPlace {
+  readonly segment: string;
+  readonly stream: string;
+  /** Without its part. */
+  readonly subject: string;
+}
+
+export interface LastOfLog {
+  /** In the stream. */
+  readonly sequence: number;
+  readonly entry: SegmentLogEntry;
+}
+
+export interface TableValue {
+  readonly key: Buffer;
+  readonly version: number;
+  readonly value: Buffer;
+}
+
+const WINDOW_BYTES = 8 * 1024 * 1024;
+
+/** The newest message of the content; null where there is none. Throws BusError and DecodeError. */
+export async function lastOfContent(
+  streams: Pick<SegmentStreams, 'last'>,
+  { stream, subject }: Pick<SegmentPlace, 'stream' | 'subject'>,
+): Promise<LastOfLog | null> {
+  const last = await streams.last(stream, segmentPartSubject(subject, 'content'));
+  return last === null ? null : { sequence: last.sequence, entry: decodeAs('SegmentLogEntry', last.data) };
+}
+
+/**
+ * The messages of a part, in order.
+ *
+ * @throws SalvorError `log-damaged` where one is missing or belongs to another segment
+ */
+export async function* readSegmentLog(
+  streams: Pick<SegmentStreams, 'readWindow'>,
+  { segment, stream, subject }: SegmentPlace,
+  part: SegmentPart,
+): AsyncGenerator<SegmentLogEntry> {
+  let number = 0;
+  for (let from = 1; ; ) {
+    const window = await streams.readWindow({
+      ...{ stream, from, maxBytes: WINDOW_BYTES },
+      subject: segmentPartSubject(subject, part),
+    });
+    for (const { data, sequence } of window.messages) {
+      const entry = decodeAs('SegmentLogEntry', data);
+      number += 1;
+      if (entry.number !== number || entry.segment !== segment)
+        throw new SalvorError(
+          'log-damaged',
+          `expected message ${number} of the ${part} of segment ${segment} at ${sequence} of ${stream}, found message ${entry.number} of ${entry.segment}; bring the segment back again`,
+        );
+      yield entry;
+    }
+    if (window.end) return;
+    from = window.next;
+  }
+}
+
+/** Bytes of a segment from an offset on, in pieces, and holes between them. Ends with the log, or at `to`. */
+export async function* contentOf(
+  streams: Pick<SegmentStreams, 'readWindow'>,
+  place: SegmentPlace,
+  { from = 0, to = Number.MAX_SAFE_INTEGER }: { readonly from?: number; readonly to?: number } = {},
+): AsyncGenerator<{ readonly offset: number; readonly data: Buffer }> {
+  for await (const { kind, offset, data } of readSegmentLog(streams, place, 'content')) {
+    if (kind === 'end') return;
+    if (kind !== 'bytes' || offset + data.length <= from) continue;
+    if (offset >= to) return;
+    const begin = Math.max(0, from - offset);
+    yield { offset: offset + begin, data: data.subarray(begin, Math.min(data.length, to - offset)) };
+  }
+}
+
+export async function* extendedAttributesOf(
+  streams: Pick<SegmentStreams, 'readWindow'>,
+  place: SegmentPlace,
+): AsyncGenerator<SegmentAttribute> {
+  for await (const { attributes } of readSegmentLog(streams, place, 'attributes')) yield* attributes;
+}
+
+/** What a table holds, in the order in which it was written. */
+export async function* tableValuesOf(
+  streams: Pick<SegmentStreams, 'readWindow'>,
+  place: SegmentPlace,
+): AsyncGenerator<TableValue> {
+  let begun: Buffer[] = [];
+  for await (const { entries } of readSegmentLog(streams, place, 'entries')) {
+    for (const { key, version, position, total, value } of entries) {
+      if (position === 0) begun = [];
+      begun.push(value);
+      if (position + value.length < total) continue;
+      yield { key, version, value: begun.length === 1 ? value : Buffer.concat(begun) };
+    }
+  }
+}
