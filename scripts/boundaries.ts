@@ -15,12 +15,23 @@ const floors: Record<string, readonly string[]> = {
   bus: ['contracts', 'service-kit'],
   'config-store': ['contracts', 'service-kit'],
   pravega: ['bus', 'config-store', 'contracts', 'service-kit'],
+  segments: ['bus', 'config-store', 'contracts', 'service-kit'],
   tlog: ['bus', 'config-store', 'contracts', 'service-kit'],
   vdisk: ['bus', 'config-store', 'contracts', 'service-kit'],
   'local-stack': ['bus', 'config-store', 'contracts', 'service-kit'],
   testkit: ['local-stack', 'tlog', 'vdisk', 'bus', 'config-store', 'contracts', 'service-kit'],
-  cli: ['tlog', 'vdisk', 'pravega', 'local-stack', 'bus', 'config-store', 'contracts', 'service-kit'],
-  service: ['tlog', 'vdisk', 'pravega', 'bus', 'config-store', 'contracts', 'service-kit'],
+  cli: [
+    'tlog',
+    'vdisk',
+    'pravega',
+    'segments',
+    'local-stack',
+    'bus',
+    'config-store',
+    'contracts',
+    'service-kit',
+  ],
+  service: ['tlog', 'vdisk', 'pravega', 'segments', 'bus', 'config-store', 'contracts', 'service-kit'],
 };
 
 /** Which rooms may import a library. */

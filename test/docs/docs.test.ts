@@ -9,6 +9,7 @@ import { logWatcherSettings } from '../../services/log-watcher/src/settings.ts';
 import { nbdServerSettings } from '../../services/nbd-server/src/settings.ts';
 import { coordinatorSettings } from '../../services/repair-coordinator/src/settings.ts';
 import { managerSettings } from '../../services/replication-manager/src/settings.ts';
+import { segmentRecoverySettings } from '../../services/segment-recovery/src/settings.ts';
 import { replayerSettings } from '../../services/tlog-replayer/src/settings.ts';
 import { anchors, fencedBlocks, inlineCode, links, type Page, pages, prose, root } from './markdown.ts';
 import { askSalvor, problemOf } from './salvor-command-line.ts';
@@ -22,6 +23,7 @@ const settingsOf: Readonly<Record<string, Settings>> = {
   'nbd-server': nbdServerSettings,
   'repair-coordinator': coordinatorSettings,
   'replication-manager': managerSettings,
+  'segment-recovery': segmentRecoverySettings,
   'tlog-replayer': replayerSettings,
 };
 

@@ -20,6 +20,7 @@ export async function askSalvor(argv: readonly string[]): Promise<Answer> {
       output.err += text;
     },
     readStdin: async () => Buffer.alloc(0),
+    readLine: async () => '',
     interrupted: () => AbortSignal.abort(),
   };
   const exitCode = await runCli(argv, terminal);

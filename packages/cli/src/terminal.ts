@@ -1,4 +1,6 @@
 /** Where a command reads and writes: the process, or buffers in tests. */
+import { createInterface } from 'node:readline';
+
 export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
@@ -7,6 +9,8 @@ export interface Terminal {
   out(text: string | Uint8Array): void;
   err(text: string): void;
   readStdin(): Promise<Buffer>;
+  /** The next line, without its end; empty when there is none. */
+  readLine(): Promise<string>;
   /** Aborts at the first Ctrl-C or SIGTERM. From the first call on, the command itself must end for it. */
   interrupted(): AbortSignal;
 }
@@ -23,6 +27,7 @@ export function processTerminal(): Terminal {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
     readStdin: () => readAll(process.stdin),
+    readLine: () => firstLine(process.stdin),
     interrupted: () => {
       interruption ??= abortOnSignals();
       return interruption;
@@ -47,6 +52,17 @@ function abortOnSignals(): AbortSignal {
     });
   }
   return controller.signal;
+}
+
+function firstLine(stream: NodeJS.ReadableStream): Promise<string> {
+  return new Promise((resolve) => {
+    const lines = createInterface({ input: stream });
+    lines.once('line', (line) => {
+      resolve(line);
+      lines.close();
+    });
+    lines.once('close', () => resolve(''));
+  });
 }
 
 async function readAll(stream: AsyncIterable<Buffer>): Promise<Buffer> {

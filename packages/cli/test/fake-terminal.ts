@@ -24,6 +24,7 @@ export async function runInProcess(
       run.stderr += text;
     },
     readStdin: async () => Buffer.alloc(0),
+    readLine: async () => '',
     interrupted: () => controller.signal,
     ...overrides,
   });

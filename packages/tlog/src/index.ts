@@ -15,6 +15,7 @@ export {
   type VerifyReport,
   verifyArchive,
 } from './archive/verification.ts';
+export { avroFileBlock, avroFileHeader, syncMarker } from './chunk/avro-file.ts';
 export { ChunkBuilder, type ChunkFiles, MAX_CHUNK_RECORDS } from './chunk/chunk-file.ts';
 export { type ChunkName, chunkFolder, LOG_ROOT, parseChunkName } from './chunk/chunk-name.ts';
 export { type Coverage, decideCoverage } from './chunk/coverage.ts';

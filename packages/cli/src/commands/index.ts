@@ -14,7 +14,10 @@ import { hookCommands } from './hook.ts';
 import { incidentCommands } from './incident.ts';
 import { instanceCommands } from './instance.ts';
 import { operationCommands } from './operation.ts';
+import { recoverCommands } from './recover.ts';
 import { repairCommands } from './repair.ts';
+import { segmentCommands } from './segment.ts';
+import { segmentTableCommands } from './segment-table.ts';
 import { serverCommands } from './server.ts';
 import { rollbackCommand, snapshotCommands } from './snapshot.ts';
 import { sourceCommands } from './source.ts';
@@ -41,8 +44,11 @@ export const allCommands: readonly Command[] = [
   ...downtimeCommands,
   ...clusterCommands,
   ...drCommands,
+  ...recoverCommands,
   ...tlogCommands,
   ...storageCommands,
+  ...segmentCommands,
+  ...segmentTableCommands,
   ...operationCommands,
   ...instanceCommands,
   ...volumeCommands,
@@ -59,8 +65,10 @@ export const commandGroups: ReadonlyMap<string, readonly Command[]> = grouped(al
 
 /** The command that the first words name. */
 export function findCommand(words: readonly string[]): Command | undefined {
-  const [first, second] = words;
-  return allCommands.find(({ name }) => name === first || name === `${first} ${second}`);
+  const [first, second, third] = words;
+  return allCommands.find(
+    ({ name }) => name === first || name === `${first} ${second}` || name === `${first} ${second} ${third}`,
+  );
 }
 
 function grouped(list: readonly Command[]): Map<string, Command[]> {
