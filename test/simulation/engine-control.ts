@@ -37,6 +37,15 @@ export function* raiseEpoch(
   );
 }
 
+/** The identity that an engine has now, null for none. */
+export function* identityOf(world: World, process: Process, engine: Engine): Flow<string | null> {
+  const asked = (): string | null => {
+    assertServes(world, engine);
+    return engine.identity;
+  };
+  return yield* wait(ask(world, process, engine, asked, CONTROL));
+}
+
 /** Makes an empty engine `identity`. */
 export function* claimIdentity(
   world: World,

@@ -3,8 +3,9 @@ import { EngineError, FencedError } from '../../packages/vdisk/src/errors.ts';
 import { attemptOf } from '../../packages/vdisk/src/member-record.ts';
 import type { RepairDue } from '../../packages/vdisk/src/pair-context.ts';
 import { readRing, type ShardData } from './engine.ts';
-import { claimIdentity, raiseEpoch } from './engine-control.ts';
+import { claimIdentity, identityOf, raiseEpoch } from './engine-control.ts';
 import { type Flow, settled, start, wait } from './flow.ts';
+import { repairKey } from './keys.ts';
 import type { Member } from './member.ts';
 import { bitsOf, type Pair } from './pair.ts';
 import { ask, assertEpoch, assertServes, type Session } from './session.ts';
@@ -106,11 +107,26 @@ export class PairRepair {
   *#raiseEpoch(target: Member): Flow<void> {
     const { record } = target;
     const { world, owner } = this.#pair;
+    const isInUse = (repair: RepairDue): Flow<boolean> => this.#isSpareInUse(repair);
     yield* this.#blame(target, attemptOf(record), function* () {
-      if (record.repair?.kind === 'repair-final-outage')
+      if (
+        record.repair?.kind === 'repair-final-outage' &&
+        (yield* identityOf(world, owner.process, target.engine)) === null &&
+        !(yield* isInUse(record.repair))
+      )
         yield* claimIdentity(world, owner.process, target.engine, record.identity);
       yield* raiseEpoch(world, owner.process, target.engine, record.identity, owner.vdisk, owner.epoch);
     });
+  }
+
+  *#isSpareInUse({ incident, attempt, spareSince = attempt }: RepairDue): Flow<boolean> {
+    const { world, owner } = this.#pair;
+    const attempts = Array.from({ length: attempt - spareSince + 1 }, (_, i) => spareSince + i);
+    return yield* wait(
+      world.etcd.call(owner.process, () =>
+        attempts.some((at) => world.etcd.withPrefix(repairKey(incident, at, '')).length > 0),
+      ),
+    );
   }
 
   *#blame<T>(target: Member, attempt: string | null, work: () => Flow<T>): Flow<T> {

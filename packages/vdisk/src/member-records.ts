@@ -81,10 +81,11 @@ function repairDue(view: ClusterView, shard: number, entry: ServerEntry): Repair
   if (incident === undefined || incident.status !== status) return null;
   // What is on record of one spare says nothing of the next one.
   if (incident.replacement?.address !== entry.replacement?.address) return null;
-  const { id, attempt } = incident;
+  const { id, attempt, spareSince } = incident;
   const completed = view.completed.has(`${id}/${attempt}`);
   return {
     ...{ incident: id, attempt, kind: status, completed },
+    ...(status === 'repair-final-outage' && spareSince !== undefined ? { spareSince } : {}),
     ...(wasRebuilt(view, incident) ? { wasRebuilt: true } : {}),
     ...(view.paused === undefined ? {} : { paused: view.paused }),
   };

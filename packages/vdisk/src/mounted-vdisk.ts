@@ -25,7 +25,7 @@ import type { MountOptions } from './mount-options.ts';
 import { Pair } from './pair.ts';
 import type { MemberRecord, PairContext, RepairOutcome, RepairState } from './pair-context.ts';
 import { mountPair } from './pair-mount.ts';
-import { isRepairOnRecord, recordRepair } from './repair-record.ts';
+import { isRepairOnRecord, isSpareInUse, recordRepair } from './repair-record.ts';
 import { type ScrubOptions, type ScrubState, scrubVdisk } from './scrub/vdisk-scrub.ts';
 import type { Serving } from './serving.ts';
 import { Placement } from './spread/placement.ts';
@@ -375,6 +375,7 @@ export class MountedVdisk {
       loginRefused: (error) => this.#loginRefused(error),
       isLast: async (record) => (await this.#view?.servedLast(this.#options.store, record)) === true,
       isOnRecord: (attempt) => isRepairOnRecord(this.#options.store, attempt, vdisk),
+      isSpareInUse: (repair) => isSpareInUse(this.#options.store, repair),
       writesLost: (record, error) => this.#holdWithoutWrites(record, error.message),
       proposeOffline: (record, error) => this.#proposeOffline(record, error.message),
       repairCompleted: (outcome) => void this.#recordRepair(outcome),

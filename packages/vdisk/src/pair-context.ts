@@ -46,6 +46,8 @@ export interface RepairDue {
   readonly completed: boolean;
   /** Of a spare that failed while it was filled, and is filled again: an earlier attempt had brought it every block. */
   readonly wasRebuilt?: boolean;
+  /** Of a spare: the attempt in which it took its place; absent for the first one that is known. */
+  readonly spareSince?: number;
   /** Why it is not to go on now: an operator paused healing. */
   readonly paused?: string;
 }
@@ -150,6 +152,8 @@ export interface PairContext {
   isLast(record: MemberRecord): Promise<boolean>;
   /** Whether the repair of this vdisk in that attempt (`incident/attempt`) is on record as complete, of an incident that ended too. */
   isOnRecord(attempt: string): Promise<boolean>;
+  /** Whether the repair of any vdisk onto this spare is on record. Rejects with StoreError when etcd does not answer. */
+  isSpareInUse(repair: RepairDue): Promise<boolean>;
   /**
    * The engine that served last lacks acknowledged writes, and there is nobody to get them from: it is recorded as offline,
    * and held so. Resolves when it is, or cannot be now.

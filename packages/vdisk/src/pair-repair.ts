@@ -3,7 +3,7 @@ import { CopyError, type CopyJobHandle, copier } from './copy/copier.ts';
 import type { CopyEnd, CopyHow } from './copy/copy-messages.ts';
 import { addMark, allDirty } from './dirty-map.ts';
 import { EngineControl } from './engine-control.ts';
-import { copyGuardKey, dirtyKey, writesKey } from './engine-keys.ts';
+import { copyGuardKey, dirtyKey, type EngineIdentity, writesKey } from './engine-keys.ts';
 import type { EngineSession } from './engine-session.ts';
 import { unixSocketOf } from './engine-socket.ts';
 import { EngineError, FencedError } from './errors.ts';
@@ -210,13 +210,21 @@ export class PairRepair {
     const options = { address, db, password: settings.password, timeoutMs: settings.connectTimeoutMs };
     await this.#blame(target, attemptOf(record), () =>
       EngineControl.with(options, async (control) => {
-        // Whoever rebuilds first makes the spare a member; only an empty engine may become one.
         if (record.repair?.kind === 'repair-final-outage')
-          await control.claim(identity, { mustBeEmpty: true });
+          await this.#claimSpare(control, record.repair, identity);
         await control.raiseEpoch(identity, vdisk, epoch);
         await control.endOlderOwners(vdisk, epoch);
       }),
     );
+  }
+
+  /**
+   * Whoever rebuilds first makes the spare a member; only an empty engine may become one. One that has no identity although a
+   * vdisk is rebuilt on it has lost that vdisk: as a member again it would vouch for what it has not.
+   */
+  async #claimSpare(control: EngineControl, repair: RepairDue, identity: EngineIdentity): Promise<void> {
+    if ((await control.identity()) !== null || (await this.#pair.context.isSpareInUse(repair))) return;
+    await control.claim(identity, { mustBeEmpty: true });
   }
 
   /** Errors of the member under repair fail that member, so that etcd hears of it, unless this attempt is over already. */

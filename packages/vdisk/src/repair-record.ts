@@ -1,6 +1,6 @@
-import { type ConfigStore, putRepairRecord, repairKey } from '@salvor/config-store';
+import { type ConfigStore, putRepairRecord, repairKey, repairsPrefix } from '@salvor/config-store';
 import { type Logger, pause } from '@salvor/service-kit';
-import type { RepairOutcome } from './pair-context.ts';
+import type { RepairDue, RepairOutcome } from './pair-context.ts';
 import { decideRecordingStep } from './recording-step.ts';
 
 /** How long a write of a repair record may fail before it is tried again. */
@@ -20,6 +20,16 @@ export async function isRepairOnRecord(store: ConfigStore, attempt: string, vdis
   const at = attempt.lastIndexOf('/');
   const key = repairKey(attempt.slice(0, at), Number(attempt.slice(at + 1)), vdisk);
   return (await store.get(key)) !== null;
+}
+
+/** Whether the repair of any vdisk onto this spare is on record. Throws StoreError when etcd does not answer. */
+export async function isSpareInUse(
+  store: ConfigStore,
+  { incident, attempt, spareSince = attempt }: RepairDue,
+): Promise<boolean> {
+  for (let at = spareSince; at <= attempt; at++)
+    if ((await store.list(repairsPrefix(incident, at))).entries.length > 0) return true;
+  return false;
 }
 
 /**

@@ -175,6 +175,7 @@ export class PairHarness {
       loginRefused: async () => {},
       isLast: async () => true,
       isOnRecord: async (attempt) => this.onRecord.has(attempt),
+      isSpareInUse: async () => false,
       writesLost: async ({ address }) => {
         this.writesLost.push(address);
         this.record(address, 'offline');

@@ -136,6 +136,7 @@ export class Shards {
         isLast: async () => assert.fail('nothing is repaired here'),
         repairInterrupted: () => {},
         isOnRecord: async () => assert.fail('nothing is repaired here'),
+        isSpareInUse: async () => assert.fail('nothing is repaired here'),
         loginRefused: async (error) => assert.fail(error),
         proposeOffline: async () => {},
         repairCompleted: () => {},
