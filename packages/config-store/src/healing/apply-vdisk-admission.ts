@@ -14,6 +14,7 @@ import {
   vdiskStaticKey,
   vdiskTemplateKey,
   vdiskTlogKey,
+  vdiskVolumeKey,
 } from '../keys.ts';
 import { lifecycleIn, vdiskLifecycleSchema } from '../lifecycle/vdisk-lifecycle.ts';
 import type { VdiskRemoval } from '../lifecycle/vdisk-removal.ts';
@@ -28,6 +29,7 @@ import {
   parseVdiskStatic,
   type VdiskType,
 } from '../vdisk-config.ts';
+import { vdiskVolumeSchema } from '../volumes/volume-records.ts';
 import { type AdmissionOptions, admit, type Entries, type VdiskAdmissionResult } from './admit-vdisk.ts';
 import { unknownClusterRecord } from './cluster-snapshot.ts';
 import { canonicalRequest } from './operation-mark.ts';
@@ -142,7 +144,13 @@ export async function deleteVdisk(
   const canonical = canonicalRequest('vdisk.delete', { vdisk });
   const own = [vdiskStaticKey(vdisk), vdiskNbdKey(vdisk), vdiskTlogKey(vdisk)];
   const lifecycleAt = vdiskLifecycleKey(vdisk);
-  const always = [...own, ownerKey(vdisk), lifecycleAt, operationKey(options.operation)];
+  const always = [
+    ...own,
+    ownerKey(vdisk),
+    lifecycleAt,
+    vdiskVolumeKey(vdisk),
+    operationKey(options.operation),
+  ];
   return admit(store, vdisk, 'vdisk.delete', options, async () => {
     const nbd = await store.get(vdiskNbdKey(vdisk));
     const names = nbd === null ? [] : clustersIn(nbd.value);
@@ -153,8 +161,10 @@ export async function deleteVdisk(
     ]);
     const isSame = entries.get(vdiskNbdKey(vdisk))?.revision === nbd?.revision;
     if (!isSame) return 'conflict';
+    const volume = recordIn(entries, vdiskVolumeKey(vdisk), vdiskVolumeSchema)?.volume;
     const admission = decideVdiskDelete(
       {
+        ...(volume === undefined ? {} : { volume }),
         exists: own.some((key) => entries.get(key) != null),
         clusters: names.flatMap((name) => clusterIn(entries, name) ?? []),
         owner: recordIn(entries, ownerKey(vdisk), ownerSchema),

@@ -51,6 +51,8 @@ export interface VdiskCreateState {
 }
 
 export interface VdiskDeleteState {
+  /** The volume that the vdisk is; absent: none. */
+  readonly volume?: string;
   readonly exists: boolean;
   /** The vdisk's clusters, as far as they exist. */
   readonly clusters: readonly AdmittingCluster[];
@@ -164,6 +166,11 @@ export function decideVdiskDelete(state: VdiskDeleteState, vdisk: string, canoni
   const settled = settledBefore(state, vdisk, canonical);
   if (settled !== null) return settled;
   if (!state.exists) return refuse('unknown-vdisk', `there is no vdisk ${vdisk}`);
+  if (state.volume !== undefined)
+    return refuse(
+      'vdisk-busy',
+      `vdisk ${vdisk} is volume ${state.volume}, which another zone may follow; 'salvor volume disable ${state.volume}' first`,
+    );
   if (state.owner !== null) {
     return refuse(
       'vdisk-owned',

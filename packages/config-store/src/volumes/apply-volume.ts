@@ -22,9 +22,10 @@ import {
   type ReplicationPoint,
   replicationPointSchema,
   type VolumeRecord,
+  vdiskVolumeSchema,
   volumeSchema,
 } from './volume-records.ts';
-import { vdiskVolumeSchema, volumeWrites } from './volume-writes.ts';
+import { volumeWrites } from './volume-writes.ts';
 
 /** What etcd of this zone holds around a volume when something is decided about it. */
 export interface VolumeFacts {

@@ -4,8 +4,7 @@ import { vdiskVolumeKey } from '../keys.ts';
 import type { ConfigStore } from '../types.ts';
 import { readVolume } from './apply-volume.ts';
 import { readVolumeView, type VolumeSight } from './volume-claim.ts';
-import type { VolumeRecord } from './volume-records.ts';
-import { vdiskVolumeSchema } from './volume-writes.ts';
+import { type VolumeRecord, vdiskVolumeSchema } from './volume-records.ts';
 
 export interface VolumeHindrance {
   readonly code: 'volume-unconfirmed';

@@ -95,3 +95,6 @@ export const volumeSchema = z.looseObject({
   reason: z.string(),
 });
 export type VolumeRecord = z.infer<typeof volumeSchema>;
+
+/** `/salvor/vdisks/<id>/volume` */
+export const vdiskVolumeSchema = z.looseObject({ volume: text });

@@ -1,5 +1,4 @@
 /** What a decision about a volume writes beside its record: who may use the vdisk follows from its role. Pure. */
-import { z } from 'zod';
 import { formatRecord } from '../healing/record-text.ts';
 import { busyWith } from '../healing/vdisk-admission.ts';
 import { ownerKey, vdiskLifecycleKey, vdiskVolumeKey, volumeKey, volumePointKey } from '../keys.ts';
@@ -9,11 +8,9 @@ import {
   type ReplicationPoint,
   replicationPointSchema,
   type VolumeRecord,
+  vdiskVolumeSchema,
   volumeSchema,
 } from './volume-records.ts';
-
-/** `/salvor/vdisks/<id>/volume` */
-export const vdiskVolumeSchema = z.looseObject({ volume: z.string().min(1) });
 
 /** Points of one generation that are remembered. */
 const POINTS_MAX = 64;
