@@ -48,6 +48,6 @@ export const segmentCommandExamples: Readonly<
   'segment.get': { request: { segment: segment.segment }, reply: { segment } },
   'segment.list': {
     request: { container: 2, limit: 1 },
-    reply: { segments: [segment], next: '2 farm/orders/1.#epoch.0' },
+    reply: { segments: [segment] },
   },
 };

@@ -28,7 +28,7 @@ async function sweepOnce(
 }
 
 it('a spare that dies while it is rebuilt is reported, though nobody uses it', async () => {
-  await using cluster = await ProbedCluster.start();
+  await using cluster = await ProbedCluster.start({ hasPartner: true });
   const spares = [{ address: '127.0.0.1:1', db: 0 }];
   await addSpares(cluster.store, { cluster: 'p1', spares }, { operation: 'spare', by: 'test' });
   const incident = await cluster.reportFailure('report-1');

@@ -17,31 +17,49 @@ export class ProbedCluster implements AsyncDisposable {
   readonly store: ConfigStore;
   readonly #dir: ReturnType<typeof tempDir>;
 
-  private constructor(etcd: EtcdHandle, engine: RedisHandle, dir: ReturnType<typeof tempDir>) {
+  readonly #partner: RedisHandle | null;
+
+  private constructor(
+    etcd: EtcdHandle,
+    engine: RedisHandle,
+    partner: RedisHandle | null,
+    dir: ReturnType<typeof tempDir>,
+  ) {
     this.etcd = etcd;
     this.engine = engine;
+    this.#partner = partner;
     this.#dir = dir;
     this.store = openStore({ endpoints: [etcd.endpoint] });
   }
 
-  static async start(): Promise<ProbedCluster> {
+  /** With a partner that serves, a lost engine can be rebuilt. */
+  static async start({ hasPartner = false } = {}): Promise<ProbedCluster> {
     const dir = tempDir('analyzer');
-    const [etcd, engine] = await Promise.all([
+    const [etcd, engine, partner] = await Promise.all([
       startEtcd({ dir: dir.join('etcd') }),
       startRedis({ dir: dir.join('engine') }),
+      hasPartner ? startRedis({ dir: dir.join('partner') }) : null,
     ]);
-    const cluster = new ProbedCluster(etcd, engine, dir);
-    const { address } = engine;
+    const cluster = new ProbedCluster(etcd, engine, partner, dir);
+    await cluster.#create(engine, { cluster: 'p1', role: 'primary' }, hasPartner ? { partner: 's1' } : {});
+    if (partner !== null) await cluster.#create(partner, { cluster: 's1', role: 'slave' }, { partner: 'p1' });
+    return cluster;
+  }
+
+  async #create(
+    { address }: RedisHandle,
+    of: { readonly cluster: string; readonly role: 'primary' | 'slave' },
+    partner: { readonly partner?: string },
+  ): Promise<void> {
     await EngineControl.with({ address, db: 0, timeoutMs: 2_000 }, (control) =>
-      control.claim({ cluster: 'p1', role: 'primary', shard: 0, generation: 1 }, { mustBeEmpty: true }),
+      control.claim({ ...of, shard: 0, generation: 1 }, { mustBeEmpty: true }),
     );
     const created = await createCluster(
-      cluster.store,
-      { cluster: 'p1', role: 'primary', engines: [{ address, db: 0 }], spares: [] },
-      { operation: 'create-p1', by: 'test' },
+      this.store,
+      { ...of, ...partner, engines: [{ address, db: 0 }], spares: [] },
+      { operation: `create-${of.cluster}`, by: 'test' },
     );
     assert.equal(created.outcome, 'applied', created.reason);
-    return cluster;
   }
 
   async reportFailure(operation: string): Promise<IncidentRecord> {
@@ -74,7 +92,7 @@ export class ProbedCluster implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.store.close();
-    await Promise.all([this.etcd.process.kill(), this.engine.process.kill()]);
+    await Promise.all([this.etcd, this.engine, this.#partner].map((server) => server?.process.kill()));
     this.#dir.remove();
   }
 }

@@ -8,7 +8,7 @@ import { OutageWatch } from '../src/outage-watch.ts';
 import { ProbedCluster } from './probed-cluster.ts';
 
 it('an engine that comes back after its rebuild was begun is not waited for: the next spare takes over', async () => {
-  await using cluster = await ProbedCluster.start();
+  await using cluster = await ProbedCluster.start({ hasPartner: true });
   const spare = '127.0.0.1:1';
   const added = await addSpares(
     cluster.store,

@@ -42,7 +42,6 @@ export const recoverCommands: readonly Command[] = [
     },
     examples: [
       'salvor dr recover /mnt/tier2 --layout pravega --dry-run',
-      'salvor dr recover /mnt/tier2 --layout pravega',
       'salvor dr recover /mnt/tier2 --layout pravega --yes --backup-dir /var/backups/tier2',
     ],
     async run(call) {
