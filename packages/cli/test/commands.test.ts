@@ -178,6 +178,8 @@ describe('salvor against services on a real bus', () => {
   test('every example of help is a command line that works', async () => {
     const lines = allCommands
       .flatMap(({ examples }) => examples)
+      // What these read lies in streams and files, and not in replies.
+      .filter((example) => !/^salvor segment (read|export|publish|table)/.test(example))
       .filter((example) => /^salvor (?!up|events|status --watch|bus|storage)/.test(example));
     assert.ok(lines.length > 15);
     for (const line of lines) {
