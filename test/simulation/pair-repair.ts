@@ -165,7 +165,9 @@ export class PairRepair {
       isSpare,
     });
     if (marksAll) yield* from.transact(({ blocks }) => ({ dirty: (1 << blocks.length) - 1 }), from.head);
+    this.#pair.reserveNumbers(survivorHead.seq);
     yield* openSession(source).transact(() => survivorHead, survivorHead);
+    if (this.#pair.knowsHistory) this.#pair.adoptSeq(survivorHead.seq);
     yield* this.#blame(target, attempt, () =>
       openSession(target).transact(
         () => ({

@@ -104,6 +104,10 @@ export class Pair {
     this.#sent = Math.max(this.#sent, seq);
   }
 
+  reserveNumbers(seq: number): void {
+    this.#sent = Math.max(this.#sent, seq);
+  }
+
   fitOf(found: number): HistoryFit {
     return this.world.cores.decideHistoryFit(
       { isKnown: this.#isKnown, seq: this.#seq, sent: this.#sent },

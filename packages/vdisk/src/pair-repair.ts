@@ -262,7 +262,10 @@ export class PairRepair {
     const preparing = decidePreparation(from.head, to.head, { isMapped: missing !== null, isSpare });
     const { how, survivorHead, targetHead } = preparing;
     if (preparing.marksAll) await this.#markAll(source, from);
+    // Before they are stored, so that a link that breaks meanwhile finds either number where it may be.
+    this.#pair.reserveNumbers(survivorHead.seq);
     await this.#setHead(source, survivorHead);
+    if (this.#pair.knowsHistory) this.#pair.adoptSeq(survivorHead.seq);
     const { vdisk } = this.#pair.context;
     const frame = new Frame().command('DEL', dirtyKey(vdisk), writesKey(vdisk));
     addSetHead(frame, vdisk, targetHead);

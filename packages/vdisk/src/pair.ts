@@ -104,6 +104,11 @@ export class Pair implements TurnEnd {
     this.context.log?.adopted(this.context.shard, this.#seq);
   }
 
+  /** No batch gets a number up to `seq` from now on: an engine may be at that number already. */
+  reserveNumbers(seq: number): void {
+    this.#sent = Math.max(this.#sent, seq);
+  }
+
   /** Serves nothing of the shard from now on. */
   refuse(reason: string): void {
     if (this.#refusal !== null) return;

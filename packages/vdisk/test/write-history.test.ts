@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { decideCatchUp } from '../src/catch-up.ts';
 import { allDirty, bitsIn } from '../src/dirty-map.ts';
+import { decidePreparation } from '../src/repair-preparation.ts';
 import {
   decodeRingEntry,
   encodeRingEntry,
@@ -101,6 +102,11 @@ test('the catch-up covers every difference, whatever tail was lost', () => {
       block: fc.nat(5),
       on: fc.constantFrom('a' as const, 'b' as const),
     }),
+    fc.record({
+      kind: fc.constant('owner-dies' as const),
+      block: fc.nat(5),
+      sentTo: fc.constantFrom('a' as const, 'b' as const, null),
+    }),
     fc.record({ kind: fc.constant('lose' as const), tail: fc.nat(6) }),
     fc.record({ kind: fc.constant('return' as const) }),
     fc.record({ kind: fc.constant('copy' as const) }),
@@ -120,6 +126,7 @@ test('the catch-up covers every difference, whatever tail was lost', () => {
 type Step =
   | { kind: 'write'; block: number }
   | { kind: 'write-one-sided'; block: number; on: 'a' | 'b' }
+  | { kind: 'owner-dies'; block: number; sentTo: 'a' | 'b' | null }
   | { kind: 'lose'; tail: number }
   | { kind: 'return' }
   | { kind: 'copy' };
@@ -156,6 +163,15 @@ class HistoryModel {
         else this.#applyB(this.#sent, step.block, this.#version);
         this.#mode = 'alone';
         return this.#writeAlone(step.block);
+      case 'owner-dies':
+        // Its last batch may have reached one member only; the next owner knows the number of the survivor, and no other.
+        if (this.#mode !== 'alone' && step.sentTo === 'a')
+          this.#applyA(this.#sent + 1, step.block, ++this.#version);
+        if (this.#mode !== 'alone' && step.sentTo === 'b')
+          this.#applyB(this.#sent + 1, step.block, ++this.#version);
+        this.#sent = this.#b.head.seq;
+        this.#mode = 'alone';
+        return;
       case 'lose':
         this.#a.splice(Math.max(1, this.#a.length - step.tail));
         this.#mode = 'alone';
@@ -196,10 +212,12 @@ class HistoryModel {
       }
     }
     for (const block of missing ?? [0, 1, 2, 3, 4, 5]) this.dirty.add(block);
-    const { seq } = this.#b.head;
-    this.#b.head = { seq, fork: null, ringFloor: seq, gapFloor: a.head.seq };
+    const about = { isMapped: missing !== null, isSpare: false };
+    const { survivorHead, targetHead } = decidePreparation(this.#b.head, a.head, about);
+    this.#b.head = survivorHead;
+    this.#sent = Math.max(this.#sent, survivorHead.seq);
     this.#a.push({
-      head: { seq, fork: null, ringFloor: seq, gapFloor: seq },
+      head: targetHead,
       blocks: new Map(a.blocks),
       ring: new Map(),
     });
