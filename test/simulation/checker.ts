@@ -22,6 +22,7 @@ import { Overwrites } from './overwrites.ts';
 import type { Pair } from './pair.ts';
 import { Register } from './register.ts';
 import type { Session } from './session.ts';
+import { ShortHistories } from './short-histories.ts';
 import type { World } from './world.ts';
 
 /** The moves of an engine's status (docs/architecture.md, Status), written down once more: not those of the product. */
@@ -35,17 +36,12 @@ const MOVES: Readonly<Record<EngineStatus, readonly EngineStatus[]>> = {
 
 const SHARDS_MAX = 8;
 
-function placeOf({ owner, shard }: Pair): number {
-  return owner.vdisk * SHARDS_MAX + shard;
-}
-
 /** Watches everything that happens, with the eyes of one who sees all machines at once, and names the rule that is broken. */
 export class Checker {
   readonly #world: World;
   readonly #registers = new Map<number, Register>();
   readonly #incidents = new Set<string>();
-  /** Number of the last batch that was acknowledged, by vdisk and shard. */
-  readonly #acknowledged = new Map<number, number>();
+  readonly #histories = new ShortHistories();
   /** Pairs that began with a history that lacks acknowledged batches, and whether they could have known. */
   readonly #short = new Map<Pair, { readonly what: string; readonly couldKnow: boolean }>();
   readonly overwrites = new Overwrites();
@@ -105,23 +101,18 @@ export class Checker {
       );
     }
     this.answered(pair, 'write', mode);
-    const place = placeOf(pair);
-    this.#acknowledged.set(place, Math.max(this.#acknowledged.get(place) ?? 0, pair.seq));
+    this.#histories.acknowledge(owner.vdisk, shard, pair.seq);
   }
 
-  /**
-   * A new owner took over the write history of what it found. When acknowledged batches are missing, it could have known
-   * unless all that it found is one engine that lost its tail unnoticed: what it holds looks whole, its partner, which has
-   * everything, does not answer or is one unfinished batch ahead at most, and no owner is left that knows better.
-   */
+  /** A new owner took over the write history of what it found. */
   tookUp(pair: Pair, found: readonly Member[], stalePartner: number | null): void {
-    const missing = (this.#acknowledged.get(placeOf(pair)) ?? 0) - pair.seq;
-    if (!pair.knowsHistory || missing <= 0) return;
-    const [only] = found;
-    const isUnnoticed = found.length === 1 && only?.engine.hasStaleTail === true;
-    const couldKnow = !isUnnoticed || (stalePartner !== null && stalePartner > pair.seq + 1);
-    const of = `v${pair.owner.vdisk} shard ${pair.shard}`;
-    const what = `${pair.owner.process.name} serves ${of} without the last ${missing} acknowledged batches`;
+    if (!pair.knowsHistory) return;
+    const { shard, seq, owner } = pair;
+    const engines = found.map(({ engine }) => engine);
+    const short = this.#histories.tookUp({ vdisk: owner.vdisk, shard, seq, found: engines, stalePartner });
+    if (short === null) return;
+    const { missing, couldKnow } = short;
+    const what = `${owner.process.name} serves v${owner.vdisk} shard ${shard} without the last ${missing} acknowledged batches`;
     this.#short.set(pair, { what, couldKnow });
   }
 
@@ -148,7 +139,9 @@ export class Checker {
 
   /** The member that served last goes on: whole, as far as its number tells, when the engine told that number. */
   vouched(pair: Pair, { engine, head, lookedAt }: Session): void {
-    if (head.seq >= (this.#acknowledged.get(placeOf(pair)) ?? 0)) engine.isWhole(pair.owner.vdisk, lookedAt);
+    const { shard, owner } = pair;
+    if (engine.missingUnnoticed.has(owner.vdisk)) return;
+    if (head.seq >= this.#histories.acknowledged(owner.vdisk, shard)) engine.isWhole(owner.vdisk, lookedAt);
   }
 
   #judgeShort(pair: Pair): void {
@@ -251,7 +244,7 @@ export class Checker {
       const partner = this.membersOf(shard).find((member) => member.cluster !== cluster);
       const engine = this.#world.engineAt(address);
       for (const vdisk of partner === undefined ? [] : vdisksIn(this.#world)) {
-        const acknowledged = this.#acknowledged.get(vdisk * SHARDS_MAX + shard) ?? 0;
+        const acknowledged = this.#histories.acknowledged(vdisk, shard);
         if (engine.shard(vdisk).seq < acknowledged || (partner?.engine.shard(vdisk).seq ?? 0) >= acknowledged)
           continue;
         this.#world.violated(

@@ -49,6 +49,8 @@ export class Engine {
   readonly wholeAt: number[] = [];
   /** It lost its last writes, looks as if nothing had happened, and was not repaired since: for the checks. */
   hasStaleTail = false;
+  /** How many acknowledged batches owners took up its history without, who could not know, while it has that tail. By vdisk. */
+  readonly missingUnnoticed = new Map<number, number>();
   readonly #world: World;
   #undo: (() => void)[] = [];
 
@@ -115,7 +117,7 @@ export class Engine {
     this.identity = null;
     this.shards = [];
     this.#undo = [];
-    this.hasStaleTail = false;
+    this.#hasItsTail();
     this.damage();
   }
 
@@ -131,7 +133,12 @@ export class Engine {
 
   isRepaired(): void {
     this.isDamaged = false;
+    this.#hasItsTail();
+  }
+
+  #hasItsTail(): void {
     this.hasStaleTail = false;
+    this.missingUnnoticed.clear();
   }
 
   /** Takes back the last transactions, in whole; how many it took. */

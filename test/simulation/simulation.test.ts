@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { productCores } from './cores.ts';
+import { Engine } from './engine.ts';
 import { blindSpots, mutations } from './mutations/index.ts';
 import { Overwrites } from './overwrites.ts';
 import { Random } from './random.ts';
 import { Register } from './register.ts';
 import { Scheduler } from './scheduler.ts';
 import { runRange } from './seed-range.ts';
+import { ShortHistories } from './short-histories.ts';
 import { simulate } from './simulate.ts';
+import { World } from './world.ts';
 
 const SEEDS = 150;
 
@@ -162,6 +165,58 @@ describe('a write that is not on an engine', () => {
     overwrites.tell(1, 2);
     overwrites.tell(2, 1);
     assert.equal(overwrites.isOn(new Set([3]), 1), false);
+  });
+});
+
+describe('a history that is taken up short', () => {
+  const world = new World(1, productCores, null);
+  const shard = world.emptyShard;
+
+  /** Three batches are acknowledged, and the engine holds them. */
+  function started(): { histories: ShortHistories; engine: Engine } {
+    const engine = new Engine(world, 'tested');
+    engine.isLazy = true;
+    for (const seq of [1, 2, 3]) engine.store(0, '1', { ...shard, seq });
+    const histories = new ShortHistories();
+    histories.acknowledge(0, 0, 3);
+    return { histories, engine };
+  }
+
+  it('could be known, unless its one engine lost its tail and its partner does not tell', () => {
+    const { histories, engine } = started();
+    const about = { vdisk: 0, shard: 0, found: [engine], stalePartner: null };
+    assert.equal(histories.tookUp({ ...about, seq: 3 }), null);
+    assert.deepEqual(histories.tookUp({ ...about, seq: 2 }), { missing: 1, couldKnow: true }, 'it lost none');
+    engine.loseTail(1);
+    assert.deepEqual(histories.tookUp({ ...about, seq: 2, stalePartner: 4 }), {
+      missing: 1,
+      couldKnow: true,
+    });
+    const both = { ...about, found: [engine, new Engine(world, 'partner')] };
+    assert.deepEqual(histories.tookUp({ ...both, seq: 2 }), { missing: 1, couldKnow: true });
+    assert.equal(histories.tookUp({ ...about, seq: 3 }), null, 'nobody took it up unnoticed yet');
+    const limit = { missing: 1, couldKnow: false };
+    assert.deepEqual(histories.tookUp({ ...about, seq: 2, stalePartner: 3 }), limit);
+  });
+
+  it('stays so under the numbers that its owner gave anew, until the engine is repaired', () => {
+    const { histories, engine } = started();
+    const about = { vdisk: 0, shard: 0, found: [engine], stalePartner: 3 };
+    const limit = { missing: 1, couldKnow: false };
+    engine.loseTail(1);
+    assert.deepEqual(histories.tookUp({ ...about, seq: 2 }), limit);
+    assert.deepEqual(histories.tookUp({ ...about, seq: 3 }), limit, 'another batch has the number');
+    assert.deepEqual(histories.tookUp({ ...about, seq: 3, stalePartner: 5 }), {
+      missing: 1,
+      couldKnow: true,
+    });
+    assert.equal(histories.tookUp({ ...about, vdisk: 1, seq: 0 }), null, 'another vdisk lost none');
+    const found = [new Engine(world, 'partner')];
+    assert.equal(histories.tookUp({ ...about, found, seq: 3 }), null, 'another engine has it all');
+    engine.isRepaired();
+    assert.equal(histories.tookUp({ ...about, seq: 3 }), null);
+    engine.loseTail(1);
+    assert.equal(histories.tookUp({ ...about, seq: 3 }), null, 'a later loss is another one');
   });
 });
 
