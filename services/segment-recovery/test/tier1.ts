@@ -12,7 +12,7 @@ import {
 } from '@salvor/config-store';
 import type { CommandShapes, SegmentRecovery } from '@salvor/contracts';
 import { createLogger, pause, silentLogger } from '@salvor/service-kit';
-import { type EtcdHandle, type NatsHandle, startEtcd, startNats, tempDir } from '@salvor/testkit';
+import { type EtcdHandle, type NatsHandle, RawNats, startEtcd, startNats, tempDir } from '@salvor/testkit';
 import { commandHandlers } from '../src/commands.ts';
 import { recoverExecutor } from '../src/recovery/recover-executor.ts';
 import { RECOVERY_KIND } from '../src/recovery/recovery-request.ts';
@@ -51,6 +51,14 @@ export class Tier1 implements AsyncDisposable {
     ]);
     const bus = await connectBus({ servers: [nats.url], name: 'segments-test', log: silentLogger });
     return new Tier1({ nats, etcd, bus, dir });
+  }
+
+  /** A stream that is none of Salvor's. */
+  async makeStream(name: string, subject: string): Promise<void> {
+    const nats = await RawNats.connect(this.nats.url);
+    const config = { name, subjects: [subject], storage: 'file', num_replicas: 1 };
+    await nats.request(`$JS.API.STREAM.CREATE.${name}`, JSON.stringify(config));
+    nats.close();
   }
 
   /** The service in this process. */
