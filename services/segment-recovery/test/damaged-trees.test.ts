@@ -14,7 +14,7 @@ import {
 import { Tier1 } from './tier1.ts';
 import { everySegment } from './tier1-content.ts';
 
-const RUNS = 25;
+const RUNS = 8;
 const MAX_DAMAGES = 4;
 const STREAM = 'farm/orders/0.#epoch.0';
 
