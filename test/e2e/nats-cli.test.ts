@@ -1,19 +1,45 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { commandNames, commands, decode, toPlainJson } from '@salvor/contracts';
-import { type RawMessage, RawNats, until } from '@salvor/testkit';
+import { freePort, ManagedProcess, type RawMessage, RawNats, until } from '@salvor/testkit';
 import { HealingStack } from './healing-stack.ts';
 
 let healing: HealingStack;
 let nats: RawNats;
+/** Services that are no part of a stack. */
+let others: readonly ManagedProcess[] = [];
 before(async () => {
   healing = await HealingStack.start({ primaries: 2, slaves: 2, spares: 1 });
+  others = await Promise.all([
+    startService('replication-manager', { SALVOR_ZONE: 'north', SALVOR_ZONE_PEERS: '[]' }),
+    startService('segment-recovery', {}),
+  ]);
   nats = await RawNats.connect(healing.stack.natsUrl);
 });
 after(async () => {
   nats.close();
+  await Promise.all(others.map((service) => service.stop()));
   await healing[Symbol.asyncDispose]();
 });
+
+async function startService(name: string, env: NodeJS.ProcessEnv): Promise<ManagedProcess> {
+  const { stack } = healing;
+  const port = await freePort();
+  return ManagedProcess.start({
+    name,
+    command: process.execPath,
+    args: [fileURLToPath(new URL(`../../services/${name}/dist/main.js`, import.meta.url))],
+    env: {
+      ...{ PATH: process.env.PATH, SALVOR_HTTP_PORT: String(port), SALVOR_NATS_SERVERS: stack.natsUrl },
+      ...{ SALVOR_ETCD_ENDPOINTS: stack.etcdEndpoints.join(','), ...env },
+    },
+    logFile: join(stack.options.dir, `${name}.log`),
+    ready: async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
+    readyTimeoutMs: 60_000,
+  });
+}
 
 for (const name of commandNames()) {
   test(`${name} answers a plain JSON request as the nats CLI sends it`, async () => {
@@ -61,7 +87,10 @@ test('the same operation id is one effect and the same answer, from a header as 
 });
 
 test('$SRV answers decode by the rules of ADR-32', async () => {
-  const wanted = ['health-analyzer', 'log-watcher', 'nbd-server', 'repair-coordinator'];
+  const wanted = [
+    ...['health-analyzer', 'log-watcher', 'nbd-server', 'repair-coordinator'],
+    ...['replication-manager', 'segment-recovery'],
+  ];
   for (const verb of ['PING', 'INFO', 'STATS'] as const) {
     const answers = await answersTo(`$SRV.${verb}`, wanted.length);
     const bodies = answers.map(({ body }) => JSON.parse(body.toString()) as Record<string, unknown>);
