@@ -13,7 +13,8 @@ const VICTIMS = [
   'etcd',
 ] as const;
 export type Victim = (typeof VICTIMS)[number];
-const SEEDS = 20;
+/** Runs of each; `SALVOR_KILL_SEEDS=20` for more of them. */
+const SEEDS = Number(process.env.SALVOR_KILL_SEEDS ?? 10);
 /** Each run has blocks of its own, so that its model starts from zeros. */
 const BLOCKS = 2_048;
 
