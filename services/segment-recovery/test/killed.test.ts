@@ -7,8 +7,8 @@ import { event, type PlannedTree, truthOf } from '../../../packages/pravega/test
 import { kill, Tier1 } from './tier1.ts';
 import { everySegment } from './tier1-content.ts';
 
-const SEGMENTS = 300;
-const KILLS = 5;
+const SEGMENTS = 150;
+const KILLS = 3;
 
 /** Enough segments that a process dies between them, one of them of several messages. */
 function tree(): PlannedTree {
