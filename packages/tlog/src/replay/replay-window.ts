@@ -2,7 +2,7 @@ import { ReadMemory, SlabPool } from '../store/read-memory.ts';
 import { ReplayPace } from './replay-pace.ts';
 
 /** Bytes of blocks on their way from the log to the engines, of all replays of a process. */
-export const WINDOW_BYTES: number = 48 << 20;
+export const WINDOW_BYTES: number = 64 << 20;
 /** Bytes of all bitmaps of replays that run at once. */
 export const BITMAP_BYTES: number = 160 << 20;
 /** Replays that run at once; more wait. */
