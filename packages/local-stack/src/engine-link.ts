@@ -21,6 +21,8 @@ export class EngineLink {
   readonly #socket: Socket;
   readonly #waiting: Waiting[] = [];
   #received: Buffer = Buffer.alloc(0);
+  /** Arrays of which parts are still to come, each within the one before it. */
+  readonly #open: { readonly items: EngineReply[]; left: number }[] = [];
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -71,15 +73,29 @@ export class EngineLink {
   }
 
   #receive(bytes: Buffer): void {
-    this.#received = this.#received.length === 0 ? bytes : Buffer.concat([this.#received, bytes]);
+    const received = this.#received.length === 0 ? bytes : Buffer.concat([this.#received, bytes]);
     let at = 0;
-    for (;;) {
-      const parsed = parseReply(this.#received, at);
-      if (parsed === null) break;
-      at = parsed.next;
-      this.#waiting.shift()?.resolve(parsed.reply);
+    for (let part = parsePart(received, at); part !== null; part = parsePart(received, at)) {
+      at = part.next;
+      this.#take(part);
     }
-    this.#received = this.#received.subarray(at);
+    this.#received = received.subarray(at);
+  }
+
+  /** A reply of many parts comes over many packets: what is complete of it is kept, and not read again with each. */
+  #take(part: Part): void {
+    if ('items' in part && part.items > 0) {
+      this.#open.push({ items: [], left: part.items });
+      return;
+    }
+    let reply: EngineReply = 'items' in part ? [] : part.reply;
+    for (let array = this.#open.at(-1); array !== undefined; array = this.#open.at(-1)) {
+      array.items.push(reply);
+      if (--array.left > 0) return;
+      reply = array.items;
+      this.#open.pop();
+    }
+    this.#waiting.shift()?.resolve(reply);
   }
 
   #fail(error: Error): void {
@@ -87,7 +103,10 @@ export class EngineLink {
   }
 }
 
-function parseReply(bytes: Buffer, at: number): { reply: EngineReply; next: number } | null {
+/** A reply, or the beginning of an array of so many of them. */
+type Part = { readonly next: number } & ({ readonly reply: EngineReply } | { readonly items: number });
+
+function parsePart(bytes: Buffer, at: number): Part | null {
   const lineEnd = bytes.indexOf('\r\n', at);
   if (lineEnd < 0) return null;
   const text = bytes.toString('utf8', at + 1, lineEnd);
@@ -102,29 +121,16 @@ function parseReply(bytes: Buffer, at: number): { reply: EngineReply; next: numb
     case 0x24: // $
       return parseBulk(bytes, next, Number(text));
     case 0x2a: // *
-      return parseArray(bytes, next, Number(text));
+      return Number(text) < 0 ? { reply: null, next } : { items: Number(text), next };
     default:
       throw new StackError('engine-reply', `expected a RESP2 reply, found byte ${bytes[at]}`);
   }
 }
 
-function parseBulk(bytes: Buffer, at: number, length: number): { reply: EngineReply; next: number } | null {
+function parseBulk(bytes: Buffer, at: number, length: number): Part | null {
   if (length < 0) return { reply: null, next: at };
   if (bytes.length < at + length + 2) return null;
   return { reply: Buffer.from(bytes.subarray(at, at + length)), next: at + length + 2 };
-}
-
-function parseArray(bytes: Buffer, at: number, length: number): { reply: EngineReply; next: number } | null {
-  if (length < 0) return { reply: null, next: at };
-  const items: EngineReply[] = [];
-  let next = at;
-  for (let index = 0; index < length; index++) {
-    const item = parseReply(bytes, next);
-    if (item === null) return null;
-    items.push(item.reply);
-    next = item.next;
-  }
-  return { reply: items, next };
 }
 
 function toText(reply: EngineReply): EngineReply {

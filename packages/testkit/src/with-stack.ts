@@ -6,7 +6,7 @@ import { type TempDir, tempDir } from './temp-dir.ts';
 const LOG_TAIL_BYTES = 4_000;
 
 /**
- * Runs a whole stack of its own in a folder of its own, and removes both. When the use of it fails, the ends of the
+ * Runs a whole stack of its own in a folder of its own, and removes both; its engines lose nothing when they are killed. When the use of it fails, the ends of the
  * service logs are added to the error, since the folder is gone afterwards.
  */
 export async function withStack<T>(
@@ -14,7 +14,7 @@ export async function withStack<T>(
   use: (stack: Stack, dir: TempDir) => Promise<T>,
 ): Promise<T> {
   await using dir = tempDir('stack');
-  await using stack = await startStack({ ...options, dir: dir.join('stack') });
+  await using stack = await startStack({ appendfsync: 'no', ...options, dir: dir.join('stack') });
   try {
     return await use(stack, dir);
   } catch (error) {

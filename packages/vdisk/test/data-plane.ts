@@ -101,8 +101,7 @@ export class DataPlane implements AsyncDisposable {
     // Memory-backed where there is such a place: etcd waits for its disk on every write.
     const dir = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'salvor-data-plane-'));
     // An engine that is killed has what it acknowledged: one that syncs each second holds its log back while a sync is under way.
-    const engine = (name: string): Promise<RedisHandle> =>
-      startRedis({ dir: join(dir, name), appendfsync: 'no' });
+    const engine = (name: string): Promise<RedisHandle> => startRedis({ dir: join(dir, name) });
     const start = (name: string, count: number): Promise<RedisHandle[]> =>
       Promise.all(Array.from({ length: count }, (_, i) => engine(`${name}-${i}`)));
     const [etcd, primaries, slaves, idle] = await Promise.all([

@@ -28,7 +28,7 @@ export class TestEngine {
   static async start(): Promise<TestEngine> {
     const dir = mkdtempSync(join(tmpdir(), 'salvor-engine-'));
     // Written before it is answered: with `everysec` redis holds back what it answered while the disk is busy.
-    return new TestEngine(await startRedis({ dir, appendfsync: 'no' }), dir);
+    return new TestEngine(await startRedis({ dir }), dir);
   }
 
   get port(): number {
@@ -117,7 +117,7 @@ export class PairHarness {
   readonly interrupted: string[] = [];
   readonly writesLost: string[] = [];
   /** Repairs that etcd has on record as complete, as `incident/attempt`. */
-  readonly onRecord = new Set<string>();
+  readonly onRecord = new Map<string, readonly number[]>();
   readonly repairs: RepairOutcome[] = [];
   readonly fences: string[] = [];
   readonly proposals: string[] = [];
@@ -174,7 +174,7 @@ export class PairHarness {
       repairInterrupted: ({ address }) => this.interrupted.push(address),
       loginRefused: async () => {},
       isLast: async () => true,
-      isOnRecord: async (attempt) => this.onRecord.has(attempt),
+      recordedAttempts: async (incident) => this.onRecord.get(incident) ?? [],
       isSpareInUse: async () => false,
       writesLost: async ({ address }) => {
         this.writesLost.push(address);

@@ -41,7 +41,7 @@ export async function startEngines(options: StackOptions, state: StackState): Pr
       appendonly: options.appendonly ?? true,
       unixSockets,
       survivesFileLimit: options.enginesSurviveFileLimit,
-      ...(options.appendfsync === undefined ? {} : { appendfsync: options.appendfsync }),
+      appendfsync: options.appendfsync ?? 'everysec',
     });
     const port = (await options.via?.('all', name, engine.port)) ?? engine.port;
     return { ...engine, address: `127.0.0.1:${port}`, role, cluster, shard, name };

@@ -24,6 +24,7 @@ export interface StackOptions {
   services?: Readonly<Partial<Record<StackServiceName, StackServiceOptions>>>;
   /** Whether engines keep their data over a restart; default true. */
   appendonly?: boolean;
+  /** Default 'everysec'; see `RedisOptions.appendfsync`. */
   appendfsync?: 'always' | 'everysec' | 'no';
   /** See `RedisOptions.survivesFileLimit`. */
   enginesSurviveFileLimit?: boolean;

@@ -4,7 +4,7 @@ import { type AofCut, type AofTail, cutAofTail, restoreAof, snapshotAof, wipeDat
 /** What can befall a storage engine. The engine keeps its address throughout. */
 export type Engine = Pick<RedisHandle, 'process' | 'dataDir' | 'address'>;
 
-/** SIGKILL: connections break, what was answered is in its log. */
+/** SIGKILL: connections break; what was answered is in its log (with `appendfsync everysec`: nearly so). */
 export async function killEngine(engine: Engine): Promise<void> {
   await engine.process.kill('SIGKILL');
 }
