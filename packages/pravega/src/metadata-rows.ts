@@ -10,6 +10,8 @@ import type { TreeFiles } from './tree/tree-files.ts';
 export interface MetadataRows<Row> {
   readonly rows: ReadonlyMap<string, Row>;
   readonly removed: ReadonlySet<string>;
+  /** Rows that were put again behind their removal. */
+  readonly recreated: ReadonlySet<string>;
   /** False where rows may be missing or damaged: then a row that is not there says nothing. */
   readonly isWhole: boolean;
 }
@@ -36,7 +38,7 @@ export async function readMetadataRows<Row>(
   const stored = segments.get(name);
   if (stored === undefined) {
     findings.damage('metadata-missing', `${name} is not there`, { container, segment: name });
-    return { rows: new Map(), removed: new Set(), isWhole: false };
+    return { rows: new Map(), removed: new Set(), recreated: new Set(), isWhole: false };
   }
   const bytes = new SegmentBytes(files, stored.extents);
   const index = segments.get(name + ATTRIBUTE_SUFFIX);
@@ -53,7 +55,18 @@ export async function readMetadataRows<Row>(
       container,
       segment: name,
     });
-  let isWhole = reading.isWhole && stored.missing.length === 0 && !isEmptied;
+  const isWithoutHead = (stored.startOffset > 0 || bytes.start > 0) && !reading.hasIndex;
+  if (isWithoutHead)
+    findings.damage(
+      'metadata-missing',
+      `${name} does not begin at 0, and has no index that tells whether rows are missing`,
+      {
+        container,
+        segment: name,
+      },
+    );
+  const isCut = isWithoutHead || stored.mayBeGone || stored.doubts.length !== undefined;
+  let isWhole = reading.isWhole && stored.missing.length === 0 && !isEmptied && !isCut;
   const rows = new Map<string, Row>();
   const removed = new Set([...reading.removed].flatMap((key) => nameOf(key) ?? []));
   const inOrder = [...reading.live].sort(([, a], [, b]) => a.offset - b.offset);
@@ -77,7 +90,8 @@ export async function readMetadataRows<Row>(
       });
     }
   }
-  return { rows, removed, isWhole };
+  const recreated = new Set([...reading.recreated].flatMap((key) => nameOf(key) ?? []));
+  return { rows, removed, recreated, isWhole };
 }
 
 /** Keys are names in UTF-8. Names are ASCII; others are read as their bytes are. */

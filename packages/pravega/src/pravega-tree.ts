@@ -1,7 +1,7 @@
 /** A whole Tier-2 tree: which segments it has, and what is true of them. */
-import { SalvorError } from '@salvor/service-kit';
 import { isTableSegment, readAttributes } from './attributes/segment-attributes.ts';
 import { readChunkedLayout } from './chunked/chunked-layout.ts';
+import { detectLayout } from './detect-layout.ts';
 import { appendableAt, type EventFraming, readEventFraming } from './events/event-framing.ts';
 import { boundariesIn } from './events/event-index-search.ts';
 import type { Layout, LayoutName } from './layout.ts';
@@ -17,6 +17,7 @@ import {
   compareNames,
   INDEX_SUFFIX,
   isInternal,
+  isResumeState,
 } from './naming/segment-name.ts';
 import { coreAttribute, coreAttributeId } from './records/core-attributes.ts';
 import type { SegmentInfo } from './records/segment-info.ts';
@@ -25,6 +26,7 @@ import type { Finding } from './tree/finding.ts';
 import { SegmentBytes } from './tree/segment-bytes.ts';
 import { TreeFiles } from './tree/tree-files.ts';
 import type { TreeFile } from './tree/tree-walk.ts';
+import { walkEventIndex } from './verify/event-index-walk.ts';
 
 export interface OpenTreeOptions {
   /** Where a root has files of both. */
@@ -60,6 +62,13 @@ export interface SegmentFraming {
   readonly appendAt: number;
 }
 
+/** Of the files that are read one after the other. */
+export interface FilesRead {
+  readonly files: number;
+  readonly bytes: number;
+  readonly done: boolean;
+}
+
 /** Opens a tree read-only. Throws `no-tree`, `unknown-layout` or `both-layouts`; what is damaged is a finding. */
 export async function openTree(root: string, options: OpenTreeOptions = {}): Promise<PravegaTree> {
   const files = await TreeFiles.open(root);
@@ -79,6 +88,9 @@ export class PravegaTree {
   readonly #files: TreeFiles;
   readonly #layout: Layout;
   readonly #isCountGiven: boolean;
+  #isCountGuessed = false;
+  #unread: Iterator<string> | undefined;
+  #lengthOf: ReadonlyMap<string, number> | undefined;
 
   constructor(files: TreeFiles, layout: Layout, containerCount: number | undefined) {
     this.#files = files;
@@ -116,6 +128,7 @@ export class PravegaTree {
       name,
       bytes,
       index: this.#index(name),
+      eventIndex: this.#eventIndex(name),
       indexRecordedLength: this.#layout.segments.get(name + ATTRIBUTE_SUFFIX)?.recordedLength ?? null,
       row: this.#row(name, segment.container),
       startOffset,
@@ -152,12 +165,11 @@ export class PravegaTree {
     const plain = { runs: [], skipped: [], appendAt: length };
     if (isTableSegment(name, this.#row(name, container))) return { kind: 'entries', ...plain };
     if (name.endsWith(INDEX_SUFFIX)) return { kind: 'index-records', ...plain };
-    const index = this.#layout.segments.get(name + INDEX_SUFFIX);
     const framing = await readEventFraming({
       bytes: this.content(name),
       from: startOffset,
       to: length,
-      boundary: boundariesIn(index && new SegmentBytes(this.#files, index.extents)),
+      boundary: boundariesIn(this.#eventIndex(name)),
     });
     return { ...framing, appendAt: appendableAt(framing, length) };
   }
@@ -184,6 +196,40 @@ export class PravegaTree {
       .flatMap((path) => this.#files.file(path) ?? []);
   }
 
+  /** Files of all kinds, those of no segment included. */
+  get fileCount(): number {
+    return this.#files.count;
+  }
+
+  /** Reads the next files from their first to their last byte; what cannot be read is a finding. */
+  async readFiles(count: number): Promise<FilesRead> {
+    this.#unread ??= this.#files.paths();
+    const read = { files: 0, bytes: 0 };
+    while (read.files < count) {
+      const { value: path, done } = this.#unread.next();
+      if (done === true) return { ...read, done: true };
+      read.bytes += await this.#files.readThrough(path);
+      read.files += 1;
+    }
+    return { ...read, done: false };
+  }
+
+  /** Walks what `facts` and `framing` do not: live entries, one by one, and records of event indexes. What is wrong is a finding. */
+  async walk(segment: ListedSegment): Promise<{ readonly entries: number; readonly indexRecords: number }> {
+    const walked = { entries: 0, indexRecords: 0 };
+    for await (const _ of this.entries(segment) ?? []) walked.entries += 1;
+    const { name } = segment;
+    if (!name.endsWith(INDEX_SUFFIX)) return walked;
+    const main = this.#lengths().get(name.slice(0, -INDEX_SUFFIX.length));
+    const { records, problem } = await walkEventIndex(this.content(name), main ?? Number.MAX_SAFE_INTEGER);
+    if (problem !== undefined)
+      this.#files.findings.damage('bad-index', `the event index is damaged: ${problem.what}`, {
+        segment: name,
+        from: problem.at,
+      });
+    return { ...walked, indexRecords: records };
+  }
+
   /** What a table holds. Null for a segment that is no table. */
   entries({ name, container, startOffset }: ListedSegment): AsyncGenerator<TableContent> | null {
     const row = this.#row(name, container);
@@ -193,7 +239,7 @@ export class PravegaTree {
       bytes: this.content(name),
       index: this.#index(name),
       startOffset,
-      keyLength: Number(row?.attributes.get(coreAttribute.idLength) ?? 0n),
+      keyLength: row && Number(row.attributes.get(coreAttribute.idLength) ?? 0n),
       findings: this.#files.findings,
     });
   }
@@ -202,11 +248,18 @@ export class PravegaTree {
     this.#files.close();
   }
 
+  #lengths(): ReadonlyMap<string, number> {
+    this.#lengthOf ??= new Map(this.segments.map(({ name, length }) => [name, length]));
+    return this.#lengthOf;
+  }
+
   #deduceCount(): number {
     const rows = new Map(
       [...this.#layout.containers].map(([container, { metadata }]) => [container, metadata.rows.keys()]),
     );
-    const { count, doubt } = decideContainerCount(rows);
+    const { count, doubt, remark, isGuess = false } = decideContainerCount(rows);
+    this.#isCountGuessed = isGuess;
+    if (remark !== null) this.#files.findings.note('container-count', remark);
     if (doubt !== null)
       this.#files.findings.damage(
         'container-count',
@@ -230,12 +283,14 @@ export class PravegaTree {
 
   #decide(name: string): ListedSegment | undefined {
     const { findings } = this.#files;
-    const container = this.#containerOf(name);
+    const hashed = containerOfSegment(name, this.containerCount);
+    const container = this.#containerOf(name, hashed);
     const metadata = this.#layout.containers.get(container)?.metadata;
     const verdict = decideSegment({
       stored: this.#layout.segments.get(name),
       row: metadata?.rows.get(name),
       isRowRemoved: metadata?.removed.has(name) ?? false,
+      isRowRecreated: metadata?.recreated.has(name) ?? false,
       isMetadataWhole: metadata?.isWhole ?? false,
       gone: this.#layout.gone.get(name),
     });
@@ -243,6 +298,14 @@ export class PravegaTree {
       findings.note('deleted-segment', `the segment is left out: ${verdict.reason}`, { segment: name });
       return undefined;
     }
+    if (isResumeState(name))
+      findings.note(
+        'resume-state',
+        'positions of readers or of commits: data like any other, and wrong to resume from',
+        {
+          segment: name,
+        },
+      );
     const { lost, ...facts } = verdict.segment;
     for (const range of lost)
       findings.damage('lost-range', 'bytes that metadata tells of are in no file', {
@@ -250,14 +313,16 @@ export class PravegaTree {
         ...range,
       });
     const uncertain = { ...facts.uncertain };
-    if (metadata?.rows.has(name) !== true && !this.#isCountGiven)
+    if (hashed !== container)
+      uncertain.container = `its row is in container ${container}, its name belongs to container ${hashed} of ${this.containerCount}`;
+    else if (metadata?.rows.has(name) !== true && !this.#isCountGiven)
       uncertain.container = 'deduced from the name, and from the number of containers, which is deduced too';
+    else if (this.#isCountGuessed) uncertain.container = 'the number of containers is a guess';
     return { name, container, ...facts, uncertain: Object.keys(uncertain).length === 0 ? NONE : uncertain };
   }
 
   /** The container whose metadata has the row; else, or if several have one, the one that the name gives. */
-  #containerOf(name: string): number {
-    const hashed = containerOfSegment(name, this.containerCount);
+  #containerOf(name: string, hashed: number): number {
     if (this.#layout.containers.get(hashed)?.metadata.rows.has(name)) return hashed;
     for (const [container, { metadata }] of this.#layout.containers) {
       if (!metadata.rows.has(name)) continue;
@@ -273,36 +338,15 @@ export class PravegaTree {
   }
 
   #index(name: string): SegmentBytes | undefined {
-    const stored = this.#layout.segments.get(name + ATTRIBUTE_SUFFIX);
+    return this.#bytesOf(name + ATTRIBUTE_SUFFIX);
+  }
+
+  #eventIndex(name: string): SegmentBytes | undefined {
+    return this.#bytesOf(name + INDEX_SUFFIX);
+  }
+
+  #bytesOf(name: string): SegmentBytes | undefined {
+    const stored = this.#layout.segments.get(name);
     return stored && new SegmentBytes(this.#files, stored.extents);
   }
-}
-
-const CHUNKED_FILE = /\.E-\d{1,19}-O-\d{1,19}\.[0-9a-f-]{36}$/;
-const LEGACY_FILE = /\$header$/;
-
-/** The container metadata tells. Where neither layout has any, or both have, a single file of the other one is in doubt. */
-function detectLayout(files: TreeFiles): LayoutName {
-  const counts = { chunked: 0, legacy: 0 };
-  const metadata = { chunked: 0, legacy: 0 };
-  for (const path of files.paths()) {
-    const layout = CHUNKED_FILE.test(path) ? 'chunked' : LEGACY_FILE.test(path) ? 'legacy' : undefined;
-    const isJournal = path.startsWith(`${CONTAINER_FOLDER}_sysjournal.`);
-    if (layout !== undefined) counts[layout] += 1;
-    if (isJournal) metadata.chunked += 1;
-    else if (layout !== undefined && path.startsWith(`${CONTAINER_FOLDER}metadata_`)) metadata[layout] += 1;
-  }
-  for (const found of [metadata, counts]) {
-    if (found.chunked > 0 && found.legacy === 0) return 'chunked';
-    if (found.legacy > 0 && found.chunked === 0) return 'legacy';
-    if (found.chunked > 0 && found.legacy > 0)
-      throw new SalvorError(
-        'both-layouts',
-        `expected one layout below ${files.root}, found ${counts.chunked} files of the chunked and ${counts.legacy} of the legacy one; say which to read`,
-      );
-  }
-  throw new SalvorError(
-    'unknown-layout',
-    `expected files of Pravega below ${files.root} (<segment>$header, or <segment>.E-<n>-O-<n>.<uuid>), found none; is this the root of Tier-2?`,
-  );
 }

@@ -2,7 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import { encode, type RecordInits, type SegmentAttribute } from '@salvor/contracts';
 import { SalvorError } from '@salvor/service-kit';
-import { lastOfContent, type SegmentPlace, type SegmentStreams, type TableValue } from './segment-log.ts';
+import {
+  type LastOfLog,
+  lastOfContent,
+  type SegmentPlace,
+  type SegmentStreams,
+  type TableValue,
+} from './segment-log.ts';
 import { type SegmentPart, segmentPartSubject } from './segment-subject.ts';
 
 /** Bytes of content, or of values, in one message. */
@@ -13,6 +19,8 @@ const MAX_ENTRIES = 1_000;
 export interface SegmentLogWriterOptions extends SegmentPlace {
   readonly streams: SegmentStreams;
   readonly operation: string;
+  /** The newest message of the content, where it was just looked up. */
+  readonly last?: LastOfLog | null;
 }
 
 type Body = Omit<RecordInits['SegmentLogEntry'], 'segment' | 'number' | 'operation'>;
@@ -40,13 +48,13 @@ export class SegmentLogWriter {
   static async begin(options: SegmentLogWriterOptions): Promise<SegmentLogWriter> {
     const { streams, stream, subject, operation } = options;
     const writer = new SegmentLogWriter(options);
-    const last = await lastOfContent(streams, options);
-    const goesOn = last !== null && last.entry.operation === operation && last.entry.kind !== 'end';
-    if (goesOn) {
-      writer.#written = last.entry.number;
+    const last = options.last === undefined ? await lastOfContent(streams, options) : options.last;
+    const newest = last?.entry ?? null;
+    const goesOn = newest !== null && newest.operation === operation && newest.kind !== 'end';
+    if (last !== null && goesOn) {
+      writer.#written = newest.number;
       writer.#parts.content.sequence = last.sequence;
-    }
-    if (last !== null && !goesOn) await removePart(streams, stream, segmentPartSubject(subject, 'content'));
+    } else if (last !== null) await removePart(streams, stream, segmentPartSubject(subject, 'content'));
     return writer;
   }
 

@@ -1,6 +1,6 @@
 /** Reads the log of a segment back. */
 import type { LogStreamPort } from '@salvor/bus';
-import { decodeAs, type SegmentAttribute, type SegmentLogEntry } from '@salvor/contracts';
+import { DecodeError, decodeAs, type SegmentAttribute, type SegmentLogEntry } from '@salvor/contracts';
 import { SalvorError } from '@salvor/service-kit';
 import { type SegmentPart, segmentPartSubject } from './segment-subject.ts';
 
@@ -16,7 +16,8 @@ export interface SegmentPlace {
 export interface LastOfLog {
   /** In the stream. */
   readonly sequence: number;
-  readonly entry: SegmentLogEntry;
+  /** Null: its bytes are no message of a log of segments. */
+  readonly entry: SegmentLogEntry | null;
 }
 
 export interface TableValue {
@@ -27,19 +28,29 @@ export interface TableValue {
 
 const WINDOW_BYTES = 8 * 1024 * 1024;
 
-/** The newest message of the content; null where there is none. Throws BusError and DecodeError. */
+/** The newest message of the content; null where there is none. Throws BusError. */
 export async function lastOfContent(
   streams: Pick<SegmentStreams, 'last'>,
   { stream, subject }: Pick<SegmentPlace, 'stream' | 'subject'>,
 ): Promise<LastOfLog | null> {
   const last = await streams.last(stream, segmentPartSubject(subject, 'content'));
-  return last === null ? null : { sequence: last.sequence, entry: decodeAs('SegmentLogEntry', last.data) };
+  return last === null ? null : { sequence: last.sequence, entry: entryIn(last.data) };
+}
+
+/** Null for bytes that cannot be decoded: to read them again would not help. */
+function entryIn(data: Uint8Array): SegmentLogEntry | null {
+  try {
+    return decodeAs('SegmentLogEntry', data);
+  } catch (error) {
+    if (error instanceof DecodeError) return null;
+    throw error;
+  }
 }
 
 /**
  * The messages of a part, in order.
  *
- * @throws SalvorError `log-damaged` where one is missing or belongs to another segment
+ * @throws SalvorError `log-damaged` where one is missing, belongs to another segment, or cannot be decoded
  */
 export async function* readSegmentLog(
   streams: Pick<SegmentStreams, 'readWindow'>,
@@ -53,13 +64,16 @@ export async function* readSegmentLog(
       subject: segmentPartSubject(subject, part),
     });
     for (const { data, sequence } of window.messages) {
-      const entry = decodeAs('SegmentLogEntry', data);
+      const entry = entryIn(data);
       number += 1;
-      if (entry.number !== number || entry.segment !== segment)
+      if (entry?.number !== number || entry.segment !== segment) {
+        const found =
+          entry === null ? 'bytes that cannot be decoded' : `message ${entry.number} of ${entry.segment}`;
         throw new SalvorError(
           'log-damaged',
-          `expected message ${number} of the ${part} of segment ${segment} at ${sequence} of ${stream}, found message ${entry.number} of ${entry.segment}; bring the segment back again`,
+          `expected message ${number} of the ${part} of segment ${segment} at ${sequence} of ${stream}, found ${found}; bring the segment back again, with --replace`,
         );
+      }
       yield entry;
     }
     if (window.end) return;

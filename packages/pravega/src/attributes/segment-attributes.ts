@@ -1,12 +1,12 @@
 /** Attributes of one segment: carried from its row, and brought up to what its data shows. */
-import { lastIndexRecord } from '../events/event-index.ts';
-import { walkEvents } from '../events/event-walk.ts';
-import { INDEX_SUFFIX, isNamedLikeTable } from '../naming/segment-name.ts';
+import { isNamedLikeTable } from '../naming/segment-name.ts';
 import { coreAttribute, isCarried, segmentType } from '../records/core-attributes.ts';
 import type { SegmentInfo } from '../records/segment-info.ts';
 import { countTable } from '../table/table-counts.ts';
+import { deduceKeyLength } from '../table/table-keys.ts';
 import type { Findings } from '../tree/finding.ts';
 import type { ByteRange, SegmentBytes } from '../tree/segment-bytes.ts';
+import { countEvents } from './event-count.ts';
 import { readExtendedAttributes } from './extended-attributes.ts';
 
 export interface AttributeSources {
@@ -14,6 +14,8 @@ export interface AttributeSources {
   readonly bytes: SegmentBytes;
   /** The attribute index, where the storage has one. */
   readonly index: SegmentBytes | undefined;
+  /** The index of its events, where it has one. */
+  readonly eventIndex: SegmentBytes | undefined;
   /** Where the storage's metadata says that the index ends, if it says so. */
   readonly indexRecordedLength: number | null;
   readonly row: SegmentInfo | undefined;
@@ -40,8 +42,11 @@ export async function readAttributes(sources: AttributeSources): Promise<Segment
   let extended: SegmentAttributes['extended'] = new Map();
   let extendedDoubt: string | undefined;
   const hadIndex = core.has(coreAttribute.attributeIndexRoot);
+  const keyLength =
+    row === undefined && isTable
+      ? await deduceKeyLength(sources)
+      : Number(core.get(coreAttribute.idLength) ?? 0n);
   if (index !== undefined) {
-    const keyLength = Number(core.get(coreAttribute.idLength) ?? 0n);
     const { values, footerAt, doubt } = await readExtendedAttributes(index, keyLength, !isTable);
     extended = values;
     extendedDoubt = doubt;
@@ -54,8 +59,12 @@ export async function readAttributes(sources: AttributeSources): Promise<Segment
   } else if (hadIndex) extendedDoubt = 'its attribute index is not there';
 
   if (extendedDoubt !== undefined) coreDoubts.push(extendedDoubt);
-  if (isTable) coreDoubts.push(...(await countEntries(sources, core)));
-  else coreDoubts.push(...(await countEvents(sources, core)));
+  if (isTable) coreDoubts.push(...(await countEntries(sources, core, keyLength > 0)));
+  else {
+    const { count, doubt } = await countEvents(sources);
+    if (count !== undefined) core.set(coreAttribute.eventCount, count);
+    if (doubt !== undefined) coreDoubts.push(doubt);
+  }
   const isAhead = row !== undefined && sources.length > row.length;
   if (isAhead && core.has(coreAttribute.attributeIndexSequence))
     coreDoubts.push('the data is newer than its metadata, which PERSIST_SEQ_NO was saved with');
@@ -74,6 +83,8 @@ function indexDoubt(
 ): string | undefined {
   const end = index?.end ?? 0;
   const rowFooter = row?.attributes.get(coreAttribute.attributeIndexRoot);
+  if (indexRecordedLength !== null && end < indexRecordedLength)
+    return 'bytes of its attribute index are lost';
   const isConfirmed =
     indexRecordedLength === null ? rowFooter === BigInt(footerAt ?? -1) : end === indexRecordedLength;
   return isConfirmed || end === 0 ? undefined : 'its attribute index is newer than any metadata';
@@ -85,35 +96,17 @@ export function isTableSegment(name: string, row: SegmentInfo | undefined): bool
   return row?.attributes.has(coreAttribute.tableIndexed) ?? isNamedLikeTable(name);
 }
 
-export function hasFixedKeys(row: SegmentInfo | undefined): boolean {
-  return (row?.attributes.get(coreAttribute.idLength) ?? 0n) > 0n;
-}
-
-/** EVENT_COUNT counts events from the beginning of the segment, those that came by a merge left out. */
-async function countEvents(sources: AttributeSources, core: Map<bigint, bigint>): Promise<string[]> {
-  const { name, bytes, row, startOffset, length, merged } = sources;
-  const countedTo = row?.length ?? 0;
-  if (length <= countedTo) return [];
-  if (name.endsWith(INDEX_SUFFIX)) {
-    const last = await lastIndexRecord(bytes);
-    if (last !== undefined) core.set(coreAttribute.eventCount, BigInt(last.eventCount));
-    return last === undefined ? ['its last record cannot be read'] : [];
-  }
-  if (startOffset > countedTo) return ['events that were truncated were not counted'];
-  const { count, ending } = await walkEvents(bytes, countedTo, length, merged);
-  const total = (row?.attributes.get(coreAttribute.eventCount) ?? 0n) + BigInt(count);
-  if (total > 0n) core.set(coreAttribute.eventCount, total);
-  return ending === 'whole' ? [] : ['its bytes are not events to the end'];
-}
-
 /** What a table's attributes count is counted again. In a table with keys of one length most of them stay 0. */
-async function countEntries(sources: AttributeSources, core: Map<bigint, bigint>): Promise<string[]> {
-  const { row, startOffset, length } = sources;
+async function countEntries(
+  sources: AttributeSources,
+  core: Map<bigint, bigint>,
+  isFixed: boolean,
+): Promise<string[]> {
+  const { startOffset, length } = sources;
   const compacted = core.get(coreAttribute.tableCompacted);
   if (compacted !== undefined && compacted < BigInt(startOffset))
     core.set(coreAttribute.tableCompacted, BigInt(startOffset));
   const countFrom = Number(core.get(coreAttribute.tableCompacted) ?? BigInt(startOffset));
-  const isFixed = hasFixedKeys(row);
   const { totalEntries, liveKeys, buckets, isWhole } = await countTable(sources, countFrom, isFixed);
   core.set(coreAttribute.tableTotalEntries, BigInt(totalEntries));
   if (!isFixed) {

@@ -4,9 +4,17 @@
  */
 import { FormatError } from '../format/format-error.ts';
 import type { ContainerRows, Layout } from '../layout.ts';
+import { forgetEndedTransactions } from '../merge/ended-transactions.ts';
 import { type MetadataRows, readMetadataRows } from '../metadata-rows.ts';
+import { parseChunkName } from '../naming/chunk-name.ts';
 import { findContainers } from '../naming/container-traces.ts';
-import { CONTAINER_FOLDER, metadataSegment, storageMetadataSegment } from '../naming/segment-name.ts';
+import {
+  ATTRIBUTE_SUFFIX,
+  CONTAINER_FOLDER,
+  metadataSegment,
+  storageMetadataSegment,
+  transactionParent,
+} from '../naming/segment-name.ts';
 import { readSegmentInfo } from '../records/segment-info.ts';
 import {
   type ChunkRow,
@@ -14,14 +22,15 @@ import {
   type SegmentRow,
   type StorageMetadata,
 } from '../records/storage-metadata.ts';
-import type { StoredSegment } from '../stored-segment.ts';
+import { dataEnd, type StoredSegment } from '../stored-segment.ts';
 import type { TableEntry } from '../table/entry-scan.ts';
 import type { TreeFiles } from '../tree/tree-files.ts';
 import { type ChainLink, storedSegment } from './chain.ts';
 import { chunksBySegment } from './chunk-list.ts';
 import { extendFromOrphans } from './orphans.ts';
 import { findJournals, isJournalFile, readSystemJournal } from './system-journal.ts';
-import { systemSegment, systemSegmentNames } from './system-segments.ts';
+import { type SystemSegment, systemSegment, systemSegmentNames } from './system-segments.ts';
+import { trimExtension } from './trim-extension.ts';
 
 /** Rows under such keys are of ReadIndexBlockMetadata: a cache, which is of no use here. */
 const READ_INDEX_BLOCK_KEY = /\.B-\d{1,19}$/;
@@ -37,7 +46,7 @@ export async function readChunkedLayout(files: TreeFiles): Promise<Layout> {
     const journal = journalFiles && (await readSystemJournal(files, container, journalFiles));
     for (const name of systemSegmentNames(container)) {
       const system = systemSegment(files, name, chunks.get(name) ?? [], journal);
-      if (system !== undefined) segments.set(name, system);
+      if (system !== undefined) segments.set(name, await wholeOf(files, system));
     }
     const metadata = await readMetadataRows(files, {
       container,
@@ -56,9 +65,20 @@ export async function readChunkedLayout(files: TreeFiles): Promise<Layout> {
     readChains(files, storage, segments, gone);
     containers.set(container, { metadata });
   }
+  forgetMerged(segments, gone);
   reportForeign(files);
   await extendFromOrphans({ files, segments, gone, containers });
+  for (const { metadata } of containers.values()) forgetEndedTransactions(metadata.rows, segments, gone);
   return { name: 'chunked', segments, containers, gone };
+}
+
+/** What is behind the end that the journal knows is taken up to the last whole entry, or valid tree. */
+async function wholeOf(files: TreeFiles, { stored, knownEnd }: SystemSegment): Promise<StoredSegment> {
+  if (dataEnd(stored) <= knownEnd) return stored;
+  const whole = await trimExtension(files, stored, knownEnd, { rowOf: () => undefined, stored: new Map() });
+  if (dataEnd(whole) === dataEnd(stored)) return whole;
+  // Newer rows may be in what is left out, or it is the file of another segment.
+  return { ...whole, doubts: { ...whole.doubts, length: 'its file goes on with what is no whole entry' } };
 }
 
 /** Follows the rows from each segment to its chunks. */
@@ -71,6 +91,7 @@ function readChains(
   const doubt = isWhole ? undefined : 'storage metadata of the container is damaged';
   for (const name of removed) gone.set(name, 'the storage metadata has its removal');
   for (const row of rows.values()) {
+    if (row.kind === 'chunk' && !row.active) gone.set(row.name, 'the storage metadata has it as deleted');
     if (row.kind !== 'segment') continue;
     if (!row.active) {
       gone.set(row.name, 'the storage metadata has it as deleted');
@@ -91,11 +112,26 @@ function readChains(
               length,
               ...(doubt === undefined
                 ? {}
-                : { startOffset: doubt, ...(row.sealed ? {} : { sealed: doubt }) }),
+                : { startOffset: doubt, existence: doubt, ...(row.sealed ? {} : { sealed: doubt }) }),
             },
           }),
     });
     segments.set(row.name, stored);
+  }
+}
+
+/** Chunks keep the names of the transaction that they came with: one whose chunks are in its parent's chain was merged. */
+function forgetMerged(segments: Map<string, StoredSegment>, gone: Map<string, string>): void {
+  for (const { name, extents, merged } of [...segments.values()]) {
+    if (merged.length === 0) continue;
+    for (const { path } of extents) {
+      const source = parseChunkName(path)?.segment;
+      if (source === undefined || source === name || transactionParent(source) !== name) continue;
+      for (const each of [source, source + ATTRIBUTE_SUFFIX]) {
+        segments.delete(each);
+        gone.set(each, 'its chunks are in the chain of its parent: it was merged');
+      }
+    }
   }
 }
 

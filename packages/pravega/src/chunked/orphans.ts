@@ -25,8 +25,9 @@ export async function extendFromOrphans(reading: ChunkedReading): Promise<void> 
   const { files, segments } = reading;
   const knownEnds = new Map<string, number>();
   const used = new Set<string>();
+  const fenced = fencedSegments(files, segments);
   for (const stored of segments.values()) {
-    const longer = withSurplus(files, stored);
+    const longer = withSurplus(files, stored, fenced);
     if (longer !== stored) {
       knownEnds.set(stored.name, dataEnd(stored));
       segments.set(stored.name, longer);
@@ -35,7 +36,9 @@ export async function extendFromOrphans(reading: ChunkedReading): Promise<void> 
   }
   const orphans = chunksBySegment(files, (path) => !used.has(path));
   used.clear();
-  for (const [name, some] of orphans) {
+  for (const [name, all] of orphans) {
+    const some = uncollected(reading, all);
+    if (some.length === 0) continue;
     const stored = segments.get(name);
     if (!knownEnds.has(name)) knownEnds.set(name, stored === undefined ? 0 : dataEnd(stored));
     await placeOrphans(reading, name, some);
@@ -43,9 +46,22 @@ export async function extendFromOrphans(reading: ChunkedReading): Promise<void> 
   for (const [name, knownEnd] of knownEnds) {
     const stored = segments.get(name);
     if (stored === undefined || dataEnd(stored) <= knownEnd) continue;
-    const trimmed = await trimExtension(files, stored, knownEnd, (segment) => rowOf(reading, segment));
+    const trimmed = await trimExtension(files, stored, knownEnd, {
+      rowOf: (segment) => rowOf(reading, segment),
+      stored: segments,
+    });
     segments.set(stored.name, trimmed);
   }
+}
+
+/** Without those that the storage metadata itself knows to be deleted: truncated, moved into another chunk, or aborted. */
+function uncollected({ files, gone }: ChunkedReading, chunks: readonly NamedChunk[]): NamedChunk[] {
+  return chunks.filter(({ path, segment }) => {
+    const why = gone.get(path);
+    if (why === undefined) return true;
+    files.findings.note('deleted-segment', `the chunk waits to be collected: ${why}`, { segment, path });
+    return false;
+  });
 }
 
 async function placeOrphans(
@@ -144,14 +160,52 @@ function begun(
   });
 }
 
-/** A last file that is longer than its metadata knows has what a writer had copied before the metadata was saved. */
-function withSurplus(files: TreeFiles, stored: StoredSegment): StoredSegment {
+/** Of segments with surplus bytes: those at whose end an owner of a later epoch began a chunk. */
+function fencedSegments(files: TreeFiles, segments: ReadonlyMap<string, StoredSegment>): Set<string> {
+  const ends = new Map<string, { readonly at: number; readonly epoch: number }>();
+  for (const stored of segments.values()) {
+    const last = stored.extents.at(-1);
+    if (last === undefined || surplusOf(files, last) <= 0) continue;
+    ends.set(stored.name, { at: last.at + last.length, epoch: parseChunkName(last.path)?.epoch ?? 0 });
+  }
+  const fenced = new Set<string>();
+  if (ends.size === 0) return fenced;
+  for (const path of files.paths()) {
+    const name = parseChunkName(path);
+    const end = name && ends.get(name.segment);
+    if (name === undefined || end === undefined || (files.file(path)?.sizeBytes ?? 0) === 0) continue;
+    if (name.offset === end.at && name.epoch > end.epoch) fenced.add(name.segment);
+  }
+  return fenced;
+}
+
+function surplusOf(files: TreeFiles, { path, fileOffset, length }: Extent): number {
+  return (files.file(path)?.sizeBytes ?? 0) - fileOffset - length;
+}
+
+/**
+ * A last file that is longer than its metadata knows has what a writer had copied before the metadata was saved. Not so where
+ * an owner of a later epoch began a chunk at that end: then it is what the earlier owner left when it was fenced out.
+ */
+function withSurplus(files: TreeFiles, stored: StoredSegment, fenced: ReadonlySet<string>): StoredSegment {
   const last = stored.extents.at(-1);
   if (last === undefined || (stored.sealed && !isAttributeIndex(stored.name))) return stored;
   // Bytes are only ever missing at the end of the last chunk if they are missing behind its data.
   if (stored.missing.some(({ to }) => to > last.at + last.length)) return stored;
-  const surplus = (files.file(last.path)?.sizeBytes ?? 0) - last.fileOffset - last.length;
+  const surplus = surplusOf(files, last);
   if (surplus <= 0) return stored;
+  const end = last.at + last.length;
+  if (fenced.has(stored.name)) {
+    const message =
+      'bytes behind the end that a later epoch found are left out: an owner that was fenced out left them';
+    files.findings.note('quarantined-chunk', message, {
+      segment: stored.name,
+      path: last.path,
+      from: end,
+      to: end + surplus,
+    });
+    return stored;
+  }
   const extents = [...stored.extents.slice(0, -1), { ...last, length: last.length + surplus }];
   return { ...stored, extents };
 }

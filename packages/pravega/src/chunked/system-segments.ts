@@ -19,7 +19,7 @@ export function systemSegment(
   name: string,
   chunks: readonly NamedChunk[],
   journal: SystemJournal | undefined,
-): StoredSegment | undefined {
+): SystemSegment | undefined {
   const booted = journal?.chains.get(name);
   const named = chainByNames(chunks);
   if (booted === undefined && named.length === 0) return undefined;
@@ -34,8 +34,25 @@ export function systemSegment(
     files.findings.damage('bad-journal', message, { segment: name });
   }
   const links = (useJournal ? byJournal : named) ?? named;
-  const kept = links.filter(({ start, length }) => start + length > startOffset);
-  return storedSegment(files, kept, { name, startOffset, sealed: false, recordedLength: null });
+  const kept = withWholeFile(links, files).filter(({ start, length }) => start + length > startOffset);
+  const stored = storedSegment(files, kept, { name, startOffset, sealed: false, recordedLength: null });
+  const last = links.at(-1);
+  return { stored, knownEnd: last === undefined ? startOffset : last.start + last.length };
+}
+
+export interface SystemSegment {
+  /** With all that its last file has. */
+  readonly stored: StoredSegment;
+  /** Up to where the journal knows of it. */
+  readonly knownEnd: number;
+}
+
+/** The journal, too, may be behind the file: it is written after what it tells of. */
+function withWholeFile(links: readonly ChainLink[], files: TreeFiles): ChainLink[] {
+  return links.map((link, index) => {
+    if (index < links.length - 1) return link;
+    return { ...link, length: Math.max(link.length, files.file(link.path)?.sizeBytes ?? 0) };
+  });
 }
 
 /** Without the bit that says that every append is in the metadata, the last chunk is as long as its file. */

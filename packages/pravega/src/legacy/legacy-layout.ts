@@ -3,6 +3,7 @@
  * `io.pravega.storage.filesystem.FileSystemStorage`, the layout before Pravega 0.10).
  */
 import type { ContainerRows, Layout } from '../layout.ts';
+import { forgetEndedTransactions } from '../merge/ended-transactions.ts';
 import { readMetadataRows } from '../metadata-rows.ts';
 import { findContainers } from '../naming/container-traces.ts';
 import {
@@ -13,6 +14,7 @@ import {
 } from '../naming/segment-name.ts';
 import { readSegmentInfo } from '../records/segment-info.ts';
 import type { StoredSegment } from '../stored-segment.ts';
+import { SegmentBytes } from '../tree/segment-bytes.ts';
 import type { TreeFiles } from '../tree/tree-files.ts';
 import { MAX_HEADER_BYTES, parseHeader } from './header.ts';
 import { rolledSegment } from './rolled-segment.ts';
@@ -21,6 +23,7 @@ import { lostModes } from './seal-modes.ts';
 const HEADER_SUFFIX = '$header';
 /** What `FileSystemStorage.replace` leaves when it is interrupted. */
 const REPLACEMENT_SUFFIX = '$header.replace.tmp';
+const PART_OF_SEGMENT = /\$(?:header|offset\.\d{1,19})$/;
 const CHUNK_FILE = /^(.*)\$offset\.\d{1,19}$/s;
 
 export async function readLegacyLayout(files: TreeFiles): Promise<Layout> {
@@ -31,16 +34,22 @@ export async function readLegacyLayout(files: TreeFiles): Promise<Layout> {
   if (modes !== undefined) files.findings.damage('uncertain-fact', `${modes}; only metadata tells of seals`);
   for (const path of headerPaths(files)) {
     const name = path.replace(REPLACEMENT_SUFFIX, '').replace(/\$header$/, '');
+    if (PART_OF_SEGMENT.test(name)) {
+      files.findings.damage('foreign-file', 'a header of what is itself a part of a segment', { path });
+      continue;
+    }
     const stored = await readSegment(files, { name, path, modes, used });
     if (stored !== undefined) segments.set(name, stored);
   }
-  forgetMerged(files, segments, gone);
+  await forgetMerged(files, segments, gone);
 
   const containers = new Map<number, ContainerRows>();
   for (const container of findContainers(files.paths())) {
     const name = metadataSegment(container);
     const table = { container, segments, name, decode: readSegmentInfo, isNeverEmpty: true };
-    containers.set(container, { metadata: await readMetadataRows(files, table) });
+    const metadata = await readMetadataRows(files, table);
+    containers.set(container, { metadata });
+    forgetEndedTransactions(metadata.rows, segments, gone);
   }
   readLeftFiles(files, segments, containers, used);
   return { name: 'legacy', segments, containers, gone };
@@ -81,23 +90,43 @@ async function readSegment(
   return rolledSegment(files, { name, chunks, sealed: !file.isOwnerWritable, modes, headerProblem: problem });
 }
 
-/** A merge that was interrupted leaves the header of the transaction, while its chunks are the parent's already. */
-function forgetMerged(
+/**
+ * A merge that was interrupted leaves the header of the transaction, while its chunks are the parent's already; or all of
+ * the transaction, while its bytes were already appended to the parent.
+ */
+async function forgetMerged(
   files: TreeFiles,
   segments: Map<string, StoredSegment>,
   gone: Map<string, string>,
-): void {
-  for (const [name, { extents }] of segments) {
+): Promise<void> {
+  for (const [name, transaction] of segments) {
     const parent = segments.get(transactionParent(name) ?? '');
-    const own = new Set(extents.map(({ path }) => path));
-    if (parent === undefined || !parent.extents.some(({ path }) => own.has(path))) continue;
-    const message = 'the chunks of the transaction are in the chain of its parent: it was merged';
+    if (parent === undefined) continue;
+    const own = new Set(transaction.extents.map(({ path }) => path));
+    const hasChunks = parent.extents.some(({ path }) => own.has(path));
+    if (!hasChunks && !(await endsWith(files, parent, transaction))) continue;
+    const message = hasChunks
+      ? 'the chunks of the transaction are in the chain of its parent: it was merged'
+      : 'its parent ends with all of its bytes: it was merged';
     files.findings.note('deleted-segment', message, { segment: name });
     for (const merged of [name, name + ATTRIBUTE_SUFFIX]) {
       segments.delete(merged);
       gone.set(merged, message);
     }
   }
+}
+
+/** Whether the last bytes of the parent are those of the transaction, from its first to its last. */
+async function endsWith(
+  files: TreeFiles,
+  parent: StoredSegment,
+  transaction: StoredSegment,
+): Promise<boolean> {
+  const [long, short] = [parent, transaction].map(({ extents }) => new SegmentBytes(files, extents));
+  if (long === undefined || short === undefined || short.end === 0 || long.end - long.start < short.end)
+    return false;
+  const wanted = await short.sha256(0, short.end);
+  return wanted !== null && wanted === (await long.sha256(long.end - short.end, long.end));
 }
 
 /** Files that no header names: segments of one file, without a header; chunks of nobody; and what does not belong here. */
@@ -119,7 +148,10 @@ function readLeftFiles(
       files.findings.damage('quarantined-chunk', message, { segment: chunkOf, path });
     } else if (file !== undefined && !segments.has(path) && (named(path) || isNamedLikeSegment(path))) {
       const chunks = [{ offset: 0, path }];
-      segments.set(path, rolledSegment(files, { name: path, chunks, sealed: !file.isOwnerWritable }));
+      const stored = rolledSegment(files, { name: path, chunks, sealed: !file.isOwnerWritable });
+      const existence = 'a file without a header, which nothing but its name makes a segment';
+      const doubts = named(path) ? stored.doubts : { ...stored.doubts, existence };
+      segments.set(path, { ...stored, doubts });
     } else files.findings.note('foreign-file', 'the file is no part of the layout', { path });
   }
 }

@@ -1,3 +1,4 @@
+import { primaryName } from '../naming/segment-name.ts';
 import { type Doubts, FRONT_IS_GONE, type StoredSegment } from '../stored-segment.ts';
 import type { ByteRange, Extent } from '../tree/segment-bytes.ts';
 import type { TreeFiles } from '../tree/tree-files.ts';
@@ -50,12 +51,19 @@ export function rolledSegment(
       });
     if (!isFront && length > 0) missing.push(range);
   }
+  const foreign = chunks.find(({ path }) => isOfAnother(name, path));
+  if (foreign !== undefined)
+    findings.damage('bad-header', 'the header names a chunk of another segment', {
+      segment: name,
+      path: foreign.path,
+    });
   const last = chunks.at(-1);
   const isLastGone = last !== undefined && files.file(last.path) === undefined;
   const doubts: Doubts = {
     ...(modes === undefined ? {} : { sealed: modes }),
     ...(firstThere > 0 ? { startOffset: FRONT_IS_GONE } : {}),
     ...(isLastGone ? { length: 'its last chunk is gone', existence: 'its last chunk is gone' } : {}),
+    ...(foreign === undefined ? {} : { length: 'its header names a chunk of another segment' }),
     ...(headerProblem === undefined ? {} : { length: `its header is damaged: ${headerProblem}` }),
   };
   return {
@@ -70,4 +78,10 @@ export function rolledSegment(
     doubts,
     mayBeGone: isLastGone,
   };
+}
+
+/** Chunks that came by a merge keep the name of their transaction; all others have the segment's. */
+function isOfAnother(name: string, path: string): boolean {
+  const owner = /^(.*)\$offset\.\d{1,19}$/s.exec(path)?.[1];
+  return owner !== undefined && owner !== name && primaryName(owner) !== primaryName(name);
 }

@@ -10,6 +10,8 @@ export interface SegmentSources {
   readonly row: SegmentInfo | undefined;
   /** `metadata_N` has the removal of the row. */
   readonly isRowRemoved: boolean;
+  /** The row was put again behind its removal: a segment of this name was deleted, and created anew. */
+  readonly isRowRecreated?: boolean;
   /** Every row of the container could be read, so that what is not there was not there. */
   readonly isMetadataWhole: boolean;
   /** Why the storage says that the segment is gone. */
@@ -39,6 +41,33 @@ export type Verdict =
   | { readonly exists: true; readonly segment: SegmentDecision }
   | { readonly exists: false; readonly reason: string };
 
+/**
+ * Two sources that say different things of what only ever goes one way: the later one is believed, and it is said that it is
+ * one alone. The formats have no checksums, so that a changed bit looks the same.
+ */
+function contradictions(
+  stored: StoredSegment,
+  row: SegmentInfo,
+  { sealed, startOffset }: Partial<Record<UncertainFact, string>>,
+): Partial<Record<UncertainFact, string>> {
+  const found: Partial<Record<UncertainFact, string>> = {};
+  const first = stored.extents[0];
+  if (stored.recordedLength !== null) {
+    if (sealed === undefined && stored.sealed !== row.sealed)
+      found.sealed = `deduced from ${row.sealed ? 'metadata' : 'storage metadata'} alone: the other one does not have the seal`;
+    if (startOffset === undefined && stored.startOffset !== row.startOffset)
+      found.startOffset = `deduced from ${row.startOffset > stored.startOffset ? 'metadata' : 'storage metadata'} alone: the other one says ${Math.min(row.startOffset, stored.startOffset)}`;
+  } else if (
+    startOffset === undefined &&
+    first !== undefined &&
+    stored.extents.length > 1 &&
+    row.startOffset >= first.at + first.length
+  )
+    found.startOffset =
+      'deduced from metadata alone: chunks before it are still there, which a truncation deletes';
+  return found;
+}
+
 const DAMAGED_METADATA = 'metadata of its container is damaged or missing';
 const LOWER_BOUND = 'a lower bound: the first chunks are gone, since they were truncated, or are lost';
 
@@ -53,17 +82,19 @@ function reasonForAbsence({
   row,
   isRowRemoved,
   isMetadataWhole,
+  isRowRecreated = false,
   gone,
 }: SegmentSources): string | undefined {
   if (row === undefined && isRowRemoved) return 'the metadata of its container has its removal';
-  if (stored === undefined && gone !== undefined) return gone;
+  // What the storage deleted was the one before, if this one was never written.
+  if (stored === undefined && gone !== undefined && !(isRowRecreated && row?.length === 0)) return gone;
   if (stored === undefined && row === undefined) return 'no source has it';
   if (stored?.mayBeGone && row === undefined && isMetadataWhole)
     return 'its last chunk is gone, and the metadata of its container has no row of it: it was being deleted';
   return undefined;
 }
 
-function factsOf({ stored, row, isMetadataWhole }: SegmentSources): SegmentDecision {
+function factsOf({ stored, row, isMetadataWhole, gone }: SegmentSources): SegmentDecision {
   const firstByte = stored?.extents[0]?.at ?? 0;
   const startOffset = Math.max(stored?.startOffset ?? 0, row?.startOffset ?? 0, firstByte);
   const end = Math.max(stored === undefined ? 0 : dataEnd(stored), startOffset);
@@ -91,13 +122,19 @@ function factsOf({ stored, row, isMetadataWhole }: SegmentSources): SegmentDecis
   if (stored?.sealed === true && stored.isSealByMode && row?.sealed !== true)
     uncertain.sealed ??= 'by the mode of a file alone: no metadata has the seal';
   else if (sealed) delete uncertain.sealed;
+  if (stored !== undefined && row !== undefined)
+    Object.assign(uncertain, contradictions(stored, row, uncertain));
   if (!isMetadataWhole) {
     uncertain.startOffset ??= DAMAGED_METADATA;
     uncertain.coreAttributes ??= DAMAGED_METADATA;
     uncertain.length ??= DAMAGED_METADATA;
-    if (stored === undefined) uncertain.existence ??= DAMAGED_METADATA;
+    uncertain.existence ??= DAMAGED_METADATA;
     if (!sealed) uncertain.sealed ??= DAMAGED_METADATA;
-  } else if (row === undefined) uncertain.coreAttributes ??= 'the metadata of its container has no row of it';
+  } else if (row !== undefined && stored?.mayBeGone !== true) delete uncertain.existence;
+  if (stored === undefined && gone !== undefined)
+    uncertain.existence = `deduced from its row, which was put again behind a removal: ${gone}`;
+  if (isMetadataWhole && row === undefined)
+    uncertain.coreAttributes ??= 'the metadata of its container has no row of it';
   if (row?.problem !== undefined) uncertain.coreAttributes ??= row.problem;
   return {
     length,

@@ -11,8 +11,11 @@ const TRANSIENT_DELIMITER = '#transient.';
 /** Two 64-bit words in hexadecimal; a shorter rest makes the delimiter part of an ordinary name. */
 const UNIQUE_ID_LENGTH = 32;
 const STREAM_SEGMENT =
-  /^[A-Za-z0-9_.-]{1,255}\/[A-Za-z0-9_.-]{1,255}\/\d{1,10}(?:\.#epoch\.\d{1,10})?(?:#.*)?$/;
-const TABLE_SEGMENT = /^[A-Za-z0-9_.-]{1,255}\/_tables\/[^/]/;
+  /^[A-Za-z0-9_.-]{1,255}\/[A-Za-z0-9_.-]{1,255}\/\d{1,10}(?:\.#epoch\.\d{1,10})?(?:#(?:index|(?:transaction|transient)\.[0-9A-Za-z.-]{32,}(?:#index)?))?$/;
+const TABLE_SEGMENT = /^[A-Za-z0-9_.-]{1,255}\/_tables\/[^/$][^$]*$/;
+
+const RESUME_STATE =
+  /^[^/]+\/(?:_RG[^/]*|scaleGroup|commitStreamReaders|abortStreamReaders|kvtStreamReaders)\//;
 
 export function metadataSegment(container: number): string {
   return `${CONTAINER_FOLDER}metadata_${container}`;
@@ -49,6 +52,11 @@ export function isAttributeIndex(name: string): boolean {
 /** Segments that a recovery makes anew: those of the containers, and all attribute indexes. */
 export function isInternal(name: string): boolean {
   return name.startsWith(CONTAINER_FOLDER) || isAttributeIndex(name);
+}
+
+/** State of reader groups, and of the controller's own readers. */
+export function isResumeState(name: string): boolean {
+  return RESUME_STATE.test(name);
 }
 
 /** Tables are told by their type; where that is lost, the name says what the controller uses it for. */

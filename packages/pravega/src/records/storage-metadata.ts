@@ -16,6 +16,8 @@ export interface ChunkRow {
   readonly name: string;
   readonly length: number;
   readonly nextChunk: string | null;
+  /** False: nothing of it belongs to a segment any more, its file waits to be collected. */
+  readonly active: boolean;
 }
 
 export interface SegmentRow {
@@ -49,7 +51,10 @@ export function readStorageRow(key: string, value: Buffer): StorageMetadata | nu
   reader.i64();
   const name = reader.utf();
   if (name !== key) throw new FormatError(`expected the row of ${key}, found one of ${name}`);
-  if (!reader.bool()) return null;
+  if (!reader.bool()) {
+    if (reader.remaining === 0) return null;
+    throw new FormatError(`expected nothing behind a row without a value, found ${reader.remaining} bytes`);
+  }
   const row = readStorageMetadata(reader);
   if (row.name !== key) throw new FormatError(`expected metadata of ${key}, found that of ${row.name}`);
   return row;
@@ -64,6 +69,7 @@ export function readStorageMetadata(reader: ByteReader): StorageMetadata {
         name: body.utf(),
         length: body.compactOffset(),
         nextChunk: nullable(body.utf()),
+        active: (body.compactInt() & STATUS_ACTIVE) !== 0,
       };
     case TYPE_SEGMENT:
       return readSegmentRow(body);

@@ -22,6 +22,8 @@ export interface TableReading {
   readonly live: ReadonlyMap<string, LiveKey>;
   /** Keys of which the newest entry is a removal. */
   readonly removed: ReadonlySet<string>;
+  /** Keys that were put again behind a removal. */
+  readonly recreated: ReadonlySet<string>;
   /** Entries, removals included, from `countFrom` on. */
   readonly totalEntries: number;
   /** False where entries may be missing: then a key that is not there says nothing. */
@@ -48,19 +50,23 @@ interface Newest {
   readonly version: number;
   readonly valueLength: number | null;
   readonly isCopied: boolean;
+  /** The index leads to this very entry. */
+  readonly isIndexed: boolean;
 }
 
 export async function readHashTable(bytes: SegmentBytes, options: HashTableOptions): Promise<TableReading> {
   const { segment, findings } = options;
   const index = await readBuckets(options);
   const newest = new Map<string, Newest>();
+  const recreated = new Set<string>();
   let totalEntries = 0;
   let isWhole = true;
 
   const take = (entry: TableEntry) => {
     const { offset, header } = entry;
     const bucket = index?.bucketAt.get(offset);
-    if (bucket !== undefined && bucket === bucketOf(entry.key)) index?.bucketAt.delete(offset);
+    const isIndexed = bucket !== undefined && bucket === bucketOf(entry.key);
+    if (isIndexed) index?.bucketAt.delete(offset);
     if (offset >= (options.countFrom ?? 0)) totalEntries += 1;
     if (options.ignores?.(entry)) return;
     const key = entry.key.toString('latin1');
@@ -73,7 +79,8 @@ export async function readHashTable(bytes: SegmentBytes, options: HashTableOptio
       isWhole = false;
     } else if (before === undefined || header.version >= before.version) {
       const { version, valueLength, isCopied } = header;
-      newest.set(key, { offset, version, valueLength, isCopied });
+      if (before?.valueLength === null && valueLength !== null) recreated.add(key);
+      newest.set(key, { offset, version, valueLength, isCopied, isIndexed });
     }
   };
 
@@ -97,12 +104,21 @@ export async function readHashTable(bytes: SegmentBytes, options: HashTableOptio
   }
   const live = new Map<string, LiveKey>();
   const removed = new Set<string>();
-  for (const [key, { offset, version, valueLength, isCopied }] of newest) {
+  let contradicted = 0;
+  for (const [key, { offset, version, valueLength, isCopied, isIndexed }] of newest) {
     if (valueLength === null) removed.add(key);
-    else if (isCopied && index !== undefined && isRemovedByIndex(key, version, index)) removed.add(key);
-    else live.set(key, { offset, version, valueLength });
+    else if (!isIndexed && index !== undefined && isRemovedByIndex(key, isCopied ? version : offset, index)) {
+      removed.add(key);
+      // Compaction copies what is removed later; an entry that was not copied has its removal behind it, in the table.
+      if (!isCopied) contradicted += 1;
+    } else live.set(key, { offset, version, valueLength });
   }
-  return { live, removed, totalEntries, isWhole, hasIndex: index !== undefined };
+  if (contradicted > 0) {
+    isWhole = false;
+    const message = `${contradicted} entries are none of the index, which is newer than they are: their removals cannot be read, or their keys are damaged`;
+    findings.damage('bad-entry', message, { segment });
+  }
+  return { live, removed, recreated, totalEntries, isWhole, hasIndex: index !== undefined };
 }
 
 interface Buckets {
@@ -139,12 +155,12 @@ async function readBuckets({ index, segment, findings }: HashTableOptions): Prom
 }
 
 /**
- * Compaction copies entries that the index has. One whose version the index has seen, but whose key it does not have, was
- * removed since; the removal may have been truncated away.
+ * Entries are indexed in their order, and compaction copies only those that the index has. One that the index has seen, but
+ * whose key it does not have, was removed since; the removal of one that was copied may have been truncated away.
  */
-function isRemovedByIndex(key: string, version: number, { buckets, pointers }: Buckets): boolean {
+function isRemovedByIndex(key: string, seenAt: number, { buckets, pointers }: Buckets): boolean {
   const newestIndexed = pointers.at(-1) ?? -1;
-  return version <= newestIndexed && !buckets.has(bucketOf(Buffer.from(key, 'latin1')));
+  return seenAt <= newestIndexed && !buckets.has(bucketOf(Buffer.from(key, 'latin1')));
 }
 
 /** All entries; where the walk breaks off, it goes on at the next entry that can be found. Returns what was left out. */

@@ -1,12 +1,14 @@
 /** A tree that a thread of its own reads, with a bound on its memory: whoever holds leases stays awake. */
 import { Worker } from 'node:worker_threads';
 import { codeOf, messageOf, SalvorError } from '@salvor/service-kit';
-import type { OpenTreeOptions } from '../pravega-tree.ts';
+import type { OpenTreeOptions, SegmentFacts } from '../pravega-tree.ts';
 import type { TableContent } from '../table/table-entries.ts';
 import type { SegmentAccount, TreeAnswer, TreeMethods, TreeOutline, TreeRequest } from './tree-requests.ts';
 
-/** Heap of the thread, MiB: a tree of 250,000 segments takes less. */
-const MAX_HEAP_MIB = 1_024;
+/** Heap of the thread, MiB, so that a process that reads a tree stays below 500 MB: 100,000 segments take less. */
+const MAX_HEAP_MIB = 320;
+/** Of it, for what is new: the default is more than a thread that reads needs. */
+const MAX_YOUNG_MIB = 16;
 
 interface Waiting {
   readonly resolve: (value: never) => void;
@@ -54,6 +56,10 @@ export class TreeReader {
     return this.#ask('list', from, count);
   }
 
+  facts(index: number): Promise<SegmentFacts> {
+    return this.#ask('facts', index);
+  }
+
   account(index: number): Promise<SegmentAccount> {
     return this.#ask('account', index);
   }
@@ -72,6 +78,14 @@ export class TreeReader {
         yield { key: Buffer.from(key), value: Buffer.from(value), version };
       if (done) return;
     }
+  }
+
+  readFiles(count: number): Promise<TreeMethods['readFiles']['gives']> {
+    return this.#ask('readFiles', count);
+  }
+
+  walk(index: number): Promise<TreeMethods['walk']['gives']> {
+    return this.#ask('walk', index);
   }
 
   findings(): Promise<TreeMethods['findings']['gives']> {
@@ -118,7 +132,9 @@ function endedBy(error: Error, maxHeapMib: number): SalvorError {
 }
 
 function startThread(maxHeapMib: number): Worker {
-  const options = { resourceLimits: { maxOldGenerationSizeMb: maxHeapMib } };
+  const options = {
+    resourceLimits: { maxOldGenerationSizeMb: maxHeapMib, maxYoungGenerationSizeMb: MAX_YOUNG_MIB },
+  };
   if (!import.meta.url.endsWith('.ts')) {
     // Loaders of the parent, such as one for TypeScript, are not for it.
     return new Worker(new URL('./tree-thread.js', import.meta.url), { execArgv: [], ...options });

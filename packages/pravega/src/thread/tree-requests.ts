@@ -1,7 +1,13 @@
 /** What can be asked of a tree that another thread reads. */
 import type { LayoutName } from '../layout.ts';
 import type { FactOrigin } from '../merge/provenance.ts';
-import type { ListedSegment, OpenTreeOptions, SegmentFacts, SegmentFraming } from '../pravega-tree.ts';
+import type {
+  FilesRead,
+  ListedSegment,
+  OpenTreeOptions,
+  SegmentFacts,
+  SegmentFraming,
+} from '../pravega-tree.ts';
 import type { TableContent } from '../table/table-entries.ts';
 import type { Finding } from '../tree/finding.ts';
 import type { ByteRange } from '../tree/segment-bytes.ts';
@@ -14,6 +20,7 @@ export interface TreeOutline {
   readonly containerCount: number;
   readonly containers: readonly ContainerOutline[];
   readonly segments: number;
+  readonly files: number;
   /** Highest epoch of any container that left a trace. */
   readonly epoch: number;
   readonly containerFiles: readonly TreeFile[];
@@ -52,6 +59,7 @@ export interface TreeMethods {
     readonly takes: readonly [from: number, count: number];
     readonly gives: readonly ListedSegment[];
   };
+  readonly facts: { readonly takes: readonly [index: number]; readonly gives: SegmentFacts };
   readonly account: { readonly takes: readonly [index: number]; readonly gives: SegmentAccount };
   readonly read: {
     readonly takes: readonly [index: number, offset: number, length: number];
@@ -59,6 +67,12 @@ export interface TreeMethods {
   };
   /** Goes on where the last call for this segment ended. */
   readonly entries: { readonly takes: readonly [index: number]; readonly gives: EntryBatch };
+  /** The next files, from their first to their last byte; goes on where the last call ended. */
+  readonly readFiles: { readonly takes: readonly [count: number]; readonly gives: FilesRead };
+  readonly walk: {
+    readonly takes: readonly [index: number];
+    readonly gives: { readonly entries: number; readonly indexRecords: number };
+  };
   readonly findings: { readonly takes: readonly []; readonly gives: readonly Finding[] };
 }
 

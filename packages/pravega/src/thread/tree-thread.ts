@@ -26,9 +26,14 @@ const methods: {
     return outlineOf(opened);
   },
   list: async (from, count) => tree().segments.slice(from, from + count),
+  facts: async (index) => tree().facts(segmentAt(index)),
   account: async (index) => accountOf(tree(), segmentAt(index)),
-  read: async (index, offset, length) => tree().content(segmentAt(index).name).read(offset, length),
+  // A copy: what was read is a view of a much larger block, which would be sent whole.
+  read: async (index, offset, length) =>
+    new Uint8Array(await tree().content(segmentAt(index).name).read(offset, length)),
   entries: nextEntries,
+  readFiles: (count) => tree().readFiles(count),
+  walk: (index) => tree().walk(segmentAt(index)),
   findings: async () => tree().findings,
 };
 
@@ -48,7 +53,7 @@ async function outlineOf(read: PravegaTree): Promise<TreeOutline> {
   return {
     ...{ root: read.root, layout: read.layout, containerCount: read.containerCount },
     containers: [...containers.values()].sort((a, b) => a.container - b.container),
-    ...{ segments: read.segments.length, epoch: await read.highestEpoch() },
+    ...{ segments: read.segments.length, files: read.fileCount, epoch: await read.highestEpoch() },
     containerFiles: read.containerFiles(),
   };
 }

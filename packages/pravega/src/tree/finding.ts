@@ -27,6 +27,8 @@ export type FindingCode =
   | 'quarantined-chunk'
   /** Files of a segment that was deleted or merged. */
   | 'deleted-segment'
+  /** Where readers or commits stood: wrong to go on from, since what they stood on may be older now. */
+  | 'resume-state'
   | 'uncertain-fact';
 
 export interface Finding {

@@ -46,6 +46,10 @@ export class TreeFiles {
     return this.#files.keys();
   }
 
+  get count(): number {
+    return this.#files.size;
+  }
+
   file(path: string): TreeFile | undefined {
     return this.#files.get(path);
   }
@@ -67,6 +71,18 @@ export class TreeFiles {
       at += part.length;
     }
     return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+  }
+
+  /** Reads a file from its first to its last byte; what cannot be read is reported. @returns bytes that were read */
+  async readThrough(path: string): Promise<number> {
+    const sizeBytes = this.#files.get(path)?.sizeBytes ?? 0;
+    let at = 0;
+    while (at < sizeBytes) {
+      const { length } = await this.read(path, at, BLOCK_BYTES);
+      if (length === 0) break;
+      at += length;
+    }
+    return at;
   }
 
   close(): void {

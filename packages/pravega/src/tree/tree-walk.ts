@@ -8,7 +8,7 @@ import type { Findings } from './finding.ts';
 export const MAX_FILES = 1_000_000;
 const MAX_DEPTH = 64;
 /** Salvor's own copies of container metadata; not a part of the tree. */
-const BACKUP_FOLDER = 'backup_system';
+export const BACKUP_FOLDER = 'backup_system';
 const OWNER_WRITE = 0o200;
 
 export interface TreeFile {

@@ -25,6 +25,21 @@ export interface PlannedTree {
   readonly deleted: readonly string[];
   /** Chunks of the containers' own segments are rolled over at this length; small by default, so that there are several. */
   readonly metadataRollAt?: number;
+  /** Chunks of a segment of the chunked layout, the first at 0 and of epoch 1; else all are of one epoch, and as long as they roll. */
+  readonly cuts?: (file: SegmentFile) => readonly Cut[];
+  /** Entries of `metadata_N` and `storage_metadata_N` behind all others, by container. */
+  readonly more?: (container: number) => {
+    readonly metadata?: readonly EntryToWrite[];
+    readonly storage?: readonly EntryToWrite[];
+  };
+}
+
+/** Where a chunk of a segment begins, in the chunked layout. */
+export interface Cut {
+  readonly at: number;
+  readonly epoch: number;
+  /** What a fenced owner left in its file, behind the place where the next chunk begins. */
+  readonly surplus: number;
 }
 
 export interface SegmentFile {
@@ -160,9 +175,19 @@ export function segmentFiles(tree: PlannedTree): SegmentFile[] {
   });
 }
 
+const placed = new Map<string, number>();
+
+/** As `containerOfSegment`, once for each name: trees are written container by container. */
+export function placeOf(name: string, containers: number): number {
+  const key = `${containers} ${name}`;
+  const place = placed.get(key) ?? containerOfSegment(name, containers);
+  placed.set(key, place);
+  return place;
+}
+
 /** `metadata_N` with a row of each segment, and of those that were deleted a row and its removal. */
 export function metadataTable(tree: PlannedTree, container: number): EntryToWrite[] {
-  const here = (name: string) => containerOfSegment(name, tree.containers) === container;
+  const here = (name: string) => placeOf(name, tree.containers) === container;
   const rows = tree.segments
     .filter(({ name }) => here(name))
     .map((segment) => ({ key: segment.name, value: segmentInfo(segment) }));
@@ -188,10 +213,11 @@ export function metadataTable(tree: PlannedTree, container: number): EntryToWrit
     sealed: false,
     core: new Map([[9n, 0x71n]]),
   };
-  return [{ key: own, value: segmentInfo(ownRow) }, ...gone, ...rows];
+  const more = tree.more?.(container).metadata ?? [];
+  return [{ key: own, value: segmentInfo(ownRow) }, ...gone, ...rows, ...more];
 }
 
-function segmentInfo(
+export function segmentInfo(
   segment: Pick<PlannedSegment, 'name' | 'bytes' | 'startOffset' | 'sealed' | 'core'>,
 ): Buffer {
   const { name, bytes, startOffset, sealed } = segment;
