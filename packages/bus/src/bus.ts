@@ -49,7 +49,7 @@ import { Requester } from './requester.ts';
 import { SchemaRegistry } from './schema-registry.ts';
 import { type ServeOptions, Service } from './service.ts';
 import { discoverServices } from './service-discovery.ts';
-import type { ServiceInfo } from './service-protocol.ts';
+import type { DiscoveredService } from './service-protocol.ts';
 import { settledWithin } from './settled-within.ts';
 import type {
   Bus,
@@ -201,7 +201,7 @@ class NatsBus implements Bus {
     return this.#commands.request(command, request, options);
   }
 
-  discover(options: { name?: string; windowMs?: number } = {}): Promise<ServiceInfo[]> {
+  discover(options: { name?: string; windowMs?: number } = {}): Promise<DiscoveredService[]> {
     return discoverServices(this.#connection, options.name, options.windowMs ?? DEFAULT_DISCOVER_WINDOW_MS);
   }
 

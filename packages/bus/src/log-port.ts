@@ -28,6 +28,9 @@ export interface LogStreamPort {
   /** Removes the messages of a subject below `before`. @returns how many they were @throws BusError `no-stream`, … */
   purge(stream: string, subject: string, before: number): Promise<number>;
 
+  /** Every subject of a stream that has messages, with their number. @throws BusError `no-stream`, `request-timeout` … */
+  subjects(stream: string): Promise<ReadonlyMap<string, number>>;
+
   /** @throws BusError `no-stream`, `request-timeout` … */
   facts(stream: string, subject?: string): Promise<StreamFacts>;
 }
@@ -87,6 +90,8 @@ export interface StreamFacts {
   /** What a full stream does: `new` refuses the publisher. */
   readonly discard: 'old' | 'new';
   readonly duplicateWindowMs: number;
+  /** When the stream was made, RFC 3339: one that was lost and made again has another. */
+  readonly createdAt: string;
   /** Messages under the subject that was asked for. */
   readonly subjectMessages: number;
 }

@@ -65,13 +65,15 @@ export class LogStreams implements LogStreamPort {
   }
 
   async purge(stream: string, subject: string, before: number): Promise<number> {
+    // The server takes 1, below which there is nothing, for no bound at all, and removes the whole subject.
+    if (before <= 1) return 0;
     const query = { filter: subject, seq: before };
     return (await this.#call<{ purged: number }>(`$JS.API.STREAM.PURGE.${stream}`, query)).purged;
   }
 
   async facts(stream: string, subject?: string): Promise<StreamFacts> {
     const query = subject === undefined ? {} : { subjects_filter: subject };
-    const { config, state } = await this.#call<StreamInfo>(`$JS.API.STREAM.INFO.${stream}`, query);
+    const { config, state, created } = await this.#call<StreamInfo>(`$JS.API.STREAM.INFO.${stream}`, query);
     return {
       stream,
       replicas: config.num_replicas,
@@ -83,8 +85,24 @@ export class LogStreams implements LogStreamPort {
       maxMessageBytes: config.max_msg_size,
       discard: config.discard === 'new' ? 'new' : 'old',
       duplicateWindowMs: Math.round(config.duplicate_window / NANOS_A_MS),
+      createdAt: created,
       subjectMessages: (subject === undefined ? undefined : state.subjects?.[subject]) ?? 0,
     };
+  }
+
+  async subjects(stream: string): Promise<ReadonlyMap<string, number>> {
+    const found = new Map<string, number>();
+    // The server tells so many at a time as it likes.
+    for (let total = 1, offset = 0; offset < total; ) {
+      const query = { subjects_filter: '>', offset };
+      const info = await this.#call<StreamInfo>(`$JS.API.STREAM.INFO.${stream}`, query);
+      const page = Object.entries(info.state.subjects ?? {});
+      for (const [subject, messages] of page) found.set(subject, messages);
+      if (page.length === 0) break;
+      offset += page.length;
+      total = info.total ?? 0;
+    }
+    return found;
   }
 
   close(): void {
@@ -146,6 +164,9 @@ interface StoredAnswer {
 }
 
 interface StreamInfo {
+  /** Of the subjects that were asked for; absent in an answer that holds them all. */
+  total?: number;
+  created: string;
   config: {
     num_replicas: number;
     max_bytes: number;

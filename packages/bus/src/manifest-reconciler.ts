@@ -24,6 +24,8 @@ export interface AppliedItem {
 export interface ApplyOptions extends LogContainers {
   /** Copies of each stream in a cluster of servers; default 1. */
   replicas?: number;
+  /** Streams, consumers and buckets that are there stay as they are, also where they differ. */
+  missingOnly?: boolean;
 }
 
 type Settings = Record<string, unknown>;
@@ -42,12 +44,14 @@ export class ManifestReconciler {
   readonly #log: Logger;
   readonly #manifest: BusManifest;
   readonly #replicas: number;
+  readonly #missingOnly: boolean;
 
   constructor(nc: NatsConnection, log: Logger, manifest: BusManifest, options: ApplyOptions) {
     this.#nc = nc;
     this.#log = log;
     this.#manifest = manifest;
     this.#replicas = options.replicas ?? 1;
+    this.#missingOnly = options.missingOnly ?? false;
   }
 
   /**
@@ -98,7 +102,7 @@ export class ManifestReconciler {
 
   async #applyItem(jsm: JetStreamManager, item: Item): Promise<AppliedItem['action']> {
     const before = await this.#guarded(item, () => item.find(jsm));
-    if (before !== undefined && compare(item, before).length === 0) return 'unchanged';
+    if (before !== undefined && (this.#missingOnly || compare(item, before).length === 0)) return 'unchanged';
     const after = await this.#guarded(item, () => (before ? item.update(jsm) : item.create(jsm)));
     const left = compare(item, after);
     if (left.length > 0) throw driftError(left);

@@ -1,7 +1,8 @@
 import { pause } from '@salvor/service-kit';
 import { createInbox } from 'nats';
 import type { Connection } from './connection.ts';
-import type { ServiceInfo } from './service-protocol.ts';
+import { readHeaders } from './message-headers.ts';
+import { CLOCK_HEADER, type DiscoveredService, type ServiceInfo } from './service-protocol.ts';
 
 const MAX_ANSWERS = 1_024;
 
@@ -10,14 +11,17 @@ export async function discoverServices(
   connection: Connection,
   name: string | undefined,
   windowMs: number,
-): Promise<ServiceInfo[]> {
+): Promise<DiscoveredService[]> {
   const inbox = createInbox(connection.inboxPrefix);
-  const found: ServiceInfo[] = [];
+  const found: DiscoveredService[] = [];
+  const askedAt = Date.now();
   const subscription = connection.nc.subscribe(inbox, {
     callback: (error, message) => {
       if (error || found.length >= MAX_ANSWERS) return;
       const info = parseInfo(message.data);
-      if (info) found.push(info);
+      if (!info) return;
+      const clock = readHeaders(message)?.get(CLOCK_HEADER.toLowerCase());
+      found.push({ ...info, clockAheadMs: clockAhead(clock, askedAt, Date.now()) });
     },
   });
   connection.nc.publish(name === undefined ? '$SRV.INFO' : `$SRV.INFO.${name}`, '', { reply: inbox });
@@ -36,4 +40,11 @@ function parseInfo(data: Uint8Array): ServiceInfo | undefined {
   } catch {
     return undefined;
   }
+}
+
+function clockAhead(clock: string | undefined, askedAt: number, answeredAt: number): number | null {
+  if (clock === undefined || !/^\d{1,15}$/.test(clock)) return null;
+  const told = Number(clock);
+  if (told < askedAt) return told - askedAt;
+  return Math.max(0, told - answeredAt);
 }

@@ -20,6 +20,18 @@ export interface ServiceInfo extends ServiceIdentity {
   endpoints: EndpointInfo[];
 }
 
+/** Header of every `$SRV` answer: the clock of who answers, milliseconds since 1970 UTC. */
+export const CLOCK_HEADER = 'Salvor-Clock';
+
+/** A service instance that answered. */
+export interface DiscoveredService extends ServiceInfo {
+  /**
+   * How far its clock is ahead of ours, in milliseconds: the least that the time of asking and answering allows, 0 when the
+   * clocks may agree; null when it did not tell.
+   */
+  clockAheadMs: number | null;
+}
+
 export interface EndpointStats {
   name: string;
   subject: string;

@@ -8,6 +8,7 @@ import type { Connection } from './connection.ts';
 import { type ReadHeaders, readHeaders, writeHeaders } from './message-headers.ts';
 import { type CommandHandlers, type Endpoint, endpointsOf } from './service-endpoint.ts';
 import {
+  CLOCK_HEADER,
   identityProblem,
   type ServiceIdentity,
   type ServiceInfo,
@@ -115,7 +116,7 @@ export class Service {
       this.#connection.nc.subscribe(subject, {
         callback: (error, message) => {
           if (error) this.#log.error({ err: error, subject }, 'service subject refused by nats');
-          else this.#respond(message, JSON.stringify(answer()), {});
+          else this.#respond(message, JSON.stringify(answer()), { [CLOCK_HEADER]: String(Date.now()) });
         },
       }),
     );

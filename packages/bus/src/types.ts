@@ -27,7 +27,7 @@ import type { AppliedItem, ApplyOptions, ManifestDifference } from './manifest-r
 import type { ReadHeaders } from './message-headers.ts';
 import type { Stored } from './publish-ack.ts';
 import type { ServeOptions } from './service.ts';
-import type { EndpointInfo, ServiceInfo, ServiceStats } from './service-protocol.ts';
+import type { DiscoveredService, EndpointInfo, ServiceInfo, ServiceStats } from './service-protocol.ts';
 
 export interface Bus {
   /**
@@ -70,7 +70,7 @@ export interface Bus {
   ): Promise<CommandShapes[C]['reply']>;
 
   /** Every running service instance that answers within `windowMs` (default 300). */
-  discover(options?: { name?: string; windowMs?: number }): Promise<ServiceInfo[]>;
+  discover(options?: { name?: string; windowMs?: number }): Promise<DiscoveredService[]>;
 
   /** Stores bytes nobody can handle, from outside the event stream (a log line, a file). `source` is one or more subject tokens. */
   deadLetter(source: string, data: Uint8Array, reason: string, options?: DeadLetterOptions): Promise<Stored>;
@@ -177,6 +177,7 @@ export type {
   ApplyOptions,
   BusEvent,
   BusStatus,
+  DiscoveredService,
   EndpointInfo,
   LogMessage,
   LogPublication,

@@ -166,6 +166,13 @@ describe('the streams of the transaction log', () => {
     assert.equal((await bus.logStreams.publish(next)).duplicate, false);
   });
 
+  it('lose nothing below the first sequence there is, where nothing is', async () => {
+    const mine = freshSubject();
+    for (let number = 1; number <= 3; number++) await bus.logStreams.publish(message(mine, number));
+    assert.equal(await bus.logStreams.purge(STREAM, mine, 1), 0);
+    assert.equal((await bus.logStreams.facts(STREAM, mine)).subjectMessages, 3);
+  });
+
   it('say that they are not there', async () => {
     const subject = 'salvor.tlog.v1.99.v1';
     const gone = { code: 'no-stream' };
@@ -200,6 +207,15 @@ describe('the streams of the transaction log', () => {
     while (junk.length > 0) await bus.logStreams.publish(message(subject, ++published));
     meddler.unsubscribe();
     assert.equal((await bus.logStreams.facts(STREAM, subject)).subjectMessages, published);
+  });
+
+  it('tell every subject that has messages', async () => {
+    const [one, two] = [freshSubject(), freshSubject()];
+    for (const number of [1, 2]) await bus.logStreams.publish(message(one, number));
+    await bus.logStreams.publish(message(two, 1));
+    const subjects = await bus.logStreams.subjects(STREAM);
+    assert.deepEqual([subjects.get(one), subjects.get(two)], [2, 1]);
+    await assert.rejects(bus.logStreams.subjects('TLOG_99'), { code: 'no-stream' });
   });
 
   it('hold no more unacknowledged bytes than the window, and take all that waits', async () => {

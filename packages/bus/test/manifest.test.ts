@@ -67,6 +67,12 @@ describe('the stream manifest', () => {
       ],
     );
     assert.equal((await jsm.streams.list().next()).length, before + 2);
+    const missing = await bus.applyManifest({ containers: 7, missingOnly: true });
+    assert.deepEqual(
+      missing.filter(({ action }) => action !== 'unchanged').map(({ name, action }) => `${name} ${action}`),
+      ['TLOG_6 created'],
+      'what is there is left as it is',
+    );
     await assert.rejects(bus.applyManifest({ containers: 0 }), /1 to 256 containers/);
     await assert.rejects(bus.checkManifest({ containerBytes: 1 }), /bytes a container/);
     await bus.applyManifest();

@@ -253,7 +253,30 @@ describe('a service', () => {
       found.map(({ id }) => id),
       [service.id],
     );
+    assert.deepEqual(found[0]?.clockAheadMs, 0, 'on one machine there is one clock');
     assert.deepEqual(await asker.discover({ name: 'nobody', windowMs: 50 }), []);
+  });
+
+  it('tells its clock, and who does not is taken as it is', async () => {
+    const answers = ['99', String(Date.now() + 60_000), 'noon', undefined];
+    for (const clock of answers) {
+      const client = await fixture.client();
+      client.subscribe('$SRV.INFO.clocks', {
+        callback: (_, message) => {
+          const told = headers();
+          if (clock !== undefined) told.set('Salvor-Clock', clock);
+          const info = { name: 'clocks', id: clock ?? 'none', version: '1.0.0', endpoints: [] };
+          message.respond(JSON.stringify(info), { headers: told });
+        },
+      });
+      await client.flush();
+    }
+    const found = await asker.discover({ name: 'clocks', windowMs: 200 });
+    const aheadOf = (id: string | undefined) => found.find((one) => one.id === (id ?? 'none'))?.clockAheadMs;
+    const [slow = 0, fast = 0, wrong, none] = answers.map(aheadOf);
+    assert.ok(slow !== null && slow < -1e9, `${slow}`);
+    assert.ok(fast !== null && fast > 50_000 && fast <= 60_000, `${fast}`);
+    assert.deepEqual([wrong, none], [null, null]);
   });
 });
 

@@ -164,7 +164,8 @@ const knownTexts = new WeakMap<ServerEntry, string>();
 function entryText(entry: ServerEntry): string {
   const known = knownTexts.get(entry);
   if (known !== undefined) return known;
-  const plain = entry.extra === undefined ? plainText(entry) : null;
+  const isPlain = entry.extra === undefined && entry.acceptedLoss === undefined;
+  const plain = isPlain ? plainText(entry) : null;
   const text = plain ?? writeStockYaml({ servers: [plainServer(entry)] });
   if (Object.isFrozen(entry)) knownTexts.set(entry, text);
   return text;

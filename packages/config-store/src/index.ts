@@ -12,6 +12,7 @@ export * from './operations/index.ts';
 export * from './recovery/index.ts';
 export * from './segments/index.ts';
 export { openStore } from './store.ts';
+export * from './tier1/index.ts';
 export * from './tlog/index.ts';
 export * from './tlog-archive/index.ts';
 export * from './tlog-clusters.ts';

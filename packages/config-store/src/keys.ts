@@ -127,7 +127,9 @@ export const repairKey = (incident: string, attempt: number, vdisk: string): str
   `${repairsPrefix(incident, attempt)}${segment(vdisk)}`;
 /** All repair records of one attempt of one incident. */
 export const repairsPrefix = (incident: string, attempt: number): string =>
-  `${REPAIRS_PREFIX}${segment(incident)}/${count(attempt, 1)}/`;
+  `${incidentRepairsPrefix(incident)}${count(attempt, 1)}/`;
+/** All repair records of an incident. */
+export const incidentRepairsPrefix = (incident: string): string => `${REPAIRS_PREFIX}${segment(incident)}/`;
 
 export const hookKey = (hook: string): string => `${HOOKS_PREFIX}${segment(hook)}`;
 /** Under a lease: who runs the hooks of this lane, one after the other. */
@@ -169,8 +171,9 @@ export const segmentsPrefix = (container: number): string =>
 export const segmentKey = (container: number, name: string): string =>
   `${segmentsPrefix(container)}${segment(name)}`;
 /** What an operation found of segments in Tier-2, and did with them. */
+export const SEGMENT_RECOVERIES_PREFIX: string = `${SALVOR_PREFIX}segment-recoveries/`;
 export const segmentRecoveryKey = (operation: string): string =>
-  `${SALVOR_PREFIX}segment-recoveries/${segment(operation)}`;
+  `${SEGMENT_RECOVERIES_PREFIX}${segment(operation)}`;
 
 /** What a key is about, or null for a key that is neither 0-Disk's nor Salvor's. */
 export function parseKey(key: string): ParsedKey | null {

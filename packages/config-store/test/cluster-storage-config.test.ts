@@ -139,19 +139,37 @@ describe('a rewrite', () => {
         db: fc.nat(),
         status: fc.constantFrom(...ENGINE_STATUSES),
         generation: fc.integer({ min: 1 }),
-        extra: extra.filter((members) => known.every((name) => !(name in members))),
+        extra: fc.option(
+          extra.filter((members) => known.every((name) => !(name in members))),
+          { nil: undefined },
+        ),
+        acceptedLoss: fc.option(
+          tricky.filter((id) => id !== ''),
+          { nil: undefined },
+        ),
+        replacement: fc.option(
+          fc.record(
+            { address: fc.constant('spare:1'), db: fc.nat(), generation: fc.integer({ min: 1 }) },
+            { noNullPrototype: true },
+          ),
+          { nil: undefined },
+        ),
       })
       .map(
-        ({ port, status, ...rest }): ServerEntry => ({
+        ({ port, status, extra: members, acceptedLoss, replacement, ...rest }): ServerEntry => ({
           address: `engine:${port}`,
           state: stateOfStatus[status],
           status,
           ...rest,
+          ...(replacement === undefined ? {} : { replacement }),
+          ...(acceptedLoss === undefined ? {} : { acceptedLoss }),
+          ...(members === undefined ? {} : { extra: members }),
         }),
       );
+    const any = fc.option(extra, { nil: undefined });
     fc.assert(
-      fc.property(fc.array(entry, { minLength: 1, maxLength: 4 }), extra, (servers, more) => {
-        const storage = { servers, extra: more };
+      fc.property(fc.array(entry, { minLength: 1, maxLength: 4 }), any, (servers, more) => {
+        const storage = more === undefined ? { servers } : { servers, extra: more };
         assert.deepEqual(parseClusterStorage(formatClusterStorage(storage)), storage);
       }),
     );

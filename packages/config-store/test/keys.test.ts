@@ -8,6 +8,7 @@ import {
   healingClusterKey,
   healingEverywhereKey,
   incidentKey,
+  incidentRepairsPrefix,
   operationKey,
   ownerKey,
   type ParsedKey,
@@ -88,6 +89,7 @@ describe('a key', () => {
     assert.equal(operationKey('a'), '/salvor/operations/a');
     assert.equal(repairKey('a', 1, 'b'), '/salvor/repairs/a/1/b');
     assert.equal(repairKey('a', 1, 'b').startsWith(repairsPrefix('a', 1)), true);
+    assert.equal(incidentRepairsPrefix('a'), '/salvor/repairs/a/');
   });
 
   for (const [key, parsed] of pairs) {

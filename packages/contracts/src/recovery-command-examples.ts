@@ -55,7 +55,7 @@ const recovery = {
 
 export const recoveryCommandExamples: Readonly<
   Record<
-    Exclude<Extract<CommandName, `dr.${string}`>, 'dr.recover' | 'dr.report'>,
+    Exclude<Extract<CommandName, `dr.${string}`>, 'dr.recover' | 'dr.report' | 'dr.verify'>,
     { readonly request: PlainJsonObject; readonly reply: PlainJsonObject }
   >
 > = {

@@ -47,6 +47,7 @@ export const commandServices: Readonly<Record<CommandName, { service: ServiceNam
   'dr.replay': { service: 'repair-coordinator', mutating: true },
   'dr.report': { service: 'segment-recovery', mutating: false },
   'dr.status': { service: 'repair-coordinator', mutating: false },
+  'dr.verify': { service: 'segment-recovery', mutating: true },
   'engine.get': { service: 'repair-coordinator', mutating: false },
   'engine.list': { service: 'repair-coordinator', mutating: false },
   'engine.probe': { service: 'health-analyzer', mutating: false },
@@ -108,6 +109,7 @@ export const commandServices: Readonly<Record<CommandName, { service: ServiceNam
   'vdisk.snapshot.delete': { service: 'repair-coordinator', mutating: true },
   'vdisk.snapshot.list': { service: 'repair-coordinator', mutating: false },
   'vdisk.takeover': { service: 'nbd-server', mutating: true },
+  'volume.compare': { service: 'replication-manager', mutating: false },
   'volume.demote': { service: 'replication-manager', mutating: true },
   'volume.disable': { service: 'replication-manager', mutating: true },
   'volume.enable': { service: 'replication-manager', mutating: true },
@@ -116,6 +118,7 @@ export const commandServices: Readonly<Record<CommandName, { service: ServiceNam
   'volume.replicate': { service: 'replication-manager', mutating: true },
   'volume.resync': { service: 'replication-manager', mutating: true },
   'volume.status': { service: 'replication-manager', mutating: false },
+  'volume.tell': { service: 'replication-manager', mutating: false },
 };
 
 export const READ_ONLY = 'Reads only: can be sent again at any time.';

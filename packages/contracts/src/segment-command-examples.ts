@@ -30,13 +30,13 @@ const recovery = {
 
 export const segmentCommandExamples: Readonly<
   Record<
-    'dr.recover' | 'dr.report' | 'segment.get' | 'segment.list',
+    'dr.recover' | 'dr.report' | 'dr.verify' | 'segment.get' | 'segment.list',
     { readonly request: PlainJsonObject; readonly reply: PlainJsonObject }
   >
 > = {
   'dr.recover': {
-    request: { root: '/mnt/tier2', layout: 'pravega', confirm: 'yes', operationId: operation },
-    reply: { operation, outcome: 'applied', reason: 'brings segments back from /mnt/tier2' },
+    request: { root: '/mnt/tier2', layout: 'salvor', confirm: 'yes', operationId: operation },
+    reply: { operation, outcome: 'applied', reason: 'brings Tier-1 back from /mnt/tier2' },
   },
   'dr.report': {
     request: { operation },
@@ -44,6 +44,10 @@ export const segmentCommandExamples: Readonly<
       ...{ operation, status: 'completed', message: '9 of 9 segments are in Tier-1', done: 9, total: 9 },
       recovery,
     },
+  },
+  'dr.verify': {
+    request: { root: '/mnt/tier2', layout: 'pravega', operationId: 'op-90d2' },
+    reply: { operation: 'op-90d2', outcome: 'applied', reason: 'verifies /mnt/tier2' },
   },
   'segment.get': { request: { segment: segment.segment }, reply: { segment } },
   'segment.list': {

@@ -39,6 +39,17 @@ const volume = {
 };
 
 export const volumeCommandExamples = {
+  'volume.compare': {
+    request: { volume: 'vol1', first: 0, count: 64 },
+    reply: {
+      ...{ volume: 'vol1', image: '812.813.4f0c', blockSize: 4096, bulkBlocks: 64 },
+      hashes: 'ioFZi9lWNUJVQlw0uJEckxC/Kj4LPqDjScPnGpdPLWY=',
+      positions: [
+        { shard: 0, batch: 4101 },
+        { shard: 1, batch: 4096 },
+      ],
+    },
+  },
   'volume.demote': {
     request: { volume: 'vol1' },
     reply: { ...applied, reason: 'volume vol1 is primary no more' },
@@ -69,4 +80,15 @@ export const volumeCommandExamples = {
     },
   },
   'volume.status': { request: { volume: 'vol1' }, reply: { volume } },
+  'volume.tell': {
+    request: {
+      told: {
+        ...{ zone: 'north', volume: 'vol1', vdisk: 'v1', role: 'primary', status: 'active - primary' },
+        ...{ conditions: [], phase: 'serving', reason: 'volume vol1 is primary in zone north' },
+        ...{ generation: 1, generationZone: 'north', lineage: [], begins: 0, container: 2, logBegins: 0 },
+        ...{ sizeBytes: 1_073_741_824, blockSize: 4096, peer: 'south', mode: 'instant', changedAt: at },
+      },
+    },
+    reply: { volume },
+  },
 } satisfies Record<string, { readonly request: PlainJsonObject; readonly reply: PlainJsonObject }>;

@@ -60,7 +60,9 @@ for (const name of commandNames()) {
     const requested: object = fromPlainJson(request, example);
     const replied: object = fromPlainJson(reply, replyExample);
     assert.deepEqual(decodeAs(request, encode(request, requested as never)), requested);
-    assert.deepEqual(toPlainJson(reply, replied as never), replied);
+    assert.deepEqual(decodeAs(reply, encode(reply, replied as never)), replied);
+    // Plain JSON has bytes as text.
+    assert.deepEqual(fromPlainJson(reply, toPlainJson(reply, replied as never)), replied);
     assert.notEqual(description, '');
     assert.equal(mutating, 'operation' in replied && 'outcome' in replied);
     // Every mutating request takes an operation id, and no other does.

@@ -18,6 +18,8 @@ export interface ConfigurationSnapshot {
   readonly sha256: string;
   /** By key. */
   readonly entries: readonly (readonly [key: string, value: string])[];
+  /** By key of an open incident: revision of etcd that made it, which tells the order of outages. Absent in older files. */
+  readonly openedIn?: Readonly<Record<string, number>>;
 }
 
 export const CONFIGURATION_FOLDER = '_system/configuration/';
@@ -30,6 +32,14 @@ const KEPT_NEWEST = 60;
 const KEPT_DAYS = 30;
 const DAY_MS = 86_400_000;
 
+/** Of a path below the root of the store. */
+export function isConfigurationFile(path: string): boolean {
+  return (
+    path === LATEST ||
+    (path.startsWith(CONFIGURATION_FOLDER) && NAME.test(path.slice(CONFIGURATION_FOLDER.length)))
+  );
+}
+
 export function configurationDigest(entries: ConfigurationSnapshot['entries']): string {
   return createHash('sha256').update(JSON.stringify(entries)).digest('hex');
 }
@@ -37,11 +47,14 @@ export function configurationDigest(entries: ConfigurationSnapshot['entries']): 
 /** Stores a snapshot. The dated file only when its contents are not stored yet under this revision. */
 export async function putConfiguration(
   store: Tier2Store,
-  { revision, at, entries }: Pick<ConfigurationSnapshot, 'revision' | 'at' | 'entries'>,
+  { revision, at, entries, openedIn }: Omit<ConfigurationSnapshot, 'format' | 'sha256'>,
   isChanged: boolean,
 ): Promise<void> {
   const sha256 = configurationDigest(entries);
-  const snapshot: ConfigurationSnapshot = { format: 1, revision, at, sha256, entries };
+  const snapshot: ConfigurationSnapshot = {
+    ...{ format: 1, revision, at, sha256, entries },
+    ...(openedIn === undefined ? {} : { openedIn }),
+  };
   const bytes = gzipSync(JSON.stringify(snapshot));
   const dated = `${CONFIGURATION_FOLDER}${revision.padStart(16, '0')}-${sha256.slice(0, 16)}.json.gz`;
   if (isChanged) await store.put(dated, [bytes]);
@@ -70,6 +83,42 @@ export async function latestConfiguration(
   return null;
 }
 
+/** A configuration, and the file that it is from. */
+export interface StoredConfiguration extends ConfigurationSnapshot {
+  readonly path: string;
+}
+
+/**
+ * The configuration of the highest revision that can be read, whichever file it is in: after a loss of etcd the latest file may
+ * be of another history than the newest dated one. Null: there is none.
+ *
+ * @param noticed told of files that cannot be read
+ * @throws LogError `store`
+ */
+export async function newestConfiguration(
+  store: Tier2Store,
+  noticed: (path: string, what: string) => void = () => undefined,
+): Promise<StoredConfiguration | null> {
+  const read = async (path: string): Promise<StoredConfiguration | null> => {
+    try {
+      if ((await store.stat(path)) === null) return null;
+      return { ...(await readConfiguration(store, path)), path };
+    } catch (error) {
+      if (!(error instanceof LogError) || error.code !== 'bad-chunk') throw error;
+      noticed(path, error.message);
+      return null;
+    }
+  };
+  const latest = await read(LATEST);
+  for (const { path, revision } of await listConfigurations(store)) {
+    if (latest !== null && BigInt(latest.revision) >= BigInt(revision)) return latest;
+    const found = await read(path);
+    if (found?.revision === revision) return found;
+    if (found !== null) noticed(path, `it has the configuration of revision ${found.revision}`);
+  }
+  return latest;
+}
+
 /** Dated snapshots, newest first. */
 export async function listConfigurations(store: Tier2Store): Promise<{ path: string; revision: string }[]> {
   const found: { path: string; revision: string }[] = [];
@@ -81,7 +130,10 @@ export async function listConfigurations(store: Tier2Store): Promise<{ path: str
 }
 
 /** @throws LogError `bad-chunk` when it is torn or altered; `store` */
-export async function readConfiguration(store: Tier2Store, path: string): Promise<ConfigurationSnapshot> {
+export async function readConfiguration(
+  store: Pick<Tier2Store, 'read' | 'stat'>,
+  path: string,
+): Promise<ConfigurationSnapshot> {
   const bad = (what: string): LogError =>
     new LogError('bad-chunk', `${path}: expected a configuration: ${what}`);
   const found = await store.stat(path);
@@ -96,6 +148,7 @@ export async function readConfiguration(store: Tier2Store, path: string): Promis
     throw bad(messageOf(error));
   }
   if (!isSnapshot(json)) throw bad('it has other members');
+  if (!/^\d{1,19}$/.test(json.revision)) throw bad(`its revision is ${JSON.stringify(json.revision)}`);
   if (configurationDigest(json.entries) !== json.sha256) throw bad('its entries do not match their checksum');
   return json;
 }
@@ -117,12 +170,16 @@ export async function dropOldConfigurations(store: Tier2Store): Promise<void> {
 
 function isSnapshot(json: unknown): json is ConfigurationSnapshot {
   if (typeof json !== 'object' || json === null) return false;
-  const { format, revision, at, sha256, entries } = json as Record<string, unknown>;
+  const { format, revision, at, sha256, entries, openedIn } = json as Record<string, unknown>;
   return (
     format === 1 &&
     typeof revision === 'string' &&
     typeof at === 'number' &&
     typeof sha256 === 'string' &&
+    (openedIn === undefined ||
+      (typeof openedIn === 'object' &&
+        openedIn !== null &&
+        Object.values(openedIn).every((made) => Number.isSafeInteger(made)))) &&
     Array.isArray(entries) &&
     entries.every(
       (entry) =>

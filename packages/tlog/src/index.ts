@@ -1,6 +1,13 @@
 /** The transaction log of a vdisk: what was written, in order, so that it can be brought back when no engine has it any more. */
 
 export { type Compacted, type CompactionOptions, compactLog } from './archive/compaction.ts';
+export { hasArchive } from './archive/has-archive.ts';
+export {
+  type Tier2Finding,
+  type Tier2Verification,
+  type VerifiedLog,
+  verifyTier2,
+} from './archive/tier2-verification.ts';
 export {
   type Archived,
   type ArchiveLimits,
@@ -28,8 +35,10 @@ export {
   dropOldConfigurations,
   latestConfiguration,
   listConfigurations,
+  newestConfiguration,
   putConfiguration,
   readConfiguration,
+  type StoredConfiguration,
 } from './configuration-snapshots.ts';
 export type { ExportedVdisk } from './export/export-header.ts';
 export { exportLog } from './export/export-log.ts';

@@ -7,6 +7,7 @@ import {
   dropOldConfigurations,
   latestConfiguration,
   listConfigurations,
+  newestConfiguration,
   putConfiguration,
   readConfiguration,
 } from '../src/index.ts';
@@ -75,4 +76,21 @@ test('of old configurations the newest stay, and one of each day', async (contex
     .sort((a, b) => a - b);
   assert.equal(left.length, 62);
   assert.deepEqual(left.slice(0, 2), [5, 10]);
+});
+
+test('the newest configuration is the one of the highest revision, whichever file has it', async (context) => {
+  const { store } = await storeIn(context);
+  assert.equal(await newestConfiguration(store), null);
+  const put = (revision: string, value: string): Promise<void> =>
+    putConfiguration(store, { revision, at: 1, entries: [['k', value]] }, true);
+  await put('700', 'old');
+  await put('9', 'of an etcd that was made anew');
+  const noticed: string[] = [];
+  const newest = () => newestConfiguration(store, (path) => noticed.push(path));
+  assert.deepEqual((await newest())?.entries, [['k', 'old']]);
+  const [dated] = await listConfigurations(store);
+  assert.ok(dated);
+  await store.put(dated.path, [Buffer.from('torn')]);
+  assert.equal((await newest())?.revision, '9');
+  assert.deepEqual(noticed, [dated.path]);
 });

@@ -13,63 +13,101 @@ import {
 import { fromPlainJson } from '@salvor/contracts';
 import { SalvorError } from '@salvor/service-kit';
 import { z } from 'zod';
+import type { AllowedRoots } from './allowed-roots.ts';
 import { RECOVERY_KIND, type RecoveryRequest } from './recovery/recovery-request.ts';
 import { findSegment, listSegments } from './segment-directory.ts';
+import { layoutBelow } from './tier2-layout.ts';
+import { VERIFY_KIND, type VerifyRequest } from './verification/verify-request.ts';
 
-const LAYOUTS: Readonly<Record<string, 'chunked' | 'legacy' | undefined>> = {
+const PRAVEGA_LAYOUTS: Readonly<Record<string, 'chunked' | 'legacy' | undefined>> = {
   pravega: undefined,
   'pravega-chunked': 'chunked',
   'pravega-legacy': 'legacy',
 };
+const REPORTED: ReadonlySet<string> = new Set([RECOVERY_KIND, VERIFY_KIND]);
 const MAX_PAGE = 500;
 
-export function commandHandlers(store: ConfigStore): CommandHandlers {
+export function commandHandlers(store: ConfigStore, allowedRoots: AllowedRoots): CommandHandlers {
+  const allowed = async (what: string, path: string): Promise<string> => {
+    const normal = absolute(what, path);
+    await allowedRoots.check(what, normal);
+    return normal;
+  };
   return {
-    'dr.recover': async (asked, { operationId: operation }) => {
-      if (!Object.hasOwn(LAYOUTS, asked.layout))
+    'dr.verify': async ({ root: named, layout, containers, tier1 }, { operationId: operation }) => {
+      const root = await allowed('root', named);
+      const read = await layoutOf(layout, root);
+      if (read === 'salvor')
         throw new SalvorError(
           'invalid-layout',
-          `expected layout to be one of ${Object.keys(LAYOUTS).join(', ')}, found ${JSON.stringify(asked.layout)}`,
+          `${root} is what Salvor archived: 'salvor dr verify' reads it where it is mounted, 'salvor tlog verify' holds its logs against JetStream`,
         );
+      const request: VerifyRequest = {
+        ...{ root, tier1 },
+        ...(read === undefined ? {} : { layout: read }),
+        ...(containers === undefined ? {} : { containers }),
+      };
+      const { outcome, code, reason } = await beginOperation(store, {
+        ...{ operation, kind: VERIFY_KIND, request, subject: request.root, checkpoint: request },
+        message: `verifies ${request.root}`,
+      });
+      if (outcome === 'refused' || outcome === 'conflict') throw new SalvorError(code, reason);
+      return { operation, outcome, reason };
+    },
+    'dr.recover': async (asked, { operationId: operation }) => {
       if (!asked.dryRun && asked.confirm !== 'yes')
         throw new SalvorError(
           'not-confirmed',
           'this writes into etcd and JetStream: expected confirm to be the word yes, or dryRun',
         );
-      const layout = LAYOUTS[asked.layout];
+      const root = await allowed('root', asked.root);
+      const layout = await layoutOf(asked.layout, root);
+      if (layout === 'salvor' && asked.containers !== undefined)
+        throw new SalvorError(
+          'invalid-containers',
+          `${root} is what Salvor archived: its logs say which container they are in, and containers is for Pravega directories`,
+        );
       const request: RecoveryRequest = {
-        ...{ root: absolute('root', asked.root), dryRun: asked.dryRun, replace: asked.replace },
+        ...{ root, dryRun: asked.dryRun, replace: asked.replace },
+        ...(asked.configuration === undefined ? {} : { configuration: asked.configuration }),
+        ...(asked.installation === undefined ? {} : { installation: asked.installation }),
+        ...(asked.acceptUnreachable ? { acceptUnreachable: true } : {}),
         ...(layout === undefined ? {} : { layout }),
-        ...(asked.backupDir === undefined ? {} : { backupDir: absolute('backupDir', asked.backupDir) }),
+        ...(asked.backupDir === undefined ? {} : { backupDir: await allowed('backupDir', asked.backupDir) }),
         ...(asked.containers === undefined ? {} : { containers: asked.containers }),
       };
       const known = await readOperation(store, operation);
       if (!asked.dryRun && known === null) await refuseSecond(store);
       const { outcome, code, reason } = await beginOperation(store, {
         ...{ operation, kind: RECOVERY_KIND, request, subject: request.root, checkpoint: request },
-        message: `${asked.dryRun ? 'looks at the segments' : 'brings segments back'} in ${request.root}`,
+        message: messageOfRequest(request),
       });
       if (outcome === 'refused' || outcome === 'conflict') throw new SalvorError(code, reason);
       return { operation, outcome, reason };
     },
     'dr.report': async ({ operation }) => {
       const record = operation === undefined ? await latest(store) : await readOperation(store, operation);
-      if (record === null || record.kind !== RECOVERY_KIND)
+      if (record === null || !REPORTED.has(record.kind))
         throw new SalvorError(
           'unknown-operation',
-          operation === undefined ? 'no segments were ever recovered' : `there is no recovery ${operation}`,
+          operation === undefined
+            ? 'nothing was ever recovered'
+            : `there is no recovery or verification ${operation}`,
         );
       const { status = 'completed', message = record.reason, code, done, total } = record.work ?? {};
       const key = segmentRecoveryKey(record.operation);
       const entry = await store.get(key);
+      const found = entry === null ? null : parseRecord(z.looseObject({}), key, entry.value);
       return {
         ...{ operation: record.operation, status, message },
         ...(code === undefined ? {} : { code }),
         ...(done === undefined ? {} : { done }),
         ...(total === undefined ? {} : { total }),
-        ...(entry === null
+        ...(found === null
           ? {}
-          : { recovery: fromPlainJson('SegmentRecovery', parseRecord(z.looseObject({}), key, entry.value)) }),
+          : Object.hasOwn(found, 'loss')
+            ? { tier1: fromPlainJson('Tier1Recovery', found) }
+            : { recovery: fromPlainJson('SegmentRecovery', found) }),
       };
     },
     'segment.list': async ({ container, prefix, after, limit }) => {
@@ -79,6 +117,23 @@ export function commandHandlers(store: ConfigStore): CommandHandlers {
     },
     'segment.get': async ({ segment }) => ({ segment: await findSegment(store, segment) }),
   };
+}
+
+/** Undefined: of Pravega, as its files tell. */
+async function layoutOf(layout: string, root: string): Promise<'salvor' | 'chunked' | 'legacy' | undefined> {
+  if (layout === 'salvor') return layout;
+  if (Object.hasOwn(PRAVEGA_LAYOUTS, layout)) return PRAVEGA_LAYOUTS[layout];
+  if (layout === 'auto') return (await layoutBelow(root)) === 'salvor' ? 'salvor' : undefined;
+  const known = ['auto', 'salvor', ...Object.keys(PRAVEGA_LAYOUTS)].join(', ');
+  throw new SalvorError(
+    'invalid-layout',
+    `expected layout to be one of ${known}, found ${JSON.stringify(layout)}`,
+  );
+}
+
+function messageOfRequest({ layout, dryRun, root }: RecoveryRequest): string {
+  const what = layout === 'salvor' ? 'Tier-1' : 'segments';
+  return dryRun ? `looks for ${what} in ${root}` : `brings ${what} back from ${root}`;
 }
 
 /** At the very start of a recovery its process finds out for certain; here it is said at once. */

@@ -1,4 +1,5 @@
-import { integer, orElse, type Setting } from '@salvor/service-kit';
+import { integer, list, orElse, type Setting } from '@salvor/service-kit';
+import { z } from 'zod';
 
 /** What a segment-recovery is configured with, beside what every service has. */
 export const segmentRecoverySettings: {
@@ -6,6 +7,9 @@ export const segmentRecoverySettings: {
   segmentReplicas: Setting<number>;
   segmentsAtOnce: Setting<number>;
   treeMemoryMib: Setting<number>;
+  treeRoots: Setting<string[]>;
+  engineTimeoutMs: Setting<number>;
+  enginePassword: Setting<string>;
 } = {
   segmentContainerMib: {
     schema: orElse(integer(1, 1_048_576), 64),
@@ -23,8 +27,24 @@ export const segmentRecoverySettings: {
     example: '16',
   },
   treeMemoryMib: {
-    schema: orElse(integer(64, 65_536), 400),
+    schema: orElse(integer(64, 65_536), 300),
     help: 'MiB of memory for what is known of a tree; a tree that needs more is refused',
-    example: '400',
+    example: '300',
+  },
+  treeRoots: {
+    schema: orElse(list('a comma-separated list of absolute paths'), ['/']),
+    help: 'directories in which commands may name trees and folders for backups, comma-separated',
+    example: '/mnt/tier2,/var/backups',
+  },
+  engineTimeoutMs: {
+    schema: orElse(integer(50, 60_000), 2_000),
+    help: 'bound of a call to a storage engine',
+    example: '2000',
+  },
+  enginePassword: {
+    schema: orElse(z.string(), ''),
+    help: 'password of the storage engines',
+    secret: true,
+    example: 'from SALVOR_ENGINE_PASSWORD_FILE',
   },
 };

@@ -14,7 +14,8 @@ import {
 import { Tier1 } from './tier1.ts';
 import { everySegment } from './tier1-content.ts';
 
-const RUNS = 8;
+/** Of each layout. */
+const RUNS = Number(process.env.DAMAGED_RECOVERIES ?? 8);
 const MAX_DAMAGES = 4;
 const STREAM = 'farm/orders/0.#epoch.0';
 

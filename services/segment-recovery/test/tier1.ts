@@ -13,9 +13,12 @@ import {
 import type { CommandShapes, SegmentRecovery } from '@salvor/contracts';
 import { createLogger, pause, silentLogger } from '@salvor/service-kit';
 import { type EtcdHandle, type NatsHandle, RawNats, startEtcd, startNats, tempDir } from '@salvor/testkit';
+import { AllowedRoots } from '../src/allowed-roots.ts';
 import { commandHandlers } from '../src/commands.ts';
 import { recoverExecutor } from '../src/recovery/recover-executor.ts';
 import { RECOVERY_KIND } from '../src/recovery/recovery-request.ts';
+import { verifyExecutor } from '../src/verification/verify-executor.ts';
+import { VERIFY_KIND } from '../src/verification/verify-request.ts';
 
 const END_TIMEOUT_MS = 60_000;
 const LOOK_INTERVAL_MS = 50;
@@ -28,6 +31,7 @@ export class Tier1 implements AsyncDisposable {
   readonly store: ConfigStore;
   readonly dir: ReturnType<typeof tempDir>;
   readonly #ends: (() => Promise<unknown>)[] = [];
+  readonly #ownsEtcd: boolean;
   #operations = 0;
 
   private constructor(parts: {
@@ -35,7 +39,9 @@ export class Tier1 implements AsyncDisposable {
     etcd: EtcdHandle;
     bus: Bus;
     dir: ReturnType<typeof tempDir>;
+    ownsEtcd: boolean;
   }) {
+    this.#ownsEtcd = parts.ownsEtcd;
     this.nats = parts.nats;
     this.etcd = parts.etcd;
     this.bus = parts.bus;
@@ -43,14 +49,15 @@ export class Tier1 implements AsyncDisposable {
     this.store = openStore({ endpoints: [parts.etcd.endpoint] });
   }
 
-  static async start(): Promise<Tier1> {
+  /** @param given an etcd that somebody else started, and ends */
+  static async start(given?: EtcdHandle): Promise<Tier1> {
     const dir = tempDir('segments');
     const [nats, etcd] = await Promise.all([
       startNats({ dir: join(dir.path, 'nats') }),
-      startEtcd({ dir: join(dir.path, 'etcd') }),
+      given ?? startEtcd({ dir: join(dir.path, 'etcd') }),
     ]);
     const bus = await connectBus({ servers: [nats.url], name: 'segments-test', log: silentLogger });
-    return new Tier1({ nats, etcd, bus, dir });
+    return new Tier1({ nats, etcd, bus, dir, ownsEtcd: given === undefined });
   }
 
   /** A stream that is none of Salvor's. */
@@ -62,22 +69,26 @@ export class Tier1 implements AsyncDisposable {
   }
 
   /** The service in this process. */
-  async serve(): Promise<void> {
+  async serve(roots: readonly string[] = ['/']): Promise<void> {
     const { store, bus } = this;
     const log = createLogger({ service: 'segment-recovery', level: 'error' });
+    const allowedRoots = new AllowedRoots(roots);
+    const options = {
+      ...{ store, bus, log, worker: 'in-process', atOnce: 4, treeMemoryMib: 400, leaseTtlSeconds: 2 },
+      ...{ streams: { leastBytes: MIB, replicas: 1 }, allowedRoots },
+      engines: { timeoutMs: 2_000, password: undefined },
+    };
     const workers = new OperationWorkers({
       ...{ store, log, worker: 'in-process', retryDelayMs: 100, leaseTtlSeconds: 2 },
       executors: {
-        [RECOVERY_KIND]: recoverExecutor({
-          ...{ store, bus, log, worker: 'in-process', atOnce: 4, treeMemoryMib: 400, leaseTtlSeconds: 2 },
-          streams: { leastBytes: MIB, replicas: 1 },
-        }),
+        [RECOVERY_KIND]: recoverExecutor(options),
+        [VERIFY_KIND]: verifyExecutor(options),
       },
     });
     await workers.start();
     const service = await bus.serve({
       ...{ name: 'segment-recovery', version: '0.1.0', description: 'in a test' },
-      handlers: commandHandlers(store),
+      handlers: commandHandlers(store, allowedRoots),
     });
     this.#ends.push(
       () => workers.stop(),
@@ -141,7 +152,7 @@ export class Tier1 implements AsyncDisposable {
     for (const end of this.#ends.reverse()) await end();
     await this.bus.close({ deadlineMs: 500 });
     this.store.close();
-    await Promise.all([this.nats.process.kill(), this.etcd.process.kill()]);
+    await Promise.all([this.nats.process.kill(), this.#ownsEtcd ? this.etcd.process.kill() : null]);
     this.dir.remove();
   }
 }

@@ -28,7 +28,12 @@ import {
 import { ownShare } from './shares.ts';
 
 export interface ArchiveLoopStreams extends ArchiveStreams {
-  facts(stream: string): Promise<{ readonly lastSequence: number }>;
+  facts(stream: string): Promise<StreamEnd>;
+}
+
+interface StreamEnd {
+  readonly lastSequence: number;
+  readonly createdAt: string;
 }
 
 export interface ArchiveLoopOptions {
@@ -51,6 +56,8 @@ interface Followed {
   readonly lease: Lease;
   /** Of the stream when it was last looked through to its end. */
   seenTo: number;
+  /** Of the stream that it reads; null: it has not been looked at yet. */
+  createdAt: string | null;
   isInTrouble: boolean;
 }
 
@@ -124,14 +131,37 @@ export class ArchiveLoop {
       if (log !== undefined && !this.#followed.has(vdisk)) await this.#takeUp(vdisk, log, lease);
     }
     const ends = await this.#ends(logs);
+    await this.#leaveLost(logs, ends);
     const due = [...this.#followed];
     const hand = async (): Promise<void> => {
       for (let next = due.shift(); next !== undefined; next = due.shift()) {
         const [vdisk, followed] = next;
-        await this.#archive(vdisk, followed, ends.get(logs.get(vdisk)?.container ?? -1));
+        await this.#archive(vdisk, followed, ends.get(logs.get(vdisk)?.container ?? -1)?.lastSequence);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE_MAX }, hand));
+  }
+
+  /**
+   * A stream that was lost and made again counts its messages anew: who went on by the old numbers would read nothing, and let go
+   * of what is not archived. Each log of it is taken up by what Tier-2 has, at the next look; what was read and not stored is gone
+   * with the stream, for its numbers may have been given again.
+   */
+  async #leaveLost(
+    logs: ReadonlyMap<string, FollowedLog>,
+    ends: ReadonlyMap<number, StreamEnd>,
+  ): Promise<void> {
+    for (const [vdisk, followed] of [...this.#followed]) {
+      const createdAt = ends.get(logs.get(vdisk)?.container ?? -1)?.createdAt ?? null;
+      const isLost = followed.createdAt !== null && createdAt !== null && followed.createdAt !== createdAt;
+      followed.createdAt = createdAt ?? followed.createdAt;
+      if (!isLost) continue;
+      this.#options.log.warn(
+        { vdisk, createdAt },
+        'the stream of the log was made again: it is followed anew',
+      );
+      await this.#letGo(vdisk, followed);
+    }
   }
 
   async #archive(vdisk: string, followed: Followed, end: number | undefined): Promise<void> {
@@ -190,8 +220,10 @@ export class ArchiveLoop {
         // What an archiver that died has stored may be on record already.
         if (isRecorded(claim.archived, archived)) return;
         written?.add();
-        await claim.record(({ missing }) => ({
+        await claim.record(({ missing, number, sequence }) => ({
           ...archived,
+          // A recovery of Tier-1 left room for records that are lost: no later one may get their sequences.
+          sequence: Math.max(archived.sequence, number === archived.number ? sequence : 0),
           at: Date.now(),
           ...(missing === undefined ? {} : { missing }),
         }));
@@ -204,7 +236,7 @@ export class ArchiveLoop {
       nowMs: () => performance.now(),
     });
     const isInTrouble = claim.archived?.trouble !== undefined;
-    this.#followed.set(vdisk, { claim, archiver, lease, seenTo: -1, isInTrouble });
+    this.#followed.set(vdisk, { claim, archiver, lease, seenTo: -1, createdAt: null, isInTrouble });
   }
 
   async #letGo(vdisk: string, { claim }: Followed): Promise<void> {
@@ -217,13 +249,12 @@ export class ArchiveLoop {
   }
 
   /** Where each stream ends: what has not grown is not looked through. */
-  async #ends(logs: ReadonlyMap<string, FollowedLog>): Promise<Map<number, number>> {
+  async #ends(logs: ReadonlyMap<string, FollowedLog>): Promise<Map<number, StreamEnd>> {
     const containers = new Set([...this.#followed.keys()].map((vdisk) => logs.get(vdisk)?.container ?? -1));
-    const ends = new Map<number, number>();
+    const ends = new Map<number, StreamEnd>();
     for (const container of containers) {
       if (container < 0) continue;
-      const { lastSequence } = await this.#options.streams.facts(logStream(container));
-      ends.set(container, lastSequence);
+      ends.set(container, await this.#options.streams.facts(logStream(container)));
     }
     return ends;
   }
@@ -267,5 +298,5 @@ export class ArchiveLoop {
 }
 
 function isRecorded(known: ArchivedRecord | null, { number, sequence, chunks }: Archived): boolean {
-  return known?.number === number && known.sequence === sequence && known.chunks === chunks;
+  return known?.number === number && known.sequence >= sequence && known.chunks === chunks;
 }

@@ -126,3 +126,45 @@ test('segments that neither tier has break the log, once, with their numbers on 
   });
   assert.equal((await logs.store.get(tlogStateKey('v1')))?.revision, state.revision);
 });
+
+test('the room that a recovery of Tier-1 left for lost records is not taken back by what is archived', async () => {
+  await using logs = await ArchivedLogs.start();
+  await logs.giveLog('v1');
+  await logs.write('v1', 4);
+  const before = await logs.loop('one');
+  await until(async () => (await recordOf(logs, 'v1')).number === 4, {
+    what: 'all is archived',
+    timeoutMs: TIMEOUT_MS,
+  });
+  await before.stop();
+  const { chunks, bytes } = await recordOf(logs, 'v1');
+  // As a recovery writes it, which counts the chunks that it can read.
+  const room = { number: 4, sequence: 4 + 2 ** 32, chunks: Number(chunks) + 1, bytes, at: 1 };
+  await logs.store.transact({
+    compare: [],
+    puts: [{ key: tlogArchivedKey('v1'), value: JSON.stringify(room) }],
+  });
+  await logs.loop('two');
+  await until(async () => (await recordOf(logs, 'v1')).chunks === chunks, {
+    what: 'the archiver has recorded what it has',
+    timeoutMs: TIMEOUT_MS,
+  });
+  const { number, sequence } = await recordOf(logs, 'v1');
+  assert.deepEqual({ number, sequence }, { number: 4, sequence: room.sequence });
+});
+
+test('a stream that is lost and made again under a running archiver is followed from its begin, and nothing of it is let go of unread', async () => {
+  await using logs = await ArchivedLogs.start();
+  await logs.giveLog('v1');
+  await logs.write('v1', 60);
+  await logs.loop('one');
+  const settled = { what: 'all is archived', timeoutMs: TIMEOUT_MS };
+  await until(async () => (await logs.hot('v1')) === 1, settled);
+  await logs.loseStream('v1');
+  // Fewer than the lost stream had: by its numbers none of them is new.
+  await logs.write('v1', 5);
+  await until(async () => (await logs.archived('v1')).length === 65, settled);
+  assert.deepEqual(await logs.archived('v1'), numbersTo(65));
+  await logs.write('v1', 60);
+  await until(async () => (await logs.archived('v1')).length === 125, settled);
+});

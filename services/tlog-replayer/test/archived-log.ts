@@ -4,7 +4,7 @@ import { type Bus, connectBus } from '@salvor/bus';
 import { type ConfigStore, openStore, tlogConfigKey } from '@salvor/config-store';
 import { containerOf } from '@salvor/contracts';
 import { silentLogger } from '@salvor/service-kit';
-import { type EtcdHandle, type NatsHandle, startEtcd, startNats, tempDir } from '@salvor/testkit';
+import { type EtcdHandle, type NatsHandle, RawNats, startEtcd, startNats, tempDir } from '@salvor/testkit';
 import {
   blockChecksum,
   encodeSegment,
@@ -121,6 +121,14 @@ export class ArchivedLogs implements AsyncDisposable {
       logSubject(container, vdisk),
     );
     return subjectMessages;
+  }
+
+  /** Its stream goes with all messages, and is made again, as a recovery of Tier-1 does. */
+  async loseStream(vdisk: string): Promise<void> {
+    const nats = await RawNats.connect(this.nats.url);
+    await nats.request(`$JS.API.STREAM.DELETE.${logStream(this.container(vdisk))}`, '');
+    nats.close();
+    await this.bus.applyManifest({ containers: CONTAINERS, containerBytes: 64 * 2 ** 20 });
   }
 
   chunks(vdisk: string): VdiskChunks {

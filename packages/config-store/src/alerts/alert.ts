@@ -11,6 +11,7 @@ const count = z.number().int().min(0);
 
 export const alertKinds = [
   'cluster-unhealthy',
+  'configuration-not-kept',
   'engine-held',
   'instance-stuck',
   'log-not-archived',

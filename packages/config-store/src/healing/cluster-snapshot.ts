@@ -165,7 +165,10 @@ function incidentsIn(
     const incident = recordIn(entries, incidentKey(cluster, shard), incidentSchema);
     if (entry == null || incident === null) continue;
     incidents.set(shard, incident);
-    recorded.set(shard, { openedIn: Number(entry.createRevision), changedIn: Number(entry.revision) });
+    recorded.set(shard, {
+      openedIn: incident.openedIn ?? Number(entry.createRevision),
+      changedIn: Number(entry.revision),
+    });
   }
   return { incidents, recorded };
 }

@@ -15,7 +15,7 @@ export type {
   SparesAddRequest,
 } from './cluster-admission.ts';
 export type { ClusterState, PartnerState } from './cluster-state.ts';
-export { judgeCluster } from './cluster-status.ts';
+export { judgeCluster, judged as judgeClusterRecord } from './cluster-status.ts';
 export { incidentId, parseIncidentId } from './engine-failure.ts';
 export { decideEngineStatus, type HealingPolicy } from './engine-status.ts';
 export type {
@@ -41,6 +41,7 @@ export { formatRecord, parseRecord, recordIn } from './record-text.ts';
 export * from './records.ts';
 export * from './repair-records.ts';
 export * from './restart-records.ts';
+export { OPENED_BEFORE_ALL } from './served-last.ts';
 export { engineMoves, type IncidentStatus } from './status-words.ts';
 export { attemptBegunIn } from './step-revision.ts';
 export type { VdiskAdmissionCode, VdiskCreateRequest } from './vdisk-admission.ts';

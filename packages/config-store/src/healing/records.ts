@@ -101,6 +101,11 @@ export const incidentSchema = z.looseObject({
   /** 1 for the first time it went offline, one more for every time it failed again under repair. */
   attempt: z.number().int().min(1),
   openedAt: millis,
+  /**
+   * Of one that was brought back with a lost etcd: the revision that had opened it there. Those of the present etcd are higher,
+   * so the order of outages stays what it was.
+   */
+  openedIn: z.number().int().min(1).optional(),
   reporters: z
     .array(z.looseObject({ reporter: text, at: millis, reason: z.string() }))
     .max(incidentReportersMax),

@@ -1,5 +1,5 @@
 /** The owner of a vdisk says that its blocks are back, for one attempt of one incident. */
-import { incidentKey, ownerKey, repairKey, repairsPrefix } from '../keys.ts';
+import { incidentKey, incidentRepairsPrefix, ownerKey, repairKey, repairsPrefix } from '../keys.ts';
 import type { ConfigStore } from '../types.ts';
 import { type RetryOptions, untilNoConflict } from './compare-and-set.ts';
 import { formatRecord, parseRecord, recordIn } from './record-text.ts';
@@ -76,4 +76,18 @@ export async function listRepairRecords(
 ): Promise<RepairRecord[]> {
   const { entries } = await store.list(repairsPrefix(incident, attempt));
   return entries.map(({ key, value }) => parseRecord(repairSchema, key, value));
+}
+
+/** The attempts of an incident in which the repair of this vdisk was recorded, in no order. Throws StoreError when etcd does not answer. */
+export async function listRepairedAttempts(
+  store: ConfigStore,
+  incident: string,
+  vdisk: string,
+): Promise<number[]> {
+  const prefix = incidentRepairsPrefix(incident);
+  const { entries } = await store.list(prefix);
+  return entries
+    .map(({ key }) => key.slice(prefix.length).split('/'))
+    .filter(([, repaired]) => repaired === vdisk)
+    .map(([attempt]) => Number(attempt));
 }

@@ -45,9 +45,11 @@ export function decideVdiskResize(
   }
   const isOurs =
     state.lifecycle?.state === 'resizing' && state.lifecycle.operations.includes(state.operation);
-  const busy = isOurs ? null : busyWith(vdisk, state.lifecycle);
-  if (busy !== null) return busy;
   const fixed = state.static;
+  // The copy of a primary that has grown must be able to follow it.
+  const isCopyThatGrows = state.lifecycle?.state === 'secondary' && fixed !== null && sizeGiB > fixed.size;
+  const busy = isOurs || isCopyThatGrows ? null : busyWith(vdisk, state.lifecycle);
+  if (busy !== null) return busy;
   if (fixed === null) return refuse('unknown-vdisk', `there is no vdisk ${vdisk}`);
   if (sizeGiB === fixed.size) {
     return { outcome: 'already', code: 'same-size', reason: `vdisk ${vdisk} has ${sizeGiB} GiB already` };

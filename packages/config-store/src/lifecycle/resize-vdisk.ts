@@ -128,7 +128,8 @@ async function resize(
     if (decided.outcome !== 'applied' || decided.static === undefined)
       return { ...nothing, admission: decided };
     const puts = [{ key: vdiskStaticKey(vdisk), value: formatVdiskStatic(decided.static) }];
-    const deletes = state.lifecycle === null ? [] : [vdiskLifecycleKey(vdisk)];
+    // The lock of this operation; what keeps clients from a secondary stays.
+    const deletes = state.lifecycle?.state === 'resizing' ? [vdiskLifecycleKey(vdisk)] : [];
     return { canonical, admission: decided, entries, puts, deletes };
   });
 }

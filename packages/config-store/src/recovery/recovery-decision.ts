@@ -23,6 +23,7 @@ import type {
 } from './recovery-input.ts';
 import { mergedVdisks, newRecovery, withHistory } from './recovery-plan.ts';
 import {
+  isWorse,
   type LostPair,
   type RecoveryRecord,
   type RecoveryStatus,
@@ -129,14 +130,20 @@ function prepare(
   return apply('prepared', reason, withHistory(more, 'prepared', { ...input, reason, at: now }));
 }
 
+/**
+ * A walk through a log finds what is missing within it. That it is not whole behind its end etcd alone knows: what was written there
+ * is in no segment. So the worse of the two counts.
+ */
 function measured(recovery: RecoveryRecord, input: RecoveryMeasured, now: number): RecoveryDecision {
   if (recovery.status === 'done') return refuse('over', `recovery ${recovery.id} is done`);
   const found = new Map(input.vdisks.map((one) => [one.vdisk, one]));
   const vdisks = recovery.vdisks.map((one) => {
     const known = found.get(one.vdisk);
     if (known === undefined) return one;
-    const { why: _why, unproven: _unproven, ...rest } = one;
-    return { ...rest, ...known };
+    const { why, unproven: _unproven, ...rest } = one;
+    const isWorseBefore = isWorse(one.recoverable, known.recoverable);
+    if (!isWorseBefore) return { ...rest, ...known };
+    return { ...rest, ...known, recoverable: one.recoverable, ...(why === undefined ? {} : { why }) };
   });
   const rate = input.rate === undefined ? {} : { rate: input.rate };
   return apply('measured', recovery.reason, { ...recovery, ...rate, vdisks, updatedAt: now });

@@ -2,6 +2,7 @@
 import { incidentClusterCharsMax } from '../healing/engine-failure.ts';
 import { cut } from '../healing/engine-move.ts';
 import {
+  isWorse,
   type LostPair,
   type RecoveryRecord,
   type RecoveryStatus,
@@ -74,6 +75,7 @@ export function mergedVdisks(
     // Not applied yet: the same loss, counted again. What was found in the logs is still so.
     if (after === undefined) {
       if (old.log === undefined || one.recoverable === 'nothing' || one.blocks !== old.blocks) return one;
+      if (isWorse(one.recoverable, old.recoverable)) return { ...one, log: old.log };
       const { why: _why, ...fresh } = one;
       return {
         ...{ ...fresh, recoverable: old.recoverable, log: old.log },

@@ -69,6 +69,10 @@ export type LostPair = z.infer<typeof lostPairSchema>;
 export const recoverabilities = ['all', 'part', 'nothing'] as const;
 export type Recoverability = (typeof recoverabilities)[number];
 
+export function isWorse(one: Recoverability, other: Recoverability): boolean {
+  return recoverabilities.indexOf(one) > recoverabilities.indexOf(other);
+}
+
 export const recoveryVdiskSchema = z.looseObject({
   vdisk: text,
   /** Blocks without a live copy: counted, or at most so many. */

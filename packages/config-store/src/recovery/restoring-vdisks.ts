@@ -50,6 +50,9 @@ function whyBusy(
   const { state, operations } = lifecycle;
   const isForeign = leavesOthers && state === 'restoring' && !operations.includes(by);
   if (PASSED.has(state) && !isForeign) return null;
+  // Brought back from its own log it would not be what its record says it is.
+  if (state === 'secondary')
+    return `vdisk ${vdisk} is the secondary copy of a volume (${operations.join(', ')}), whose content comes from another zone: 'salvor volume disable --force' makes it an ordinary one that is recovered; then make the copy anew`;
   return `vdisk ${vdisk} is held by operation ${operations.join(', ')} (${state}): cancel it, or wait for its end`;
 }
 

@@ -10,6 +10,8 @@ export const tlogArchivedKey = (vdisk: string): string => `${TLOGS_PREFIX}${vdis
 export const tlogReplayerKey = (instance: string): string => `${TLOG_REPLAYERS_PREFIX}${instance}`;
 /** Under a lease: who takes snapshots of the configuration. */
 export const configurationKeeperKey = `${SALVOR_PREFIX}configuration-keeper`;
+/** Why the configuration is not kept in Tier-2 now, while that is so. */
+export const configurationTroubleKey = `${SALVOR_PREFIX}configuration-trouble`;
 
 /** The vdisk of a key that makes it one with a log; null for any other key. */
 export function vdiskWithLog(key: string): string | null {

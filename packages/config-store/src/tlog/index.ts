@@ -17,6 +17,7 @@ export {
   readSnapshot,
   snapshotTaken,
   type TlogSnapshot,
+  tlogSnapshotSchema,
 } from './tlog-snapshots.ts';
 export {
   parseTlogConfig,

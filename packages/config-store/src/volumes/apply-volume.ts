@@ -1,7 +1,8 @@
 /** Decisions about volumes, carried out in etcd: each is one compared transaction, with the mark of its operation. */
+import { ConfigValueError } from '../errors.ts';
 import { type RetryOptions, untilNoConflict } from '../healing/compare-and-set.ts';
 import { canonicalRequest, markOf, repeatOf, reusedReason } from '../healing/operation-mark.ts';
-import { parseRecord, recordIn } from '../healing/record-text.ts';
+import { formatRecord, parseRecord, recordIn } from '../healing/record-text.ts';
 import { operationSchema, ownerSchema } from '../healing/records.ts';
 import { busyWith } from '../healing/vdisk-admission.ts';
 import {
@@ -16,7 +17,7 @@ import {
   volumePointsPrefix,
 } from '../keys.ts';
 import { lifecycleIn, type VdiskLifecycle } from '../lifecycle/vdisk-lifecycle.ts';
-import type { Compare, ConfigStore, StoreEntry } from '../types.ts';
+import type { Compare, ConfigStore, Put, StoreEntry } from '../types.ts';
 import type { VolumeCode, VolumeDecision } from './volume-outcome.ts';
 import {
   type ReplicationPoint,
@@ -100,12 +101,24 @@ export async function applyVolume(
         : { ...same, outcome: 'already', code: 'same-operation', reason: mark.reason, record: before };
     const at = now();
     const decision = decide(facts, at);
-    const { outcome, code, reason, next } = decision;
-    if (outcome !== 'applied' || next === undefined)
-      return { ...same, outcome, code, reason, record: before };
-    const writes = volumeWrites(facts, volume, next, at);
-    if ('refusal' in writes)
-      return { ...same, outcome: 'refused', code: 'vdisk-busy', reason: writes.refusal, record: before };
+    const { outcome, code, reason, next = before } = decision;
+    if (outcome === 'refused') return { ...same, outcome, code, reason, record: before };
+    const isChange = outcome === 'applied' && decision.next !== undefined;
+    const stores = async (puts: readonly Put[], deletes: readonly string[]): Promise<boolean> => {
+      const compare = [...entries].map(([key, entry]) => ({ key, revision: entry?.revision ?? 'absent' }));
+      const all = [...compare, ...(change.compare ?? [])];
+      return (await store.transact({ compare: all, puts: [...puts], deletes: [...deletes] })).ok;
+    };
+    const writes = isChange ? volumeWrites(facts, volume, next, at) : { puts: [], deletes: [] };
+    if ('refusal' in writes) {
+      const result = { ...same, outcome: 'refused' as const, code: 'vdisk-busy' as const };
+      const told = order === undefined ? busyInstead(before, next, writes.refusal, at) : null;
+      if (told === null) return { ...result, reason: writes.refusal, record: before };
+      const key = volumeKey(volume);
+      const isStored = await stores([{ key, value: formatRecord(volumeSchema, key, told) }], []);
+      return isStored ? { ...result, reason: writes.refusal, record: told } : 'conflict';
+    }
+    // Also of what was so already: the same order again, after others, is still the same order.
     const done =
       order === undefined
         ? []
@@ -115,20 +128,28 @@ export async function applyVolume(
               answer: { volume, by: order.by },
             }),
           ];
-    const stored = await store.transact({
-      compare: [
-        ...[...entries].map(([key, entry]) => ({ key, revision: entry?.revision ?? 'absent' })),
-        ...(change.compare ?? []),
-      ],
-      puts: [...done, ...writes.puts],
-      deletes: writes.deletes,
-    });
-    return stored.ok ? { ...same, outcome, code, reason, record: next } : 'conflict';
+    if (!isChange && done.length === 0) return { ...same, outcome, code, reason, record: before };
+    const isStored = await stores([...done, ...writes.puts], writes.deletes);
+    return isStored ? { ...same, outcome, code, reason, record: next } : 'conflict';
   };
   const result = await untilNoConflict(attempt, change);
   if (result !== 'conflict') return result;
   const reason = `volume ${volume} was changed by others at every attempt, or is kept by another process now; try again`;
   return { outcome: 'conflict', code: 'conflict', reason, volume, operation, before: null, record: null };
+}
+
+/** What is put on record where it cannot be done yet: that it must, and why it is not; null: that is on record. */
+function busyInstead(
+  before: VolumeRecord | null,
+  next: VolumeRecord | null,
+  refusal: string,
+  at: number,
+): VolumeRecord | null {
+  if (before === null || next === null) return null;
+  const { trouble } = before;
+  if (trouble?.code === 'vdisk-busy' && trouble.reason === refusal) return null;
+  const { known, rival } = next;
+  return { ...before, known, rival, trouble: { code: 'vdisk-busy', reason: refusal, at }, changedAt: at };
 }
 
 /** Null: there is none. Throws StoreError, ConfigValueError. */
@@ -141,10 +162,26 @@ export async function readVolume(
   return entry === null ? null : parseRecord(volumeSchema, key, entry.value);
 }
 
-/** All of this zone, by name. Throws StoreError, ConfigValueError. */
-export async function listVolumes(store: Pick<ConfigStore, 'list'>): Promise<VolumeRecord[]> {
+/**
+ * All of this zone, by name.
+ *
+ * @param bad told of each record that cannot be used; without it the first one is thrown
+ * @throws StoreError, ConfigValueError
+ */
+export async function listVolumes(
+  store: Pick<ConfigStore, 'list'>,
+  bad?: (error: ConfigValueError) => void,
+): Promise<VolumeRecord[]> {
   const { entries } = await store.list(VOLUMES_PREFIX);
-  return entries.map(({ key, value }) => parseRecord(volumeSchema, key, value));
+  return entries.flatMap(({ key, value }) => {
+    try {
+      return parseRecord(volumeSchema, key, value);
+    } catch (error) {
+      if (!(error instanceof ConfigValueError) || bad === undefined) throw error;
+      bad(error);
+      return [];
+    }
+  });
 }
 
 /** States of the primary that this zone reached and remembers, oldest first. Throws StoreError, ConfigValueError. */

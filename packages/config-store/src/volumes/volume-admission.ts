@@ -7,6 +7,8 @@ export interface EnableRequest {
   readonly vdisk: string;
   /** Zone whose copy it is to be; null: it is the primary. */
   readonly from: string | null;
+  /** Of the volume; a new one each time. */
+  readonly incarnation: string;
 }
 
 export interface EnableFacts {
@@ -25,7 +27,7 @@ export interface EnableFacts {
 
 export function decideVolumeEnable(
   record: VolumeRecord | null,
-  { volume, vdisk, from }: EnableRequest,
+  { volume, vdisk, from, incarnation }: EnableRequest,
   facts: EnableFacts,
   now: number,
 ): VolumeDecision {
@@ -69,9 +71,12 @@ export function decideVolumeEnable(
     reason,
     next: {
       ...{ volume, vdisk, reason, changedAt: now, lineage: [], begins: 0, sequence: null },
+      ...{ begun: null, segment: null, kept: null, copy: null },
       ...{ promotion: null, divergence: null, rival: null, trouble: null, point: null },
       ...{ role: isPrimary ? 'primary' : 'secondary', phase: isPrimary ? 'serving' : 'copying' },
-      generation: isPrimary ? { number: 1, zone: facts.zone } : { number: 0, zone: from },
+      generation: isPrimary
+        ? { number: 1, zone: facts.zone, incarnation }
+        : { number: 0, zone: from, incarnation: '' },
       ...{ known: isPrimary ? 1 : 0, peer: from, mode: isPrimary ? 'none' : 'instant' },
     },
   };

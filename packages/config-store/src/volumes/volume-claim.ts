@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { formatRecord, parseRecord } from '../healing/record-text.ts';
 import { volumeWorkerKey } from '../keys.ts';
-import type { Compare, ConfigStore, Lease } from '../types.ts';
+import type { Compare, ConfigStore, Lease, StoreEntry } from '../types.ts';
 
 const millis = z.number().int().min(0);
 
@@ -102,5 +102,10 @@ export async function readVolumeView(
 ): Promise<VolumeSight | null> {
   const key = volumeWorkerKey(volume);
   const entry = await store.get(key);
-  return entry === null ? null : (parseRecord(workerSchema, key, entry.value).view ?? null);
+  return entry === null ? null : volumeViewIn(entry);
+}
+
+/** The same of an entry that was read. Throws ConfigValueError. */
+export function volumeViewIn({ key, value }: Pick<StoreEntry, 'key' | 'value'>): VolumeSight | null {
+  return parseRecord(workerSchema, key, value).view ?? null;
 }

@@ -9,12 +9,51 @@ const id = z.string().regex(/^[A-Za-z0-9_:-]{1,64}$/, 'expected 1 to 64 of A-Z a
 /** Ended generations that a volume remembers; each stands for one promote. */
 export const lineageMax = 64;
 
-/** One life of a volume under one primary: raised by each promote, and held by the zone that was promoted. */
-export const generationSchema = z.looseObject({ number: count, zone: id });
+/**
+ * One life of a volume under one primary: raised by each promote, and held by the zone that was promoted. `incarnation`: of the
+ * volume, so that one that was disabled and enabled again is not taken for what it was.
+ */
+export const generationSchema = z.looseObject({
+  number: count,
+  zone: id,
+  incarnation: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{0,32}$/)
+    .default(''),
+});
 export type Generation = z.infer<typeof generationSchema>;
 
+/**
+ * A segment of the log of a vdisk, told from every other that has its number: a log that lost its end gives numbers, of
+ * segments and of records, a second time.
+ */
+export const logSegmentSchema = z.looseObject({
+  number: z.number().int().min(1),
+  epoch: count,
+  /** Its last record, or the one before its first where it has none. */
+  last: count,
+  /** When its last record was taken. */
+  at: millis,
+  /** The record with which the base begins that it builds on. */
+  base: count,
+});
+export type LogSegment = z.infer<typeof logSegmentSchema>;
+
+const known = logSegmentSchema.nullable().default(null);
+
+/** A place in a log: a record, and the segment that ends with it. */
+export interface LogEnd {
+  readonly sequence: number;
+  /** Null: not known. */
+  readonly segment: LogSegment | null;
+}
+
 /** A generation that is over, and the last record of it that the next one builds on, in the log of the zone that held it. */
-export const endedGenerationSchema = z.looseObject({ generation: generationSchema, ends: count });
+export const endedGenerationSchema = z.looseObject({
+  generation: generationSchema,
+  ends: count,
+  segment: known,
+});
 export type EndedGeneration = z.infer<typeof endedGenerationSchema>;
 
 /** How a volume is copied to the other zone. */
@@ -65,6 +104,57 @@ export const replicationPointSchema = z.looseObject({
 });
 export type ReplicationPoint = z.infer<typeof replicationPointSchema>;
 
+/** A complete state that is being written over, and can be brought back from this zone's own log. */
+export const keptStateSchema = z.looseObject({
+  generation: generationSchema,
+  lineage: z.array(endedGenerationSchema).max(lineageMax),
+  /** Of the log of the zone that holds the generation. */
+  sequence: count,
+  segment: known,
+  /** The record of this zone's own log with which its vdisk was in that state; null: nothing was written over it yet. */
+  ownSequence: count.nullable(),
+  /** The segment of this zone's own log that ends with it. */
+  ownSegment: known,
+});
+export type KeptState = z.infer<typeof keptStateSchema>;
+
+/**
+ * How a whole volume is brought over: `since-fork`: blocks that either log names behind the fork; `compare`: hashes of all
+ * blocks; `replay`: the log of the primary, newest block first.
+ */
+export const copyWays = ['since-fork', 'compare', 'replay'] as const;
+export type CopyWay = (typeof copyWays)[number];
+
+/** The last copy of everything. */
+export const volumeCopySchema = z.looseObject({
+  way: z.enum(copyWays),
+  /** Why that way, a sentence. */
+  reason: z.string(),
+  /** That is copied. */
+  generation: generationSchema,
+  /** Of a comparison: what the other zone writes behind this place of its log is applied once all blocks were compared. */
+  behind: z
+    .looseObject({
+      sequence: count,
+      segment: logSegmentSchema,
+      /** Of each shard of the other zone: the batch that its log has up to there. */
+      positions: z.array(z.looseObject({ shard: count, batch: count })),
+      /** The copies on the engines there that are read. */
+      image: z.string(),
+    })
+    .nullable(),
+  /** Of a comparison: all blocks before this one are done. */
+  next: count,
+  blocks: count,
+  sentBlocks: count,
+  sentBytes: count,
+  hashBytes: count,
+  beganAt: millis,
+  /** Null: it is not complete. */
+  endedAt: millis.nullable(),
+});
+export type VolumeCopyState = z.infer<typeof volumeCopySchema>;
+
 /** `/salvor/volumes/<volume>`. Times are Unix milliseconds. */
 export const volumeSchema = z.looseObject({
   volume: id,
@@ -77,8 +167,16 @@ export const volumeSchema = z.looseObject({
   lineage: z.array(endedGenerationSchema).max(lineageMax),
   /** Of a primary: the last record of its own log before its generation. */
   begins: count,
+  /** The segment of its own log that ends there. */
+  begun: known,
   /** Of a secondary: how far it is in the log of the zone that holds its generation; null: it holds no complete state, or does not know. */
   sequence: count.nullable(),
+  /** The segment of that log that it has last. */
+  segment: known,
+  /** Of a copy that is not complete: what was there before. */
+  kept: keptStateSchema.nullable().default(null),
+  /** Of a secondary: how everything was, or is being, brought over last. */
+  copy: volumeCopySchema.nullable().default(null),
   /** The highest number of a generation that this zone ever heard of. */
   known: count,
   peer: id.nullable(),

@@ -2,7 +2,7 @@
 import { extended, generationText, isHigher, sameGeneration } from './volume-lineage.ts';
 import { changed, refuseVolume, unchanged, unknownVolume, type VolumeDecision } from './volume-outcome.ts';
 import type { PeerTold } from './volume-peer.ts';
-import type { Generation, VolumeRecord } from './volume-records.ts';
+import type { Generation, LogEnd, VolumeRecord } from './volume-records.ts';
 
 /** What is known of the other zone at this moment; null: it could not be asked. */
 export type PeerNow = PeerTold | null;
@@ -17,11 +17,12 @@ export function decideVolumePromote(
   const { volume, force, operation } = request;
   if (record === null) return unknownVolume(volume);
   if (record.role === 'primary') return unchanged(`volume ${volume} is primary in this zone`);
-  const incomplete = record.phase === 'copying' || record.phase === 'resyncing';
-  if (incomplete)
+  if (isIncomplete(record) && !(force && record.kept !== null))
     return refuseVolume(
       'not-complete',
-      `volume ${volume} is not complete here (${record.phase}): its blocks are from several states; wait, or 'salvor volume resync' once its source is back`,
+      record.kept === null
+        ? `volume ${volume} is not complete here (${record.phase}), and never was: wait until its source is back`
+        : `volume ${volume} is not complete here (${record.phase}): its blocks are from several states; wait, or, when its source is lost, 'salvor volume promote --force' brings back the state before`,
     );
   if (!force) {
     if (record.divergence !== null)
@@ -45,37 +46,63 @@ export function decideVolumePromote(
     return unchanged(`volume ${volume} is being promoted by operation ${asked.operation}`);
   return changed(
     record,
-    { promotion: { operation, force, at: now } },
-    `volume ${volume} becomes primary once all that arrived is applied`,
+    // What was compared is written over when the state before is brought back: no copy may go on behind that.
+    { promotion: { operation, force, at: now }, ...(isIncomplete(record) ? { copy: null } : {}) },
+    isIncomplete(record)
+      ? `volume ${volume} becomes primary once what it had before it was written over is brought back`
+      : `volume ${volume} becomes primary once all that arrived is applied`,
     now,
   );
 }
 
-/** All that arrived is applied, nobody has the vdisk, and its own log ends with record `head`. */
+/** Its blocks are from several states. */
+export function isIncomplete({ phase }: Pick<VolumeRecord, 'phase'>): boolean {
+  return phase === 'copying' || phase === 'resyncing';
+}
+
+/**
+ * All that arrived is applied, nobody has the vdisk, and its own log ends with `head`.
+ *
+ * @param isRestored what was there before an incomplete copy was brought back, and is all that the vdisk holds
+ */
 export function decideVolumePromoted(
   record: VolumeRecord | null,
-  { volume, zone, head }: { readonly volume: string; readonly zone: string; readonly head: number },
+  {
+    volume,
+    zone,
+    head,
+    isRestored = false,
+  }: {
+    readonly volume: string;
+    readonly zone: string;
+    readonly head: LogEnd;
+    readonly isRestored?: boolean;
+  },
   peer: PeerNow,
   now: number,
 ): VolumeDecision {
   if (record === null) return unknownVolume(volume);
-  const { promotion, sequence, generation, lineage } = record;
+  const { promotion } = record;
   if (record.role === 'primary' || promotion === null)
     return unchanged(`no promote of volume ${volume} was asked for`);
-  if (sequence === null)
+  const content = isIncomplete(record) ? (isRestored ? record.kept : null) : record;
+  if (content === null || content.sequence === null)
     return refuseVolume('not-settled', `volume ${volume} does not know yet how far its content goes`);
+  const { generation, lineage, sequence, segment } = content;
   if (!promotion.force) {
-    const missing = plannedHindrance(record, sequence, peer);
+    const missing = plannedHindrance(record, { sequence, zone, askedAt: promotion.at }, peer);
     if (missing !== null) return refuseVolume('not-complete', missing);
   }
-  const known = Math.max(record.known, generation.number, peer?.generation.number ?? 0) + 1;
-  const next: Generation = { number: known, zone };
+  const heard = peer === null || isBeyondBelief(record, peer.generation) ? 0 : peer.generation.number;
+  const known = Math.max(record.known, record.generation.number, heard) + 1;
+  const next: Generation = { number: known, zone, incarnation: generation.incarnation };
   return changed(
     record,
     {
-      ...{ role: 'primary', phase: 'serving', generation: next, known, begins: head, sequence: null },
+      ...{ role: 'primary', phase: 'serving', generation: next, known },
+      ...{ begins: head.sequence, begun: head.segment, sequence: null, segment: null, kept: null },
       ...{ promotion: null, divergence: null, rival: null, trouble: null },
-      lineage: extended(lineage, { generation, ends: sequence }),
+      lineage: extended(lineage, { generation, ends: sequence, segment }),
     },
     `volume ${volume} is primary in zone ${zone}, generation ${known}, from record ${sequence} of generation ${generationText(generation)} on`,
     now,
@@ -85,9 +112,10 @@ export function decideVolumePromoted(
 /** What the other zone has and this one lacks, in words; null: nothing. */
 function plannedHindrance(
   { peer: zone, generation, volume }: VolumeRecord,
-  sequence: number,
+  own: { readonly sequence: number; readonly zone: string; readonly askedAt: number },
   peer: PeerNow,
 ): string | null {
+  const { sequence } = own;
   if (peer === null) return `volume ${volume} waits for zone ${zone} to say how far it came`;
   if (peer.role === 'primary')
     return `volume ${volume} waits for zone ${zone}, which is primary, to be demoted`;
@@ -96,6 +124,10 @@ function plannedHindrance(
     return `volume ${volume} belongs to generation ${generationText(generation)}, that of zone ${zone} to ${generationText(peer.generation)}`;
   if (peer.sequence > sequence)
     return `volume ${volume} waits for records ${sequence + 1} to ${peer.sequence} of zone ${zone}`;
+  const at = peer.promotionAt;
+  // The same order in both zones.
+  if (at !== null && (at < own.askedAt || (at === own.askedAt && peer.zone < own.zone)))
+    return `volume ${volume} waits for zone ${zone}, which was to be promoted before this one`;
   return null;
 }
 
@@ -107,7 +139,12 @@ export function decideVolumeDemote(
   now: number,
 ): VolumeDecision {
   if (record === null) return unknownVolume(volume);
-  if (record.role === 'secondary') return unchanged(`volume ${volume} is secondary in this zone`);
+  if (record.role === 'secondary') {
+    const { promotion } = record;
+    if (promotion === null) return unchanged(`volume ${volume} is secondary in this zone`);
+    const reason = `volume ${volume} stays secondary: its promote (${promotion.operation}) is given up`;
+    return changed(record, { promotion: null }, reason, now);
+  }
   if (record.peer === null)
     return refuseVolume(
       'unknown-zone',
@@ -121,34 +158,61 @@ export function decideVolumeDemote(
   return changed(record, steppedDown, `volume ${volume} is primary no more`, now);
 }
 
-const steppedDown = { role: 'secondary', phase: 'settling', sequence: null, promotion: null } as const;
+const steppedDown: Partial<VolumeRecord> = {
+  ...{ role: 'secondary', phase: 'settling', sequence: null, segment: null, promotion: null },
+};
 
 /** A zone that was promoted meanwhile is the primary: this one writes nothing from now on. */
 export function stepDown(record: VolumeRecord, higher: Generation, now: number): VolumeDecision {
   const reason = `zone ${higher.zone} was promoted to generation ${higher.number}: volume ${record.volume}, generation ${generationText(record.generation)}, is primary here no more`;
   return changed(
     record,
-    { ...steppedDown, known: Math.max(record.known, higher.number), rival: { generation: higher, at: now } },
+    {
+      ...steppedDown,
+      trouble: null,
+      known: Math.max(record.known, higher.number),
+      rival: { generation: higher, at: now },
+    },
     reason,
     now,
   );
 }
 
-/** It was primary, nobody else can write any more, and everything it wrote is in its own log up to record `head`. */
+/** It was primary, nobody else can write any more, and everything it wrote is in its own log, which ends with `head`. */
 export function decideVolumeSettled(
   record: VolumeRecord | null,
-  { volume, head }: { readonly volume: string; readonly head: number },
+  { volume, head }: { readonly volume: string; readonly head: LogEnd },
   now: number,
 ): VolumeDecision {
   if (record === null) return unknownVolume(volume);
   if (record.phase !== 'settling') return unchanged(`volume ${volume} is settled`);
-  const sequence = Math.max(head, record.begins);
+  const sequence = Math.max(head.sequence, record.begins);
   return changed(
     record,
-    { phase: 'waiting', sequence },
+    { phase: 'waiting', sequence, segment: head.segment },
     `volume ${volume} ends with record ${sequence} of its own log`,
     now,
   );
+}
+
+/** What a promote waits for, for whoever asks why nothing happens. */
+export function decideVolumePromoteWaits(
+  record: VolumeRecord | null,
+  { volume, reason }: { readonly volume: string; readonly reason: string },
+  now: number,
+): VolumeDecision {
+  if (record === null) return unknownVolume(volume);
+  return record.promotion === null || record.reason === reason
+    ? unchanged(record.reason)
+    : changed(record, {}, reason, now);
+}
+
+/** Generations that a zone may have missed while it did not hear of the other one. */
+const GENERATION_JUMP_MAX = 1_000_000;
+
+/** One such number taken for true would leave none for any promote after it. */
+export function isBeyondBelief({ known }: Pick<VolumeRecord, 'known'>, { number }: Generation): boolean {
+  return number > known + GENERATION_JUMP_MAX;
 }
 
 /** Whether what is told makes this zone step down. */

@@ -1,13 +1,28 @@
 /** How a secondary comes to have what its primary has. Pure. */
 import { sameGeneration } from './volume-lineage.ts';
 import { changed, refuseVolume, unchanged, unknownVolume, type VolumeDecision } from './volume-outcome.ts';
-import type { Generation, ReplicationPoint, VolumeRecord } from './volume-records.ts';
+import type {
+  Generation,
+  KeptState,
+  LogEnd,
+  ReplicationPoint,
+  VolumeCopyState,
+  VolumeRecord,
+} from './volume-records.ts';
 
 export type SyncNews =
   /** Everything up to this record of the log that is followed is on the vdisk and in its own log. */
-  | { readonly kind: 'applied'; readonly sequence: number; readonly point: ReplicationPoint | null }
+  | ({ readonly kind: 'applied'; readonly point: ReplicationPoint | null } & LogEnd)
+  /** A copy is about to write: what was there is behind this record of its own log, and was complete up to that one. */
+  | ({ readonly kind: 'kept'; readonly own: LogEnd } & LogEnd)
+  /** How far a copy is, so that another process goes on there; null: it begins anew. */
+  | { readonly kind: 'copying'; readonly copy: VolumeCopyState | null }
   /** A copy is complete with this record. */
-  | { readonly kind: 'copied'; readonly sequence: number; readonly point: ReplicationPoint }
+  | ({
+      readonly kind: 'copied';
+      readonly point: ReplicationPoint;
+      readonly copy?: VolumeCopyState | null;
+    } & LogEnd)
   /** The log does not go on where this zone is: everything is to be compared. */
   | { readonly kind: 'lost-place'; readonly reason: string }
   | { readonly kind: 'trouble'; readonly code: string; readonly reason: string }
@@ -30,28 +45,51 @@ export function decideVolumeProgress(
     case 'applied': {
       if (record.phase !== 'following' || record.sequence === null)
         return refuseVolume('wrong-role', `volume ${volume} is ${record.phase}`);
-      if (news.sequence <= record.sequence && news.point === null) return unchanged(record.reason);
-      const sequence = Math.max(record.sequence, news.sequence);
-      const point =
-        news.point === null || news.point.number <= (record.point?.number ?? 0) ? record.point : news.point;
-      return changed(record, { sequence, point }, record.reason, now);
-    }
-    case 'copied': {
-      if (record.phase !== 'copying' && record.phase !== 'resyncing')
-        return refuseVolume('wrong-role', `volume ${volume} is ${record.phase}`);
-      const reason = `volume ${volume} is complete, and follows zone ${generation.zone} behind record ${news.sequence}`;
-      const { sequence, point } = news;
+      const { sequence, segment } = news;
+      // What arrived twice, or late.
+      if (sequence < record.sequence) return unchanged(record.reason);
+      const isFurther = sequence > record.sequence || (segment?.number ?? 0) > (record.segment?.number ?? 0);
+      const point = newerPoint(record.point, news.point);
+      if (!isFurther && point === record.point) return unchanged(record.reason);
       return changed(
         record,
-        { phase: 'following', sequence, point, divergence: null, trouble: null, rival: null },
+        { sequence, segment: isFurther ? segment : record.segment, point },
+        record.reason,
+        now,
+      );
+    }
+    case 'kept': {
+      const { kept } = record;
+      if (kept === null || kept.ownSequence !== null)
+        return refuseVolume('wrong-role', `volume ${volume} has nothing that is written over now`);
+      const { sequence, segment, own } = news;
+      const place = { ownSequence: own.sequence, ownSegment: own.segment };
+      return changed(record, { kept: { ...kept, sequence, segment, ...place } }, record.reason, now);
+    }
+    case 'copying': {
+      if (!isCopied(record)) return refuseVolume('wrong-role', `volume ${volume} is ${record.phase}`);
+      return changed(record, { copy: news.copy }, record.reason, now);
+    }
+    case 'copied': {
+      if (!isCopied(record)) return refuseVolume('wrong-role', `volume ${volume} is ${record.phase}`);
+      const reason = `volume ${volume} is complete, and follows zone ${generation.zone} behind record ${news.sequence}`;
+      const { sequence, segment, point, copy = null } = news;
+      return changed(
+        record,
+        {
+          copy,
+          ...{ phase: 'following', sequence, segment, point: newerPoint(record.point, point), kept: null },
+          ...{ divergence: null, trouble: null, rival: null },
+        },
         reason,
         now,
       );
     }
     case 'lost-place': {
-      if (record.phase !== 'following') return unchanged(record.reason);
+      // What is here is complete; an operator who wants it as it is gets it.
+      if (record.phase !== 'following' || record.promotion?.force === true) return unchanged(record.reason);
       const reason = `volume ${volume} is compared with zone ${generation.zone}: ${news.reason}`;
-      return changed(record, { phase: 'copying', sequence: null, promotion: null }, reason, now);
+      return changed(record, overwritten(record, 'copying'), reason, now);
     }
     case 'trouble': {
       const { code, reason } = news;
@@ -65,6 +103,29 @@ export function decideVolumeProgress(
   }
 }
 
+function isCopied({ phase }: VolumeRecord): boolean {
+  return phase === 'copying' || phase === 'resyncing';
+}
+
+/** What a complete state becomes that is about to be written over: it stays in this zone's own log. */
+export function overwritten(
+  record: VolumeRecord,
+  phase: 'copying' | 'resyncing',
+): Pick<VolumeRecord, 'phase' | 'sequence' | 'segment' | 'promotion' | 'kept' | 'copy'> {
+  const { generation, lineage, sequence, segment } = record;
+  const kept: KeptState | null =
+    sequence === null
+      ? record.kept
+      : { generation, lineage, sequence, segment, ownSequence: null, ownSegment: null };
+  return { phase, sequence: null, segment: null, promotion: null, kept, copy: null };
+}
+
+/** Numbers of points count under their generation. */
+function newerPoint(known: ReplicationPoint | null, news: ReplicationPoint | null): ReplicationPoint | null {
+  if (news === null || known === null) return news ?? known;
+  return sameGeneration(known.generation, news.generation) && news.number <= known.number ? known : news;
+}
+
 /** @param discard the zone whose writes past the fork are given up; null: none are */
 export function decideVolumeResync(
   record: VolumeRecord | null,
@@ -76,6 +137,11 @@ export function decideVolumeResync(
   now: number,
 ): VolumeDecision {
   if (record === null) return unknownVolume(volume);
+  if (record.promotion?.force === true)
+    return refuseVolume(
+      'wrong-role',
+      `volume ${volume} is being promoted by operation ${record.promotion.operation}`,
+    );
   if (record.role === 'primary')
     return refuseVolume(
       'wrong-role',
@@ -95,7 +161,7 @@ export function decideVolumeResync(
         );
       const other = record.divergence?.other ?? record.generation;
       const reason = `volume ${volume} gives up ${record.divergence?.records ?? 'its'} records of zone ${zone} past the fork, and is brought to what zone ${other.zone} has`;
-      return changed(record, { phase: 'resyncing', sequence: null, promotion: null }, reason, now);
+      return changed(record, overwritten(record, 'resyncing'), reason, now);
     }
     case 'copying':
     case 'resyncing':
@@ -110,7 +176,7 @@ export function decideVolumeResync(
     case 'following':
       return changed(
         record,
-        { phase: 'copying', sequence: null, promotion: null },
+        overwritten(record, 'copying'),
         `volume ${volume} is compared with what zone ${record.peer} has`,
         now,
       );

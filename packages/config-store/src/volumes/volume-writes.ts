@@ -74,5 +74,6 @@ function samePoint(a: ReplicationPoint, b: ReplicationPoint | null): boolean {
 }
 
 function nameOf(generation: ReplicationPoint['generation'], number: number): string {
-  return `${generation.number}.${generation.zone}.${number}`;
+  const { zone, incarnation } = generation;
+  return `${generation.number}.${zone}${incarnation === '' ? '' : `.${incarnation}`}.${number}`;
 }

@@ -4,6 +4,7 @@ import type { ClusterState } from '../../src/healing/cluster-state.ts';
 import { decideEngineStatus, type HealingPolicy } from '../../src/healing/engine-status.ts';
 import type { EngineStatusDecision, EngineStatusInput } from '../../src/healing/engine-status-decision.ts';
 import type { IncidentRecord } from '../../src/healing/records.ts';
+import { OPENED_BEFORE_ALL } from '../../src/healing/served-last.ts';
 import { pairOfClusters } from './cluster-fixture.ts';
 
 const vdisks = { single: [], mirrored: ['v1'] };
@@ -180,6 +181,17 @@ describe('an engine whose partner is down too', () => {
       [['v1', 7]],
     );
     assert.deepEqual(decision.remounted, ['v1']);
+  });
+
+  it('is stale when a recovery of Tier-1 took both of them out, whichever is asked for', () => {
+    const one = down('partner');
+    const partner = one.partner ?? assert.fail('no partner');
+    const both = (changedIn: number) => new Map([[0, { openedIn: OPENED_BEFORE_ALL, changedIn }]]);
+    const state = { ...one, recorded: both(40), partner: { ...partner, recorded: both(50) } };
+    assert.equal(refusal(state, order('bring-online')), 'stale-engine');
+    assert.equal(refusal({ ...state, recorded: both(60) }, order('bring-online')), 'stale-engine');
+    const accepts = { vdisks: [{ vdisk: 'v1', detail: 'nobody knows' }] };
+    assert.equal(decide(state, order('bring-online', { accepts })).closed?.outcome, 'data-loss-accepted');
   });
 
   it('gives nothing up when it is not stale', () => {

@@ -73,6 +73,52 @@ describe('a recovery in etcd', () => {
     return result.recovery ?? assert.fail();
   }
 
+  it('goes by the worse of what etcd and a walk through the log say can be brought back, whichever comes first', async () => {
+    const pair = await createPair(store, 0);
+    await lose(pair, 0);
+    const why = 'its log is not whole: JetStream has nothing of it';
+    const given: RecoveryVdisk[] = [
+      { ...v1, recoverable: 'part', why },
+      { ...v1, vdisk: 'v3' },
+    ];
+    const prepare = { ...order, kind: 'prepare', vdisks: given, ordered: false } as const;
+    const { recovery } = await applyRecovery(store, pair.primary, prepare);
+    const log = { blocks: 3, bytes: 9, last: 4, at: 1 };
+    const vdisks = [
+      { vdisk: 'v1', recoverable: 'all', log },
+      { vdisk: 'v3', recoverable: 'part', why: 'its log lacks some', unproven: 2, log },
+    ] as const;
+    const about = { ...order, recovery: recovery?.id ?? '', attempt: 1 };
+    const measured = await applyRecovery(store, pair.primary, { ...about, kind: 'measured', vdisks });
+    assert.deepEqual(
+      measured.recovery?.vdisks.map(({ vdisk, recoverable, why: reason, unproven }) => [
+        ...[vdisk, recoverable, reason, unproven],
+      ]),
+      [
+        ['v1', 'part', why, undefined],
+        ['v3', 'part', 'its log lacks some', 2],
+      ],
+    );
+  });
+
+  it('does not go by what a walk found once etcd knows that the log has lost its end since', async () => {
+    const pair = await createPair(store, 0);
+    await lose(pair, 0);
+    const prepare = { ...order, kind: 'prepare', vdisks: [v1], ordered: false } as const;
+    const { recovery } = await applyRecovery(store, pair.primary, prepare);
+    const log = { blocks: 3, bytes: 9, last: 4, at: 1 };
+    const about = { ...order, recovery: recovery?.id ?? '', attempt: 1 };
+    const vdisks = [{ vdisk: 'v1', recoverable: 'all', log }] as const;
+    await applyRecovery(store, pair.primary, { ...about, kind: 'measured', vdisks });
+    const why = 'its log is not whole: JetStream lost its end';
+    const again = { ...prepare, vdisks: [{ ...v1, recoverable: 'part', why }] } as const;
+    const prepared = await applyRecovery(store, pair.primary, again);
+    assert.deepEqual(
+      prepared.recovery?.vdisks.map(({ recoverable, why: reason }) => [recoverable, reason]),
+      [['part', why]],
+    );
+  });
+
   it('gives a lost pair up in one transaction, ends its incidents, and keeps what was before', async () => {
     const pair = await createPair(store, 0);
     const was = await serversOf(store, pair.primary);

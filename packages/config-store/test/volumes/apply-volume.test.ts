@@ -9,6 +9,7 @@ import {
   decideVolumeProgress,
   decideVolumePromote,
   decideVolumePromoted,
+  formatRecord,
   formatVdiskStatic,
   lifecycleHindrance,
   listVolumePoints,
@@ -87,7 +88,7 @@ function enable(
   return applyVolume(store, { volume, vdisk, order }, (facts: VolumeFacts, now) =>
     decideVolumeEnable(
       facts.record,
-      { volume, vdisk, from },
+      { volume, vdisk, from, incarnation: 'a1' },
       {
         ...{
           zone: 'south',
@@ -109,10 +110,10 @@ async function gateOf(vdisk: string): Promise<ReturnType<typeof lifecycleHindran
   return lifecycleHindrance(vdisk, { lifecycle, readOnly: false }, 'clients');
 }
 
-const north = { number: 1, zone: 'north' };
+const north = { number: 1, zone: 'north', incarnation: 'a1' };
 const told: PeerTold = {
   ...{ zone: 'north', role: 'primary', phase: 'serving', generation: north, lineage: [] },
-  ...{ begins: 0, sequence: null, peer: 'south', mode: 'instant' },
+  ...{ begins: 0, begun: null, sequence: null, peer: 'south', mode: 'instant', promotionAt: null },
 };
 
 test('a vdisk is one volume, once for each operation, and a copy can be mounted by nobody but what keeps it', async () => {
@@ -146,7 +147,7 @@ test('a zone that hears of a higher generation takes the vdisk from whoever has 
   assert.ok(record !== null);
   const replicated = { ...record, peer: 'north', mode: 'instant' };
   await store.transact({ compare: [], puts: [{ key: volumeKey('b1'), value: JSON.stringify(replicated) }] });
-  const higher = { ...told, generation: { number: 2, zone: 'north' } };
+  const higher = { ...told, generation: { ...north, number: 2 } };
   const result = await applyVolume(store, { volume: 'b1' }, ({ record }, now) =>
     decideVolumePeer(record, { volume: 'b1', zone: 'south' }, higher, now),
   );
@@ -162,7 +163,8 @@ test('two that promote at once raise the generation once, and points are kept as
     applyVolume(store, { volume: 'c1', ...change }, decide);
   await step(({ record }, now) => decideVolumePeer(record, { volume: 'c1', zone: 'south' }, told, now));
   const point = { generation: north, number: 1, sequence: 7, ownSequence: 9, writtenAt: 1, at: 2 };
-  const news = { kind: 'copied' as const, sequence: 7, point };
+  const segment = { number: 4, epoch: 3, last: 7, at: 1, base: 1 };
+  const news = { kind: 'copied' as const, sequence: 7, segment, point };
   const copied = (worker: string): Promise<VolumeResult> =>
     step(({ record }, now) => decideVolumeProgress(record, { volume: 'c1', generation: north }, news, now), {
       ...{ compare: [{ key: volumeWorkerKey('c1'), revision: worker }], attemptsMax: 2 },
@@ -176,22 +178,71 @@ test('two that promote at once raise the generation once, and points are kept as
   assert.deepEqual(await listVolumePoints(store, 'c1'), [point]);
   const request = { volume: 'c1', force: true, operation: 'promote' };
   await step(({ record }, now) => decideVolumePromote(record, request, null, now));
+  const head = { sequence: 9, segment: { ...segment, number: 6, last: 9 } };
   const finish = (): Promise<VolumeResult> =>
-    step(({ record }, now) =>
-      decideVolumePromoted(record, { volume: 'c1', zone: 'south', head: 9 }, null, now),
-    );
+    step(({ record }, now) => decideVolumePromoted(record, { volume: 'c1', zone: 'south', head }, null, now));
   const outcomes = (await Promise.all([finish(), finish(), finish()])).map(({ outcome }) => outcome);
   assert.deepEqual(outcomes.sort(), ['already', 'already', 'applied']);
   const record = await readVolume(store, 'c1');
   assert.deepEqual(
     [record?.role, record?.generation, record?.begins],
-    ['primary', { number: 2, zone: 'south' }, 9],
+    ['primary', { ...north, number: 2, zone: 'south' }, 9],
   );
-  assert.deepEqual(record?.lineage, [{ generation: north, ends: 7 }]);
+  assert.deepEqual(record?.lineage, [{ generation: north, ends: 7, segment }]);
   assert.equal(await gateOf(vdisk), null);
 });
 
-test('a record that is not what it should be is told with its key, and not replaced', async () => {
+test('an order that found nothing to do is that order still when it comes again after others', async () => {
+  const vdisk = await loggedVdisk();
+  await enable('e1', vdisk, null);
+  const promote = (): Promise<VolumeResult> => {
+    const request = { volume: 'e1', force: true, operation: 'e1-promote' };
+    const order = { operation: 'e1-promote', kind: 'volume.promote', request, by: 'test' };
+    return applyVolume(store, { volume: 'e1', order }, ({ record }, now) =>
+      decideVolumePromote(record, request, null, now),
+    );
+  };
+  assert.match((await promote()).reason, /is primary/);
+  const record = await readVolume(store, 'e1');
+  assert.ok(record !== null);
+  const demoted = { ...record, role: 'secondary', phase: 'waiting', sequence: 3, peer: 'north' };
+  await store.transact({ compare: [], puts: [{ key: volumeKey('e1'), value: JSON.stringify(demoted) }] });
+  assert.deepEqual(
+    [(await promote()).code, (await readVolume(store, 'e1'))?.promotion],
+    ['same-operation', null],
+  );
+});
+
+test('a primary that must step down, and whose vdisk is busy, says so until it can', async () => {
+  const vdisk = await loggedVdisk();
+  await enable('f1', vdisk, null);
+  const record = await readVolume(store, 'f1');
+  assert.ok(record !== null);
+  const gate = vdiskLifecycleKey(vdisk);
+  const busy = formatRecord(vdiskLifecycleSchema, gate, { state: 'restoring', operations: ['r1'], at: 1 });
+  const replicated = JSON.stringify({ ...record, peer: 'north', mode: 'instant' });
+  const puts = [
+    { key: volumeKey('f1'), value: replicated },
+    { key: gate, value: busy },
+  ];
+  await store.transact({ compare: [], puts });
+  const higher = { ...told, generation: { ...north, number: 2 } };
+  const hear = (): Promise<VolumeResult> =>
+    applyVolume(store, { volume: 'f1' }, ({ record }, now) =>
+      decideVolumePeer(record, { volume: 'f1', zone: 'south' }, higher, now),
+    );
+  assert.deepEqual([(await hear()).code, (await hear()).code], ['vdisk-busy', 'vdisk-busy']);
+  const told1 = await readVolume(store, 'f1');
+  assert.deepEqual(
+    [told1?.role, told1?.trouble?.code, told1?.rival?.generation.number],
+    ['primary', 'vdisk-busy', 2],
+  );
+  await store.transact({ compare: [], puts: [], deletes: [gate] });
+  assert.deepEqual([(await hear()).outcome, (await readVolume(store, 'f1'))?.trouble], ['applied', null]);
+});
+
+test('a record that is not what it should be is told with its key, is not replaced, and leaves the others be', async () => {
+  await enable('d0', await loggedVdisk(), null);
   await store.transact({
     compare: [],
     puts: [{ key: volumeKey('d1'), value: '{"volume":"d1","role":"king"}' }],
@@ -199,5 +250,9 @@ test('a record that is not what it should be is told with its key, and not repla
   await assert.rejects(readVolume(store, 'd1'), /\/salvor\/volumes\/d1/);
   await assert.rejects(enable('d1', await loggedVdisk(), null), /role/);
   assert.match((await store.get(volumeKey('d1')))?.value ?? '', /king/);
+  const bad: string[] = [];
+  const good = await listVolumes(store, ({ message }) => bad.push(message));
+  assert.ok(good.some(({ volume }) => volume === 'd0'));
+  assert.deepEqual([bad.length, bad.every((message) => message.includes('/salvor/volumes/d1'))], [1, true]);
   await store.transact({ compare: [], deletes: [volumeKey('d1')] });
 });

@@ -375,33 +375,42 @@ export interface DrRecoverReply {
 }
 export type DrRecoverReplyInit = DrRecoverReply;
 
-/** Brings segments back from a Tier-2 directory: metadata into etcd, content into JetStream. The directory is only read, but for the backup. Segments that Tier-1 has otherwise are left as they are. */
+/** Brings back what Tier-1 (JetStream and etcd) held from what Tier-2 and the survivors have: a cluster of Salvor, or the segments of a Pravega directory. What is in Tier-1 otherwise is left as it is. */
 export interface DrRecoverRequest {
-  /** The directory, on the machine of the service: an absolute path. */
+  /** The directory of Tier-2, on the machine of the service: an absolute path. */
   root: string;
-  /** pravega: as the directory tells; pravega-chunked or pravega-legacy where it has files of both. */
+  /** auto: as the directory tells; salvor: what Salvor archived; pravega; pravega-chunked or pravega-legacy where it has files of both of its layouts. */
   layout: string;
   /** Only look, and tell what there is. */
   dryRun: boolean;
   /** Without dryRun it has to be the word yes. */
   confirm?: string | undefined;
-  /** Where the containers' metadata is copied to first; default backup_system in the directory. */
+  /** Where the backup and the report go; default backup_system in the directory. */
   backupDir?: string | undefined;
-  /** How many containers the cluster had; default: deduced from the metadata. */
+  /** Of a Pravega directory: how many containers the cluster had; default: deduced from the metadata. */
   containers?: number | undefined;
-  /** Write segments again that Tier-1 has otherwise. */
+  /** Replace what Tier-1 has otherwise: segments, or keys of etcd. */
   replace: boolean;
+  /** Bring the configuration back although engines of it do not answer, which may hold the only current blocks of their pairs: what may be stale then is written offline. */
+  acceptUnreachable: boolean;
+  /** Which of the configurations in the directory counts: the name of a file in _system/configuration, or a time (ISO 8601), then the newest one until then. Default: the newest one. */
+  configuration?: string | undefined;
+  /** Id of the installation that the directory is of: goes on although etcd, JetStream or the engines seem to be of another one. */
+  installation?: string | undefined;
   /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
   operationId?: string | undefined;
 }
 export interface DrRecoverRequestInit {
   root: string;
-  layout: string;
+  layout?: string | undefined;
   dryRun?: boolean | undefined;
   confirm?: string | undefined;
   backupDir?: string | undefined;
   containers?: number | undefined;
   replace?: boolean | undefined;
+  acceptUnreachable?: boolean | undefined;
+  configuration?: string | undefined;
+  installation?: string | undefined;
   operationId?: string | undefined;
 }
 
@@ -448,7 +457,7 @@ export interface DrReplayRequestInit {
   operationId?: string | undefined;
 }
 
-/** A recovery of segments. */
+/** A recovery of Tier-1. */
 export interface DrReportReply {
   /** Operation. */
   operation: string;
@@ -458,12 +467,14 @@ export interface DrReportReply {
   message: string;
   /** Why it failed, or waits, as a stable word. */
   code?: string | undefined;
-  /** Segments done. */
+  /** Steps done: segments of a Pravega directory, else clusters, vdisks and the rest. */
   done?: number | undefined;
-  /** Segments to do. */
+  /** Steps to do. */
   total?: number | undefined;
-  /** What was found so far. */
+  /** Of a Pravega directory: what was found so far. */
   recovery?: SegmentRecovery | undefined;
+  /** Of Salvor's own Tier-2: what was found and done. */
+  tier1?: Tier1Recovery | undefined;
 }
 export interface DrReportReplyInit {
   operation: string;
@@ -473,9 +484,10 @@ export interface DrReportReplyInit {
   done?: number | undefined;
   total?: number | undefined;
   recovery?: SegmentRecoveryInit | undefined;
+  tier1?: Tier1RecoveryInit | undefined;
 }
 
-/** How far a recovery of segments is, and what it found. */
+/** How far a recovery of Tier-1 is, and what it found. */
 export interface DrReportRequest {
   /** Operation; default the latest recovery. */
   operation?: string | undefined;
@@ -497,6 +509,38 @@ export interface DrStatusRequest {
   cluster: string;
 }
 export type DrStatusRequestInit = DrStatusRequest;
+
+/** The verification has begun. */
+export interface DrVerifyReply {
+  /** Id of the operation; ask dr.report for its progress and result, operation.cancel to stop it. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type DrVerifyReplyInit = DrVerifyReply;
+
+/** Reads a Tier-2 directory to its last byte, walks all that is in it, and holds it against what Tier-1 has. Nothing is changed. */
+export interface DrVerifyRequest {
+  /** The directory, on the machine of the service: an absolute path. */
+  root: string;
+  /** auto: as the directory tells, which has to be one of Pravega; pravega, or pravega-chunked or pravega-legacy where it has files of both. */
+  layout: string;
+  /** How many containers the cluster had; default: deduced from the metadata. */
+  containers?: number | undefined;
+  /** Compare with what Tier-1 has; without it, the directory alone. */
+  tier1: boolean;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface DrVerifyRequestInit {
+  root: string;
+  layout?: string | undefined;
+  containers?: number | undefined;
+  tier1?: boolean | undefined;
+  operationId?: string | undefined;
+}
 
 /** What was done, or would be. */
 export interface EngineBringOnlineReply {
@@ -1953,6 +1997,78 @@ export interface VdiskTakeoverRequestInit {
   operationId?: string | undefined;
 }
 
+/** Hashes of bulks, or blocks that differ. */
+export interface VolumeCompareReply {
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** Names the copies on the engines that were read; another text: they are other ones, or may have been changed by a repair. */
+  image: string;
+  /** Bytes of a block. */
+  blockSize: number;
+  /** Blocks of a bulk; the last one of a vdisk may have fewer. */
+  bulkBlocks: number;
+  /** SHA-256 of each bulk, 32 bytes each: of the range, or of the bulks that are answered. */
+  hashes: Buffer;
+  /** Of the bulks that were asked for, how many are answered: the others did not fit in. */
+  answered: number;
+  /** Blocks that differ and are zeros. */
+  zeros: number[];
+  /** Blocks that differ and are not. */
+  blocks: number[];
+  /** The content of these blocks, one after the other. */
+  data: Buffer;
+  /** How far the engines that were read are, after it. */
+  positions: TlogPosition[];
+}
+export interface VolumeCompareReplyInit {
+  volume: string;
+  image: string;
+  blockSize: number;
+  bulkBlocks: number;
+  hashes?: Buffer | undefined;
+  answered?: number | undefined;
+  zeros?: readonly number[] | undefined;
+  blocks?: readonly number[] | undefined;
+  data?: Buffer | undefined;
+  positions?: readonly TlogPositionInit[] | undefined;
+}
+
+/** Asks a primary for hashes of its blocks, or for those of its blocks that the one who asks does not have. Reads only. */
+export interface VolumeCompareRequest {
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** Generation that it must have; 0: whichever. */
+  generation: number;
+  /** Zone that holds that generation. */
+  generationZone: string;
+  /** Incarnation of that generation. */
+  incarnation: string;
+  /** First block of the range whose hashes are wanted; a bulk begins there. */
+  first: number;
+  /** Blocks of that range; 0: only how far the engines are. */
+  count: number;
+  /** First blocks of bulks whose differing blocks are wanted; then no range is looked at. */
+  bulks: number[];
+  /** Of each block in tags: 4 (CRC-32, big-endian) or 32 (SHA-256). */
+  tagBytes: number;
+  /** What who asks has: the tags of all blocks of these bulks, one after the other. */
+  tags: Buffer;
+  /** Batches that the engines must have at least. */
+  positions: TlogPosition[];
+}
+export interface VolumeCompareRequestInit {
+  volume: string;
+  generation?: number | undefined;
+  generationZone?: string | undefined;
+  incarnation?: string | undefined;
+  first?: number | undefined;
+  count?: number | undefined;
+  bulks?: readonly number[] | undefined;
+  tagBytes?: number | undefined;
+  tags?: Buffer | undefined;
+  positions?: readonly TlogPositionInit[] | undefined;
+}
+
 /** The volume is primary here no more. */
 export interface VolumeDemoteReply {
   /** Volume id, the same in both zones. */
@@ -2141,11 +2257,29 @@ export interface VolumeStatusRequest {
 }
 export type VolumeStatusRequestInit = VolumeStatusRequest;
 
+/** The volume as this zone sees it from then on. */
+export interface VolumeTellReply {
+  /** The volume. */
+  volume: VolumeDescription;
+}
+export interface VolumeTellReplyInit {
+  volume: VolumeDescriptionInit;
+}
+
+/** Tells a zone how the other one sees a volume; it steps down when that one was promoted after it. Telling again changes nothing. */
+export interface VolumeTellRequest {
+  /** What the other zone answers to volume.status. */
+  told: VolumeDescription;
+}
+export interface VolumeTellRequestInit {
+  told: VolumeDescriptionInit;
+}
+
 /** What an alert was about goes on again, or is over. */
 export interface AlertCleared {
   /** Alert id. */
   alert: string;
-  /** Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck, recovery-waits, log-not-archived. */
+  /** Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck, recovery-waits, log-not-archived, configuration-not-kept. */
   kind: string;
   /** The id of what neither progresses nor ends. */
   subject: string;
@@ -2168,7 +2302,7 @@ export type AlertClearedInit = AlertCleared;
 export interface AlertRaised {
   /** Alert id. */
   alert: string;
-  /** Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck, recovery-waits, log-not-archived. */
+  /** Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck, recovery-waits, log-not-archived, configuration-not-kept. */
   kind: string;
   /** The id of what neither progresses nor ends. */
   subject: string;
@@ -2663,7 +2797,7 @@ export type VolumeStatusChangedInit = VolumeStatusChanged;
 export interface AlertDescription {
   /** Alert id. */
   alert: string;
-  /** Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck, recovery-waits, log-not-archived. */
+  /** Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck, recovery-waits, log-not-archived, configuration-not-kept. */
   kind: string;
   /** The id of what neither progresses nor ends. */
   subject: string;
@@ -3750,6 +3884,138 @@ export interface SourceDescriptionInit {
   child?: SourceChildInit | undefined;
 }
 
+/** Segments of a log that are nowhere. */
+export interface Tier1LostRange {
+  /** Number of the first one. */
+  from: number;
+  /** Number of the last one. */
+  to: number;
+  /** Sequence of the last record before them. */
+  after: number;
+  /** Sequence of the first record behind them; null: there is none. */
+  before?: number | undefined;
+  /** How that is known, as a sentence. */
+  why: string;
+}
+export type Tier1LostRangeInit = Tier1LostRange;
+
+/** What a recovery of Tier-1 found, and what it did. */
+export interface Tier1Recovery {
+  /** Operation. */
+  operation: string;
+  /** The directory of Tier-2, on the machine of the service. */
+  root: string;
+  /** Whether it only looked. */
+  dryRun: boolean;
+  /** What was lost, as a sentence. */
+  loss: string;
+  /** File of the configuration that was used. */
+  configuration?: string | undefined;
+  /** When that was stored: what changed later is known from survivors alone. */
+  configurationAt?: number | undefined;
+  /** Revision of etcd when the recovery began. */
+  revision: number;
+  /** Revision that etcd is, or was to be, raised to, so that every new epoch is above all earlier ones; as it was when nothing was to be done. */
+  raisedTo: number;
+  /** Clusters that etcd has now. */
+  clusters: number;
+  /** Keys that were written, or would be. */
+  keysWritten: number;
+  /** Keys that etcd had already, with the same value. */
+  keysThere: number;
+  /** Keys of etcd that differ from the configuration and were left as they are. */
+  keysKept: number;
+  /** Keys of the configuration that were not brought back: what they tell of was deleted since. */
+  keysWithheld: number;
+  /** Streams, consumers and buckets that were made. */
+  streamsMade: number;
+  /** The first of the vdisks; the report has all. */
+  vdisks: Tier1Vdisk[];
+  /** How many are not told here. */
+  moreVdisks: number;
+  /** Segments of logs that are nowhere. */
+  lostSegments: number;
+  /** The first of what is lost, damaged or in doubt; the report has all. */
+  trouble: string[];
+  /** How much of that is not told here. */
+  moreTrouble: number;
+  /** Folder with the copy of what was there. */
+  backup?: string | undefined;
+  /** File with every fact and where it is from, one JSON object a line. */
+  report?: string | undefined;
+  /** When this was written, milliseconds since 1970 UTC. */
+  at: number;
+}
+export interface Tier1RecoveryInit {
+  operation: string;
+  root: string;
+  dryRun: boolean;
+  loss: string;
+  configuration?: string | undefined;
+  configurationAt?: number | undefined;
+  revision: number;
+  raisedTo: number;
+  clusters: number;
+  keysWritten: number;
+  keysThere: number;
+  keysKept: number;
+  keysWithheld: number;
+  streamsMade: number;
+  vdisks: readonly Tier1VdiskInit[];
+  moreVdisks: number;
+  lostSegments: number;
+  trouble: readonly string[];
+  moreTrouble: number;
+  backup?: string | undefined;
+  report?: string | undefined;
+  at: number;
+}
+
+/** What became of a vdisk. */
+export interface Tier1Vdisk {
+  /** Vdisk. */
+  vdisk: string;
+  /** brought-back; there: etcd had it; deleted: it is not brought back; unknown: it left traces, and no configuration. */
+  outcome: string;
+  /** Why, as a sentence. */
+  reason: string;
+  /** It has a transaction log. */
+  logged: boolean;
+  /** Container of its log. */
+  container?: number | undefined;
+  /** Number of the last segment in Tier-2. */
+  archivedTo?: number | undefined;
+  /** Number of the oldest segment that survived in JetStream. */
+  tailFrom?: number | undefined;
+  /** Number of the newest one. */
+  tailTo?: number | undefined;
+  /** Sequence of the last record that is known. */
+  sequence?: number | undefined;
+  /** When that was written, by the clock of the owner. */
+  lastAt?: number | undefined;
+  /** State that its log has now: whole, basing or broken. */
+  logStatus?: string | undefined;
+  /** Segments that are nowhere. */
+  lost: Tier1LostRange[];
+  /** What cannot be known, as sentences. */
+  doubts: string[];
+}
+export interface Tier1VdiskInit {
+  vdisk: string;
+  outcome: string;
+  reason: string;
+  logged: boolean;
+  container?: number | undefined;
+  archivedTo?: number | undefined;
+  tailFrom?: number | undefined;
+  tailTo?: number | undefined;
+  sequence?: number | undefined;
+  lastAt?: number | undefined;
+  logStatus?: string | undefined;
+  lost: readonly Tier1LostRangeInit[];
+  doubts: readonly string[];
+}
+
 /** The transaction log of one vdisk. */
 export interface TlogDescription {
   /** Vdisk id. */
@@ -4129,6 +4395,29 @@ export interface VolumeCondition {
 }
 export type VolumeConditionInit = VolumeCondition;
 
+/** The last copy of a whole volume into this zone. */
+export interface VolumeCopy {
+  /** since-fork (blocks that either log names since the fork), compare (hashes of all blocks) or replay (the log of the primary). */
+  way: string;
+  /** Why that way, as a sentence. */
+  reason: string;
+  /** Of a comparison: all blocks before this one are done. */
+  next: number;
+  /** Blocks that are, or were, looked at. */
+  blocks: number;
+  /** Blocks that differed and came over. */
+  sentBlocks: number;
+  /** Bytes of these blocks. */
+  sentBytes: number;
+  /** Bytes of hashes, in both directions. */
+  hashBytes: number;
+  /** When it began. */
+  beganAt: number;
+  /** When it was complete; absent: it is not. */
+  endedAt?: number | undefined;
+}
+export type VolumeCopyInit = VolumeCopy;
+
 /** A volume as one zone sees it. */
 export interface VolumeDescription {
   /** The zone that answers. */
@@ -4181,6 +4470,14 @@ export interface VolumeDescription {
   point?: VolumePoint | undefined;
   /** Last change of its record. */
   changedAt: number;
+  /** Of the volume that the generation belongs to. */
+  incarnation: string;
+  /** Of a primary: the last segment of its log before its generation. */
+  begun?: VolumeSegment | undefined;
+  /** When that promote was asked for. */
+  promotionAt?: number | undefined;
+  /** Of a secondary: the last copy of everything. */
+  copy?: VolumeCopy | undefined;
 }
 export interface VolumeDescriptionInit {
   zone: string;
@@ -4208,6 +4505,10 @@ export interface VolumeDescriptionInit {
   divergence?: VolumeDivergenceInit | undefined;
   point?: VolumePointInit | undefined;
   changedAt: number;
+  incarnation?: string | undefined;
+  begun?: VolumeSegmentInit | undefined;
+  promotionAt?: number | undefined;
+  copy?: VolumeCopyInit | undefined;
 }
 
 /** What both zones wrote after they parted. */
@@ -4235,8 +4536,18 @@ export interface VolumeGeneration {
   zone: string;
   /** Last record of its log that the next generation builds on. */
   ends: number;
+  /** Of the volume: another one after it was disabled and enabled again. */
+  incarnation: string;
+  /** The segment of its log with that record. */
+  segment?: VolumeSegment | undefined;
 }
-export type VolumeGenerationInit = VolumeGeneration;
+export interface VolumeGenerationInit {
+  number: number;
+  zone: string;
+  ends: number;
+  incarnation?: string | undefined;
+  segment?: VolumeSegmentInit | undefined;
+}
 
 /** How far a secondary is behind its primary, as it sees that. */
 export interface VolumeLag {
@@ -4269,6 +4580,21 @@ export interface VolumePoint {
   at: number;
 }
 export type VolumePointInit = VolumePoint;
+
+/** A segment of the log of a vdisk, told from every other that was given its number. */
+export interface VolumeSegment {
+  /** Its number. */
+  number: number;
+  /** Epoch of the owner that wrote it. */
+  epoch: number;
+  /** Its last record, or the one before its first where it has none. */
+  last: number;
+  /** When its last record was taken. */
+  at: number;
+  /** The record with which the base begins that it builds on. */
+  base: number;
+}
+export type VolumeSegmentInit = VolumeSegment;
 
 /** A piece of a segment that is no stream of events, in a file. */
 export interface ExportedBytes {
@@ -4548,6 +4874,8 @@ export interface RecordTypes {
   readonly DrReportRequest: DrReportRequest;
   readonly DrStatusReply: DrStatusReply;
   readonly DrStatusRequest: DrStatusRequest;
+  readonly DrVerifyReply: DrVerifyReply;
+  readonly DrVerifyRequest: DrVerifyRequest;
   readonly EngineBringOnlineReply: EngineBringOnlineReply;
   readonly EngineBringOnlineRequest: EngineBringOnlineRequest;
   readonly EngineGetReply: EngineGetReply;
@@ -4662,6 +4990,8 @@ export interface RecordTypes {
   readonly VdiskSnapshotListRequest: VdiskSnapshotListRequest;
   readonly VdiskTakeoverReply: VdiskTakeoverReply;
   readonly VdiskTakeoverRequest: VdiskTakeoverRequest;
+  readonly VolumeCompareReply: VolumeCompareReply;
+  readonly VolumeCompareRequest: VolumeCompareRequest;
   readonly VolumeDemoteReply: VolumeDemoteReply;
   readonly VolumeDemoteRequest: VolumeDemoteRequest;
   readonly VolumeDisableReply: VolumeDisableReply;
@@ -4678,6 +5008,8 @@ export interface RecordTypes {
   readonly VolumeResyncRequest: VolumeResyncRequest;
   readonly VolumeStatusReply: VolumeStatusReply;
   readonly VolumeStatusRequest: VolumeStatusRequest;
+  readonly VolumeTellReply: VolumeTellReply;
+  readonly VolumeTellRequest: VolumeTellRequest;
   readonly AlertCleared: AlertCleared;
   readonly AlertRaised: AlertRaised;
   readonly ClusterStatusChanged: ClusterStatusChanged;
@@ -4745,6 +5077,9 @@ export interface RecordTypes {
   readonly ServedVdisk: ServedVdisk;
   readonly SourceChild: SourceChild;
   readonly SourceDescription: SourceDescription;
+  readonly Tier1LostRange: Tier1LostRange;
+  readonly Tier1Recovery: Tier1Recovery;
+  readonly Tier1Vdisk: Tier1Vdisk;
   readonly TlogDescription: TlogDescription;
   readonly UnavailableShard: UnavailableShard;
   readonly UnavailableVdisk: UnavailableVdisk;
@@ -4759,11 +5094,13 @@ export interface RecordTypes {
   readonly VdiskSnapshot: VdiskSnapshot;
   readonly VdiskSummary: VdiskSummary;
   readonly VolumeCondition: VolumeCondition;
+  readonly VolumeCopy: VolumeCopy;
   readonly VolumeDescription: VolumeDescription;
   readonly VolumeDivergence: VolumeDivergence;
   readonly VolumeGeneration: VolumeGeneration;
   readonly VolumeLag: VolumeLag;
   readonly VolumePoint: VolumePoint;
+  readonly VolumeSegment: VolumeSegment;
   readonly ExportedBytes: ExportedBytes;
   readonly ExportedEntry: ExportedEntry;
   readonly ExportedEvent: ExportedEvent;
@@ -4816,6 +5153,8 @@ export interface RecordInits {
   readonly DrReportRequest: DrReportRequestInit;
   readonly DrStatusReply: DrStatusReplyInit;
   readonly DrStatusRequest: DrStatusRequestInit;
+  readonly DrVerifyReply: DrVerifyReplyInit;
+  readonly DrVerifyRequest: DrVerifyRequestInit;
   readonly EngineBringOnlineReply: EngineBringOnlineReplyInit;
   readonly EngineBringOnlineRequest: EngineBringOnlineRequestInit;
   readonly EngineGetReply: EngineGetReplyInit;
@@ -4930,6 +5269,8 @@ export interface RecordInits {
   readonly VdiskSnapshotListRequest: VdiskSnapshotListRequestInit;
   readonly VdiskTakeoverReply: VdiskTakeoverReplyInit;
   readonly VdiskTakeoverRequest: VdiskTakeoverRequestInit;
+  readonly VolumeCompareReply: VolumeCompareReplyInit;
+  readonly VolumeCompareRequest: VolumeCompareRequestInit;
   readonly VolumeDemoteReply: VolumeDemoteReplyInit;
   readonly VolumeDemoteRequest: VolumeDemoteRequestInit;
   readonly VolumeDisableReply: VolumeDisableReplyInit;
@@ -4946,6 +5287,8 @@ export interface RecordInits {
   readonly VolumeResyncRequest: VolumeResyncRequestInit;
   readonly VolumeStatusReply: VolumeStatusReplyInit;
   readonly VolumeStatusRequest: VolumeStatusRequestInit;
+  readonly VolumeTellReply: VolumeTellReplyInit;
+  readonly VolumeTellRequest: VolumeTellRequestInit;
   readonly AlertCleared: AlertClearedInit;
   readonly AlertRaised: AlertRaisedInit;
   readonly ClusterStatusChanged: ClusterStatusChangedInit;
@@ -5013,6 +5356,9 @@ export interface RecordInits {
   readonly ServedVdisk: ServedVdiskInit;
   readonly SourceChild: SourceChildInit;
   readonly SourceDescription: SourceDescriptionInit;
+  readonly Tier1LostRange: Tier1LostRangeInit;
+  readonly Tier1Recovery: Tier1RecoveryInit;
+  readonly Tier1Vdisk: Tier1VdiskInit;
   readonly TlogDescription: TlogDescriptionInit;
   readonly UnavailableShard: UnavailableShardInit;
   readonly UnavailableVdisk: UnavailableVdiskInit;
@@ -5027,11 +5373,13 @@ export interface RecordInits {
   readonly VdiskSnapshot: VdiskSnapshotInit;
   readonly VdiskSummary: VdiskSummaryInit;
   readonly VolumeCondition: VolumeConditionInit;
+  readonly VolumeCopy: VolumeCopyInit;
   readonly VolumeDescription: VolumeDescriptionInit;
   readonly VolumeDivergence: VolumeDivergenceInit;
   readonly VolumeGeneration: VolumeGenerationInit;
   readonly VolumeLag: VolumeLagInit;
   readonly VolumePoint: VolumePointInit;
+  readonly VolumeSegment: VolumeSegmentInit;
   readonly ExportedBytes: ExportedBytesInit;
   readonly ExportedEntry: ExportedEntryInit;
   readonly ExportedEvent: ExportedEventInit;
@@ -5095,6 +5443,7 @@ export interface CommandRecords {
   readonly 'dr.replay': { readonly request: 'DrReplayRequest'; readonly reply: 'DrReplayReply' };
   readonly 'dr.report': { readonly request: 'DrReportRequest'; readonly reply: 'DrReportReply' };
   readonly 'dr.status': { readonly request: 'DrStatusRequest'; readonly reply: 'DrStatusReply' };
+  readonly 'dr.verify': { readonly request: 'DrVerifyRequest'; readonly reply: 'DrVerifyReply' };
   readonly 'engine.bring-online': { readonly request: 'EngineBringOnlineRequest'; readonly reply: 'EngineBringOnlineReply' };
   readonly 'engine.get': { readonly request: 'EngineGetRequest'; readonly reply: 'EngineGetReply' };
   readonly 'engine.list': { readonly request: 'EngineListRequest'; readonly reply: 'EngineListReply' };
@@ -5152,6 +5501,7 @@ export interface CommandRecords {
   readonly 'vdisk.snapshot.delete': { readonly request: 'VdiskSnapshotDeleteRequest'; readonly reply: 'VdiskSnapshotDeleteReply' };
   readonly 'vdisk.snapshot.list': { readonly request: 'VdiskSnapshotListRequest'; readonly reply: 'VdiskSnapshotListReply' };
   readonly 'vdisk.takeover': { readonly request: 'VdiskTakeoverRequest'; readonly reply: 'VdiskTakeoverReply' };
+  readonly 'volume.compare': { readonly request: 'VolumeCompareRequest'; readonly reply: 'VolumeCompareReply' };
   readonly 'volume.demote': { readonly request: 'VolumeDemoteRequest'; readonly reply: 'VolumeDemoteReply' };
   readonly 'volume.disable': { readonly request: 'VolumeDisableRequest'; readonly reply: 'VolumeDisableReply' };
   readonly 'volume.enable': { readonly request: 'VolumeEnableRequest'; readonly reply: 'VolumeEnableReply' };
@@ -5160,6 +5510,7 @@ export interface CommandRecords {
   readonly 'volume.replicate': { readonly request: 'VolumeReplicateRequest'; readonly reply: 'VolumeReplicateReply' };
   readonly 'volume.resync': { readonly request: 'VolumeResyncRequest'; readonly reply: 'VolumeResyncReply' };
   readonly 'volume.status': { readonly request: 'VolumeStatusRequest'; readonly reply: 'VolumeStatusReply' };
+  readonly 'volume.tell': { readonly request: 'VolumeTellRequest'; readonly reply: 'VolumeTellReply' };
 }
 
 export type RecordName = keyof RecordTypes;

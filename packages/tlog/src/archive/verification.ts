@@ -12,6 +12,8 @@ export interface VerifyOptions {
   readonly tail: LogSource | null;
   /** Number of the last segment that was archived, as far as that is on record. */
   readonly archivedTo: number;
+  /** Whether indexes that are missing or bad are written again; default true. */
+  readonly repairs?: boolean;
   /** Called after each chunk. Rejects to end it. */
   readonly progress: (done: number, total: number) => Promise<void>;
 }
@@ -19,7 +21,7 @@ export interface VerifyOptions {
 export interface Finding {
   /**
    * `lost`: segments that nothing holds. `damaged`: something that is read from elsewhere. `repaired`: an index that was written
-   * again. `leftover`: a chunk that others cover.
+   * again, or could be. `leftover`: a chunk that others cover.
    */
   readonly kind: 'lost' | 'damaged' | 'repaired' | 'leftover';
   /** Numbers of segments. */
@@ -48,13 +50,13 @@ interface Looked {
  * @throws LogError `store`
  */
 export async function verifyArchive(options: VerifyOptions): Promise<VerifyReport> {
-  const { chunks, after, progress } = options;
+  const { chunks, after, progress, repairs = true } = options;
   const found = (await chunks.list()).filter(({ to }) => to > after);
   const findings: Finding[] = [];
   const looked: Looked[] = [];
   let segments = 0;
   for (const [i, chunk] of found.entries()) {
-    const { read, repaired } = await look(chunks, chunk);
+    const { read, repaired } = await look(chunks, chunk, repairs);
     segments += read.entries.length;
     looked.push({ chunk, lost: read.lost });
     if (repaired !== null)
@@ -88,12 +90,14 @@ export async function verifyArchive(options: VerifyOptions): Promise<VerifyRepor
 async function look(
   chunks: VdiskChunks,
   chunk: FoundChunk,
+  repairs: boolean,
 ): Promise<{ read: ReadChunk; repaired: string | null }> {
   const index = await chunks.read(chunk);
   const read = index.rebuilt === null ? await chunks.scan(chunk, 'it is verified') : index;
   if (index.rebuilt !== null) {
     // The only witness of what the chunk should be is gone: what can be read of it counts.
     if (read.lost.length > 0) return { read, repaired: null };
+    if (!repairs) return { read, repaired: `${chunk.path}: its index cannot be used: ${index.rebuilt}` };
     await chunks.writeIndex(chunk, read);
     return { read, repaired: `${chunk.path}: its index is written again: ${index.rebuilt}` };
   }

@@ -14,6 +14,9 @@ import {
 } from '@salvor/config-store';
 import { TreeReader } from '@salvor/pravega';
 import { type Logger, messageOf, SalvorError } from '@salvor/service-kit';
+import type { AllowedRoots } from '../allowed-roots.ts';
+import type { EngineAccess } from '../tier1/read-engines.ts';
+import { recoverTier1 } from '../tier1/recover-tier1.ts';
 import { backUp, backupFolder } from './backup.ts';
 import { recordContainers } from './container-records.ts';
 import { type RecoveryRequest, recoveryRequestSchema } from './recovery-request.ts';
@@ -22,16 +25,21 @@ import { ReportFile } from './report-file.ts';
 import { describeSegment } from './segment-description.ts';
 import { prepareStreams } from './segment-streams.ts';
 import { SegmentWriting } from './segment-writing.ts';
+import { timeLeft } from './time-left.ts';
 
 export interface RecoverOptions {
   readonly store: ConfigStore;
-  readonly bus: Pick<Bus, 'logStreams' | 'applySegmentStreams'>;
+  readonly bus: Pick<Bus, 'logStreams' | 'applySegmentStreams' | 'applyManifest'>;
   readonly log: Logger;
   /** Names this process, for whoever looks. */
   readonly worker: string;
   readonly atOnce: number;
   readonly treeMemoryMib: number;
+  /** For a recovery of Salvor's own. */
+  readonly engines: EngineAccess;
   readonly streams: { readonly leastBytes: number; readonly replicas: number };
+  /** Where trees and folders for backups may be. */
+  readonly allowedRoots: AllowedRoots;
   readonly leaseTtlSeconds?: number;
 }
 
@@ -39,10 +47,16 @@ const LEASE_TTL_SECONDS = 5;
 const MAX_CONTAINERS = 1_024;
 const SUMS_INTERVAL_MS = 1_000;
 /** What will not be otherwise when it is tried again. */
+export const FINAL_OF_TREES: ReadonlySet<string> = new Set([
+  ...['no-tree', 'unknown-layout', 'both-layouts', 'tree-too-large', 'tree-failed', 'root-not-allowed'],
+]);
 const FINAL: ReadonlySet<string> = new Set([
-  ...['no-tree', 'unknown-layout', 'both-layouts', 'tree-too-large', 'tree-failed'],
+  ...FINAL_OF_TREES,
   ...['backup-in-tree', 'backup-failed', 'backup-differs', 'too-many-containers'],
   ...['no-stream', 'manifest-refused', 'manifest-drift', 'recovery-busy'],
+  ...['other-installation', 'revision-too-far', 'etcd-changes', 'no-configuration'],
+  'engines-unreachable',
+  'unknown-configuration',
 ]);
 /** What keeps one segment out, and no other. */
 const OF_ONE_SEGMENT: ReadonlySet<string> = new Set([
@@ -66,7 +80,10 @@ async function recover(
   request: RecoveryRequest,
 ): Promise<OperationEnding> {
   const { operation } = run.record;
-  if (request.dryRun) return withTree(options, run, request, null);
+  await options.allowedRoots.check('root', request.root);
+  if (request.backupDir !== undefined) await options.allowedRoots.check('backupDir', request.backupDir);
+  const bring = request.layout === 'salvor' ? recoverTier1 : withTree;
+  if (request.dryRun) return bring(options, run, request, null);
   const { store, worker, leaseTtlSeconds = LEASE_TTL_SECONDS } = options;
   const result = await claimSegmentRecovery(store, { operation, worker, ttlSeconds: leaseTtlSeconds });
   if ('heldBy' in result) {
@@ -81,7 +98,7 @@ async function recover(
     );
   }
   try {
-    return await withTree(options, run, request, result.claim);
+    return await bring(options, run, request, result.claim);
   } finally {
     await result.claim.release().catch(() => result.claim.lease.release());
   }
@@ -94,8 +111,9 @@ async function withTree(
   claim: SegmentClaim | null,
 ): Promise<OperationEnding> {
   await run.report({ message: `reads ${request.root}` }, { now: true });
+  const { layout } = request;
   const tree = await TreeReader.open(request.root, {
-    ...(request.layout === undefined ? {} : { layout: request.layout }),
+    ...(layout === undefined || layout === 'salvor' ? {} : { layout }),
     ...(request.containers === undefined ? {} : { containerCount: request.containers }),
     maxHeapMib: options.treeMemoryMib,
   });
@@ -184,7 +202,8 @@ async function goThrough(
     ...{ replace: request.replace, proof: claim?.proof ?? null },
   });
   let next = 0;
-  let told = performance.now();
+  const begun = performance.now();
+  let told = begun;
   const stop = new AbortController();
   setMaxListeners(0, stop.signal);
   claim?.lease.onLost((reason) => stop.abort(new SalvorError('lease-lost', reason)));
@@ -197,7 +216,8 @@ async function goThrough(
       if (performance.now() - told < SUMS_INTERVAL_MS) continue;
       told = performance.now();
       await putSums(store, sums);
-      const message = `${sums.looked} of ${total} segments of ${request.root}`;
+      const left = timeLeft(sums.looked, total, performance.now() - begun);
+      const message = `${sums.looked} of ${total} segments of ${request.root}${left}`;
       await run.report({ message, done: sums.looked, total });
     }
   };

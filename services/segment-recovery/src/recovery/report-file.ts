@@ -67,6 +67,11 @@ export class ReportFile {
     await rm(this.#temporary, { force: true });
   }
 
+  /** Anything that is a line of its own. */
+  async line(value: Readonly<Record<string, unknown>>): Promise<void> {
+    await this.#line(value);
+  }
+
   async #line(value: unknown): Promise<void> {
     const text = `${JSON.stringify(value)}\n`;
     this.#waiting.push(text);

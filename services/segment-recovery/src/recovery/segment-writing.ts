@@ -10,7 +10,13 @@ import {
   segmentSchema,
 } from '@salvor/config-store';
 import type { SegmentAccount, TreeReader } from '@salvor/pravega';
-import { type LastOfLog, lastOfContent, SegmentLogWriter, type SegmentStreams } from '@salvor/segments';
+import {
+  compareSegment,
+  type LastOfLog,
+  lastOfContent,
+  SegmentLogWriter,
+  type SegmentStreams,
+} from '@salvor/segments';
 import { SalvorError } from '@salvor/service-kit';
 import { decideSegmentWrite, type SegmentWrite } from './decide-segment-write.ts';
 import type { DescribedSegment } from './segment-description.ts';
@@ -32,6 +38,7 @@ export interface WrittenSegment {
   readonly entries: number;
 }
 
+const WRITE: SegmentWrite = { action: 'write' };
 const PIECE_BYTES: number = 256 * 1024;
 
 export class SegmentWriting {
@@ -48,10 +55,12 @@ export class SegmentWriting {
     const entry = await store.get(key);
     const record = entry === null ? null : parseRecord(segmentSchema, key, entry.value);
     const log = await this.#lastOf(streams, described);
-    const write = decideSegmentWrite(
-      { record, log: log === null ? null : { digest: digestIn(log), operation: log.entry.operation } },
+    const decided = decideSegmentWrite(
+      // A newest message that cannot be decoded is of nobody: its log is not whole.
+      { record, log: log === null ? null : { digest: digestIn(log), operation: log.entry?.operation ?? '' } },
       { digest: described.digest, operation, replace },
     );
+    const write = replace && !(await this.#isWhole(decided, index, account, described)) ? WRITE : decided;
     if (write.action === 'leave') return { outcome: 'left', why: write.why, entries: record?.entries ?? 0 };
     if (write.action === 'already' || write.action === 'written')
       return { outcome: write.action, entries: record?.entries ?? 0 };
@@ -60,6 +69,18 @@ export class SegmentWriting {
       outcome: 'written',
       entries: await this.#write(index, account, described, { write, entry, log }),
     };
+  }
+
+  /** What is kept is read first where it may be replaced: its last message does not tell whether all others are there. */
+  async #isWhole(
+    { action }: SegmentWrite,
+    index: number,
+    account: SegmentAccount,
+    described: DescribedSegment,
+  ): Promise<boolean> {
+    if (action === 'write' || action === 'leave') return true;
+    const { tree, streams } = this.#options;
+    return (await compareSegment({ tree, index, account, described, streams })).length === 0;
   }
 
   async #write(
@@ -73,11 +94,13 @@ export class SegmentWriting {
     },
   ): Promise<number> {
     const { streams, operation, tree } = this.#options;
-    let messages = found.log?.entry.number ?? 0;
+    let messages = found.log?.entry?.number ?? 0;
     let entries: number;
     if (found.write.action === 'write') {
       const { segment, stream, subject } = described;
-      const writer = await SegmentLogWriter.begin({ streams, segment, stream, subject, operation });
+      const writer = await SegmentLogWriter.begin({
+        ...{ streams, segment, stream, subject, operation, last: found.log },
+      });
       await this.#writeContent(index, account, writer);
       const attributes = Object.entries(account.facts.extendedAttributes);
       await writer.attributes(attributes.map(([id, value]) => ({ id, value })));
@@ -143,6 +166,6 @@ export class SegmentWriting {
   }
 }
 
-function digestIn({ entry: { kind, data } }: LastOfLog): string | null {
-  return kind === 'end' ? data.toString('hex') : null;
+function digestIn({ entry }: LastOfLog): string | null {
+  return entry?.kind === 'end' ? entry.data.toString('hex') : null;
 }

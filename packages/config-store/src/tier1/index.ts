@@ -1,0 +1,2 @@
+export * from './kept-keys.ts';
+export * from './tier1-records.ts';
