@@ -1,4 +1,4 @@
-import { everyBlock, type LogSource, type WantedBlocks } from '@salvor/tlog';
+import type { LogSource, WantedBlocks } from '@salvor/tlog';
 
 /** A log, and the record behind which both zones wrote on their own. */
 export interface Branch {
@@ -7,12 +7,11 @@ export interface Branch {
 }
 
 /**
- * The blocks that either log names behind the fork: all that can differ. Every block where one of them does not tell all of it.
+ * The blocks that either log names behind the fork: all that can differ. Null where one of them does not tell all of it.
  */
-export async function changedSinceFork(branches: readonly Branch[], blocks: number): Promise<WantedBlocks> {
+export async function changedSinceFork(branches: readonly Branch[]): Promise<WantedBlocks | null> {
   const changed = new Set<number>();
-  for (const { source, after } of branches)
-    if (!(await addChanged(changed, source, after))) return everyBlock(blocks);
+  for (const { source, after } of branches) if (!(await addChanged(changed, source, after))) return null;
   return { count: changed.size, has: (block) => changed.has(block) };
 }
 

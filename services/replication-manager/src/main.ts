@@ -3,7 +3,8 @@ import { busOptions, connectBus } from '@salvor/bus';
 import { openStore } from '@salvor/config-store';
 import { runService } from '@salvor/service-kit';
 import { ReplayWindow } from '@salvor/tlog';
-import { PeerZones } from './peer-zones.ts';
+import { ComparedSource } from './compared-source.ts';
+import { openArchive, PeerZones } from './peer-zones.ts';
 import { managerSettings } from './settings.ts';
 import { announcer } from './volume-announcer.ts';
 import { volumeCommandHandlers } from './volume-commands.ts';
@@ -28,13 +29,16 @@ await runService({
       'Age of the last write of each window of segments when it was applied',
       [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30, 300],
     );
+    const archive = await openArchive(config);
+    const access = {
+      timeoutMs: config.engineTimeoutMs,
+      password: config.enginePassword === '' ? undefined : config.enginePassword,
+    };
+    const compared = new ComparedSource({ store, zone, access });
     const loop = new VolumeLoop({
-      ...{ store, zone, peers, announce, log, instance, streams: bus.logStreams },
+      ...{ store, zone, peers, announce, log, instance, streams: bus.logStreams, archive },
       returnHoldMs: config.returnHoldMs,
-      access: {
-        timeoutMs: config.engineTimeoutMs,
-        password: config.enginePassword === '' ? undefined : config.enginePassword,
-      },
+      access,
       window: new ReplayWindow(
         config.replicationBandwidthMib === 0 ? {} : { bytesPerSecond: config.replicationBandwidthMib * MIB },
       ),
@@ -53,7 +57,7 @@ await runService({
       name: 'replication-manager',
       version: '0.1.0',
       description: `Keeps volumes of zone ${zone} in step with other zones`,
-      handlers: volumeCommandHandlers({ store, zone, peers, announce }),
+      handlers: volumeCommandHandlers({ store, zone, peers, announce, log, compared }),
     });
     return {
       checks: {
@@ -66,7 +70,9 @@ await runService({
       shutdown: [
         { name: 'commands', run: () => service.stop(3_000) },
         { name: 'volumes', run: () => loop.stop() },
+        { name: 'compared images', run: async () => compared.close() },
         { name: 'other zones', run: () => peers.close() },
+        { name: 'archive', run: async () => archive?.close() },
         { name: 'bus', run: () => bus.close({ deadlineMs: 2_000 }) },
         { name: 'etcd', run: () => store.close() },
       ],

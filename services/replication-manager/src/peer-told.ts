@@ -1,4 +1,4 @@
-import { type PeerTold, volumeSchema } from '@salvor/config-store';
+import { type Generation, type PeerTold, volumeSchema } from '@salvor/config-store';
 import type { VolumeDescription } from '@salvor/contracts';
 import { SalvorError } from '@salvor/service-kit';
 
@@ -8,7 +8,7 @@ import { SalvorError } from '@salvor/service-kit';
  * @throws SalvorError `bad-peer`
  */
 export function toldBy(zone: string, description: VolumeDescription): PeerTold {
-  const { generation, generationZone, begins, sequence } = description;
+  const { begins, begun, sequence, promotion, promotionAt } = description;
   if (description.zone !== zone) throw bad(zone, `it calls itself zone ${description.zone}`);
   const parsed = volumeSchema
     .pick({
@@ -18,16 +18,17 @@ export function toldBy(zone: string, description: VolumeDescription): PeerTold {
       lineage: true,
       generation: true,
       begins: true,
+      begun: true,
       sequence: true,
       peer: true,
     })
     .safeParse({
       ...{ role: description.role, phase: description.phase, mode: description.mode, begins },
-      generation: { number: generation, zone: generationZone },
-      lineage: description.lineage.map((each) => ({
-        generation: { number: each.number, zone: each.zone },
-        ends: each.ends,
+      generation: generationOf(description),
+      lineage: description.lineage.map(({ number, zone, incarnation, ends, segment }) => ({
+        ...{ generation: { number, zone, incarnation }, ends, segment: segment ?? null },
       })),
+      begun: begun ?? null,
       ...{ sequence: sequence ?? null, peer: description.peer ?? null },
     });
   if (!parsed.success) {
@@ -36,7 +37,16 @@ export function toldBy(zone: string, description: VolumeDescription): PeerTold {
   }
   if (parsed.data.role === 'primary' && parsed.data.generation.number < 1)
     throw bad(zone, 'a primary without a generation');
-  return { zone, ...parsed.data };
+  return { zone, promotionAt: promotion == null ? null : (promotionAt ?? null), ...parsed.data };
+}
+
+/** That the content belongs to which is described. */
+export function generationOf({
+  generation,
+  generationZone,
+  incarnation,
+}: Pick<VolumeDescription, 'generation' | 'generationZone' | 'incarnation'>): Generation {
+  return { number: generation, zone: generationZone, incarnation };
 }
 
 function bad(zone: string, what: string): SalvorError {

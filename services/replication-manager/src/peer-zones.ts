@@ -1,10 +1,17 @@
 import { type Bus, busOptions, connectBus } from '@salvor/bus';
-import type { VolumeDescription } from '@salvor/contracts';
+import type {
+  VolumeCompareReply,
+  VolumeCompareRequestInit,
+  VolumeDescription,
+  VolumeDescriptionInit,
+} from '@salvor/contracts';
 import { codeOf, type Logger, messageOf, SalvorError } from '@salvor/service-kit';
 import { openStoreAt, type Tier2Store } from '@salvor/tlog';
-import type { PeerZone } from './settings.ts';
+import type { PeerZone, TlogStoreSettings } from './settings.ts';
 
 const STATUS_TIMEOUT_MS = 2_000;
+/** A range is read there meanwhile. */
+const COMPARE_TIMEOUT_MS = 30_000;
 const CLOSE_MS = 1_000;
 
 /** The other zone cannot be asked. */
@@ -12,6 +19,26 @@ export class PeerUnreachableError extends SalvorError {
   constructor(zone: string, why: string) {
     super('peer-unreachable', `zone ${zone} cannot be asked: ${why}`);
   }
+}
+
+/** Where logs are archived; null: not told. The caller closes it. @throws LogError `store` */
+export async function openArchive(
+  settings: TlogStoreSettings,
+): Promise<(Tier2Store & { close(): Promise<void> }) | null> {
+  const {
+    tlogStore: location,
+    tlogStoreEndpoint: endpoint,
+    tlogStoreRegion: region,
+    tlogStoreAccessKey: accessKeyId,
+    tlogStoreSecretKey: secretAccessKey,
+  } = settings;
+  if (location === '') return null;
+  return openStoreAt({
+    location,
+    ...(endpoint === '' ? {} : { endpoint }),
+    ...(region === '' ? {} : { region }),
+    ...(accessKeyId === '' ? {} : { credentials: { accessKeyId, secretAccessKey } }),
+  });
 }
 
 /** Connections to the other zones. Nothing here waits for them: a zone works without the others. */
@@ -53,8 +80,32 @@ export class PeerZones {
    */
   async status(zone: string, volume: string): Promise<VolumeDescription | null> {
     const bus = this.busOf(zone);
+    return this.#asked(zone, () =>
+      bus.request('volume.status', { volume }, { timeoutMs: STATUS_TIMEOUT_MS }),
+    );
+  }
+
+  /**
+   * The same, and that zone is told how this one sees the volume: it may not reach this zone.
+   *
+   * @throws PeerUnreachableError
+   */
+  async tell(zone: string, told: VolumeDescriptionInit): Promise<VolumeDescription | null> {
+    const bus = this.busOf(zone);
+    return this.#asked(zone, () => bus.request('volume.tell', { told }, { timeoutMs: STATUS_TIMEOUT_MS }));
+  }
+
+  /** Hashes and blocks of a primary there. @throws PeerUnreachableError; CommandError what it answered */
+  async compare(zone: string, request: VolumeCompareRequestInit): Promise<VolumeCompareReply> {
+    return this.busOf(zone).request('volume.compare', request, { timeoutMs: COMPARE_TIMEOUT_MS });
+  }
+
+  async #asked(
+    zone: string,
+    ask: () => Promise<{ readonly volume: VolumeDescription }>,
+  ): Promise<VolumeDescription | null> {
     try {
-      return (await bus.request('volume.status', { volume }, { timeoutMs: STATUS_TIMEOUT_MS })).volume;
+      return (await ask()).volume;
     } catch (error) {
       if (codeOf(error) === 'unknown-volume') return null;
       throw new PeerUnreachableError(zone, messageOf(error));
@@ -63,25 +114,11 @@ export class PeerZones {
 
   /** Where that zone archives its logs; null: not told. @throws LogError `store` */
   async archiveOf(zone: string): Promise<Tier2Store | null> {
-    const peer = this.#peers.find((each) => each.zone === zone);
-    if (peer === undefined || peer.tlogStore === '') return null;
-    const {
-      tlogStore: location,
-      tlogStoreEndpoint,
-      tlogStoreRegion,
-      tlogStoreAccessKey,
-      tlogStoreSecretKey,
-    } = peer;
-    const credentials = { accessKeyId: tlogStoreAccessKey, secretAccessKey: tlogStoreSecretKey };
     const known = this.#archives.get(zone);
     if (known !== undefined) return known;
-    const store = await openStoreAt({
-      location,
-      ...(tlogStoreEndpoint === '' ? {} : { endpoint: tlogStoreEndpoint }),
-      ...(tlogStoreRegion === '' ? {} : { region: tlogStoreRegion }),
-      ...(tlogStoreAccessKey === '' ? {} : { credentials }),
-    });
-    this.#archives.set(zone, store);
+    const peer = this.#peers.find((each) => each.zone === zone);
+    const store = peer === undefined ? null : await openArchive(peer);
+    if (store !== null) this.#archives.set(zone, store);
     return store;
   }
 

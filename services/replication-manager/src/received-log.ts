@@ -28,7 +28,9 @@ export class ReceivedLog {
     const { container, vdisk, generation } = options;
     this.#options = options;
     this.#stream = logStream(container);
-    this.#subject = `${logSubject(container, vdisk)}.received.${generation.number}-${generation.zone}`;
+    const { number, zone, incarnation } = generation;
+    const life = incarnation === '' ? '' : `-${incarnation}`;
+    this.#subject = `${logSubject(container, vdisk)}.received.${number}-${zone}${life}`;
   }
 
   /** Opens it, and tells the last record that is in it; 0: nothing is. @throws BusError; LogError `bad-segment` */

@@ -1,8 +1,9 @@
 import type { LogStreamPort } from '@salvor/bus';
-import { type ConfigStore, copierOf, readArchivedPlace } from '@salvor/config-store';
+import { type ConfigStore, copierOf, type LogEnd, readArchivedPlace } from '@salvor/config-store';
 import { type Logger, pause, SalvorError } from '@salvor/service-kit';
-import { LogWriter } from '@salvor/tlog';
+import { decodeSegment, LogWriter, logStream, logSubject } from '@salvor/tlog';
 import { type LogAccess, type MountedVdisk, mountVdisk } from '@salvor/vdisk';
+import { logSegmentOf } from './zone-log.ts';
 
 export interface SecondaryMountOptions {
   readonly store: ConfigStore;
@@ -72,6 +73,24 @@ export async function mountSecondary(
 /** Last record of the vdisk's own log; all of it is durable once the device was flushed. */
 export function headOf({ mounted }: SecondaryMount): number {
   return mounted.log?.state.sequence ?? 0;
+}
+
+/** Writes out what the vdisk's own log has, and says with which segment it ends. Nobody else writes to it meanwhile. */
+export async function ownEnd(
+  { streams }: Pick<SecondaryMountOptions, 'streams'>,
+  mount: SecondaryMount,
+  { container, vdisk }: { readonly container: number; readonly vdisk: string },
+): Promise<LogEnd> {
+  await mount.mounted.device.flush();
+  const sequence = headOf(mount);
+  const newest = await streams.last(logStream(container), logSubject(container, vdisk));
+  const segment = newest === null ? null : logSegmentOf(decodeSegment(newest.data));
+  if (segment !== null && segment.last !== sequence)
+    throw new SalvorError(
+      'log-broken',
+      `the log of vdisk ${vdisk} ends in JetStream with record ${segment.last}, and record ${sequence} was written`,
+    );
+  return { sequence, segment };
 }
 
 async function logIsWhole({ log, geometry }: MountedVdisk, signal: AbortSignal): Promise<void> {

@@ -1,31 +1,36 @@
-import type { LogStreamPort } from '@salvor/bus';
 import {
   type Generation,
-  parseTlogConfig,
-  type ReplicationPoint,
+  type LogEnd,
+  type LogSegment,
   type SyncNews,
-  tlogConfigKey,
+  sameGeneration,
   type VolumeRecord,
   type VolumeResult,
 } from '@salvor/config-store';
 import type { VolumeDescription } from '@salvor/contracts';
 import { SalvorError } from '@salvor/service-kit';
-import type { ReplayWindow } from '@salvor/tlog';
-import { type Applied, applySegments } from './applying.ts';
-import type { PeerZones } from './peer-zones.ts';
+import { lastSequence, type ReplayWindow } from '@salvor/tlog';
+import { applySegments } from './applying.ts';
+import { endedBy } from './ended-by.ts';
+import { restoreKept } from './kept-state.ts';
 import { ReceivedLog } from './received-log.ts';
+import { nextPoint } from './replication-points.ts';
 import {
   headOf,
   mountSecondary,
+  ownEnd,
   type SecondaryMount,
   type SecondaryMountOptions,
 } from './secondary-mount.ts';
 import { LostPlaceError, SourceLog, type SourceSegment } from './source-log.ts';
 import { copyVolume } from './volume-copy.ts';
+import { VolumeLogs, type VolumeLogsOptions } from './volume-logs.ts';
+import { holdsSegment, logSegmentOf } from './zone-log.ts';
 
-export interface SecondaryOptions extends SecondaryMountOptions {
+export interface SecondaryOptions extends SecondaryMountOptions, VolumeLogsOptions {
   readonly volume: string;
-  readonly peers: PeerZones;
+  /** Ends everything. */
+  readonly ending: AbortSignal;
   readonly window: ReplayWindow;
   /** Told, in milliseconds, of each window of segments that was applied: how old its last write was. */
   readonly applied: (lagMs: number) => void;
@@ -36,6 +41,7 @@ export interface SecondaryOptions extends SecondaryMountOptions {
 /** How far a secondary is, as it sees it. */
 export interface Sight {
   readonly level: boolean;
+  /** Of the primary's log, not applied here. */
   readonly bytes: number;
   readonly writtenAt: number;
 }
@@ -47,80 +53,99 @@ export type Confirm = () => Promise<number | null>;
 const RECORD_EVERY_MS = 200;
 const POINT_EVERY_MS = 5_000;
 
+const UNSEEN: Sight = { level: false, bytes: 0, writtenAt: 0 };
+
 interface Following {
   readonly generation: Generation;
   readonly received: ReceivedLog;
   readonly source: SourceLog | null;
 }
 
+interface Position {
+  readonly sequence: number;
+  readonly segment: LogSegment | null;
+  readonly writtenAt: number;
+  readonly ownSequence: number;
+}
+
 /** The copy of a volume in this zone: its vdisk, which it owns, and what arrived for it. */
 export class Secondary {
   readonly #options: SecondaryOptions;
+  readonly #logs: VolumeLogs;
   #mount: SecondaryMount | null = null;
   #following: Following | null = null;
   /** Up to here it is on the vdisk and in its log; on record perhaps a little less. */
-  #applied: Applied & { readonly ownSequence: number } = {
-    sequence: 0,
-    writtenAt: 0,
-    bytes: 0,
-    ownSequence: 0,
-  };
+  #applied: Position = { sequence: 0, segment: null, writtenAt: 0, ownSequence: 0 };
   #recordedAt = 0;
   #pointAt = 0;
-  /** Segment up to which bases are in what was copied. */
-  #copiedNumber = 0;
-  #sight: Sight = { level: false, bytes: 0, writtenAt: 0 };
+  #sight: Sight = UNSEEN;
 
   constructor(options: SecondaryOptions) {
     this.#options = options;
+    this.#logs = new VolumeLogs(options);
   }
 
   get sight(): Sight {
     return this.#sight;
   }
 
-  /** Last record of a log whose vdisk was taken from whoever wrote it. */
-  async settledHead(record: VolumeRecord, signal: AbortSignal): Promise<number> {
-    const mount = await this.#mounted(record, signal);
-    await mount.mounted.device.flush();
-    return headOf(mount);
+  /** Where a log ends whose vdisk was taken from whoever wrote it. */
+  async settledEnd(record: VolumeRecord): Promise<LogEnd> {
+    const mount = await this.#mounted(record);
+    return this.#ownEnd(record, mount);
   }
 
   /** Nothing arrives: the vdisk stays taken, so that it is repaired, and nobody else writes to it. */
-  async hold(record: VolumeRecord, signal: AbortSignal): Promise<void> {
+  async hold(record: VolumeRecord): Promise<void> {
     this.#sight = { ...this.#sight, level: false, bytes: 0 };
-    await this.#mounted(record, signal);
+    await this.#mounted(record);
+    await this.#relieved(record);
   }
 
-  /** Brings the vdisk to what the primary has now. */
+  /** Whether this zone's own log has a segment; null: it does not tell any more. */
+  async holds(record: VolumeRecord, segment: LogSegment): Promise<boolean | null> {
+    return holdsSegment(await this.#logs.own(record.vdisk), segment);
+  }
+
+  /** Brings the vdisk to what the primary has now. What was there before stays in its own log, and can be brought back. */
   async copy(
     record: VolumeRecord,
     source: VolumeDescription,
     confirm: Confirm,
     signal: AbortSignal,
   ): Promise<void> {
-    const { peers, window, volume, progress } = this.#options;
-    this.#sight = { level: false, bytes: 0, writtenAt: 0 };
-    this.#following = null;
-    const mount = await this.#mounted(record, signal);
-    const streams = peers.busOf(source.zone).logStreams;
+    const { window, volume, progress, peers } = this.#options;
+    this.#sight = UNSEEN;
+    await this.#endFollowing();
+    const mount = await this.#mounted(record);
     const ending = AbortSignal.any([signal, mount.lost]);
-    const own = { streams: this.#options.streams, container: await this.#container(record) };
-    const { sequence, number, writtenAt } = await copyVolume({
-      ...{ record, source, streams, own, mount, window, confirm, signal: ending },
-      archive: await peers.archiveOf(source.zone),
+    if (!(await this.#keep(record, mount))) return;
+    const [log, own] = [await this.#logs.of(source), await this.#logs.own(record.vdisk)];
+    const { number: generation, zone: generationZone, incarnation } = record.generation;
+    const { sequence, segment, writtenAt, copy } = await copyVolume({
+      ...{ record, source, log, own, mount, window, confirm, signal: ending },
+      ask: (question) =>
+        endedBy(
+          ending,
+          peers.compare(source.zone, { volume, generation, generationZone, incarnation, ...question }),
+        ),
+      copying: async (state) => {
+        await progress(record.generation, { kind: 'copying', copy: state });
+      },
     });
     await mount.mounted.device.flush();
-    this.#copiedNumber = number;
-    const { log } = await this.#openReceived(record);
-    await log.clear();
-    const point = this.#pointAfter(record, { sequence, writtenAt, bytes: 0, ownSequence: headOf(mount) });
-    await progress(record.generation, { kind: 'copied', sequence, point });
-    this.#options.log.info({ volume, sequence }, 'a volume is complete in this zone');
+    const { log: received } = await this.#openReceived(record, record.generation);
+    await received.clear();
+    const reached = { sequence, segment, writtenAt, ownSequence: headOf(mount) };
+    const point = await nextPoint(this.#options.store, record, reached);
+    const { outcome } = await progress(record.generation, { kind: 'copied', sequence, segment, point, copy });
+    if (outcome === 'applied')
+      this.#options.log.info({ volume, sequence, copy }, 'a volume is complete in this zone');
   }
 
   /**
    * Takes what came since, stores it in this zone, then applies it. `source` is null while the other zone does not answer.
+   * `signal` ends the reading; what arrived is applied first.
    *
    * @returns whether there was anything
    */
@@ -130,72 +155,107 @@ export class Secondary {
     confirm: Confirm,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const mount = await this.#mounted(record, signal);
+    const mount = await this.#mounted(record);
     mount.lost.throwIfAborted();
-    const following = await this.#follows(record, source);
     try {
-      const { segments, isLevel } = (await following.source?.next()) ?? { segments: [], isLevel: false };
-      const bound = segments.length === 0 ? null : await confirm();
-      const usable =
-        bound === null
-          ? []
-          : segments.filter(
-              ({ segment }) => (segment.records.at(-1)?.sequence ?? segment.first - 1) <= bound,
-            );
+      const following = await this.#follows(record, source);
+      const log = source === null ? null : following.source;
+      const window = log === null ? null : await endedBy(signal, log.next());
+      const segments = window?.segments ?? [];
+      const bound = segments.length === 0 ? null : await endedBy(signal, confirm());
+      const usable = bound === null ? [] : segments.filter(({ segment }) => lastSequence(segment) <= bound);
       // What was read and may not be used is read again, if ever: the place in the other log is behind it.
-      if (usable.length < segments.length) this.#following = null;
-      this.#sight = { ...this.#sight, level: false, bytes: bytesOf(usable) };
-      await following.received.store(usable);
+      if (usable.length < segments.length) await this.#endFollowing();
+      const bytesAhead = window?.bytesAhead ?? this.#sight.bytes;
+      this.#sight = { ...this.#sight, level: false, bytes: bytesOf(usable) + bytesAhead };
+      // Segments without records say only how the log goes on.
+      const news = usable.filter(({ segment }) => lastSequence(segment) > this.#applied.sequence);
+      await following.received.store(news);
       if (usable.length > 0) await this.#apply(usable);
       this.#sight = {
-        level: isLevel && usable.length === segments.length,
-        bytes: 0,
-        writtenAt: this.#applied.writtenAt,
+        level: window?.isLevel === true && usable.length === segments.length,
+        ...{ bytes: bytesAhead, writtenAt: this.#applied.writtenAt },
       };
       await this.#recorded(record, usable.length === 0);
-      return usable.length > 0;
+      if (window !== null) await this.#relieved(record);
+      return usable.length > 0 || window?.isLevel === false;
     } catch (error) {
-      this.#following = null;
+      await this.#endFollowing();
       if (!(error instanceof LostPlaceError)) throw error;
-      await this.#options.progress(record.generation, { kind: 'lost-place', reason: error.message });
-      return true;
+      const news = { kind: 'lost-place', reason: error.message } as const;
+      return (await this.#options.progress(record.generation, news)).outcome === 'applied';
     }
   }
 
-  /** Applies everything that arrived; its own log ends with the record that is returned. */
-  async drain(record: VolumeRecord, signal: AbortSignal): Promise<number> {
-    const mount = await this.#mounted(record, signal);
+  /**
+   * Applies everything that arrived, or brings back what was there before an incomplete copy; its own log ends with what is
+   * returned.
+   */
+  async drain(record: VolumeRecord): Promise<LogEnd> {
+    const mount = await this.#mounted(record);
     if (record.phase === 'following') {
       await this.#follows(record, null);
       await this.#recorded(record, true);
     }
-    await mount.mounted.device.flush();
-    return headOf(mount);
+    if (record.phase === 'copying' || record.phase === 'resyncing') await this.#restore(record, mount);
+    return this.#ownEnd(record, mount);
   }
 
   /** Gives the vdisk up. */
   async release(): Promise<void> {
-    this.#following = null;
+    this.#sight = UNSEEN;
+    await this.#endFollowing();
     const mount = this.#mount;
     this.#mount = null;
     await mount?.mounted.unmount();
   }
 
+  /** Puts on record where in its own log that is which is about to be written over. @returns false when that cannot be now */
+  async #keep(record: VolumeRecord, mount: SecondaryMount): Promise<boolean> {
+    const { kept, peer } = record;
+    if (kept === null || kept.ownSequence !== null) return true;
+    let { sequence, segment } = kept;
+    // What arrived for it is applied, or half applied.
+    if (kept.generation.zone === peer) {
+      const { log: received } = await this.#openReceived(record, kept.generation);
+      this.#applied = { sequence, segment, writtenAt: 0, ownSequence: 0 };
+      for await (const segments of received.behind(sequence)) await this.#apply(segments);
+      ({ sequence, segment } = this.#applied);
+    }
+    const own = await this.#ownEnd(record, mount);
+    const news = { kind: 'kept', sequence, segment, own } as const;
+    return (await this.#options.progress(record.generation, news)).outcome === 'applied';
+  }
+
+  async #restore(record: VolumeRecord, mount: SecondaryMount): Promise<void> {
+    const { kept } = record;
+    if (kept === null) throw new SalvorError('not-complete', 'nothing complete was here before');
+    const { ownSequence } = kept;
+    if (ownSequence === null) {
+      if (await this.#keep(record, mount)) return;
+      throw new SalvorError('conflict', `volume ${record.volume} was changed meanwhile`);
+    }
+    const ending = AbortSignal.any([this.#options.ending, mount.lost]);
+    await restoreKept(
+      { ...kept, ownSequence },
+      mount,
+      await this.#logs.own(record.vdisk),
+      this.#options.window,
+      ending,
+    );
+  }
+
   /** What arrived before and is not applied comes first, whether the other zone answers or not. */
   async #follows(record: VolumeRecord, source: VolumeDescription | null): Promise<Following> {
     const known = this.#following;
-    const isSame =
-      known !== null &&
-      known.generation.number === record.generation.number &&
-      known.generation.zone === record.generation.zone;
+    const isSame = known !== null && sameGeneration(known.generation, record.generation);
     if (isSame && (known.source !== null || source === null)) return known;
     if (!isSame) {
-      const { log: received } = await this.#openReceived(record);
+      const { log: received } = await this.#openReceived(record, record.generation);
+      const { sequence, segment, point } = record;
       this.#applied = {
-        sequence: record.sequence ?? 0,
-        writtenAt: record.point?.writtenAt ?? 0,
-        bytes: 0,
-        ownSequence: 0,
+        ...{ sequence: sequence ?? 0, segment, writtenAt: point?.writtenAt ?? 0 },
+        ownSequence: this.#mount === null ? 0 : headOf(this.#mount),
       };
       for await (const segments of received.behind(this.#applied.sequence)) await this.#apply(segments);
       this.#following = { generation: record.generation, received, source: null };
@@ -204,84 +264,78 @@ export class Secondary {
     const opened = this.#following;
     if (opened === null) throw new SalvorError('not-mounted', 'the vdisk was given up meanwhile');
     if (source === null) return opened;
-    const log = new SourceLog({
-      ...{
-        streams: this.#options.peers.busOf(source.zone).logStreams,
-        container: source.container,
-        vdisk: source.vdisk,
-      },
-      ...{ after: this.#applied.sequence, knownNumber: this.#copiedNumber },
-    });
-    this.#following = { ...opened, source: log };
+    const { segment } = this.#applied;
+    if (segment === null)
+      throw new LostPlaceError(`it is not known in which segment record ${this.#applied.sequence} was`);
+    this.#following = { ...opened, source: new SourceLog(await this.#logs.of(source), segment) };
     return this.#following;
+  }
+
+  async #endFollowing(): Promise<void> {
+    const source = this.#following?.source;
+    this.#following = null;
+    await source?.close();
   }
 
   async #apply(segments: readonly SourceSegment[]): Promise<void> {
     const mount = this.#mount;
     if (mount === null) throw new SalvorError('not-mounted', 'the vdisk was given up meanwhile');
-    const applied = await applySegments(mount.mounted.wholeBlocks(), segments, this.#applied.sequence);
+    const { sequence, writtenAt } = await applySegments(
+      mount.mounted.wholeBlocks(),
+      segments,
+      this.#applied.sequence,
+    );
     await mount.mounted.device.flush();
-    const writtenAt = applied.writtenAt === 0 ? this.#applied.writtenAt : applied.writtenAt;
-    this.#applied = { ...applied, writtenAt, ownSequence: headOf(mount) };
-    if (applied.writtenAt > 0) this.#options.applied(Math.max(0, Date.now() - applied.writtenAt));
+    const newest = segments.at(-1);
+    const segment = newest === undefined ? this.#applied.segment : logSegmentOf(newest.segment);
+    this.#applied = {
+      ...{ sequence, segment, ownSequence: headOf(mount) },
+      writtenAt: writtenAt === 0 ? this.#applied.writtenAt : writtenAt,
+    };
+    if (writtenAt > 0) this.#options.applied(Math.max(0, Date.now() - writtenAt));
   }
 
   /** Puts on record how far it is, when that is due, and lets go of what arrived and is not needed any more. */
   async #recorded(record: VolumeRecord, isPause: boolean): Promise<void> {
-    const { sequence, ownSequence } = this.#applied;
-    if (sequence <= (record.sequence ?? 0) || ownSequence === 0) return;
+    const { sequence, segment } = this.#applied;
+    const known = record.sequence ?? 0;
+    if (sequence < known) return;
+    if (sequence === known && (segment?.number ?? 0) <= (record.segment?.number ?? 0)) return;
     const now = performance.now();
     if (!isPause && now - this.#recordedAt < RECORD_EVERY_MS) return;
     this.#recordedAt = now;
-    const isPointDue = record.promotion !== null || now - this.#pointAt >= POINT_EVERY_MS;
-    const point = isPointDue ? this.#pointAfter(record, this.#applied) : null;
+    const isPointDue =
+      sequence > known && (record.promotion !== null || now - this.#pointAt >= POINT_EVERY_MS);
+    const point = isPointDue ? await nextPoint(this.#options.store, record, this.#applied) : null;
     if (isPointDue) this.#pointAt = now;
-    const { outcome } = await this.#options.progress(record.generation, { kind: 'applied', sequence, point });
+    const news = { kind: 'applied', sequence, segment, point } as const;
+    const { outcome } = await this.#options.progress(record.generation, news);
     if (outcome === 'applied') await this.#following?.received.letGo();
+  }
+
+  async #relieved(record: VolumeRecord): Promise<void> {
     if (record.trouble !== null) await this.#options.progress(record.generation, { kind: 'relief' });
   }
 
-  #pointAfter(
-    { generation, point }: VolumeRecord,
-    { sequence, writtenAt, ownSequence }: Applied & { ownSequence: number },
-  ): ReplicationPoint {
-    const isSame =
-      point?.generation.number === generation.number && point.generation.zone === generation.zone;
-    return {
-      generation,
-      number: isSame ? point.number + 1 : 1,
-      sequence,
-      ownSequence,
-      writtenAt,
-      at: Date.now(),
-    };
+  async #openReceived(
+    record: VolumeRecord,
+    generation: Generation,
+  ): Promise<{ log: ReceivedLog; last: number }> {
+    const { streams, container, vdisk } = await this.#logs.own(record.vdisk);
+    return ReceivedLog.open({ streams, container, vdisk, generation });
   }
 
-  async #openReceived(record: VolumeRecord): Promise<{ log: ReceivedLog; last: number }> {
-    const { streams } = this.#options;
-    const container = await this.#container(record);
-    return ReceivedLog.open({ streams, container, vdisk: record.vdisk, generation: record.generation });
+  async #ownEnd(record: VolumeRecord, mount: SecondaryMount): Promise<LogEnd> {
+    return ownEnd(this.#options, mount, await this.#logs.own(record.vdisk));
   }
 
-  async #container({ vdisk }: VolumeRecord): Promise<number> {
-    const entry = await this.#options.store.get(tlogConfigKey(vdisk));
-    if (entry === null) throw new SalvorError('no-log', `vdisk ${vdisk} has no transaction log any more`);
-    return parseTlogConfig(vdisk, entry.value).container;
-  }
-
-  async #mounted({ volume, vdisk }: VolumeRecord, signal: AbortSignal): Promise<SecondaryMount> {
+  async #mounted({ volume, vdisk }: VolumeRecord): Promise<SecondaryMount> {
     if (this.#mount?.lost.aborted === true) await this.release();
-    this.#mount ??= await mountSecondary(this.#options, { volume, vdisk }, signal);
+    this.#mount ??= await mountSecondary(this.#options, { volume, vdisk }, this.#options.ending);
     return this.#mount;
   }
 }
 
 function bytesOf(segments: readonly SourceSegment[]): number {
   return segments.reduce((sum, { bytes }) => sum + bytes.length, 0);
-}
-
-/** The log streams of a zone, and the container of the vdisk's log there. */
-export interface OwnLog {
-  readonly streams: LogStreamPort;
-  readonly container: number;
 }

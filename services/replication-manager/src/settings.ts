@@ -1,19 +1,22 @@
 import { integer, orElse, type Setting, text } from '@salvor/service-kit';
 import { z } from 'zod';
 
-/** Another zone, as this one reaches it. */
-export interface PeerZone {
-  readonly zone: string;
-  readonly natsServers: readonly string[];
-  readonly natsCreds: string;
-  readonly natsNkeySeed: string;
-  readonly natsTlsCa: string;
-  /** Where its logs are archived, as it is reached from here; empty: only what JetStream has can be copied. */
+/** Where the logs of a zone are archived, as it is reached from here; empty: only what JetStream has can be read. */
+export interface TlogStoreSettings {
   readonly tlogStore: string;
   readonly tlogStoreEndpoint: string;
   readonly tlogStoreRegion: string;
   readonly tlogStoreAccessKey: string;
   readonly tlogStoreSecretKey: string;
+}
+
+/** Another zone, as this one reaches it. */
+export interface PeerZone extends TlogStoreSettings {
+  readonly zone: string;
+  readonly natsServers: readonly string[];
+  readonly natsCreds: string;
+  readonly natsNkeySeed: string;
+  readonly natsTlsCa: string;
 }
 
 const peerSchema = z.strictObject({
@@ -39,6 +42,11 @@ export const managerSettings: {
   zonePeers: Setting<PeerZone[]>;
   engineTimeoutMs: Setting<number>;
   enginePassword: Setting<string>;
+  tlogStore: Setting<string>;
+  tlogStoreEndpoint: Setting<string>;
+  tlogStoreRegion: Setting<string>;
+  tlogStoreAccessKey: Setting<string>;
+  tlogStoreSecretKey: Setting<string>;
   replicationBandwidthMib: Setting<number>;
   returnHoldMs: Setting<number>;
 } = {
@@ -64,15 +72,41 @@ export const managerSettings: {
     secret: true,
     example: 'from SALVOR_ENGINE_PASSWORD_FILE',
   },
+  tlogStore: {
+    schema: orElse(z.string(), ''),
+    help: 'where the logs of this zone are archived, as its tlog-replayers have it: an absolute folder, or s3://<bucket>[/<prefix>]; empty = nowhere',
+    example: '/var/lib/salvor/tier2',
+  },
+  tlogStoreEndpoint: {
+    schema: orElse(z.string(), ''),
+    help: 'of an s3 service other than that of Amazon',
+    example: 'http://10.0.0.7:9000',
+  },
+  tlogStoreRegion: {
+    schema: orElse(z.string(), ''),
+    help: 'region of the bucket',
+    example: 'eu-central-1',
+  },
+  tlogStoreAccessKey: {
+    schema: orElse(z.string(), ''),
+    help: 'access key of the s3 service; empty = as its client finds it',
+    example: 'salvor',
+  },
+  tlogStoreSecretKey: {
+    schema: orElse(z.string(), ''),
+    help: 'secret of that key',
+    secret: true,
+    example: 'from SALVOR_TLOG_STORE_SECRET_KEY_FILE',
+  },
   replicationBandwidthMib: {
     schema: orElse(integer(0, 65_536), 0),
     help: 'MiB a second that copies of whole volumes bring over, all volumes together; 0 = no limit',
     example: '200',
   },
   returnHoldMs: {
-    schema: orElse(integer(0, 600_000), 10_000),
+    schema: orElse(integer(0, 3_600_000), 60_000),
     help: 'a primary whose other zone does not answer is taken by no server before this long after a manager began to ask',
-    example: '10000',
+    example: '60000',
   },
 };
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { CommandHandlers } from '@salvor/bus';
 import {
   applyVolume,
@@ -5,6 +6,7 @@ import {
   decideVolumeDemote,
   decideVolumeDisable,
   decideVolumeEnable,
+  decideVolumePeer,
   decideVolumePromote,
   decideVolumeReplicate,
   decideVolumeResync,
@@ -19,8 +21,9 @@ import {
   type VolumeResult,
   volumeModes,
 } from '@salvor/config-store';
-import type { Outcome } from '@salvor/contracts';
-import { SalvorError } from '@salvor/service-kit';
+import type { Outcome, VolumeDescriptionInit } from '@salvor/contracts';
+import { type Logger, SalvorError } from '@salvor/service-kit';
+import type { ComparedSource } from './compared-source.ts';
 import { toldBy } from './peer-told.ts';
 import type { PeerZones } from './peer-zones.ts';
 import type { Announce } from './volume-announcer.ts';
@@ -31,6 +34,8 @@ export interface VolumeCommandsOptions {
   readonly zone: string;
   readonly peers: PeerZones;
   readonly announce: Announce;
+  readonly log: Logger;
+  readonly compared: ComparedSource;
 }
 
 interface Changed {
@@ -46,6 +51,8 @@ export function volumeCommandHandlers({
   zone,
   peers,
   announce,
+  log,
+  compared,
 }: VolumeCommandsOptions): CommandHandlers {
   const order = async (
     kind: string,
@@ -60,13 +67,19 @@ export function volumeCommandHandlers({
     announce(result);
     return accepted(result);
   };
+  const described = async (volume: string): Promise<VolumeDescriptionInit> => {
+    const record = volume === '' ? null : await readVolume(store, volume);
+    if (record !== null) return describeVolume(store, zone, record);
+    throw new SalvorError('unknown-volume', `there is no volume ${volume} in zone ${zone}`);
+  };
   return {
     'volume.enable': (request, { operationId }) => {
       const { volume, vdisk, from = null } = request;
+      const incarnation = randomUUID().slice(0, 8);
       const decide = (facts: VolumeFacts, now: number): VolumeDecision =>
         decideVolumeEnable(
           facts.record,
-          { volume, vdisk, from },
+          { volume, vdisk, from, incarnation },
           { zone, peers: peers.names, ...around(facts) },
           now,
         );
@@ -98,14 +111,27 @@ export function volumeCommandHandlers({
         decideVolumeResync(record, { volume, zone, discard }, now),
       );
     },
-    'volume.status': async ({ volume }) => {
-      const record = volume === '' ? null : await readVolume(store, volume);
-      if (record === null)
-        throw new SalvorError('unknown-volume', `there is no volume ${volume} in zone ${zone}`);
-      return { volume: await describeVolume(store, zone, record) };
+    'volume.compare': (request) => compared.answer(request),
+    'volume.status': async ({ volume }) => ({ volume: await described(volume) }),
+    'volume.tell': async ({ told: description }) => {
+      const { volume, zone: from } = description;
+      if (!peers.names.includes(from))
+        throw new SalvorError(
+          'unknown-zone',
+          `zone ${from} is not configured here (SALVOR_ZONE_PEERS); known are ${peers.names.join(', ') || 'none'}`,
+        );
+      if (volume !== '' && (await readVolume(store, volume)) !== null) {
+        const told = toldBy(from, description);
+        const hears = ({ record }: VolumeFacts, now: number): VolumeDecision =>
+          decideVolumePeer(record, { volume, zone }, told, now);
+        announce(await applyVolume(store, { volume }, hears));
+      }
+      return { volume: await described(volume) };
     },
     'volume.list': async () => {
-      const records = await listVolumes(store);
+      const records = await listVolumes(store, ({ message }) =>
+        log.error({ error: message }, 'a volume is not listed: its record is bad'),
+      );
       return { volumes: await Promise.all(records.map((record) => describeVolume(store, zone, record))) };
     },
   };

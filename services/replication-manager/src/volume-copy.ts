@@ -1,65 +1,88 @@
-import type { LogStreamPort } from '@salvor/bus';
-import type { VolumeRecord } from '@salvor/config-store';
+import type { LogSegment, VolumeCopyState, VolumeRecord } from '@salvor/config-store';
 import type { VolumeDescription } from '@salvor/contracts';
 import { codeOf, messageOf, SalvorError } from '@salvor/service-kit';
 import {
   everyBlock,
   findPoint,
-  JoinedSource,
   type LogSource,
   type ReplayWindow,
   replay,
-  TailSource,
-  Tier2Source,
-  type Tier2Store,
-  VdiskChunks,
   type WantedBlocks,
 } from '@salvor/tlog';
 import { changedSinceFork } from './changed-blocks.ts';
-import type { Confirm, OwnLog } from './secondary.ts';
+import type { Ask } from './compared-blocks.ts';
+import { type ChosenWay, decideCopyWay, provenFork } from './copy-way.ts';
+import type { Confirm } from './secondary.ts';
 import type { SecondaryMount } from './secondary-mount.ts';
+import { compareVolume } from './volume-comparison.ts';
+import { indexedSegmentOf, wholeLog, type ZoneLog } from './zone-log.ts';
 
 export interface VolumeCopy {
   readonly record: VolumeRecord;
   readonly source: VolumeDescription;
-  /** Of the other zone. */
-  readonly streams: LogStreamPort;
-  /** Its archive; null: it is not reached from here. */
-  readonly archive: Tier2Store | null;
-  readonly own: OwnLog;
+  /** The log of the other zone. */
+  readonly log: ZoneLog;
+  readonly own: ZoneLog;
   readonly mount: SecondaryMount;
   readonly window: ReplayWindow;
   readonly confirm: Confirm;
+  /** Asks the other zone for hashes and blocks. */
+  readonly ask: Ask;
+  /** Puts on record how far it is; null: it begins anew. */
+  readonly copying: (copy: VolumeCopyState | null) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
 export interface Copied {
   /** Last record of the primary's log that it has. */
   readonly sequence: number;
-  /** Newest segment of that log. */
-  readonly number: number;
+  /** The segment that ends with it. */
+  readonly segment: LogSegment;
   readonly writtenAt: number;
+  /** What it took. */
+  readonly copy: VolumeCopyState;
 }
 
 /**
- * Brings the vdisk to the newest state in the log of the primary, newest block first, and writes only what differs. After a fork
- * only blocks are looked at that either side wrote since.
+ * Brings the vdisk to what the primary has, and writes only what differs. After a fork only blocks are looked at that either
+ * side wrote since; a state that was complete before is compared by hashes; the rest is brought over from the log.
  *
  * @throws SalvorError `different-shape`, `source-changed`; LogError `gap`, `not-restorable`, …
  */
 export async function copyVolume(copy: VolumeCopy): Promise<Copied> {
-  const { record, source: from, mount, window, confirm, signal } = copy;
-  const target = mount.mounted.wholeBlocks();
+  const { record, source: from, mount } = copy;
   const { sizeBytes, blockSizeBytes } = mount.mounted.geometry;
   if (from.sizeBytes !== sizeBytes || from.blockSize !== blockSizeBytes)
     throw new SalvorError(
       'different-shape',
       `vdisk ${from.vdisk} in zone ${from.zone} has ${from.sizeBytes} bytes in blocks of ${from.blockSize}, vdisk ${record.vdisk} here ${sizeBytes} in blocks of ${blockSizeBytes}: make it like the other one`,
     );
-  const source = await sourceOf(copy);
+  const changed = await sinceFork(copy);
+  const facts = { changed: changed?.count ?? null, incomparable: null };
+  const chosen = decideCopyWay(record, facts);
+  if (chosen.way !== 'compare') return replayed(copy, chosen, changed);
   try {
-    const number = await source.newestNumber();
-    if (number === 0)
+    return await compareVolume(copy, chosen.reason);
+  } catch (error) {
+    if (!INCOMPARABLE.includes(codeOf(error))) throw error;
+    const other = decideCopyWay(record, { ...facts, incomparable: messageOf(error) });
+    return replayed(copy, other, null);
+  }
+}
+
+/** Of a vdisk that cannot be read beside its owner, or of managers there that know no hashes. */
+const INCOMPARABLE: readonly string[] = ['unsupported-type', 'no-responders', 'bad-answer'];
+
+async function replayed(
+  { record, source: from, log, mount, window, confirm, signal }: VolumeCopy,
+  { way, reason }: ChosenWay,
+  changed: WantedBlocks | null,
+): Promise<Copied> {
+  const target = mount.mounted.wholeBlocks();
+  const beganAt = Date.now();
+  const source = await wholeLog(log);
+  try {
+    if ((await source.newestNumber()) === 0)
       throw new SalvorError(
         'log-not-begun',
         `nobody has used vdisk ${from.vdisk} in zone ${from.zone} since it has a transaction log: what it holds is known once a client does`,
@@ -71,12 +94,23 @@ export async function copyVolume(copy: VolumeCopy): Promise<Copied> {
         'source-changed',
         `zone ${from.zone} is not what volume ${record.volume} is copied from any more`,
       );
-    const wanted = await wantedOf(copy, source, target.blocks);
-    await replay(
-      { vdisk: from.vdisk, source, target, wanted, upTo: point.sequence, onlyDiffering: true, signal },
+    const wanted = changed ?? everyBlock(target.blocks);
+    const { vdisk } = from;
+    const done = await replay(
+      { vdisk, source, target, wanted, upTo: point.sequence, onlyDiffering: true, signal },
       window,
     );
-    return { sequence: point.sequence, number, writtenAt: point.at };
+    const { blocksWritten, blocksDeleted, bytesRead } = done;
+    return {
+      sequence: point.sequence,
+      segment: await segmentAt(source, point.sequence),
+      writtenAt: point.at,
+      copy: {
+        ...{ way, reason, generation: record.generation, behind: null, next: 0, blocks: wanted.count },
+        ...{ sentBlocks: blocksWritten + blocksDeleted, sentBytes: bytesRead, hashBytes: 0 },
+        ...{ beganAt, endedAt: Date.now() },
+      },
+    };
   } catch (error) {
     if (codeOf(error) !== 'gap' && codeOf(error) !== 'not-restorable') throw error;
     throw new SalvorError(
@@ -88,46 +122,32 @@ export async function copyVolume(copy: VolumeCopy): Promise<Copied> {
   }
 }
 
-/** The log of the other zone: its archive where that is reached, and what is in JetStream. */
-async function sourceOf({
-  source: { container, vdisk, logBegins },
-  streams,
-  archive,
-}: VolumeCopy): Promise<LogSource> {
-  const tail = new TailSource({ streams, container, vdisk });
-  if (archive === null) return tail;
-  const chunks = new VdiskChunks(archive, container, vdisk);
-  return new JoinedSource(
-    await Tier2Source.open(chunks, { after: logBegins, noticed: () => undefined }),
-    tail,
+/** The first segment that ends with a record and says which base it builds on: a base that was begun since lies behind it. */
+async function segmentAt(source: LogSource, sequence: number): Promise<LogSegment> {
+  let found: LogSegment | null = null;
+  for await (const segment of source.newestFirst(sequence + 1)) {
+    if (segment.last < sequence) break;
+    if (segment.last === sequence && segment.base > 0) found = indexedSegmentOf(segment);
+  }
+  if (found !== null) return found;
+  throw new SalvorError(
+    'source-changed',
+    `the log that was copied has no segment that ends with record ${sequence} any more`,
   );
 }
 
-/** Where both logs tell what was written since the fork, the rest is equal. */
-async function wantedOf(
-  { record, source: from, own }: VolumeCopy,
-  source: LogSource,
-  blocks: number,
-): Promise<WantedBlocks> {
-  const fork = record.phase === 'resyncing' ? (record.divergence?.fork ?? null) : null;
-  const ended = from.lineage.at(-1);
-  const isDirect =
-    fork !== null &&
-    ended?.number === fork.generation.number &&
-    ended.zone === fork.generation.zone &&
-    // This zone held that generation, so its own log has these very numbers.
-    fork.generation.zone !== from.zone;
-  if (!isDirect) return everyBlock(blocks);
-  const mine = new TailSource({ streams: own.streams, container: own.container, vdisk: record.vdisk });
-  try {
-    return await changedSinceFork(
-      [
-        { source: mine, after: fork.sequence },
-        { source, after: from.begins },
-      ],
-      blocks,
-    );
-  } finally {
-    await mine.close();
-  }
+/** Where both logs tell what was written since the fork, the rest is equal; null: they do not. */
+async function sinceFork({ record, source: { lineage, zone, begins }, log, own }: VolumeCopy) {
+  const fork = provenFork(record, { lineage, zone });
+  if (fork === null) return null;
+  await using mine = closing(await wholeLog(own));
+  await using theirs = closing(await wholeLog(log));
+  return await changedSinceFork([
+    { source: mine.source, after: fork.sequence },
+    { source: theirs.source, after: begins },
+  ]);
+}
+
+function closing(source: LogSource): { readonly source: LogSource } & AsyncDisposable {
+  return { source, [Symbol.asyncDispose]: () => source.close() };
 }

@@ -20,7 +20,7 @@ export async function describeVolume(
   zone: string,
   record: VolumeRecord,
 ): Promise<VolumeDescriptionInit> {
-  const { volume, vdisk, generation, lineage, divergence, point, promotion } = record;
+  const { volume, vdisk, generation, lineage, divergence, point, promotion, copy } = record;
   const { entries } = await store.getMany([vdiskStaticKey(vdisk), tlogConfigKey(vdisk)]);
   const fixed = entries.get(vdiskStaticKey(vdisk)) ?? null;
   const config = entries.get(tlogConfigKey(vdisk)) ?? null;
@@ -38,25 +38,24 @@ export async function describeVolume(
     ...{ zone, volume, vdisk, role: record.role, status, phase: record.phase, reason: record.reason },
     conditions: conditions.map((each) => ({ ...each })),
     ...{
-      generation: generation.number,
-      generationZone: generation.zone,
-      begins: record.begins,
+      ...{ generation: generation.number, generationZone: generation.zone },
+      ...{ incarnation: generation.incarnation, begins: record.begins },
       mode: record.mode,
     },
-    lineage: lineage.map((each) => ({
-      number: each.generation.number,
-      zone: each.generation.zone,
-      ends: each.ends,
+    lineage: lineage.map(({ generation: { number, zone: held, incarnation }, ends, segment }) => ({
+      ...{ number, zone: held, incarnation, ends },
+      ...(segment === null ? {} : { segment }),
     })),
+    ...(record.begun === null ? {} : { begun: record.begun }),
     ...(record.sequence === null ? {} : { sequence: record.sequence }),
     ...{ container: log?.container ?? 0, logBegins: log?.begins.number ?? 0 },
     ...{ sizeBytes: shape === null ? 0 : vdiskSizeBytes(shape), blockSize: shape?.blockSize ?? 0 },
     ...(record.peer === null ? {} : { peer: record.peer }),
     ...(seen?.peerSeenAt == null ? {} : { peerSeenAt: seen.peerSeenAt }),
-    ...(isSecondary && seen !== null
+    ...(isSecondary && seen !== null && record.sequence !== null
       ? { lag: { level: seen.level, bytes: seen.bytes, ms: lagOf(seen), observedAt: seen.at } }
       : {}),
-    ...(promotion === null ? {} : { promotion: promotion.operation }),
+    ...(promotion === null ? {} : { promotion: promotion.operation, promotionAt: promotion.at }),
     ...(divergence === null
       ? {}
       : {
@@ -82,6 +81,15 @@ export async function describeVolume(
               writtenAt: point.writtenAt,
               at: point.at,
             },
+          },
+        }),
+    ...(copy === null
+      ? {}
+      : {
+          copy: {
+            ...{ way: copy.way, reason: copy.reason, next: copy.next, blocks: copy.blocks },
+            ...{ sentBlocks: copy.sentBlocks, sentBytes: copy.sentBytes, hashBytes: copy.hashBytes },
+            ...{ beganAt: copy.beganAt, ...(copy.endedAt === null ? {} : { endedAt: copy.endedAt }) },
           },
         }),
     changedAt: record.changedAt,

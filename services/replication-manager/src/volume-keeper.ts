@@ -1,13 +1,15 @@
 import {
   applyVolume,
   type ConfigStore,
-  decideVolumePeer,
   decideVolumeProgress,
   decideVolumePromoted,
+  decideVolumePromoteWaits,
   decideVolumeSettled,
   type Generation,
+  isIncomplete,
   readVolume,
   type SyncNews,
+  sameGeneration,
   type VolumeClaim,
   type VolumeDecision,
   type VolumeFacts,
@@ -15,13 +17,13 @@ import {
   type VolumeResult,
 } from '@salvor/config-store';
 import { codeOf, type Logger, messageOf, pause, SalvorError } from '@salvor/service-kit';
-import { toldBy } from './peer-told.ts';
 import type { PeerZones } from './peer-zones.ts';
 import { Secondary, type SecondaryOptions } from './secondary.ts';
 import type { Announce } from './volume-announcer.ts';
-import { type Contact, sightOf } from './volume-sight.ts';
+import { CONTACT_EVERY_MS, VolumeContact } from './volume-contact.ts';
+import { sightOf } from './volume-sight.ts';
 
-export interface VolumeKeeperOptions extends Omit<SecondaryOptions, 'volume' | 'progress'> {
+export interface VolumeKeeperOptions extends Omit<SecondaryOptions, 'volume' | 'progress' | 'ending'> {
   readonly store: ConfigStore;
   readonly zone: string;
   readonly peers: PeerZones;
@@ -33,29 +35,38 @@ export interface VolumeKeeperOptions extends Omit<SecondaryOptions, 'volume' | '
   readonly returnHoldMs: number;
 }
 
-/** What the other zone is asked at least this often. */
-const CONTACT_EVERY_MS = 500;
 const IDLE_MS = 40;
 const RETRY_MS = 500;
+/** Whoever mounts a primary waits for the next word; after a promote, and at the start, somebody is likely to. */
 const TELL_EVERY_MS = 1_000;
+const TELL_SOON_EVERY_MS = 100;
+const SOON_MS = 10_000;
+/** After so many failures in a row the vdisk is mounted anew. */
+const FAILURES_MAX = 20;
 
-const NOBODY: Contact = { told: null, description: null, reason: '' };
+/** Ends what is under way where the record says that it is void. */
+class VolumeChangedError extends SalvorError {
+  constructor(volume: string) {
+    super('volume-changed', `volume ${volume} is not what it was when this began`);
+  }
+}
 
 /** Keeps one volume in step with its other zone, as long as this process has the claim. */
 export class VolumeKeeper {
   readonly volume: string;
   readonly #options: VolumeKeeperOptions;
   readonly #secondary: Secondary;
+  readonly #contact: VolumeContact;
   readonly #stopping = new AbortController();
-  #running: Promise<void> = Promise.resolve();
+  /** What is under way, and for which record. */
+  #work: { readonly ended: AbortController; readonly record: VolumeRecord } | null = null;
+  #running: Promise<unknown> = Promise.resolve();
   #isOver = false;
-  #peerSeenAt: number | null = null;
-  #askedAt = Number.NEGATIVE_INFINITY;
-  #contact: Contact = NOBODY;
+  #failures = 0;
+  #incompleteSince: number | null = null;
+  #soonUntil = performance.now() + SOON_MS;
   #toldAt = Number.NEGATIVE_INFINITY;
   readonly #startedAt = performance.now();
-  /** The other zone was heard since this process keeps the volume. */
-  #wasHeard = false;
   #toldCleared = false;
 
   constructor(options: VolumeKeeperOptions) {
@@ -63,7 +74,13 @@ export class VolumeKeeper {
     this.volume = options.volume;
     this.#secondary = new Secondary({
       ...options,
+      ending: this.#stopping.signal,
       progress: (generation, news) => this.#progress(generation, news),
+    });
+    this.#contact = new VolumeContact({
+      ...options,
+      apply: (decide) => this.#apply(decide),
+      holds: (record, segment) => this.#secondary.holds(record, segment),
     });
   }
 
@@ -71,19 +88,57 @@ export class VolumeKeeper {
     return this.#isOver;
   }
 
-  /** How old the last write is that is applied here, milliseconds; 0: nothing is missing, or it is no secondary. */
+  /**
+   * How old the last write is that is applied here, milliseconds, or for how long there is no complete copy; 0: nothing is
+   * missing, or it is no secondary.
+   */
   get lagMs(): number {
+    if (this.#incompleteSince !== null) return performance.now() - this.#incompleteSince;
     const { level, writtenAt } = this.#secondary.sight;
     return level || writtenAt === 0 ? 0 : Math.max(0, Date.now() - writtenAt);
   }
 
   start(): void {
-    this.#running = this.#run();
+    this.#running = Promise.all([this.#run(), this.#stayInContact()]);
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#work?.ended.abort(new VolumeChangedError(this.volume));
     await this.#running;
+  }
+
+  /** The record was changed, by whomever: what is under way may be void, or have to wait. */
+  noticed(record: VolumeRecord | null): void {
+    const work = this.#work;
+    if (work === null) return;
+    const isSame =
+      record !== null &&
+      record.role === work.record.role &&
+      sameGeneration(record.generation, work.record.generation) &&
+      (record.promotion?.force === true) === (work.record.promotion?.force === true);
+    if (!isSame) work.ended.abort(new VolumeChangedError(this.volume));
+  }
+
+  /** Beside the work, which may take hours. */
+  async #stayInContact(): Promise<void> {
+    const { log, store } = this.#options;
+    const { signal } = this.#stopping;
+    while (!signal.aborted && !this.#isOver) {
+      try {
+        const before = await readVolume(store, this.volume);
+        if (before !== null) await this.#contact.ask(before, false);
+        await this.#tell(await readVolume(store, this.volume));
+      } catch (error) {
+        if (signal.aborted || this.#isOver) return;
+        log.warn(
+          { volume: this.volume, code: codeOf(error), error: messageOf(error) },
+          'no word of a volume',
+        );
+      }
+      const isSoon = performance.now() < this.#soonUntil;
+      await pause(isSoon ? TELL_SOON_EVERY_MS : CONTACT_EVERY_MS, signal);
+    }
   }
 
   async #run(): Promise<void> {
@@ -92,8 +147,10 @@ export class VolumeKeeper {
     while (!signal.aborted && !this.#isOver) {
       try {
         await this.#round();
+        this.#failures = 0;
       } catch (error) {
         if (signal.aborted) break;
+        if (error instanceof VolumeChangedError) continue;
         log.warn(
           { volume: this.volume, code: codeOf(error), error: messageOf(error) },
           'a volume is not in step, trying again',
@@ -102,96 +159,96 @@ export class VolumeKeeper {
         await pause(RETRY_MS, signal);
       }
     }
-    await this.#secondary
-      .release()
-      .catch((error: unknown) =>
-        log.warn(
-          { volume: this.volume, error: messageOf(error) },
-          'the vdisk of a volume was not given up in order',
-        ),
-      );
-    await claim
-      .release()
-      .catch((error: unknown) =>
-        log.warn(
-          { volume: this.volume, error: messageOf(error) },
-          'the claim of a volume was not given back',
-        ),
-      );
+    const noting = (what: string) => (error: unknown) =>
+      log.warn({ volume: this.volume, error: messageOf(error) }, what);
+    await this.#secondary.release().catch(noting('the vdisk of a volume was not given up in order'));
+    await claim.release().catch(noting('the claim of a volume was not given back'));
     this.#isOver = true;
   }
 
   async #round(): Promise<void> {
-    const { store } = this.#options;
     const { signal } = this.#stopping;
-    const before = await readVolume(store, this.volume);
-    if (before === null) {
+    const ended = new AbortController();
+    const record = await readVolume(this.#options.store, this.volume);
+    if (record === null) {
       this.#isOver = true;
       return;
     }
-    await this.#ask(before, false);
-    const record = await readVolume(store, this.volume);
-    await this.#tell(record);
-    if (record === null) return;
+    if (!isIncomplete(record)) this.#incompleteSince = null;
+    else this.#incompleteSince ??= performance.now();
     if (record.role === 'primary') {
       await this.#secondary.release();
-      return pause(Math.min(CONTACT_EVERY_MS, TELL_EVERY_MS), signal);
+      return pause(CONTACT_EVERY_MS, signal);
     }
-    const isIdle = await this.#keepSecondary(record);
-    if (isIdle) await pause(IDLE_MS, signal);
+    this.#work = { ended, record };
+    try {
+      // What changed between the two may not have been noticed.
+      this.noticed(await readVolume(this.#options.store, this.volume));
+      const isIdle = await this.#keepSecondary(record, ended.signal);
+      if (isIdle && !signal.aborted) await pause(IDLE_MS, ended.signal);
+    } finally {
+      this.#work = null;
+    }
   }
 
   /** @returns whether there is nothing to do at the moment */
-  async #keepSecondary(record: VolumeRecord): Promise<boolean> {
-    const { signal } = this.#stopping;
+  async #keepSecondary(record: VolumeRecord, signal: AbortSignal): Promise<boolean> {
     const { phase, generation } = record;
     if (phase === 'settling') {
-      const head = await this.#secondary.settledHead(record, signal);
+      const head = await this.#secondary.settledEnd(record);
       await this.#apply(({ record: found }, now) =>
         decideVolumeSettled(found, { volume: this.volume, head }, now),
       );
       return false;
     }
-    const { description, told } = this.#contact;
     if (record.promotion?.force === true) return this.#promote(record);
-    const isSource =
-      told?.role === 'primary' &&
-      told.generation.number === generation.number &&
-      told.generation.zone === generation.zone;
-    if (phase === 'copying' || phase === 'resyncing') {
+    const { description, told } = this.#contact.now;
+    const isAllowed = told !== null && record.trouble?.code !== 'not-replicated';
+    const confirm = (): Promise<number | null> => this.#confirmed(record, generation);
+    if (isIncomplete(record)) {
+      const isSource = isAllowed && told.role === 'primary' && sameGeneration(told.generation, generation);
       if (!isSource || description === null) return true;
-      await this.#secondary.copy(record, description, () => this.#confirmed(record, generation), signal);
+      await this.#secondary.copy(record, description, confirm, signal);
       return false;
     }
     if (phase !== 'following') {
       if (record.promotion !== null) return this.#promote(record);
-      await this.#secondary.hold(record, signal);
+      await this.#secondary.hold(record);
       return true;
     }
-    const isReachable = description !== null && told !== null;
-    const moved = await this.#secondary.follow(
-      record,
-      isReachable ? description : null,
-      () => this.#confirmed(record, generation),
-      signal,
-    );
+    const source = isAllowed ? description : null;
+    const moved = await this.#secondary.follow(record, source, confirm, signal);
     if (!moved && record.promotion !== null) return this.#promote(record);
     return !moved;
   }
 
   /** All that arrived is applied; then the vdisk is given up, so that nobody writes to it while it changes its role. */
   async #promote(record: VolumeRecord): Promise<boolean> {
-    const head = await this.#secondary.drain(record, this.#stopping.signal);
-    const { zone } = this.#options;
-    await this.#ask(record, true);
-    const { told } = this.#contact;
-    const preview = await readVolume(this.#options.store, this.volume);
-    const decided = decideVolumePromoted(preview, { volume: this.volume, zone, head }, told, Date.now());
-    if (decided.outcome !== 'applied') return true;
+    const { zone, store } = this.#options;
+    const head = await this.#secondary.drain(record);
+    const isForced = record.promotion?.force === true;
+    // Who promotes by force has given the other zone up: nobody waits for it.
+    if (!isForced) await this.#contact.ask(record, true);
+    const { told } = this.#contact.now;
+    const isRestored = isIncomplete(record);
+    const promoted = { volume: this.volume, zone, head, isRestored };
+    const preview = await readVolume(store, this.volume);
+    const decided = decideVolumePromoted(preview, promoted, told, Date.now());
+    if (decided.outcome !== 'applied') {
+      const { reason } = decided;
+      await this.#apply(({ record: found }, now) =>
+        decideVolumePromoteWaits(found, { volume: this.volume, reason }, now),
+      );
+      return true;
+    }
     await this.#secondary.release();
-    await this.#apply(({ record: found }, now) =>
-      decideVolumePromoted(found, { volume: this.volume, zone, head }, told, now),
+    const { outcome } = await this.#apply(({ record: found }, now) =>
+      decideVolumePromoted(found, promoted, told, now),
     );
+    if (outcome !== 'applied') return false;
+    if (isForced) this.#contact.overruled();
+    this.#soonUntil = performance.now() + SOON_MS;
+    await this.#tell(await readVolume(store, this.volume));
     return false;
   }
 
@@ -199,47 +256,10 @@ export class VolumeKeeper {
    * Up to which record what was read from the other zone belongs to a generation, asked after it was read; null: none of it.
    */
   async #confirmed(record: VolumeRecord, generation: Generation): Promise<number | null> {
-    await this.#ask(record, true);
-    const { told } = this.#contact;
-    if (
-      told === null ||
-      told.generation.number !== generation.number ||
-      told.generation.zone !== generation.zone
-    )
-      return null;
+    await this.#contact.ask(record, true);
+    const { told } = this.#contact.now;
+    if (told === null || !sameGeneration(told.generation, generation)) return null;
     return told.role === 'primary' ? Number.POSITIVE_INFINITY : told.sequence;
-  }
-
-  /** Asks the other zone, when that was not done just now, and does what follows from its answer. */
-  async #ask(record: VolumeRecord, now: boolean): Promise<void> {
-    const { peers, zone } = this.#options;
-    if (record.peer === null || record.mode === 'none') {
-      this.#contact = NOBODY;
-      return;
-    }
-    if (!now && performance.now() - this.#askedAt < CONTACT_EVERY_MS) return;
-    this.#askedAt = performance.now();
-    try {
-      const description = await peers.status(record.peer, this.volume);
-      this.#peerSeenAt = Date.now();
-      if (description === null) {
-        const reason = `zone ${record.peer} has no volume ${this.volume}`;
-        this.#wasHeard = true;
-        this.#contact = { told: null, description: null, reason };
-        return;
-      }
-      const told = toldBy(record.peer, description);
-      this.#contact = { told, description, reason: '' };
-      const { outcome } = await this.#apply(({ record: found }, at) =>
-        decideVolumePeer(found, { volume: this.volume, zone }, told, at),
-      );
-      // A zone that must step down and cannot yet is not to be served.
-      if (outcome === 'applied' || outcome === 'already') this.#wasHeard = true;
-    } catch (error) {
-      if (!(error instanceof SalvorError) || !['peer-unreachable', 'bad-peer'].includes(error.code))
-        throw error;
-      this.#contact = { told: null, description: null, reason: error.message };
-    }
   }
 
   async #progress(generation: Generation, news: SyncNews): Promise<VolumeResult> {
@@ -259,6 +279,7 @@ export class VolumeKeeper {
 
   #lost(): never {
     this.#isOver = true;
+    this.#work?.ended.abort(new VolumeChangedError(this.volume));
     throw new SalvorError('claim-lost', `volume ${this.volume} is kept by another process now`);
   }
 
@@ -267,12 +288,9 @@ export class VolumeKeeper {
     try {
       const record = await readVolume(this.#options.store, this.volume);
       if (record === null || record.role === 'primary') return;
-      await this.#secondary.release();
-      await this.#progress(record.generation, {
-        kind: 'trouble',
-        code: codeOf(error),
-        reason: messageOf(error),
-      });
+      if (++this.#failures % FAILURES_MAX === 0) await this.#secondary.release();
+      const news = { kind: 'trouble', code: codeOf(error), reason: messageOf(error) } as const;
+      await this.#progress(record.generation, news);
     } catch (failed) {
       this.#options.log.warn(
         { volume: this.volume, error: messageOf(failed) },
@@ -284,13 +302,14 @@ export class VolumeKeeper {
   /** Puts on record what is seen, now and then. */
   async #tell(record: VolumeRecord | null): Promise<void> {
     if (record === null) return;
-    const cleared = this.#wasHeard || performance.now() - this.#startedAt >= this.#options.returnHoldMs;
-    if (cleared === this.#toldCleared && performance.now() - this.#toldAt < TELL_EVERY_MS) return;
-    this.#toldAt = performance.now();
-    const view = sightOf(record, this.#contact, this.#secondary.sight, {
-      cleared,
-      peerSeenAt: this.#peerSeenAt,
-    });
+    const { wasHeard, now: contact, seenAt: peerSeenAt } = this.#contact;
+    const cleared = wasHeard || performance.now() - this.#startedAt >= this.#options.returnHoldMs;
+    const now = performance.now();
+    const everyMs = now < this.#soonUntil ? TELL_SOON_EVERY_MS : TELL_EVERY_MS;
+    // Timers are not exact.
+    if (cleared === this.#toldCleared && now - this.#toldAt < 0.8 * everyMs) return;
+    this.#toldAt = now;
+    const view = sightOf(record, contact, this.#secondary.sight, { cleared, peerSeenAt });
     if (!(await this.#options.claim.tell(view))) this.#lost();
     this.#toldCleared = cleared;
   }

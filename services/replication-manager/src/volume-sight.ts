@@ -1,14 +1,6 @@
-import type { PeerTold, VolumeRecord, VolumeSight } from '@salvor/config-store';
-import type { VolumeDescription } from '@salvor/contracts';
+import type { VolumeRecord, VolumeSight } from '@salvor/config-store';
 import type { Sight } from './secondary.ts';
-
-/** The other zone as it was last seen. */
-export interface Contact {
-  readonly told: PeerTold | null;
-  readonly description: VolumeDescription | null;
-  /** Why not; empty: it answers. */
-  readonly reason: string;
-}
+import type { Contact } from './volume-contact.ts';
 
 /** What whoever keeps a volume puts on record of what it sees. */
 export function sightOf(

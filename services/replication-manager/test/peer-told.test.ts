@@ -11,7 +11,7 @@ test('what another zone says of a volume is taken as it is when it makes sense',
   const told = toldBy('south', reply.volume);
   assert.deepEqual(
     [told.role, told.phase, told.generation],
-    ['secondary', 'following', { number: 1, zone: 'north' }],
+    ['secondary', 'following', { number: 1, zone: 'north', incarnation: '' }],
   );
   assert.equal(told.sequence, 8190);
 });

@@ -15,7 +15,7 @@ export function segmentOf(
   number: number,
   first: number,
   changes: readonly Change[],
-  more: Partial<Pick<TlogSegment, 'kind' | 'vdisk' | 'blockSize'>> = {},
+  more: Partial<Pick<TlogSegment, 'kind' | 'vdisk' | 'blockSize' | 'epoch' | 'base' | 'lastAt'>> = {},
 ): SourceSegment {
   const contents = changes.map(({ fill }) => (fill === null ? Buffer.alloc(0) : Buffer.alloc(BLOCK, fill)));
   const records = changes.map(({ block }, i) => {

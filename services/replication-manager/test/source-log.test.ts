@@ -1,80 +1,220 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import type { LogStreamPort } from '@salvor/bus';
+import { tempDir } from '@salvor/testkit';
+import { ChunkBuilder, openStoreAt, type Tier2Store, VdiskChunks } from '@salvor/tlog';
 import { SourceLog } from '../src/source-log.ts';
-import { segmentOf } from './segments.ts';
+import { findSegment, logSegmentOf } from '../src/zone-log.ts';
+import { type Change, segmentOf } from './segments.ts';
 
-/** A stream with messages of several vdisks; those of ours are at every third place. */
-function streamOf(
-  messages: readonly Buffer[],
-  firstSequence = 1,
-): Pick<LogStreamPort, 'facts' | 'readWindow'> & { reads: number } {
-  const places = messages.map((data, i) => ({ sequence: firstSequence + 3 * i, data }));
-  const lastSequence = (places.at(-1)?.sequence ?? firstSequence - 1) + 2;
-  return {
-    reads: 0,
-    facts: async (stream) => ({
-      ...{ stream, replicas: 1, bytes: 0, maxBytes: 0, messages: 0, firstSequence, lastSequence },
-      ...{ maxMessageBytes: 0, discard: 'new', duplicateWindowMs: 0, subjectMessages: messages.length },
-    }),
-    async readWindow({ from, maxBytes, atMost }) {
-      this.reads++;
-      const behind = places.filter(({ sequence }) => sequence >= from);
-      const most = Math.min(atMost?.(behind.length) ?? behind.length, maxBytes === 1 ? 1 : 50);
-      const found = behind.slice(0, most);
-      const next = (found.at(-1)?.sequence ?? lastSequence) + 1;
-      return { messages: found, next, end: found.length === behind.length };
-    },
-  };
+const dir = tempDir('source-log');
+after(() => dir.remove());
+
+/** A stream with messages of several vdisks; those of ours are at every third place. Its server may lose the end of it. */
+class Stream {
+  reads = 0;
+  messages: readonly Buffer[];
+  firstSequence: number;
+
+  constructor(messages: readonly Buffer[], firstSequence = 1) {
+    this.messages = messages;
+    this.firstSequence = firstSequence;
+  }
+
+  get #places(): { sequence: number; data: Buffer }[] {
+    return this.messages.map((data, i) => ({ sequence: this.firstSequence + 3 * i, data }));
+  }
+
+  get #lastSequence(): number {
+    return (this.#places.at(-1)?.sequence ?? this.firstSequence - 1) + 2;
+  }
+
+  port(): LogStreamPort {
+    const port: Pick<LogStreamPort, 'facts' | 'last' | 'readWindow'> = {
+      facts: async (stream) => ({
+        ...{ stream, replicas: 1, bytes: 0, maxBytes: 0, messages: 0, firstSequence: this.firstSequence },
+        ...{
+          lastSequence: this.#lastSequence,
+          maxMessageBytes: 0,
+          discard: 'new',
+          duplicateWindowMs: 0,
+          createdAt: '',
+        },
+        subjectMessages: this.messages.length,
+      }),
+      last: async () => this.#places.at(-1) ?? null,
+      readWindow: async ({ from, maxBytes, atMost }) => {
+        this.reads++;
+        const behind = this.#places.filter(({ sequence }) => sequence >= from);
+        const most = Math.min(atMost?.(behind.length) ?? behind.length, maxBytes === 1 ? 1 : 50);
+        const found = behind.slice(0, most);
+        const next = (found.at(-1)?.sequence ?? this.#lastSequence) + 1;
+        return { messages: found, next, end: found.length === behind.length };
+      },
+    };
+    return port as LogStreamPort;
+  }
 }
 
-const many = Array.from(
-  { length: 400 },
-  (_, i) => segmentOf(i + 1, i + 1, [{ block: i % 7, fill: 1 }]).bytes,
-);
+const many = logged(1, 400);
 
-function logOf(messages: readonly Buffer[], after: number, knownNumber = 0, firstSequence = 1) {
-  const streams = streamOf(messages, firstSequence);
-  return { streams, log: new SourceLog({ streams, container: 0, vdisk: 'v1', after, knownNumber }) };
+/** Segments of one record each. */
+function logged(first: number, last: number, more: Parameters<typeof segmentOf>[3] = {}): Buffer[] {
+  const numbers = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  return numbers.map((number) => segmentOf(number, number, [change(number)], more).bytes);
 }
 
-test('a log is read on from a record, found from its end, to its end', async () => {
-  const { log, streams } = logOf(many, 310);
+function change(number: number): Change {
+  return { block: number % 7, fill: 1 };
+}
+
+function logOf(
+  stream: Stream,
+  number: number,
+  { archive = null, now = () => 0 }: { archive?: Tier2Store | null; now?: () => number } = {},
+): SourceLog {
+  const segment = logSegmentOf(segmentOf(number, number, [change(number)]).segment);
+  return new SourceLog(
+    { streams: stream.port(), container: 0, vdisk: 'v1', begins: 0, archive },
+    segment,
+    now,
+  );
+}
+
+async function archiveWith(name: string, from: number, to: number): Promise<Tier2Store> {
+  const store = await openStoreAt({ location: dir.join(name) });
+  const builder = new ChunkBuilder('v1', from);
+  for (let number = from; number <= to; number++) {
+    const { segment, bytes } = segmentOf(number, number, [change(number)]);
+    builder.add(segment, bytes);
+  }
+  await new VdiskChunks(store, 0, 'v1').write(builder.finish());
+  return store;
+}
+
+async function numbersOf(log: SourceLog): Promise<number[]> {
   const numbers: number[] = [];
   for (;;) {
     const { segments, isLevel } = await log.next();
     numbers.push(...segments.map(({ segment }) => segment.number));
-    if (isLevel) break;
+    if (isLevel) return numbers;
   }
-  assert.equal(numbers.at(-1), 400);
-  assert.ok((numbers[0] ?? 999) <= 311);
-  assert.ok(streams.reads < 12, `${streams.reads} reads`);
-  assert.deepEqual(await log.next(), { segments: [], isLevel: true });
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+}
+
+test('a log is read on behind a segment, found from its end with few reads, to its end', async () => {
+  const stream = new Stream(many);
+  const log = logOf(stream, 310);
+  assert.deepEqual(await numbersOf(log), range(311, 400));
+  assert.ok(stream.reads < 16, `${stream.reads} reads`);
+  assert.deepEqual(await log.next(), { segments: [], isLevel: true, bytesAhead: 0 });
 });
 
-test('a log that does not reach back, has a hole, or was begun anew is said to have lost the place', async () => {
-  const trimmed = logOf(many.slice(100), 42, 0, 301).log;
-  await assert.rejects(trimmed.next(), {
-    code: 'lost-place',
-    message: /record 101 at first, and not what follows record 42/,
-  });
-  const holed = logOf([...many.slice(0, 10), ...many.slice(11, 20)], 0).log;
-  await assert.rejects(holed.next(), { code: 'lost-place', message: /lacks records 11 to 11/ });
-  const anew = segmentOf(4, 4, [], { kind: 'baseBegin' }).bytes;
-  await assert.rejects(logOf([...many.slice(0, 3), anew], 2).log.next(), {
+test('every segment is found where it is, and no other is taken for it', async () => {
+  for (const number of [1, 2, 17, 64, 65, 399, 400]) {
+    const { segment } = segmentOf(number, number, [change(number)]);
+    const wanted = logSegmentOf(segment);
+    const where = { container: 0, vdisk: 'v1' };
+    assert.deepEqual(await findSegment(new Stream(many).port(), where, wanted), {
+      kind: 'here',
+      place: 1 + 3 * (number - 1),
+    });
+    const other = await findSegment(new Stream(many).port(), where, { ...wanted, epoch: 2 });
+    assert.equal(other.kind, 'lost');
+    const trimmed = await findSegment(new Stream(many.slice(number), 7).port(), where, wanted);
+    assert.equal(trimmed.kind, number === 400 ? 'lost' : 'trimmed');
+  }
+});
+
+test('a log that has a hole, or was begun anew in whichever way, is said to have lost the place', async () => {
+  const holed = logOf(new Stream([...many.slice(0, 10), ...many.slice(11, 20)]), 1);
+  await assert.rejects(numbersOf(holed), { code: 'lost-place', message: /between segment 10/ });
+  const anew = segmentOf(4, 4, [], { kind: 'baseBegin', base: 0 }).bytes;
+  await assert.rejects(numbersOf(logOf(new Stream([...many.slice(0, 3), anew]), 2)), {
     code: 'lost-place',
     message: /begun anew/,
   });
-  const known = await logOf([...many.slice(0, 3), anew], 2, 4).log.next();
-  assert.equal(known.segments.at(-1)?.segment.number, 4);
+  // A vdisk of that name was deleted and made anew: its log goes on behind the old numbers, and begins with nothing.
+  const fresh = segmentOf(4, 4, [change(4)], { kind: 'begin', base: 4, epoch: 9 }).bytes;
+  await assert.rejects(numbersOf(logOf(new Stream([...many.slice(0, 3), fresh]), 3)), {
+    code: 'lost-place',
+    message: /begun anew/,
+  });
+});
+
+test('a log that lost its end and was written on under the same numbers is not followed, connected meanwhile or not', async () => {
+  const rewound = [...many.slice(0, 290), ...logged(291, 400, { epoch: 2 })];
+  await assert.rejects(numbersOf(logOf(new Stream(rewound), 310)), {
+    code: 'lost-place',
+    message: /another one than it was: of epoch 2/,
+  });
+  await assert.rejects(numbersOf(logOf(new Stream(many.slice(0, 290)), 310)), {
+    code: 'lost-place',
+    message: /ends with segment 290/,
+  });
+  for (const epoch of [1, 2]) {
+    const stream = new Stream(many.slice(0, 310));
+    let now = 0;
+    const log = logOf(stream, 300, { now: () => now });
+    assert.deepEqual(await numbersOf(log), range(301, 310));
+    // Its server was away for some seconds; the same owner, or another one, goes on behind what is left.
+    now += 5_000;
+    const at = (number: number): Buffer =>
+      segmentOf(number, number, [change(number)], { epoch, lastAt: 7 }).bytes;
+    stream.messages = [...many.slice(0, 290), ...range(291, 330).map(at)];
+    await assert.rejects(numbersOf(log), { code: 'lost-place', message: /another one than it was/ });
+  }
+});
+
+test('what the stream lets go of while nobody reads is read on from the archive, and then from the stream again', async () => {
+  const archive = await archiveWith('whole', 1, 350);
+  const stream = new Stream(many.slice(349), 1_048);
+  assert.deepEqual(await numbersOf(logOf(stream, 42, { archive })), range(43, 400));
+});
+
+test('an archiver that overtakes a reader which is connected costs it nothing', async () => {
+  const archive = await archiveWith('overtaken', 1, 350);
+  const stream = new Stream(many.slice(0, 310));
+  const log = logOf(stream, 300, { archive });
+  assert.deepEqual(await numbersOf(log), range(301, 310));
+  stream.messages = many.slice(349);
+  stream.firstSequence = 1 + 3 * 349;
+  assert.deepEqual(await numbersOf(log), range(311, 400));
+});
+
+test('where the archive is not reached the place is not given up, and where it holds something else it is', async () => {
+  const stream = new Stream(many.slice(349), 1_048);
+  await assert.rejects(logOf(stream, 42).next(), { code: 'archive-unreachable', message: /tlogStore/ });
+  const archive = await archiveWith('late', 100, 350);
+  await assert.rejects(logOf(stream, 42, { archive }).next(), {
+    code: 'lost-place',
+    message: /neither JetStream nor its archive/,
+  });
+  const other = logSegmentOf(segmentOf(120, 120, [change(120)], { epoch: 4 }).segment);
+  const zone = { streams: stream.port(), container: 0, vdisk: 'v1', begins: 0, archive };
+  await assert.rejects(new SourceLog(zone, other).next(), {
+    code: 'lost-place',
+    message: /its archive has another segment 120/,
+  });
 });
 
 test('bytes that are no segment, or one of another vdisk, are not taken', async () => {
   const torn = many[5]?.subarray(0, 40) ?? Buffer.alloc(0);
-  await assert.rejects(logOf([...many.slice(0, 5), torn], 0).log.next(), { code: 'bad-segment' });
-  const flipped = Buffer.from(many[0] ?? Buffer.alloc(0));
+  await assert.rejects(numbersOf(logOf(new Stream([...many.slice(0, 5), torn, ...many.slice(6, 9)]), 1)), {
+    code: 'bad-segment',
+  });
+  const flipped = Buffer.from(many[1] ?? Buffer.alloc(0));
   flipped[flipped.length - 1] = 77;
-  await assert.rejects(logOf([flipped], 0).log.next(), { code: 'bad-segment', message: /checksum/ });
-  const foreign = segmentOf(1, 1, [{ block: 0, fill: 1 }], { vdisk: 'v2' }).bytes;
-  await assert.rejects(logOf([foreign], 0).log.next(), { code: 'lost-place', message: /found that of v2/ });
+  await assert.rejects(numbersOf(logOf(new Stream([...many.slice(0, 1), flipped]), 1)), {
+    code: 'bad-segment',
+    message: /checksum/,
+  });
+  const foreign = segmentOf(2, 2, [{ block: 0, fill: 1 }], { vdisk: 'v2' }).bytes;
+  await assert.rejects(numbersOf(logOf(new Stream([...many.slice(0, 1), foreign]), 1)), {
+    code: 'lost-place',
+    message: /found that of v2/,
+  });
 });
