@@ -267,7 +267,7 @@ export class EtcdView {
         const { createRevision, revision } = entry;
         return record === null
           ? []
-          : [{ record, openedIn: Number(createRevision), changedIn: Number(revision) }];
+          : [{ record, openedIn: record.openedIn ?? Number(createRevision), changedIn: Number(revision) }];
       });
   }
 

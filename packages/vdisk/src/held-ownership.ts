@@ -15,6 +15,8 @@ export interface HeldOwnershipOptions {
   readonly lease: Lease;
   readonly ttlSeconds: number;
   readonly guard: LeaseGuard;
+  /** Rejects when something was begun with the vdisk that excludes this owner. */
+  readonly allowed: () => Promise<void>;
   /** Asks the engines whether the whole vdisk may be served although the lease is not valid. */
   readonly confirm: () => Promise<Serving>;
   /** The ownership is certain again: what etcd says may be looked at anew. */
@@ -119,12 +121,14 @@ export class HeldOwnership {
   }
 
   async #takeOnce(): Promise<void> {
-    const { store, owner, vdisk, epoch, ttlSeconds, guard, confirm, log } = this.#options;
+    const { store, owner, vdisk, epoch, ttlSeconds, guard, allowed, confirm, log } = this.#options;
     const lease = await store.grantLease(ttlSeconds);
     try {
       const revision = await takeOwnership(store, lease, vdisk, owner, { isFree: true });
       if (BigInt(revision) <= BigInt(epoch))
         throw new Error(`etcd is at revision ${revision}, which is not after our epoch ${epoch}`);
+      // Nothing that excludes it can begin any more now that it is owned; what began before need not have reached the engines.
+      await allowed();
       const { kind, reason } = await confirm();
       if (kind === 'stop') throw new Error(reason);
       if (this.#isOver) throw new Error('it was unmounted');

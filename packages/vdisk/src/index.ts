@@ -5,9 +5,11 @@ export {
   vdiskOfKey,
 } from './census/engine-census.ts';
 export { type EnginePlaceOptions, EngineReader } from './census/engine-reader.ts';
+export { type EngineTraces, engineTraces, memberHistories } from './census/engine-traces.ts';
 export { engineMemory, type Removal, type RemovalOptions, removeVdisk } from './census/vdisk-removal.ts';
 export { type VdiskUsage, vdiskUsage } from './census/vdisk-usage.ts';
 export { type CloneOptions, type FilledClone, fillClone } from './clone/clone-vdisk.ts';
+export { type EnginePosition, LiveImage } from './clone/live-image.ts';
 export { Bandwidth } from './copy/bandwidth.ts';
 export { warmCopier } from './copy/copier.ts';
 export { RepairTurns } from './copy/repair-turns.ts';
@@ -28,6 +30,7 @@ export { CollectionRefusedError } from './garbage/content-clusters.ts';
 export { type BlockLayout, SCAN_START } from './layout/block-layout.ts';
 export type { VdiskLog, VdiskLogState } from './log/vdisk-log.ts';
 export type { LogAccess, OpenWriteLog, WriteLog } from './log/write-log.ts';
+export { decideLevelling, type FoundHistory } from './member-history.ts';
 export { mountVdisk } from './mount.ts';
 export type { MountOptions, MountSettings, VdiskEvents } from './mount-options.ts';
 export type { MountedVdisk } from './mounted-vdisk.ts';
@@ -38,5 +41,10 @@ export { SCRUB_BEGIN, type ScrubState } from './scrub/vdisk-scrub.ts';
 export { lostShardOf } from './spread/lost-shard.ts';
 export { type Takeover, TakeoverError, type TakeoverSettings, takeOver } from './takeover.ts';
 export type { ShardState } from './vdisk.ts';
-export { describeVdisk, layoutOf, VdiskRefusedError } from './vdisk-description.ts';
+export {
+  assertVolumeConfirmed,
+  describeVdisk,
+  layoutOf,
+  VdiskRefusedError,
+} from './vdisk-description.ts';
 export type { StoredBlocks, WholeBlock, WholeBlocks } from './whole-blocks.ts';

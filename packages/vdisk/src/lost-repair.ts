@@ -12,15 +12,17 @@ export async function lostRepair(pair: Pair, member: PairMember): Promise<Engine
   const [found] = await session.request(new Frame().command('GET', copyGuardKey(vdisk)));
   if (!Buffer.isBuffer(found)) return null;
   const { record } = member;
-  const attempt = attemptOfGuard(found.toString('latin1'));
+  const guard = found.toString('latin1');
+  const attempt = attemptOfGuard(guard);
   const means = decideLeftGuard({
-    isOnRecord: attempt !== null && (await pair.context.isOnRecord(attempt)),
+    attempt: attempt?.attempt ?? null,
+    recorded: attempt === null ? [] : await pair.context.recordedAttempts(attempt.incident),
     isLossAccepted: record.isLossAccepted === true,
   });
   // Repaired once more it would be a sign again.
   if (means === 'forgiven')
     await member.transact(new Frame().command('DEL', copyGuardKey(vdisk)), session.head);
   if (means !== 'lost') return null;
-  const message = `engine ${record.address} has the copy guard of a repair of vdisk ${vdisk} that is on record as complete (${attempt}): it lost the end of that repair`;
+  const message = `engine ${record.address} has the copy guard of a repair of vdisk ${vdisk} that is on record as complete (${guard}): it lost the end of that repair`;
   return new EngineError('tail-lost', message);
 }

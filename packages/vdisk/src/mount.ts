@@ -1,7 +1,7 @@
 import type { MountOptions } from './mount-options.ts';
 import { MountedVdisk } from './mounted-vdisk.ts';
 import { takeOwnership } from './ownership.ts';
-import { describeVdisk } from './vdisk-description.ts';
+import { assertVolumeConfirmed, describeVdisk } from './vdisk-description.ts';
 
 /**
  * Takes ownership of a vdisk and makes it servable: fences earlier owners on every engine that etcd does not record as
@@ -16,6 +16,8 @@ export async function mountVdisk(options: MountOptions): Promise<MountedVdisk> {
     const epoch = await takeOwnership(options.store, lease, options.vdisk, options.owner);
     // Again: what is owned cannot be deleted, but until now it could be, or created anew in another shape.
     const description = await describeVdisk(options.store, options.vdisk, options.purpose);
+    if ((options.purpose ?? 'clients') === 'clients')
+      await assertVolumeConfirmed(options.store, options.vdisk);
     const mounted = new MountedVdisk(options, description, lease, epoch);
     try {
       await mounted.start();

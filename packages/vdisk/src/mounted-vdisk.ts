@@ -2,6 +2,7 @@ import {
   applyEngineStatus,
   applyInBurst,
   type Lease,
+  listRepairedAttempts,
   parseVdiskStatic,
   vdiskSizeBytes,
 } from '@salvor/config-store';
@@ -25,13 +26,13 @@ import type { MountOptions } from './mount-options.ts';
 import { Pair } from './pair.ts';
 import type { MemberRecord, PairContext, RepairOutcome, RepairState } from './pair-context.ts';
 import { mountPair } from './pair-mount.ts';
-import { isRepairOnRecord, isSpareInUse, recordRepair } from './repair-record.ts';
+import { isSpareInUse, recordRepair } from './repair-record.ts';
 import { type ScrubOptions, type ScrubState, scrubVdisk } from './scrub/vdisk-scrub.ts';
 import type { Serving } from './serving.ts';
 import { Placement } from './spread/placement.ts';
 import { VdiskSpreads } from './spread/vdisk-spreads.ts';
 import { type Geometry, Vdisk } from './vdisk.ts';
-import type { Clusters, TemplateUse } from './vdisk-description.ts';
+import { assertStillAllowed, type Clusters, type TemplateUse } from './vdisk-description.ts';
 import { WholeBlocks } from './whole-blocks.ts';
 
 /** How long the end of a mount waits for what is not in the log yet. */
@@ -84,6 +85,7 @@ export class MountedVdisk {
       ...{ store: options.store, owner: options.owner, log: options.log, vdisk: options.vdisk, epoch, lease },
       ttlSeconds: options.settings.leaseTtlSeconds,
       guard: this.#guard,
+      allowed: () => assertStillAllowed(options.store, options.vdisk, options.purpose),
       confirm: () => this.#confirmShards(),
       changed: () => this.#follow(),
       lost: (reason) => this.#lose(reason),
@@ -374,7 +376,7 @@ export class MountedVdisk {
         log.warn({ vdisk, shard, engine: address, reason: message }, 'a repair begins anew'),
       loginRefused: (error) => this.#loginRefused(error),
       isLast: async (record) => (await this.#view?.servedLast(this.#options.store, record)) === true,
-      isOnRecord: (attempt) => isRepairOnRecord(this.#options.store, attempt, vdisk),
+      recordedAttempts: (incident) => listRepairedAttempts(this.#options.store, incident, vdisk),
       isSpareInUse: (repair) => isSpareInUse(this.#options.store, repair),
       writesLost: (record, error) => this.#holdWithoutWrites(record, error.message),
       proposeOffline: (record, error) => this.#proposeOffline(record, error.message),

@@ -150,8 +150,8 @@ export interface PairContext {
   loginRefused(error: EngineError): Promise<void>;
   /** Whether etcd itself says, asked now, that the engine was the last of its pair to go: nothing is copied onto it. */
   isLast(record: MemberRecord): Promise<boolean>;
-  /** Whether the repair of this vdisk in that attempt (`incident/attempt`) is on record as complete, of an incident that ended too. */
-  isOnRecord(attempt: string): Promise<boolean>;
+  /** The attempts in which the repair of this vdisk is on record as complete, of an incident that ended too. */
+  recordedAttempts(incident: string): Promise<readonly number[]>;
   /** Whether the repair of any vdisk onto this spare is on record. Rejects with StoreError when etcd does not answer. */
   isSpareInUse(repair: RepairDue): Promise<boolean>;
   /**

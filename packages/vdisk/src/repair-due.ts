@@ -52,6 +52,6 @@ export function servedLast<M extends Pick<RepairableMember, 'record'>>(
   return members.every(
     ({ record }) =>
       record === member.record ||
-      (since !== undefined && record.stale !== null && record.stale.latest <= since),
+      (since !== undefined && record.stale !== null && record.stale.latest < since),
   );
 }

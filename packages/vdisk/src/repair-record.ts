@@ -1,4 +1,4 @@
-import { type ConfigStore, putRepairRecord, repairKey, repairsPrefix } from '@salvor/config-store';
+import { type ConfigStore, putRepairRecord, repairsPrefix } from '@salvor/config-store';
 import { type Logger, pause } from '@salvor/service-kit';
 import type { RepairDue, RepairOutcome } from './pair-context.ts';
 import { decideRecordingStep } from './recording-step.ts';
@@ -13,13 +13,6 @@ export interface RepairRecording {
   readonly outcome: RepairOutcome;
   /** The epoch that proves the ownership now; null once the ownership ended. */
   readonly epoch: () => string | null;
-}
-
-/** @param attempt `incident/attempt`. Throws StoreError when etcd does not answer. */
-export async function isRepairOnRecord(store: ConfigStore, attempt: string, vdisk: string): Promise<boolean> {
-  const at = attempt.lastIndexOf('/');
-  const key = repairKey(attempt.slice(0, at), Number(attempt.slice(at + 1)), vdisk);
-  return (await store.get(key)) !== null;
 }
 
 /** Whether the repair of any vdisk onto this spare is on record. Throws StoreError when etcd does not answer. */

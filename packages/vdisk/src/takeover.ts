@@ -25,7 +25,7 @@ import {
 } from '@salvor/config-store';
 import { messageOf, pause, SalvorError } from '@salvor/service-kit';
 import { EngineControl } from './engine-control.ts';
-import type { OwnerIdentity } from './ownership.ts';
+import { OwnedElsewhereError, type OwnerIdentity } from './ownership.ts';
 import { describeVdisk } from './vdisk-description.ts';
 
 export interface TakeoverRequest {
@@ -63,6 +63,8 @@ export class TakeoverError extends SalvorError {
   }
 }
 
+/** Mounts that may be joined to one that had seen the owner before. */
+const MOUNT_ROUNDS_MAX = 3;
 /** How often the owner key is looked at while the owner is asked to let go. */
 const LOOK_AGAIN_MS = 50;
 /** Rounds of recording the end while the lists of servers change. */
@@ -96,8 +98,7 @@ export async function takeOver(
   const lease = await store.grantLease(settings.leaseTtlSeconds);
   try {
     await announce(store, who, request, lease);
-    await untilFree(store, who, request, settings.releaseWaitMs);
-    await mount();
+    await mountFreed(store, who, request, settings.releaseWaitMs, mount);
     const from = owner === null || owner.record.server === who.server ? null : owner.record.server;
     return await finish(store, who, request, { outcome: 'applied', from });
   } finally {
@@ -184,6 +185,28 @@ function underWay(vdisk: string, server: string): TakeoverError {
     'takeover-under-way',
     `vdisk ${vdisk} is being taken over by ${server} already; ask again when that has ended`,
   );
+}
+
+/**
+ * Mounts the vdisk once its owner has let it go. A client of this server may have begun to mount it before: that mount saw
+ * the owner and is refused, and so is whoever joined it. The next one finds the vdisk free, which the wish in etcd keeps it.
+ */
+async function mountFreed(
+  store: ConfigStore,
+  who: OwnerIdentity,
+  request: TakeoverRequest,
+  releaseWaitMs: number,
+  mount: () => Promise<unknown>,
+): Promise<void> {
+  for (let round = 1; ; round++) {
+    await untilFree(store, who, request, releaseWaitMs);
+    try {
+      await mount();
+      return;
+    } catch (error) {
+      if (!(error instanceof OwnedElsewhereError) || round === MOUNT_ROUNDS_MAX) throw error;
+    }
+  }
 }
 
 async function untilFree(

@@ -2,6 +2,7 @@ import {
   type ClusterStorage,
   type ConfigStore,
   clusterStorageKey,
+  confirmVolume,
   lifecycleHindrance,
   lifecycleIn,
   type MountPurpose,
@@ -109,6 +110,35 @@ export async function describeVdisk(
       map: shape.type === 'boot' ? templateIn(entries, vdisk) : null,
     },
   };
+}
+
+/**
+ * Last of all before clients are served: what etcd says of a volume is so now, and not only what it said once.
+ *
+ * @throws VdiskRefusedError
+ */
+export async function assertVolumeConfirmed(store: ConfigStore, vdisk: string): Promise<void> {
+  const hindrance = await confirmVolume(store, vdisk);
+  if (hindrance !== null) throw new VdiskRefusedError(hindrance.code, hindrance.reason);
+}
+
+/**
+ * Whether who had the vdisk may have it again: nothing was begun with it meanwhile that excludes it.
+ *
+ * @throws VdiskRefusedError
+ */
+export async function assertStillAllowed(
+  store: ConfigStore,
+  vdisk: string,
+  purpose: MountPurpose = 'clients',
+): Promise<void> {
+  const keys = [vdiskStaticKey(vdisk), vdiskLifecycleKey(vdisk)];
+  const { entries } = await store.getMany(keys);
+  const fixed = entries.get(vdiskStaticKey(vdisk)) ?? null;
+  if (fixed === null) throw new VdiskRefusedError('unknown-vdisk', `there is no vdisk ${vdisk} any more`);
+  const { readOnly } = parseVdiskStatic(fixed.value);
+  const hindrance = lifecycleHindrance(vdisk, { lifecycle: lifecycleIn(entries, vdisk), readOnly }, purpose);
+  if (hindrance !== null) throw new VdiskRefusedError(hindrance.code, hindrance.reason);
 }
 
 /** Where content is that the vdisk's own cluster does not have yet. */

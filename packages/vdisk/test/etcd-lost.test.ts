@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { describe, it } from 'node:test';
-import { type ConfigStore, ownerKey } from '@salvor/config-store';
+import {
+  type ConfigStore,
+  formatRecord,
+  ownerKey,
+  vdiskLifecycleKey,
+  vdiskLifecycleSchema,
+} from '@salvor/config-store';
 import { codeOf } from '@salvor/service-kit';
 import { CuttableLine, EngineLink, until } from '@salvor/testkit';
 import { OwnedElsewhereError } from '../src/index.ts';
@@ -81,6 +87,22 @@ describe('an owner that lost etcd', () => {
     await assert.rejects(plane.mount('v1', 'nbd-2'), OwnedElsewhereError);
     await owner.vdisk.unmount();
     assert.equal(await plane.ownerOf('v1'), null, 'what was taken again is given back');
+  });
+
+  it('does not take it again when something was begun with the vdisk that excludes clients, although no engine says so yet', async () => {
+    await using cut = await CutOff.start();
+    const { plane, device, owner } = cut;
+    await device.write(0, block(1));
+    await cut.cutBeyondLease();
+    const key = vdiskLifecycleKey('v1');
+    const closed = { state: 'secondary' as const, operations: ['volume-vol1'], at: 1 };
+    const value = formatRecord(vdiskLifecycleSchema, key, closed);
+    await plane.store.transact({ compare: [], puts: [{ key, value }] });
+    cut.line.mend();
+    await until(() => !owner.vdisk.alive, { what: 'the owner to give up', timeoutMs: 15_000 });
+    assert.match(owner.lost[0] ?? '', /not taken again: .*secondary/);
+    assert.equal(await refusal(device.write(0, block(2))), 'ownership-lost');
+    assert.equal(await plane.ownerOf('v1'), null);
   });
 
   it('answers nothing any more once another server has taken the vdisk', async () => {

@@ -35,7 +35,7 @@ async function repairLost(): Promise<{ a: TestEngine; b: TestEngine; h: PairHarn
   await a.cli('set', guardKey, preparation ?? assert.fail('there was no preparation'));
   await a.cli('hset', 'nondedup:v1', '2', old.toString('latin1'));
   const h = new PairHarness(a, b, { epoch: '8', holdMaxMs: 500 });
-  h.onRecord.add('i1/1');
+  h.onRecord.set('i1', [1]);
   h.record(b.address, 'offline');
   return { a, b, h };
 }
@@ -101,14 +101,33 @@ test('a repair that never came to its end leaves its guard, and that says nothin
   h.pair.close(new Error('done'));
 });
 
-test('whatever is found: lost is only what is on record and not accepted, and a guard names its attempt', () => {
+test('nor does it serve when all of the last attempt is lost, and the guard is that of an earlier one', async () => {
+  const { a, h } = await repairLost();
+  h.onRecord.set('i1', [2]);
+  h.record(a.address, 'repair-tmp-outage', { ...repaired, attempt: 2 });
+  await mountPair(h.pair);
+  assert.deepEqual(h.failures, [{ address: a.address, fault: 'tail-lost' }]);
+  await assert.rejects(h.read(2), /no member/);
+  h.pair.close(new Error('done'));
+});
+
+test('whatever is found: lost is only what is on record, of that attempt or a later one, and not accepted', () => {
   fc.assert(
-    fc.property(fc.boolean(), fc.boolean(), (isOnRecord, isLossAccepted) => {
-      const means = decideLeftGuard({ isOnRecord, isLossAccepted });
-      assert.equal(means === 'lost', isOnRecord && !isLossAccepted);
-      assert.equal(means === 'forgiven', isLossAccepted);
-    }),
+    fc.property(
+      fc.option(fc.integer({ min: 1, max: 4 })),
+      fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 3 }),
+      fc.boolean(),
+      (attempt, recorded, isLossAccepted) => {
+        const means = decideLeftGuard({ attempt, recorded, isLossAccepted });
+        const isEnded = attempt !== null && Math.max(0, ...recorded) >= attempt;
+        assert.equal(means === 'lost', isEnded && !isLossAccepted);
+        assert.equal(means === 'forgiven', isLossAccepted);
+      },
+    ),
   );
+});
+
+test('a guard names its attempt, and what is no guard names none', () => {
   fc.assert(
     fc.property(
       fc.stringMatching(/^[A-Za-z0-9_:-]{1,64}$/),
@@ -116,10 +135,10 @@ test('whatever is found: lost is only what is on record and not accepted, and a 
       fc.nat(),
       fc.nat(),
       (incident, attempt, epoch, n) => {
-        assert.equal(attemptOfGuard(`${incident}/${attempt}/${epoch}/${n}`), `${incident}/${attempt}`);
+        assert.deepEqual(attemptOfGuard(`${incident}/${attempt}/${epoch}/${n}`), { incident, attempt });
       },
     ),
   );
-  for (const odd of ['', 'i1', 'i1/1', 'i1/1/7', 'null/7/1', 'a/b/c/d/e'])
+  for (const odd of ['', 'i1', 'i1/1', 'i1/1/7', '/7/1/1', 'i1/x/1/1', 'a/b/c/d/e'])
     assert.equal(attemptOfGuard(odd), null);
 });

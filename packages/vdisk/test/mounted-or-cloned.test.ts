@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { cloneVdisk, resizeVdisk } from '@salvor/config-store';
+import {
+  cloneVdisk,
+  formatRecord,
+  resizeVdisk,
+  vdiskLifecycleKey,
+  vdiskLifecycleSchema,
+} from '@salvor/config-store';
+import { until } from '@salvor/testkit';
 import { DataPlane, primary } from './data-plane.ts';
 
 const ROUNDS = 12;
@@ -40,4 +47,23 @@ it('a vdisk that is mounted while it shrinks keeps its size, or is refused meanw
   assert.equal(shrunk.outcome, 'applied', shrunk.reason);
   const { vdisk } = await plane.mount('v1');
   assert.equal(vdisk.geometry.sizeBytes, 2 * 1024 ** 3);
+});
+
+it('a secondary grows with its primary, never shrinks, and stays closed to clients', async () => {
+  await using plane = await DataPlane.start({ hasSlave: false });
+  await plane.addVdisk('v1');
+  const key = vdiskLifecycleKey('v1');
+  const closed = { state: 'secondary' as const, operations: ['volume-vol1'], at: 1 };
+  const value = formatRecord(vdiskLifecycleSchema, key, closed);
+  await plane.store.transact({ compare: [], puts: [{ key, value }] });
+  const resize = (operation: string, sizeGiB: number): ReturnType<typeof resizeVdisk> => {
+    const options = { operation, by: 'test', lookBeyond: async () => null };
+    return resizeVdisk(plane.store, { vdisk: 'v1', sizeGiB, force: true }, options);
+  };
+  const { vdisk } = await plane.mount('v1', 'volume-vol1', {}, { operation: 'volume-vol1' });
+  assert.equal((await resize('op-grow', 3)).outcome, 'applied');
+  await until(() => vdisk.geometry.sizeBytes === 3 * 1024 ** 3, { what: 'the size', timeoutMs: 10_000 });
+  assert.equal((await resize('op-shrink', 1)).code, 'vdisk-busy');
+  await vdisk.unmount();
+  await assert.rejects(plane.mount('v1'), { code: 'secondary' });
 });

@@ -42,6 +42,14 @@ test('with both members on record as stale, the one that served last vouches for
   assert.equal(decideRepairDue([older, newer]), null);
 });
 
+test('two members whose outages count as equally old do not vouch: neither of them, and in no order', () => {
+  const [one, other] = (['primary', 'slave'] as const).map((name) =>
+    member(name, 'repair-tmp-outage', { since: 1, latest: 1 }),
+  );
+  assert.ok(one && other);
+  assert.equal(decideRepairDue([one, other]), null);
+});
+
 test('a repaired member that failed off the record may have served alone since: nobody vouches before it is on record', () => {
   const back = member('primary', 'repair-tmp-outage', late);
   const hung = member('slave', 'repair-tmp-outage', early, { repaired: true, failed: true });

@@ -7,6 +7,7 @@ import {
   type ProbeOptions,
   type ProbeTarget,
 } from '@salvor/vdisk';
+import { type JudgingStart, ROUND_MS } from './judging-start.ts';
 import { engineOf, isSpareNeeded } from './kept-spare.ts';
 import { KNOWN_AGE_MAX_MS, type KnownEngines } from './known-engines.ts';
 import { decideMissedWrites } from './missed-writes.ts';
@@ -50,8 +51,6 @@ const FINDINGS_TOLD_MAX = 8;
 const OBSERVERS_TOLD_MAX = 12;
 /** How long a verdict waits for the first word of others: one that finds the engine hung takes its time to say so. */
 const OTHERS_WAIT_MS = 2_500;
-/** From one round of questions to the next. */
-const ROUND_MS = 1_000;
 /** What others said counts for so long. */
 const OBSERVATION_MAX_AGE_MS = 5_000;
 /** An engine that looks well and is not judged is told of again after so long. */
@@ -72,7 +71,7 @@ export class OutageJudge {
   readonly #offlineSince: number;
   readonly #findings: ProbeFinding[] = [];
   readonly #panel = new Panel();
-  readonly #begunAt = performance.now();
+  #begunAt = performance.now();
   #wasUnwell = false;
   /** What the others said is of before the engine was well again: they are asked anew at once. */
   #hurry: AbortController = new AbortController();
@@ -95,15 +94,10 @@ export class OutageJudge {
     this.#offlineSince = history.findLast(({ to }) => to === 'offline')?.at ?? openedAt;
   }
 
-  /**
-   * Resolves when the signal aborts.
-   *
-   * @param share of the pause between two probes, and between two rounds of questions, that goes by before the first: judges
-   *   of many engines that begin together are spread over it, and do not all want the same core again and again
-   */
-  async run(share = 0): Promise<void> {
-    const { probeIntervalMs } = this.#options;
-    await Promise.all([this.#judge(share * probeIntervalMs), this.#listen(share * ROUND_MS)]);
+  /** Resolves when the signal aborts. */
+  async run({ lookAfterMs, askAfterMs }: JudgingStart): Promise<void> {
+    this.#begunAt = performance.now() + askAfterMs;
+    await Promise.all([this.#judge(lookAfterMs), this.#listen(askAfterMs)]);
   }
 
   async #judge(afterMs: number): Promise<void> {

@@ -7,6 +7,7 @@ import {
   whenAvailable,
 } from '@salvor/config-store';
 import { EngineProbes } from '@salvor/vdisk';
+import { judgingStart } from './judging-start.ts';
 import { KnownEngines } from './known-engines.ts';
 import { type JudgeTools, OutageJudge, type OutageJudgeOptions } from './outage-judge.ts';
 
@@ -72,7 +73,8 @@ export class OutageWatch {
       const { signal } = judging.ended;
       begun.push(new OutageJudge(this.#options, this.#tools, () => judging.incident, signal));
     }
-    for (const [i, judge] of begun.entries()) void judge.run(i / begun.length);
+    const { probeIntervalMs } = this.#options;
+    for (const [i, judge] of begun.entries()) void judge.run(judgingStart(i, begun.length, probeIntervalMs));
   }
 
   #offline(): IncidentRecord[] {

@@ -7,6 +7,7 @@ import {
 } from '@salvor/config-store';
 import type { Logger } from '@salvor/service-kit';
 import {
+  assertVolumeConfirmed,
   describeVdisk,
   FencedError,
   type LogAccess,
@@ -123,6 +124,7 @@ export class VdiskExports implements Exports {
       const mounted = await mount.ready;
       if (purpose === 'clients' && mount.purpose !== 'clients') {
         await describeVdisk(this.#options.store, vdisk);
+        await assertVolumeConfirmed(this.#options.store, vdisk);
         mount.purpose = 'clients'; // from here on: nothing that excludes clients can begin while it is owned
       }
       let released = false;

@@ -12,6 +12,7 @@ import {
   type StoreEntry,
   salvorClusterKey,
   salvorClusterSchema,
+  tier1RecoveryKey,
   vdisksOfCluster,
 } from '@salvor/config-store';
 import { type Logger, messageOf } from '@salvor/service-kit';
@@ -63,7 +64,7 @@ export class HealingLoop {
     });
     this.#loop = new WatchLoop({
       ...{ store, log },
-      prefixes: [INCIDENTS_PREFIX, REPAIRS_PREFIX, SALVOR_CLUSTERS_PREFIX],
+      prefixes: [INCIDENTS_PREFIX, REPAIRS_PREFIX, SALVOR_CLUSTERS_PREFIX, tier1RecoveryKey],
       trouble: 'could not look at incidents, trying again',
       look: () => this.#look(),
     });
@@ -85,7 +86,9 @@ export class HealingLoop {
   }
 
   async #look(): Promise<void> {
-    const { log } = this.#options;
+    const { log, store } = this.#options;
+    // While Tier-1 is brought back an incident may be there and its vdisks not yet: none of them would be missing.
+    if ((await store.get(tier1RecoveryKey)) !== null) return;
     const entries = this.#loop.entries();
     const listed: Listed = new Map();
     const completions: (() => Promise<void>)[] = [];

@@ -11,6 +11,7 @@ import {
   ownerKey,
   parseRecord,
   putRepairRecord,
+  tier1RecoveryKey,
   vdiskNbdKey,
 } from '@salvor/config-store';
 import { startRedis, tempDir, until } from '@salvor/testkit';
@@ -98,6 +99,35 @@ describe('a repair', () => {
     await cluster.waitForStatus('p1', 0, 'online');
     assert.equal(await cluster.store.get(incidentKey('p1', 0)), null);
     assert.notEqual(await cluster.store.get(closedIncidentKey(incident.id)), null);
+  });
+
+  it('does not end while Tier-1 is being brought back: its vdisks may not be there yet', async () => {
+    await using cluster = await CoordinatedCluster.start();
+    const { store } = cluster;
+    await store.transact({ compare: [], puts: [{ key: tier1RecoveryKey, value: '{}' }] });
+    await judged(cluster);
+    const loop = new HealingLoop({
+      ...{ store, instance: 'one', log: cluster.log, engineTimeoutMs: 1_000, spreadAfterMs: null },
+    });
+    // One look has ended when the mark was read twice.
+    let looks = 0;
+    const get = store.get.bind(store);
+    store.get = (key) => {
+      if (key === tier1RecoveryKey) looks += 1;
+      return get(key);
+    };
+    await loop.start();
+    await until(
+      () => {
+        loop.wake();
+        return looks >= 3;
+      },
+      { what: 'looks at the mark', timeoutMs: 10_000 },
+    );
+    assert.equal((await cluster.serverOf('p1', 0)).status, 'repair-tmp-outage');
+    await store.transact({ compare: [], deletes: [tier1RecoveryKey] });
+    await cluster.waitForStatus('p1', 0, 'online');
+    await loop.stop();
   });
 
   it('is counted by the set of vdisks: records of vdisks that are elsewhere, or gone, are none', async () => {

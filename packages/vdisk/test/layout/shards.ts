@@ -135,7 +135,7 @@ export class Shards {
         writesLost: async (_record, error) => assert.fail(error),
         isLast: async () => assert.fail('nothing is repaired here'),
         repairInterrupted: () => {},
-        isOnRecord: async () => assert.fail('nothing is repaired here'),
+        recordedAttempts: async () => assert.fail('nothing is repaired here'),
         isSpareInUse: async () => assert.fail('nothing is repaired here'),
         loginRefused: async (error) => assert.fail(error),
         proposeOffline: async () => {},

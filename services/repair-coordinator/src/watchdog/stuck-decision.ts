@@ -67,6 +67,8 @@ export interface StuckView {
     readonly reason: string;
     readonly since: number;
   }[];
+  /** Why the configuration is not kept in Tier-2; null: it is, or nobody has tried. */
+  readonly configuration: { readonly reason: string; readonly since: number } | null;
   readonly everywhere: HealingControls;
   /** By cluster. */
   readonly controls: ReadonlyMap<string, HealingControls>;
@@ -122,6 +124,7 @@ export function decideStuck(
       const message = `the transaction log of vdisk ${vdisk} is not archived: ${reason}; it stays in JetStream, which fills up: 'salvor tlog status ${vdisk}' shows how far`;
       return candidate('log-not-archived', vdisk, bounds.archiveMs, since, message, { vdisk });
     }),
+    ...(view.configuration === null ? [] : [ofConfiguration(view.configuration, bounds)]),
   ];
   return found
     .filter(({ stuck, boundMs }) => now - stuck.since > boundMs || raised.get(stuck.alert) === stuck.since)
@@ -142,6 +145,14 @@ function candidate(
   about: Pick<Stuck, 'incident' | 'cluster' | 'vdisk'>,
 ): Candidate {
   return { stuck: { alert: alertId(kind, subject), kind, subject, message, since, ...about }, boundMs };
+}
+
+function ofConfiguration(
+  { reason, since }: NonNullable<StuckView['configuration']>,
+  { archiveMs }: StuckBounds,
+): Candidate {
+  const message = `the configuration is not kept in Tier-2: ${reason}`;
+  return candidate('configuration-not-kept', 'configuration', archiveMs, since, message, {});
 }
 
 function ofIncident(view: IncidentView, all: StuckView, now: number, bounds: StuckBounds): Candidate[] {

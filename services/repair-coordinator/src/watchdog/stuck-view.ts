@@ -2,6 +2,8 @@ import {
   archivedSchema,
   type ClusterVdisks,
   ConfigValueError,
+  configurationTroubleKey,
+  configurationTroubleSchema,
   type HealingControls,
   healingClusterKey,
   healingControlsSchema,
@@ -91,6 +93,7 @@ export function stuckView(entries: Entries, vdisks: ReadonlyMap<string, ClusterV
         vdisk === null ? undefined : recordAt(entries, tlogArchivedKey(vdisk), archivedSchema)?.trouble;
       return vdisk === null || trouble === undefined ? [] : [{ vdisk, ...trouble }];
     }),
+    configuration: recordAt(entries, configurationTroubleKey, configurationTroubleSchema),
     everywhere: recordAt(entries, healingEverywhereKey, healingControlsSchema) ?? nothingHeld,
     controls: new Map(
       incidents.map(({ record: { cluster } }) => [
@@ -103,6 +106,7 @@ export function stuckView(entries: Entries, vdisks: ReadonlyMap<string, ClusterV
 
 /** The keys that {@link stuckView} looks at, and those of no other kind below them. */
 export const stuckPrefixes = [
+  configurationTroubleKey,
   INCIDENTS_PREFIX,
   INSTANCES_PREFIX,
   RECOVERIES_PREFIX,

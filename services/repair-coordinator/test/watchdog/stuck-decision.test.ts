@@ -28,6 +28,7 @@ const view = (changes: Partial<StuckView> = {}): StuckView => ({
     takeovers: [],
     instances: [],
     logs: [],
+    configuration: null,
     everywhere: nobody,
     controls: new Map(),
   },
@@ -168,6 +169,12 @@ it('a log that cannot be archived raises an alert that says why, and where to lo
   const [alert] = stuckAt(at + 91, { logs });
   assert.deepEqual([alert?.subject, alert?.vdisk], ['v1', 'v1']);
   assert.match(alert?.message ?? '', /no space left; it stays in JetStream, .*'salvor tlog status v1'/);
+});
+
+it('a configuration that is not kept raises an alert that says why', () => {
+  const configuration = { reason: 'etcd lost v1:vdisk:conf:static', since: at };
+  assert.deepEqual(kindsAround(90, { configuration }), [[], ['configuration-not-kept']]);
+  assert.match(stuckAt(at + 91, { configuration })[0]?.message ?? '', /not kept in Tier-2: etcd lost v1/);
 });
 
 it('an alert stays raised for whoever looks, until something moves', () => {
