@@ -37,7 +37,10 @@ interface CommandBasics {
 
 /** Sends one command of the catalogue, which describes it; or does something of its own. */
 export type Command = CommandBasics &
-  ({ readonly sends: CommandName } | { readonly sends?: never; readonly description: string });
+  (
+    | { readonly sends: CommandName; readonly description?: string }
+    | { readonly sends?: never; readonly description: string }
+  );
 
 /** One run of a command. */
 export interface Call {

@@ -60,7 +60,9 @@ export function helpAsJson(shown: readonly Command[]): unknown {
 }
 
 function descriptionOf(command: Command): string {
-  return command.sends === undefined ? command.description : commands[command.sends].description;
+  return command.sends === undefined
+    ? command.description
+    : (command.description ?? commands[command.sends].description);
 }
 
 function usageOf({ name, positionals, options }: Command): string {

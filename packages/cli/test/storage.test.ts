@@ -59,7 +59,15 @@ describe('salvor storage list-segments', () => {
       sha256: 'bef57ec7f53a6d40beb640a780a639c83bc29ac8a9816f1fc6c5c6dcd93c4721',
     });
     assert.deepEqual(Object.keys(uncertain).sort(), [
-      ...['container', 'coreAttributes', 'extendedAttributes', 'length', 'sealed', 'startOffset'],
+      ...[
+        'container',
+        'coreAttributes',
+        'existence',
+        'extendedAttributes',
+        'length',
+        'sealed',
+        'startOffset',
+      ],
     ]);
   });
 

@@ -3,7 +3,9 @@ import type { Command } from '../command.ts';
 import { alertCommands } from './alert.ts';
 import { busCommands } from './bus.ts';
 import { clusterCommands } from './cluster.ts';
+import { completionCommand } from './completion.ts';
 import { decodeCommand } from './decode.ts';
+import { doctorCommand } from './doctor.ts';
 import { drCommands } from './dr.ts';
 import { engineCommands } from './engine.ts';
 import { engineOrderCommands } from './engine-orders.ts';
@@ -26,11 +28,13 @@ import { storageCommands } from './storage.ts';
 import { tlogCommands } from './tlog.ts';
 import { upCommand } from './up.ts';
 import { vdiskCommands } from './vdisk.ts';
+import { verifyCommands } from './verify.ts';
 import { volumeCommands } from './volume.ts';
 
 export const allCommands: readonly Command[] = [
   upCommand,
   statusCommand,
+  doctorCommand,
   eventsCommand,
   ...vdiskCommands,
   rollbackCommand,
@@ -45,6 +49,7 @@ export const allCommands: readonly Command[] = [
   ...clusterCommands,
   ...drCommands,
   ...recoverCommands,
+  ...verifyCommands,
   ...tlogCommands,
   ...storageCommands,
   ...segmentCommands,
@@ -58,6 +63,7 @@ export const allCommands: readonly Command[] = [
   ...sourceCommands,
   ...busCommands,
   decodeCommand,
+  completionCommand(() => allCommands),
 ];
 
 /** `vdisk` -> its commands; `status` -> itself. */

@@ -4,7 +4,7 @@ import type { Command } from '../command.ts';
 import { usageError } from '../failure.ts';
 import { printable } from '../rendering/text.ts';
 import { itemAsJson } from '../segments/segment-items.ts';
-import type { KnownSegment } from '../segments/segment-source.ts';
+import { type KnownSegment, tellDoubts } from '../segments/segment-source.ts';
 import { sourceOptions, withSource } from '../segments/with-source.ts';
 
 const name = { name: 'segment', help: 'the name of the segment of the table' };
@@ -20,6 +20,7 @@ export const segmentTableCommands: readonly Command[] = [
       const { args, terminal } = call;
       await withSource(call, async (source) => {
         const segment = tableOnly(await source.get(args.positional('segment')));
+        tellDoubts(call, segment);
         for await (const { key, version, value } of source.values(segment))
           terminal.out(
             args.flag('json')
@@ -47,6 +48,7 @@ export const segmentTableCommands: readonly Command[] = [
       const wanted = args.flag('hex') ? hexKey(text) : Buffer.from(text, 'utf8');
       await withSource(call, async (source) => {
         const segment = tableOnly(await source.get(args.positional('segment')));
+        tellDoubts(call, segment);
         for await (const { key, version, value } of source.values(segment)) {
           if (!key.equals(wanted)) continue;
           terminal.out(args.flag('json') ? `${itemAsJson({ kind: 'entry', key, version, value })}\n` : value);

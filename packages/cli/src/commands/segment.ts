@@ -1,12 +1,14 @@
 /** Segments that were brought back, and what they hold. */
 import { resolve } from 'node:path';
-import type { Command } from '../command.ts';
+import type { Call, Command } from '../command.ts';
 import { usageError } from '../failure.ts';
 import { counted, printable, properties, table } from '../rendering/text.ts';
 import { itemAsJson, itemsOf, type SegmentItem } from '../segments/segment-items.ts';
+import { type ListedSegment, tellDoubts } from '../segments/segment-source.ts';
 import { rangeOf, rangeOptions, sourceOptions, withSource } from '../segments/with-source.ts';
 
 const MAX_CONTAINER = 2 ** 31 - 1;
+const TELL_INTERVAL_MS = 2_000;
 const name = { name: 'segment', help: 'the name of the segment' };
 
 export const segmentCommands: readonly Command[] = [
@@ -26,21 +28,18 @@ export const segmentCommands: readonly Command[] = [
         prefix: args.text('prefix') ?? '',
       };
       const segments = await withSource(call, async (source) => {
-        const found: {
-          segment: string;
-          container: number;
-          length: number;
-          startOffset: number;
-          sealed: boolean;
-        }[] = [];
-        for await (const { segment, container, length, startOffset, sealed } of source.list(filter))
-          found.push({ segment, container, length, startOffset, sealed });
+        const found: ListedSegment[] = [];
+        for await (const { segment, container, length, startOffset, sealed, uncertain } of source.list(
+          filter,
+        ))
+          found.push({ segment, container, length, startOffset, sealed, uncertain });
         return found;
       });
-      const headers = ['container', 'sealed', 'length', 'start offset', 'name'];
+      const headers = ['container', 'sealed', 'length', 'start offset', 'name', 'uncertain'];
       print({ segments }, () => {
-        const rows = segments.map(({ container, sealed, length, startOffset, segment }) => [
+        const rows = segments.map(({ container, sealed, length, startOffset, segment, uncertain }) => [
           ...[String(container), String(sealed), String(length), String(startOffset), printable(segment)],
+          uncertain.map(({ fact }) => fact).join(', '),
         ]);
         return table(paint, headers, rows, 'no segments');
       });
@@ -68,6 +67,7 @@ export const segmentCommands: readonly Command[] = [
           ],
           ['lost', ranges(segment.lost)],
           ['sha256', segment.sha256],
+          ...segment.uncertain.map(({ fact, why }) => ['uncertain', `${fact}: ${printable(why)}`] as const),
         ]),
       );
     },
@@ -91,6 +91,7 @@ export const segmentCommands: readonly Command[] = [
       const { args, terminal } = call;
       await withSource(call, async (source) => {
         const segment = await source.get(args.positional('segment'));
+        tellDoubts(call, segment);
         const range = rangeOf(call, segment);
         if (args.flag('raw')) {
           for await (const { data } of source.content(segment, range)) terminal.out(data);
@@ -125,11 +126,12 @@ export const segmentCommands: readonly Command[] = [
       await refuseExisting(path);
       const { count, segment } = await withSource(call, async (source) => {
         const segment = await source.get(args.positional('segment'));
-        const items = itemsOf(source, segment, rangeOf(call, segment));
+        tellDoubts(call, segment);
+        const items = watched(call, itemsOf(source, segment, rangeOf(call, segment)));
         return { segment, count: await exportSegment(path, format, segment, items) };
       });
       print({ file: path, items: count }, () => {
-        const noun = { events: 'event', entries: 'entry' }[segment.framing] ?? 'piece';
+        const noun = { events: 'event', entries: 'key' }[segment.framing] ?? 'piece';
         return `${counted(count, noun)} in ${printable(path)}\n`;
       });
     },
@@ -154,7 +156,8 @@ export const segmentCommands: readonly Command[] = [
             throw usageError(
               `segment publish: expected a segment with events, found one with ${segment.framing}`,
             );
-          const items = itemsOf(source, segment, rangeOf(call, segment));
+          tellDoubts(call, segment);
+          const items = watched(call, itemsOf(source, segment, rangeOf(call, segment)));
           return publishEvents(session.bus.logStreams, segment, subject, items);
         }),
       );
@@ -166,6 +169,21 @@ export const segmentCommands: readonly Command[] = [
     },
   },
 ];
+
+/** Tells from time to time how far it is. */
+async function* watched({ terminal }: Call, items: AsyncIterable<SegmentItem>): AsyncGenerator<SegmentItem> {
+  let told = performance.now();
+  let count = 0;
+  for await (const item of items) {
+    if (performance.now() - told >= TELL_INTERVAL_MS) {
+      told = performance.now();
+      const at = item.kind === 'entry' ? '' : `, at offset ${item.offset}`;
+      terminal.err(`salvor: ${counted(count, 'item')}${at}\n`);
+    }
+    yield item;
+    count += 1;
+  }
+}
 
 function itemText(item: SegmentItem): string | Buffer {
   if (item.kind === 'event') return `${item.offset}\t${printable(item.payload.toString('utf8'))}\n`;

@@ -1,5 +1,6 @@
+import { fromPlainJson, type VolumeDescription } from '@salvor/contracts';
 import type { Command } from '../command.ts';
-import { volumesText, volumeText } from '../rendering/volume-text.ts';
+import { hashesText, volumesText, volumeText } from '../rendering/volume-text.ts';
 import { outcomeText } from './outcome.ts';
 import { operationIdOption } from './vdisk.ts';
 
@@ -23,6 +24,45 @@ export const volumeCommands: readonly Command[] = [
     async run({ args, paint, print, withBus }) {
       const request = { volume: args.positional('volume') };
       const { reply, json } = await withBus((session) => session.ask('volume.status', request));
+      print(json, () => volumeText(paint, reply.volume));
+    },
+  },
+  {
+    name: 'volume compare',
+    sends: 'volume.compare',
+    positionals: [id],
+    options: {
+      first: { type: 'string', value: 'block', help: 'first block, where a bulk begins (default 0)' },
+      count: { type: 'string', value: 'blocks', help: 'how many blocks (default 64)' },
+    },
+    examples: ['salvor volume compare vol1', 'salvor volume compare vol1 --first 4096 --count 4096'],
+    async run({ args, paint, print, withBus }) {
+      const request = {
+        volume: args.positional('volume'),
+        first: args.integer('first', 0, Number.MAX_SAFE_INTEGER) ?? 0,
+        count: args.integer('count', 0, 32_768) ?? 64,
+      };
+      const { reply, json } = await withBus((session) => session.ask('volume.compare', request));
+      print(json, () => hashesText(paint, request.first, reply));
+    },
+  },
+  {
+    name: 'volume tell',
+    sends: 'volume.tell',
+    options: {
+      told: {
+        type: 'string',
+        required: true,
+        value: 'json',
+        help: "the volume as 'salvor volume status --json' shows it in the other zone",
+      },
+    },
+    examples: [
+      `salvor volume tell --told '{"zone":"north","volume":"vol1","vdisk":"v1","role":"primary","status":"active - primary","conditions":[],"phase":"serving","reason":"","generation":1,"generationZone":"north","lineage":[],"begins":0,"container":2,"logBegins":0,"sizeBytes":1073741824,"blockSize":4096,"peer":"south","mode":"instant","changedAt":1700000000000}'`,
+    ],
+    async run({ args, paint, print, withBus }) {
+      const told = volumeIn(args.text('told') ?? '');
+      const { reply, json } = await withBus((session) => session.ask('volume.tell', { told }));
       print(json, () => volumeText(paint, reply.volume));
     },
   },
@@ -159,3 +199,11 @@ export const volumeCommands: readonly Command[] = [
     },
   },
 ];
+
+/** What `volume status --json` shows, whole or the volume in it. @throws ValidationError, SyntaxError */
+function volumeIn(text: string): VolumeDescription {
+  const found: unknown = JSON.parse(text);
+  const isWhole =
+    typeof found === 'object' && found !== null && 'volume' in found && typeof found.volume === 'object';
+  return fromPlainJson('VolumeDescription', isWhole ? found.volume : found);
+}

@@ -1,4 +1,4 @@
-import type { VolumeDescription } from '@salvor/contracts';
+import type { VolumeCompareReply, VolumeDescription } from '@salvor/contracts';
 import type { Paint } from './paint.ts';
 import { printable, properties, table, title } from './text.ts';
 import { dateTimeText, durationText } from './time.ts';
@@ -20,7 +20,7 @@ export function volumesText(paint: Paint, volumes: readonly VolumeDescription[])
 
 /** Everything about one. */
 export function volumeText(paint: Paint, volume: VolumeDescription): string {
-  const { point, divergence, lag } = volume;
+  const { point, divergence, lag, copy } = volume;
   return (
     title(paint, `volume ${printable(volume.volume)} in zone ${printable(volume.zone)}`) +
     properties(paint, [
@@ -44,6 +44,7 @@ export function volumeText(paint: Paint, volume: VolumeDescription): string {
         point &&
           `${point.number}: record ${point.sequence} of zone ${printable(point.zone)}, written ${dateTimeText(point.writtenAt)}; record ${point.ownSequence} of the own log`,
       ],
+      ['last copy', copy && copyText(copy)],
       [
         'forked',
         divergence &&
@@ -56,6 +57,32 @@ export function volumeText(paint: Paint, volume: VolumeDescription): string {
       ['changed', dateTimeText(volume.changedAt)],
     ])
   );
+}
+
+/** One line for each bulk of blocks. */
+export function hashesText(paint: Paint, first: number, { hashes, bulkBlocks }: VolumeCompareReply): string {
+  const rows = Array.from({ length: hashes.length / HASH_BYTES }, (_, i) => [
+    `${first + i * bulkBlocks}`,
+    hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES).toString('hex'),
+  ]);
+  return table(paint, ['from block', 'SHA-256'], rows, 'no blocks');
+}
+
+const HASH_BYTES = 32;
+
+function copyText({
+  way,
+  reason,
+  next,
+  blocks,
+  sentBlocks,
+  sentBytes,
+  hashBytes,
+  endedAt,
+}: NonNullable<VolumeDescription['copy']>): string {
+  const share = blocks === 0 ? 100 : Math.floor((100 * next) / blocks);
+  const done = endedAt === undefined ? `at ${share} %` : `done ${dateTimeText(endedAt)}`;
+  return `${printable(way)} of ${blocks} blocks, ${done}: ${sentBlocks} blocks in ${sentBytes} bytes came over, and ${hashBytes} bytes of hashes; ${printable(reason)}`;
 }
 
 function lagText({ level, ms }: { readonly level: boolean; readonly ms: number }): string {

@@ -1,6 +1,6 @@
 /** Writes what a segment holds to a file. */
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { SalvorError } from '@salvor/service-kit';
+import { type FileHandle, lstat, open, rename, rm } from 'node:fs/promises';
+import { codeOf, SalvorError } from '@salvor/service-kit';
 import { avroFileBlock, avroFileHeader, syncMarker } from '@salvor/tlog';
 import { itemAsJson, type SegmentItem } from './segment-items.ts';
 import type { KnownSegment } from './segment-source.ts';
@@ -18,7 +18,14 @@ export async function exportSegment(
   items: AsyncIterable<SegmentItem>,
 ): Promise<number> {
   const temporary = `${path}.${process.pid}.tmp`;
-  const file = await open(temporary, 'wx');
+  const file = await open(temporary, 'wx').catch((error: unknown) => {
+    throw new SalvorError(
+      'cannot-write',
+      `${path} cannot be written: expected a folder that is there, and may be written to, found ${codeOf(error)}`,
+      [],
+      { cause: error },
+    );
+  });
   try {
     const count = await writeItems(file, format, segment, items);
     await file.sync();
@@ -34,9 +41,11 @@ export async function exportSegment(
 }
 
 export async function refuseExisting(path: string): Promise<void> {
-  const present = await open(path, 'r').catch(() => null);
+  const present = await lstat(path).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return null;
+    throw error;
+  });
   if (present === null) return;
-  await present.close();
   throw new SalvorError('file-exists', `${path} is there already, and is not replaced; name another file`);
 }
 

@@ -1,12 +1,14 @@
 /** Publishes the events of a segment into a JetStream subject: in order, each once. */
 import type { LogStreamPort } from '@salvor/bus';
 import { segmentSubject } from '@salvor/segments';
-import { messageOf, SalvorError } from '@salvor/service-kit';
+import { codeOf, messageOf, SalvorError } from '@salvor/service-kit';
 import type { SegmentItem } from './segment-items.ts';
 import type { KnownSegment } from './segment-source.ts';
 
 /** Events under way at once. */
 const WINDOW = 64;
+/** Events that are longer go alone. */
+const LARGE_BYTES: number = 256 * 1024;
 
 export interface Published {
   readonly events: number;
@@ -43,6 +45,11 @@ export async function publishEvents(
       window.map(({ offset, payload }) => streams.publish({ subject, data: payload, id: `${id}:${offset}` })),
     );
     for (const [index, result] of sent.entries()) {
+      if (result.status === 'rejected' && codeOf(result.reason) === 'no-stream')
+        throw new SalvorError(
+          'no-stream',
+          `no stream of JetStream takes ${subject}: make one that does ('nats stream add'); ${events} events were published, go on with --from ${window[index]?.offset}`,
+        );
       if (result.status === 'rejected')
         throw new SalvorError(
           'publish-stopped',
@@ -55,8 +62,11 @@ export async function publishEvents(
   };
   for await (const item of items) {
     if (item.kind !== 'event') continue;
+    // The server may refuse it for its size: then nothing that comes after it may be stored.
+    const isLarge = item.payload.length > LARGE_BYTES;
+    if (isLarge) await send();
     window.push(item);
-    if (window.length >= WINDOW) await send();
+    if (isLarge || window.length >= WINDOW) await send();
   }
   await send();
   return { events, duplicates };

@@ -1,6 +1,8 @@
 /** Where the commands about segments read: Tier-1, or a tree itself. */
 import type { SegmentRange } from '@salvor/contracts';
 import type { EventPiece, TableValue } from '@salvor/segments';
+import type { Call } from '../command.ts';
+import { printable } from '../rendering/text.ts';
 
 export interface KnownSegment {
   readonly segment: string;
@@ -16,7 +18,19 @@ export interface KnownSegment {
   readonly runs: readonly SegmentRange[];
   readonly lost: readonly SegmentRange[];
   readonly sha256?: string | undefined;
+  /** Facts that may be otherwise, and why. */
+  readonly uncertain: readonly UncertainFact[];
 }
+
+export interface UncertainFact {
+  readonly fact: string;
+  readonly why: string;
+}
+
+export type ListedSegment = Pick<
+  KnownSegment,
+  'segment' | 'container' | 'length' | 'startOffset' | 'sealed' | 'uncertain'
+>;
 
 export interface SegmentFilter {
   readonly container: number | undefined;
@@ -25,13 +39,20 @@ export interface SegmentFilter {
 
 export interface SegmentSource {
   /** By container and name. */
-  list(
-    filter: SegmentFilter,
-  ): AsyncIterable<Pick<KnownSegment, 'segment' | 'container' | 'length' | 'startOffset' | 'sealed'>>;
+  list(filter: SegmentFilter): AsyncIterable<ListedSegment>;
   /** Throws `unknown-segment`. */
   get(segment: string): Promise<KnownSegment>;
   /** In order; what is missing is left out. */
   content(segment: KnownSegment, range: SegmentRange): AsyncIterable<EventPiece>;
   /** What a table holds, in the order in which it was written. */
   values(segment: KnownSegment): AsyncIterable<TableValue>;
+}
+
+/** Facts that decide about which bytes, events or entries are read. */
+const OF_CONTENT: ReadonlySet<string> = new Set(['existence', 'length', 'startOffset']);
+
+/** On stderr, beside what is read. */
+export function tellDoubts({ terminal }: Call, { segment, uncertain }: KnownSegment): void {
+  for (const { fact, why } of uncertain.filter(({ fact }) => OF_CONTENT.has(fact)))
+    terminal.err(`salvor: ${printable(`uncertain: ${fact} of ${segment}: ${why}`)}\n`);
 }
