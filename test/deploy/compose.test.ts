@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { NbdClient, type TempDir, tempDir } from '@salvor/testkit';
+import { type ComposeFile, mountOf, readCompose } from './compose-file.ts';
+import { LocalCompose } from './local-compose.ts';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const FOLDER = join(ROOT, 'deploy/compose');
+const FILE = readCompose(join(FOLDER, 'compose.yaml'));
+const PASSWORD = 'a-password-of-the-engines';
+/** How long a service gives itself to end: see its page. */
+const DRAIN_SECONDS = 25;
+
+/** Services that run Salvor's own code, with the part that each begins with. */
+function partsOf({ services }: ComposeFile): { name: string; part: string }[] {
+  return Object.entries(services).flatMap(([name, { command, entrypoint }]) => {
+    const main = [...(entrypoint ?? []), ...(command ?? [])].find((word) => word.startsWith('/salvor/'));
+    return main === undefined ? [] : [{ name, part: main.split('/')[2] ?? '' }];
+  });
+}
+
+describe('deploy/compose', () => {
+  it('has no container that may write to its image, is root, or keeps a capability', () => {
+    for (const [name, service] of Object.entries(FILE.services)) {
+      const { read_only, user, cap_drop, security_opt } = service;
+      assert.deepEqual(
+        { read_only, user, cap_drop, security_opt },
+        { read_only: true, user: '1000:1000', cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] },
+        name,
+      );
+    }
+  });
+
+  it('waits for each service longer than that takes to end, and keeps what it writes in a volume', () => {
+    for (const { name } of partsOf(FILE))
+      assert.ok(Number.parseInt(FILE.services[name]?.stop_grace_period ?? '', 10) > DRAIN_SECONDS, name);
+    const used = Object.values(FILE.services).flatMap(({ volumes }) => volumes.map((v) => mountOf(v).from));
+    for (const from of used)
+      assert.ok(from.startsWith('.') ? existsSync(resolve(FOLDER, from)) : from in FILE.volumes, from);
+    for (const volume of Object.keys(FILE.volumes)) assert.ok(used.includes(volume), volume);
+  });
+
+  it('names only parts, settings, secrets and services that there are, and each image is built once', () => {
+    const built = new Map<string, string[]>();
+    for (const { image, build } of Object.values(FILE.services)) {
+      const images = built.get(image) ?? [];
+      built.set(image, build === undefined ? images : [...images, build.target]);
+    }
+    const dockerfile = readFileSync(join(ROOT, 'deploy/Dockerfile'), 'utf8');
+    for (const [image, targets] of built) {
+      assert.equal(targets.length, 1, `${image} is built by ${targets.length} services`);
+      assert.match(dockerfile, new RegExp(` AS ${targets[0]}$`, 'm'));
+    }
+    for (const { name, part } of partsOf(FILE)) {
+      const folder = part === 'cli' ? 'packages/cli' : `services/${part}`;
+      assert.ok(existsSync(join(ROOT, folder, 'package.json')), `${name}: ${folder}`);
+      const page = join(ROOT, 'docs/services', `${part}.md`);
+      const documented = existsSync(page)
+        ? readFileSync(page, 'utf8')
+        : readFileSync(page.replace(part, 'nbd-server'), 'utf8');
+      for (const variable of Object.keys(FILE.services[name]?.environment ?? {}))
+        if (part !== 'log-watcher' || variable !== 'SALVOR_ENGINE_PASSWORD_FILE')
+          assert.ok(documented.includes(`\`${variable.replace(/_FILE$/, '')}\``), `${name}: ${variable}`);
+    }
+    for (const [name, { secrets, depends_on }] of Object.entries(FILE.services)) {
+      for (const secret of secrets) assert.ok(secret in FILE.secrets, `${name}: ${secret}`);
+      for (const other of Object.keys(depends_on)) assert.ok(other in FILE.services, `${name}: ${other}`);
+    }
+  });
+});
+
+describe('deploy/compose, its command lines as processes of this machine', () => {
+  let dir: TempDir;
+  let compose: LocalCompose;
+  before(async () => {
+    dir = tempDir('compose');
+    const secrets = new Map([['engine-password', PASSWORD]]);
+    compose = await LocalCompose.start(FILE, { folder: FOLDER, dir: dir.path, secrets });
+  });
+  after(async () => {
+    await compose?.[Symbol.asyncDispose]();
+    dir?.[Symbol.dispose]();
+  });
+
+  const engines = (cluster: string) =>
+    [0, 1].flatMap((shard) => ['--engine', `engine-${cluster}-${shard}:6379`]);
+  const connect = (name: string, vdisk: string) =>
+    NbdClient.connect(`nbd://127.0.0.1:${compose.port(name, 10_809)}/${vdisk}`, { requestTimeoutMs: 30_000 });
+  const block = (byte: number) => Buffer.alloc(4_096, byte);
+
+  it('serves a vdisk that the commands of the README make', async () => {
+    await compose.run(
+      'cli',
+      'cluster',
+      'create',
+      's1',
+      '--role',
+      'slave',
+      ...engines('s1'),
+      '--spare',
+      'engine-spare-1:6379',
+    );
+    await compose.run(
+      'cli',
+      'cluster',
+      'create',
+      'p1',
+      '--role',
+      'primary',
+      '--partner',
+      's1',
+      ...engines('p1'),
+      '--spare',
+      'engine-spare-2:6379',
+    );
+    await compose.run(
+      'cli',
+      'vdisk',
+      'create',
+      'v1',
+      '--size',
+      '1',
+      '--cluster',
+      'p1',
+      '--slave-cluster',
+      's1',
+      '--tlog',
+      'block',
+    );
+    await using client = await connect('nbd-1', 'v1');
+    await client.write(0, block(1));
+    await client.flush();
+    assert.deepEqual(await client.read(0, 4_096), block(1));
+  });
+
+  it('goes on when one NATS server, one member of etcd, one coordinator and one engine are killed', async () => {
+    await using client = await connect('nbd-1', 'v1');
+    await Promise.all(
+      ['nats-2', 'etcd-2', 'repair-coordinator-1', 'engine-p1-0'].map((name) =>
+        compose.process(name).kill('SIGKILL'),
+      ),
+    );
+    for (let i = 0; i < 8; i++) await client.write(i * 4_096, block(2 + i));
+    await client.flush();
+    for (let i = 0; i < 8; i++) assert.deepEqual(await client.read(i * 4_096, 4_096), block(2 + i));
+    const incidents = await compose.run('cli', 'incident', 'list', '--json');
+    assert.match(incidents, /engine-unreachable|offline/);
+  });
+
+  it('ends each service by SIGTERM within its grace, and no log has the password', async () => {
+    const parts = partsOf(FILE)
+      .map(({ name }) => name)
+      .filter((name) => compose.names.includes(name));
+    const running = parts.filter((name) => compose.process(name).running);
+    assert.ok(running.length >= 7);
+    const exits = await Promise.all(
+      running.map(async (name) => {
+        await compose.process(name).stop();
+        return [name, compose.process(name).lastExit?.code];
+      }),
+    );
+    assert.deepEqual(
+      exits,
+      running.map((name) => [name, 0]),
+    );
+    for (const name of compose.names)
+      assert.ok(!readFileSync(compose.process(name).logFile, 'utf8').includes(PASSWORD), name);
+  });
+});
