@@ -9,7 +9,9 @@ import { benchMany, manyOptions, manyTable } from './many.ts';
 import { benchMemory, memoryOptions, memoryTable } from './memory.ts';
 import { benchNbd, nbdTable } from './nbd.ts';
 import { benchReplay, replayOptions, replayTable } from './replay.ts';
+import { benchResync, resyncOptions, resyncTable } from './resync.ts';
 import { benchScenarios, scenarioOptions, scenarioTable } from './scenarios.ts';
+import { benchSegments, segmentsOptions, segmentsTable } from './segments.ts';
 import { benchSoak, soakOptions, soakTable } from './soak.ts';
 import { benchTlog, tlogTable } from './tlog.ts';
 
@@ -27,6 +29,8 @@ const { values, positionals } = parseArgs({
     ...replayOptions,
     ...scenarioOptions,
     ...disasterOptions,
+    ...segmentsOptions,
+    ...resyncOptions,
   },
 });
 const [name] = positionals;
@@ -51,6 +55,28 @@ switch (name) {
       progress,
     });
     print(result, disasterTable(result));
+    if (result.broken.length > 0) process.exitCode = 1;
+    break;
+  }
+  case 'segments': {
+    const result = await benchSegments({
+      segments: positive('--segments', values.segments ?? '100000'),
+      containers: positive('--containers', values.containers ?? '16'),
+      layout: values.layout === 'legacy' ? 'legacy' : 'chunked',
+      recovers: values['no-recovery'] !== true,
+      progress,
+    });
+    print(result, segmentsTable(result));
+    if (result.broken.length > 0) process.exitCode = 1;
+    break;
+  }
+  case 'resync': {
+    const shares = (values.changed ?? '0.1,1').split(',').map((share) => positive('--changed', share));
+    const result = await benchResync({
+      gib: Math.ceil(positive('--size-mib', values['size-mib'] ?? '1024') / 1024),
+      ...{ changed: shares, progress },
+    });
+    print(result, resyncTable(result));
     if (result.broken.length > 0) process.exitCode = 1;
     break;
   }
@@ -139,7 +165,7 @@ switch (name) {
   }
   default:
     process.stderr.write(
-      `bench: expected one of: copy, nbd, layout, soak, memory, history, many, replay, disaster, tlog, scenarios; found ${name ?? 'nothing'}\n`,
+      `bench: expected one of: copy, nbd, layout, soak, memory, history, many, replay, resync, disaster, tlog, scenarios; found ${name ?? 'nothing'}\n`,
     );
     process.exitCode = 2;
 }

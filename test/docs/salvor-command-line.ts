@@ -33,7 +33,11 @@ export async function problemOf(argv: readonly string[]): Promise<string | null>
   if (argv[0] === 'up') return problemOfUp(argv.slice(1));
   const { exitCode, err } = await askSalvor(argv);
   const isWithoutBus = exitCode === 3 && /no server|--server/i.test(err);
-  return exitCode === 0 || isWithoutBus ? null : `exit code ${exitCode}: ${err.trim()}`;
+  // Directories of examples are not there.
+  const isWithoutTree =
+    (exitCode === 1 || exitCode === 2) &&
+    /to be a readable directory.*ENOENT|the directory of Tier-2, found none/.test(err);
+  return exitCode === 0 || isWithoutBus || isWithoutTree ? null : `exit code ${exitCode}: ${err.trim()}`;
 }
 
 async function problemOfUp(words: readonly string[]): Promise<string | null> {

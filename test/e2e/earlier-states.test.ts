@@ -7,7 +7,7 @@ import { DisasterStack } from './disaster-stack.ts';
 const BLOCK_BYTES = 4096;
 const BLOCKS = 2_048;
 const REQUEST_BYTES = 64 * BLOCK_BYTES;
-const KILLS = 3;
+const KILLS = 2;
 
 /** Blocks that differ from each other and from one version to the next. */
 function contentOf(version: number): Buffer {

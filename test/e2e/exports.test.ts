@@ -97,7 +97,11 @@ test('an export and an import end although the tlog-replayer is killed in the mi
   );
   assert.match(await completed(importing), new RegExp(`${RUNS * RUN_BLOCKS} blocks written and compared`));
 
-  const copy = await NbdClient.connect(healing.server.unixUri('v2'));
+  // A replayer that was killed owns it until its lease is over.
+  const copy = await until(() => NbdClient.connect(healing.server.unixUri('v2')), {
+    what: 'the imported vdisk is served',
+    timeoutMs: 60_000,
+  });
   for (let index = 0; index < RUNS; index++) {
     const at = 2 * index * RUN_BLOCKS * BLOCK;
     assert.ok((await copy.read(at, RUN_BLOCKS * BLOCK)).equals(run(index)), `run ${index}`);

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openStore, volumeWorkerKey } from '@salvor/config-store';
 import type { VolumeDescription } from '@salvor/contracts';
 import { codeOf, messageOf } from '@salvor/service-kit';
 import { CuttableLine, freePort, ManagedProcess, NbdClient, until } from '@salvor/testkit';
@@ -12,6 +11,8 @@ const STATE_TIMEOUT_MS = 120_000;
 const LOG_TAIL_CHARS = 4_000;
 export const VOLUME = 'vol1';
 export const VDISK = 'v1';
+/** A vdisk in each zone that is no volume. */
+export const PLAIN = 'plain';
 
 /** One complete zone: NATS, etcd, engines, services, and a replication-manager whose way to the other zone can be cut. */
 export class Zone implements AsyncDisposable {
@@ -81,18 +82,18 @@ export class Zone implements AsyncDisposable {
     return client;
   }
 
-  /** Until what a dead manager has found out does not count any more. */
-  async untilNobodyKeepsIt(): Promise<void> {
-    const store = openStore({ endpoints: this.healing.stack.etcdEndpoints });
-    try {
-      const isGone = async (): Promise<boolean> => (await store.get(volumeWorkerKey(VOLUME))) === null;
-      await until(isGone, {
-        what: `nobody keeps ${VOLUME} in zone ${this.name}`,
-        timeoutMs: STATE_TIMEOUT_MS,
-      });
-    } finally {
-      store.close();
-    }
+  /** How much of its own log the hot tail has, and how far its stream goes. */
+  async log(): Promise<{ readonly segments: number; readonly newest: number }> {
+    const { container } = await this.status();
+    const { logStreams } = this.healing.bus;
+    const facts = await logStreams.facts(`TLOG_${container}`, `salvor.tlog.v1.${container}.${VDISK}`);
+    return { segments: facts.subjectMessages, newest: facts.lastSequence };
+  }
+
+  /** Until all but the newest segment of its log is in the archive alone. */
+  async untilTrimmed(): Promise<void> {
+    const isTrimmed = async (): Promise<boolean> => (await this.log()).segments <= 1;
+    await until(isTrimmed, { what: `zone ${this.name} archives`, timeoutMs: STATE_TIMEOUT_MS });
   }
 
   /** Until no server has the vdisk. */
@@ -120,10 +121,15 @@ export class TwoZones implements AsyncDisposable {
     this.#lines = lines;
   }
 
-  static async start(): Promise<TwoZones> {
+  /** @param isArchived the logs are archived within a moment, and let go of */
+  static async start({ isArchived }: { readonly isArchived: boolean }): Promise<TwoZones> {
+    const soon = { SALVOR_ARCHIVE_MAX_AGE_MS: '200', SALVOR_ARCHIVE_POLL_MS: '100' };
     const options = {
       ...{ primaries: 2, slaves: 2, spares: 0 },
-      services: { 'tlog-replayer': { replicas: 0 }, 'health-analyzer': { replicas: 0 } },
+      services: {
+        'tlog-replayer': isArchived ? { env: soon } : { replicas: 0 },
+        'health-analyzer': { replicas: 0 },
+      },
       // No engine fails here, however busy the machine is.
       nbdServerEnv: { SALVOR_ENGINE_CONNECT_TIMEOUT_MS: '10000', SALVOR_ENGINE_COMMAND_TIMEOUT_MS: '10000' },
       readyTimeoutMs: READY_TIMEOUT_MS,
@@ -133,18 +139,22 @@ export class TwoZones implements AsyncDisposable {
     const toSouth = await CuttableLine.to(portOf(south));
     const toNorth = await CuttableLine.to(portOf(north));
     return new TwoZones(
-      new Zone('north', north, await startManager(north, 'north', 'south', toSouth)),
-      new Zone('south', south, await startManager(south, 'south', 'north', toNorth)),
+      new Zone('north', north, await startManager(north, 'north', south, 'south', toSouth)),
+      new Zone('south', south, await startManager(south, 'south', north, 'north', toNorth)),
       [toSouth, toNorth],
     );
   }
 
   /** A volume whose primary is in zone north, and which zone south follows. */
   async replicate(): Promise<void> {
-    for (const { healing } of [this.north, this.south])
+    for (const { healing } of [this.north, this.south]) {
+      await healing.bus.request('vdisk.create', {
+        ...{ vdisk: PLAIN, type: 'db', sizeGiB: 1, cluster: 'p1', slaveCluster: 's1' },
+      });
       await healing.bus.request('vdisk.create', {
         ...{ vdisk: VDISK, type: 'db', sizeGiB: 1, cluster: 'p1', slaveCluster: 's1', tlog: 'block' },
       });
+    }
     const [north, south] = [this.north.healing.bus, this.south.healing.bus];
     await north.request('volume.enable', { volume: VOLUME, vdisk: VDISK });
     await north.request('volume.replicate', { volume: VOLUME, to: 'south' });
@@ -173,11 +183,13 @@ function portOf({ stack }: HealingStack): number {
 async function startManager(
   { stack }: HealingStack,
   zone: string,
+  { stack: { options: there } }: HealingStack,
   other: string,
   line: CuttableLine,
 ): Promise<ManagedProcess> {
   const port = await freePort();
-  const peers = [{ zone: other, natsServers: [`nats://${line.address}`] }];
+  const tlogStore = join(there.dir, 'tier2');
+  const peers = [{ zone: other, natsServers: [`nats://${line.address}`], tlogStore }];
   return ManagedProcess.start({
     name: `replication-manager-${zone}`,
     command: process.execPath,
@@ -187,6 +199,7 @@ async function startManager(
       ...{ SALVOR_ZONE: zone, SALVOR_ZONE_PEERS: JSON.stringify(peers), SALVOR_HTTP_PORT: String(port) },
       ...{ SALVOR_NATS_SERVERS: stack.natsUrl, SALVOR_ETCD_ENDPOINTS: stack.etcdEndpoints.join(',') },
       SALVOR_ENGINE_TIMEOUT_MS: '10000',
+      ...{ SALVOR_TLOG_STORE: join(stack.options.dir, 'tier2'), SALVOR_REPLICATION_BANDWIDTH_MIB: '8' },
     },
     logFile: join(stack.options.dir, `replication-manager-${zone}.log`),
     ready: async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,

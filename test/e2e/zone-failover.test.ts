@@ -10,7 +10,7 @@ const ROUNDS = 4;
 let zones: TwoZones;
 
 before(async () => {
-  zones = await TwoZones.start();
+  zones = await TwoZones.start({ isArchived: false });
   await zones.replicate();
 });
 after(async () => {

@@ -71,6 +71,7 @@ export class Checker {
     const register = this.#register(vdisk, shard, block);
     register.began(value, this.place());
     register.wrote(value, this.place());
+    this.#histories.imported(vdisk, shard, block, value);
     for (const { engine } of this.membersOf(shard)) engine.seen.add(value);
   }
 
@@ -84,8 +85,14 @@ export class Checker {
     this.answeredReads++;
     this.#world.fold(-value);
     this.#world.trace?.(`v${vdisk} shard ${shard} block ${block} was read as ${value}`);
+    this.#histories.read(vdisk, shard, value);
     const register = this.#register(vdisk, shard, block);
     this.#explain(register.read(value, beganAt, this.place()), vdisk, shard, block);
+  }
+
+  /** An owner is about to send blocks under the number of a batch. */
+  sends(values: Iterable<number>, seq: number): void {
+    for (const value of values) this.#histories.sent(value, seq);
   }
 
   /** The owner acknowledges a write: every member that etcd records as current has it, and the owner may. */
@@ -112,7 +119,7 @@ export class Checker {
     const short = this.#histories.tookUp({ vdisk: owner.vdisk, shard, seq, found: engines, stalePartner });
     if (short === null) return;
     const { missing, couldKnow } = short;
-    const what = `${owner.process.name} serves v${owner.vdisk} shard ${shard} without the last ${missing} acknowledged batches`;
+    const what = `${owner.process.name} serves v${owner.vdisk} shard ${shard} without the last ${missing} batches that clients know of`;
     this.#short.set(pair, { what, couldKnow });
   }
 

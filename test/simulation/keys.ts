@@ -8,7 +8,8 @@ export const operationKey = (operation: string): string => `O/${operation}`;
 export const ownerKey = (vdisk: number): string => `W/${vdisk}`;
 export const vdiskKey = (vdisk: number): string => `V/${vdisk}`;
 export const repairKey = (incident: string, attempt: number, vdisk: number | string): string =>
-  `R/${incident}/${attempt}/${vdisk}`;
+  `${repairsPrefix(incident)}${attempt}/${vdisk}`;
+export const repairsPrefix = (incident: string): string => `R/${incident}/`;
 
 /** What operators hold back on a cluster, null for everywhere. */
 export const controlKey = (cluster: string | null): string => `H/${cluster ?? '*'}`;

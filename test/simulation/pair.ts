@@ -416,6 +416,7 @@ export class Pair {
     }
     const values = new Map<number, number>();
     for (const entry of batch.pending) if (entry.kind === 'write') values.set(entry.block, entry.value);
+    this.world.checker.sends(values.values(), batch.seq);
     const content = {
       blocks: [...values.keys()],
       copiedBlocks: bitsOf(copiedMask),

@@ -199,6 +199,29 @@ describe('a history that is taken up short', () => {
     assert.deepEqual(histories.tookUp({ ...about, seq: 2, stalePartner: 3 }), limit);
   });
 
+  it('lacks a write that was never acknowledged once somebody has read it', () => {
+    const { histories, engine } = started();
+    engine.store(0, '1', { ...shard, seq: 4 });
+    const about = { vdisk: 0, shard: 0, found: [engine], stalePartner: null, seq: 3 };
+    histories.sent(77, 4);
+    engine.loseTail(1);
+    assert.equal(histories.tookUp(about), null);
+    histories.read(0, 0, 77);
+    assert.deepEqual(histories.tookUp(about), { missing: 1, couldKnow: false });
+  });
+
+  it('lacks what was there before the first batch when the one engine lost all of its repair', () => {
+    const histories = new ShortHistories();
+    histories.imported(0, 0, 1, 77);
+    const engine = new Engine(world, 'filled');
+    engine.isLazy = true;
+    engine.store(0, '1', { blocks: shard.blocks.with(1, 77) });
+    const about = { vdisk: 0, shard: 0, found: [engine], stalePartner: null, seq: 0 };
+    assert.equal(histories.tookUp(about), null);
+    engine.loseTail(1);
+    assert.deepEqual(histories.tookUp(about), { missing: 1, couldKnow: false });
+  });
+
   it('stays so under the numbers that its owner gave anew, until the engine is repaired', () => {
     const { histories, engine } = started();
     const about = { vdisk: 0, shard: 0, found: [engine], stalePartner: 3 };

@@ -1,7 +1,8 @@
 import { EngineError } from '../../packages/vdisk/src/errors.ts';
 import { attemptOfGuard } from '../../packages/vdisk/src/left-guard.ts';
+import type { Etcd } from './etcd.ts';
 import { type Flow, wait } from './flow.ts';
-import { repairKey } from './keys.ts';
+import { repairsPrefix } from './keys.ts';
 import type { Member } from './member.ts';
 import type { Pair } from './pair.ts';
 import { ask, assertIdentity, assertServes, CONNECT_TIMEOUT_MS } from './session.ts';
@@ -56,13 +57,22 @@ export function* lostRepair(pair: Pair, member: Member): Flow<EngineError | null
   if (guard === null) return null;
   const attempt = attemptOfGuard(guard);
   const { etcd } = world;
-  const [incident = '', number = ''] = attempt?.split('/') ?? [];
-  const key = repairKey(incident, Number(number), owner.vdisk);
-  const isOnRecord =
-    attempt !== null && (yield* wait(etcd.call(owner.process, () => etcd.get(key)))) !== null;
+  const recorded =
+    attempt === null
+      ? []
+      : yield* wait(etcd.call(owner.process, () => repairedAttempts(etcd, attempt.incident, owner.vdisk)));
   const isLossAccepted = member.record.isLossAccepted === true;
-  const means = world.cores.decideLeftGuard({ isOnRecord, isLossAccepted });
+  const means = world.cores.decideLeftGuard({ attempt: attempt?.attempt ?? null, recorded, isLossAccepted });
   if (means === 'forgiven') yield* session.transact(() => ({ guard: null }), session.head);
   if (means !== 'lost') return null;
-  return new EngineError('tail-lost', `${member.record.address} lost the end of ${attempt}`);
+  return new EngineError('tail-lost', `${member.record.address} lost the end of ${guard}`);
+}
+
+function repairedAttempts(etcd: Etcd, incident: string, vdisk: number): number[] {
+  const prefix = repairsPrefix(incident);
+  return etcd
+    .withPrefix(prefix)
+    .map(({ key }) => key.slice(prefix.length).split('/'))
+    .filter(([, repaired]) => Number(repaired) === vdisk)
+    .map(([attempt]) => Number(attempt));
 }

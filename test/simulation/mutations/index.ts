@@ -15,6 +15,8 @@ export const blindSpots: ReadonlySet<string> = new Set([
   'ownership-kept',
   'members-not-levelled',
   'gap-floor-ignored',
+  'any-spare-vouches',
+  'faults-end-with-the-repair',
 ]);
 
 /** The cores with one fault in them. Throws when there is no such mutation. */
