@@ -12,7 +12,11 @@ export type Installation = z.infer<typeof installationSchema>;
 export const configurationTroubleSchema = z.looseObject({ reason: text, since: millis });
 
 /** `/salvor/segment-recovery/tier1`, not under a lease: it outlives the process that recovers. */
-export const tier1RecoveryMarkSchema = z.looseObject({ operation: text, root: text, at: millis });
+export const tier1RecoveryMarkSchema = z.looseObject({
+  ...{ operation: text, root: text, at: millis },
+  /** When the first of the recoveries began that nobody has ended; absent: this one. */
+  since: millis.optional(),
+});
 
 /** `/salvor/segment-recoveries/<operation>` of a recovery of Salvor's own. Further members as in `Tier1Recovery` of the contracts. */
 export const tier1RecoverySchema = z.looseObject({

@@ -1,5 +1,4 @@
 /** What the engines say against the plan, and what becomes of it: who could not be asked, who is stale, who is somebody else. Pure. */
-import type { ServerEntry } from '@salvor/config-store';
 import { writes } from './decide-key.ts';
 import { decideStale, type StaleEngine } from './decide-stale.ts';
 import { identityIn } from './engine-identity.ts';
@@ -14,17 +13,23 @@ export interface EnginesDecision {
   readonly doubts: readonly string[];
 }
 
-export function decideEngines(groups: GroupsOfKeys, engines: readonly EngineTrace[]): EnginesDecision {
-  const planned = plannedEngines(groups, engines);
+/** @param since as in `RecoveryAsked` */
+export function decideEngines(
+  groups: GroupsOfKeys,
+  engines: readonly EngineTrace[],
+  since: number | null,
+): EnginesDecision {
+  const planned = plannedEngines(groups, engines, since);
   const isOnline = ({ cluster, shard, address, db }: EngineTrace): boolean =>
     shard !== null &&
     planned.places.some(
       ({ entry, ...at }) =>
         at.cluster === cluster && entry.address === address && entry.db === db && entry.status === 'online',
     );
-  const isWritten = groups.some(
-    ({ kind, keys }) => (kind === 'cluster' || kind === 'vdisk') && keys.some(writes),
-  );
+  // What a recovery had written before it was killed is written no less.
+  const isWritten =
+    since !== null ||
+    groups.some(({ kind, keys }) => (kind === 'cluster' || kind === 'vdisk') && keys.some(writes));
   const silent = engines.filter(({ trouble }) => trouble !== null);
   const stale = decideStale(planned, isWritten);
   return {
@@ -70,9 +75,11 @@ function staleDoubt({ cluster, shard, entry, kind, why, isHeld }: StaleEngine): 
 }
 
 function bothBadDoubt({ primary, slave }: PlannedPair): string[] {
-  const isBad = ({ status }: ServerEntry): boolean => status !== 'online';
-  if (!isBad(primary.entry) || !isBad(slave.entry)) return [];
-  const [one, other] = [primary, slave].map(({ entry: { address, status } }) => `${address} is ${status}`);
+  const isBad = ({ entry, taken }: PlannedPlace): boolean => entry.status !== 'online' || taken !== null;
+  if (!isBad(primary) || !isBad(slave)) return [];
+  const [one, other] = [primary, slave].map(
+    ({ entry: { address, status }, taken }) => `${address} is ${taken?.status ?? status}`,
+  );
   return [
     `pair ${primary.shard} of clusters ${primary.cluster} and ${slave.cluster}: ${one} and ${other}: compare 'salvor incident show' of both with what you know before you resume healing`,
   ];

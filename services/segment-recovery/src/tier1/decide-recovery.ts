@@ -128,20 +128,22 @@ export function decideRecovery(sources: Tier1Sources): Tier1Plan {
       if (decided.told !== null) vdisks.push(decided.told);
     } else groups.push({ ...group, facts: [] });
   }
-  const paused = pausedHealing(sources, healing?.keys[0] ?? null, groups);
-  if (paused !== null) groups.unshift({ ...HEALING, keys: [paused], facts: [] });
   const installation = decide(installationKey);
   if (installation !== null)
     groups.push({ kind: 'installation', name: 'installation', keys: [installation], facts: [] });
   doubts.push(...generalDoubts(sources, groups));
+  const loss = lossText(sources, groups);
+  const asked = decideEngines(groups, engines, sources.asked.since);
+  const fitted = withOffline(groups, asked.stale, sources).sort((a, b) => haste(a) - haste(b));
+  const paused = pausedHealing(sources, healing?.keys[0] ?? null, fitted);
+  if (paused !== null) fitted.unshift({ ...HEALING, keys: [paused], facts: [] });
   if (isPausedByRecovery(paused)) doubts.push(HEALING_IS_PAUSED);
-  const asked = decideEngines(groups, engines);
   doubts.push(...asked.doubts);
   return {
-    groups: withOffline(groups, asked.stale, sources),
+    groups: fitted,
     vdisks,
     revision: decideRevision(etcd.revision, revisionTraces(sources), isSameHistory),
-    loss: lossText(sources, groups),
+    loss,
     unreachable: asked.unreachable,
     doubts,
   };
@@ -182,6 +184,12 @@ function vdiskOr(sources: Tier1Sources, doubts: string[], asked: VdiskAsked): Vd
 function rank({ kind, name }: Pick<PlannedGroup, 'kind' | 'name'>): number {
   if (kind === 'rest' && name.startsWith('volume ')) return 0;
   return { vdisk: 1, cluster: 2, rest: 3, installation: 4 }[kind];
+}
+
+/** An engine that etcd has online still, and that is not to be served from, before all others. */
+function haste({ kind, name, keys }: PlannedGroup): number {
+  const storage = kind === 'cluster' ? clusterStorageKey(name) : null;
+  return keys.some((one) => one.key === storage && one.found !== null && writes(one)) ? 0 : 1;
 }
 
 function tracedVdisks({ archives, tails, events, engines }: Tier1Sources): Set<string> {

@@ -40,8 +40,16 @@ export function decideStale(planned: PlannedEngines, isWritten: boolean): StaleE
     if (moved !== null) note(place, moved);
   }
   for (const pair of planned.pairs) {
-    for (const { behind, why } of staleMembers(pair))
-      note(behind === 0 ? pair.primary : pair.slave, proven(pair, behind, why));
+    for (const { behind, why } of staleMembers(pair)) {
+      const place = behind === 0 ? pair.primary : pair.slave;
+      note(place, provenOf(place, why));
+    }
+    for (const [place, partner, trace] of bothWays(pair))
+      for (const taker of takersOf(planned.traces, place)) {
+        const why = behindTaker(pair.vdisks, taker, trace);
+        // Whoever took the place over may not be whole itself: nobody is filled from it, or goes on without it, unasked.
+        if (why !== null) note(partner, { ...provenOf(partner, why), isHeld: true });
+      }
     if (isWritten) for (const { place, why, isHeld } of unproven(pair)) note(place, lost(place, why, isHeld));
   }
   // Of a pair of which each member lacks something, neither can be made whole from the other by itself.
@@ -68,12 +76,7 @@ function lost({ entry }: PlannedPlace, why: string, isHeld: boolean): Omit<Stale
   return { kind: 'unproven', why, isHeld, rebuildBegun: false, lastGeneration: entry.generation };
 }
 
-function proven(
-  { primary, slave }: PlannedPair,
-  behind: 0 | 1,
-  why: string,
-): Omit<StaleEngine, keyof PlannedPlace> {
-  const { entry } = behind === 0 ? primary : slave;
+function provenOf({ entry }: PlannedPlace, why: string): Omit<StaleEngine, keyof PlannedPlace> {
   return {
     ...{ kind: 'proven', why, isHeld: false, rebuildBegun: false },
     lastGeneration: entry.generation,
@@ -86,10 +89,7 @@ function movedAway(
   place: PlannedPlace,
 ): Omit<StaleEngine, keyof PlannedPlace> | null {
   const { cluster, shard, entry } = place;
-  const others = traces.flatMap((trace) => {
-    const found = trace.identity === null ? null : identityIn(trace.identity);
-    return found?.cluster === cluster && found.shard === shard ? [{ trace, ...found }] : [];
-  });
+  const others = claimantsOf(traces, place);
   const last = others.reduce((most, { generation }) => Math.max(most, generation), entry.generation);
   const later = others.find(
     ({ trace, generation }) => generation > entry.generation && !isAt(trace, entry) && !isSpare(trace, entry),
@@ -104,6 +104,57 @@ function movedAway(
         : null;
   if (why === null) return null;
   return { kind: 'proven', why, isHeld: false, rebuildBegun: true, lastGeneration: last };
+}
+
+interface Claimant {
+  readonly trace: EngineTrace;
+  readonly generation: number;
+}
+
+/** Engines that say they have this place, whoever has it by the plan. */
+function claimantsOf(traces: readonly EngineTrace[], { cluster, shard }: PlannedPlace): Claimant[] {
+  return traces.flatMap((trace) => {
+    const found = trace.identity === null ? null : identityIn(trace.identity);
+    return found?.cluster === cluster && found.shard === shard
+      ? [{ trace, generation: found.generation }]
+      : [];
+  });
+}
+
+/** Of those the ones that came later than the engine that has it by the plan. They served with its partner, or alone. */
+function takersOf(traces: readonly EngineTrace[], place: PlannedPlace): EngineTrace[] {
+  return claimantsOf(traces, place).flatMap(({ trace, generation }) =>
+    generation > place.entry.generation && !isAt(trace, place.entry) ? [trace] : [],
+  );
+}
+
+/** What the partner of a place misses of what whoever took that place over has; null: nothing that is known of. */
+function behindTaker(
+  vdisks: readonly string[],
+  taker: EngineTrace,
+  partner: EngineTrace | undefined,
+): string | null {
+  if (partner === undefined || partner.trouble !== null) {
+    const alone = servedAlone(taker, vdisks);
+    if (alone === null) return null;
+    return `${taker.address}, which took the place of its partner, took writes of vdisk ${alone} alone, and it could not be asked which it has`;
+  }
+  const vdisk = vdisks.find((one) => staleOf(one, taker, partner) === 1);
+  if (vdisk === undefined) return null;
+  const [own, other] = [partner, taker].map(({ histories }) => historyText(histories?.get(vdisk)));
+  return `of vdisk ${vdisk} it is at ${own}, and ${taker.address}, which took the place of its partner, is at ${other}`;
+}
+
+/** Each place of a pair, with its partner and what was heard from that. */
+function bothWays({
+  primary,
+  slave,
+  traces: [a, b],
+}: PlannedPair): [PlannedPlace, PlannedPlace, EngineTrace | undefined][] {
+  return [
+    [primary, slave, b],
+    [slave, primary, a],
+  ];
 }
 
 function isAt(trace: EngineTrace, { address, db }: Pick<ServerEntry, 'address' | 'db'>): boolean {

@@ -4,12 +4,9 @@ import {
   clusterStorageKey,
   formatClusterStorage,
   formatRecord,
-  type IncidentRecord,
-  incidentId,
   incidentKey,
   incidentSchema,
   judgeClusterRecord,
-  OPENED_BEFORE_ALL,
   parseClusterStorage,
   parseRecord,
   type SalvorClusterRecord,
@@ -23,11 +20,8 @@ import { deduced, type KeyDecision, writes } from './decide-key.ts';
 import type { PlannedGroup } from './decide-recovery.ts';
 import type { StaleEngine } from './decide-stale.ts';
 import { identityIn } from './engine-identity.ts';
+import { incidentOf } from './recovery-incidents.ts';
 import type { EngineTrace, Tier1Sources } from './tier1-sources.ts';
-
-const RECOVERY = 'segment-recovery';
-/** No verdict lets it back as it is: in a first attempt that would be possible. */
-const ATTEMPT = 2;
 
 /** @returns the groups as they are to be written */
 export function withOffline(
@@ -55,21 +49,6 @@ export function withOffline(
     return { ...group, keys };
   });
   return offline.map((group) => fitted(group, offline, asked, engines, foundIn));
-}
-
-function incidentOf(
-  { cluster, shard, entry, why, isHeld, rebuildBegun, lastGeneration }: StaleEngine,
-  { operation, at }: Tier1Sources['asked'],
-): IncidentRecord {
-  const reason = `Tier-1 was brought back, and the engine is not known to be current: ${why}`;
-  const by = RECOVERY;
-  return {
-    ...{ id: incidentId(cluster, shard, at), cluster, shard, address: entry.address, db: entry.db },
-    ...{ status: 'offline', attempt: ATTEMPT, openedAt: at, openedIn: OPENED_BEFORE_ALL },
-    ...{ reporters: [{ reporter: by, at, reason }], reportedTimes: 1, rebuildBegun, lastGeneration },
-    ...(isHeld ? { hold: { kind: 'planned', by, at, reason, operation } } : {}),
-    history: [{ at, from: 'online', to: 'offline', attempt: ATTEMPT, reason, by, operation }],
-  };
 }
 
 /** Engines that serve or are filled, and those that say they took a place over: no spare of them is to be filled anew. */

@@ -8,9 +8,9 @@ import {
   parseRecord,
 } from '@salvor/config-store';
 import { deduced, type KeyDecision, writes } from './decide-key.ts';
+import { RECOVERY } from './recovery-incidents.ts';
 import type { Tier1Sources } from './tier1-sources.ts';
 
-const RECOVERY = 'segment-recovery';
 const WHY =
   'Tier-1 was brought back: which engine of a pair is current is known only as of the configuration';
 

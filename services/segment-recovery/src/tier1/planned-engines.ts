@@ -2,18 +2,25 @@
 import {
   ConfigValueError,
   clusterStorageKey,
+  type IncidentRecord,
+  incidentKey,
   parseClusterStorage,
   parseVdiskNbd,
   type ServerEntry,
+  stateOfStatus,
   vdiskNbdKey,
 } from '@salvor/config-store';
 import type { PlannedGroup } from './decide-recovery.ts';
+import { takenBy } from './recovery-incidents.ts';
 import type { EngineTrace } from './tier1-sources.ts';
 
 export interface PlannedPlace {
   readonly cluster: string;
   readonly shard: number;
+  /** Of an engine that was taken offline by a recovery that has not ended: as it was online before. */
   readonly entry: ServerEntry;
+  /** The incident of that. */
+  readonly taken: IncidentRecord | null;
 }
 
 /** Two engines that hold the same blocks. Pairs that were given up are none. */
@@ -33,7 +40,12 @@ export interface PlannedEngines {
 
 export type GroupsOfKeys = readonly Pick<PlannedGroup, 'kind' | 'name' | 'keys'>[];
 
-export function plannedEngines(groups: GroupsOfKeys, traces: readonly EngineTrace[]): PlannedEngines {
+/** @param since as in `RecoveryAsked` */
+export function plannedEngines(
+  groups: GroupsOfKeys,
+  traces: readonly EngineTrace[],
+  since: number | null,
+): PlannedEngines {
   const values = new Map(
     groups.flatMap(({ keys }) =>
       keys.flatMap(({ key, value }) => (value === null ? [] : [[key, value] as const])),
@@ -44,11 +56,9 @@ export function plannedEngines(groups: GroupsOfKeys, traces: readonly EngineTrac
     if (kind === 'cluster')
       places.set(
         name,
-        serversIn(values.get(clusterStorageKey(name))).map((entry, shard) => ({
-          cluster: name,
-          shard,
-          entry,
-        })),
+        serversIn(values.get(clusterStorageKey(name))).map((entry, shard) =>
+          asBefore({ cluster: name, shard, entry }, values.get(incidentKey(name, shard)), since),
+        ),
       );
   const traceOf = ({ entry: { address, db } }: PlannedPlace): EngineTrace | undefined =>
     traces.find((one) => one.address === address && one.db === db);
@@ -74,6 +84,16 @@ export function plannedEngines(groups: GroupsOfKeys, traces: readonly EngineTrac
     });
   }
   return { places: [...places.values()].flat(), pairs: [...pairs.values()], traces };
+}
+
+function asBefore(
+  place: Omit<PlannedPlace, 'taken'>,
+  incident: string | undefined,
+  since: number | null,
+): PlannedPlace {
+  const taken = takenBy(place, incident, since);
+  if (taken === null) return { ...place, taken };
+  return { ...place, entry: { ...place.entry, status: 'online', state: stateOfStatus.online }, taken };
 }
 
 function serversIn(value: string | undefined): readonly ServerEntry[] {

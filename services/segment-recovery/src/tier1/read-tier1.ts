@@ -65,10 +65,7 @@ export async function readTier1(options: ReadOptions): Promise<ReadTier1> {
   const { archives, damage } = await readArchives(tier2, signal, () =>
     told(`reads the logs in Tier-2: ${++looked} so far`),
   );
-  const values = [
-    configuration?.entries ?? new Map<string, string>(),
-    new Map([...etcd.entries].map(([key, { value }]) => [key, value])),
-  ];
+  const values = configurationsIn({ configuration, etcd });
   const containers = containersIn(
     values,
     [...archives.values()].flat().map(({ container }) => container),
@@ -105,6 +102,17 @@ export async function readEtcd(store: ConfigStore): Promise<EtcdSource> {
     revision: BigInt(revision),
     entries: new Map(entries.map((entry): [string, StoreEntry] => [entry.key, entry])),
   };
+}
+
+/** Every source of keys and values that there is. */
+export function configurationsIn({
+  configuration,
+  etcd,
+}: Pick<Tier1Sources, 'configuration' | 'etcd'>): ReadonlyMap<string, string>[] {
+  return [
+    configuration?.entries ?? new Map<string, string>(),
+    new Map([...etcd.entries].map(([key, { value }]) => [key, value])),
+  ];
 }
 
 function containersIn(values: readonly ReadonlyMap<string, string>[], archived: readonly number[]): number {

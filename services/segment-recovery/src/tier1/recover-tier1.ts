@@ -4,10 +4,12 @@ import type { Bus } from '@salvor/bus';
 import {
   type Compare,
   type ConfigStore,
+  ConfigValueError,
   formatRecord,
   installationKey,
   type OperationEnding,
   type OperationRun,
+  parseRecord,
   type SegmentClaim,
   segmentRecoveryKey,
   tier1RecoveryKey,
@@ -24,9 +26,9 @@ import { writes } from './decide-key.ts';
 import { decideRecovery, type Tier1Plan } from './decide-recovery.ts';
 import { raiseRevision } from './raise-revision.ts';
 import { isSalvorTree } from './read-archives.ts';
-import type { EngineAccess } from './read-engines.ts';
+import { type EngineAccess, readEngines } from './read-engines.ts';
 import { ReadOnlyStore } from './read-only-store.ts';
-import { type ReadTier1, readEtcd, readTier1 } from './read-tier1.ts';
+import { configurationsIn, type ReadTier1, readEtcd, readTier1 } from './read-tier1.ts';
 import { backUpTier1, readBackup } from './tier1-backup.ts';
 import { writeTier1Report } from './tier1-report.ts';
 import type { Tier1Sources } from './tier1-sources.ts';
@@ -53,6 +55,8 @@ interface Recovery {
   readonly request: RecoveryRequest;
   readonly tier2: ReadOnlyStore;
   readonly assertWanted: () => void;
+  /** See `RecoveryAsked`. */
+  since: number | null;
 }
 
 /**
@@ -86,7 +90,14 @@ export async function recoverTier1(
         'no-tree',
         `${root}: expected '${CONFIGURATION_FOLDER}' or 'tlog/', as Salvor archives them, found neither; of a Pravega directory, name the layout`,
       );
-    const recovery = { options, run, request, tier2, assertWanted };
+    const recovery: Recovery = {
+      options,
+      run,
+      request,
+      tier2,
+      assertWanted,
+      since: await unfinishedSince(options),
+    };
     return claim === null ? await look(recovery) : await bringBack(recovery, claim.proof);
   } finally {
     await tier2.close();
@@ -122,8 +133,7 @@ async function bringBack(recovery: Recovery, proof: Compare): Promise<OperationE
   try {
     found = await readOurs(recovery, earlier);
     assertConfigured(found.sources, root);
-    plan = decideRecovery(found.sources);
-    if (request.acceptUnreachable !== true) assertReachable(plan);
+    plan = planOf(recovery, found.sources);
     await run.report({ message: 'copies what is there' }, { now: true });
     backup = earlier?.folder ?? (await backUpTier1(folder, { operation, ...found.sources }));
   } catch (error) {
@@ -131,11 +141,14 @@ async function bringBack(recovery: Recovery, proof: Compare): Promise<OperationE
     if (isNew && earlier === null) await unmark(recovery, proof).catch(() => undefined);
     throw error;
   }
-  const { sources, damage } = found;
   recovery.assertWanted();
   const applied = await options.bus.applyManifest({ containers: found.containers, missingOnly: true });
   const streamsMade = applied.filter(({ kind, action }) => kind !== 'schema' && action === 'created').length;
   await raise(recovery, plan, proof);
+  // All this may have taken long, and owners write meanwhile where there are any.
+  const { damage } = found;
+  const sources = await withEnginesOfNow(recovery, found.sources);
+  plan = planOf(recovery, sources);
   if ((await write(recovery, sources, plan, proof)) === 'cancelled')
     return {
       status: 'cancelled',
@@ -179,15 +192,26 @@ async function readOurs(
 }
 
 function read(
-  { options, request, tier2, run }: Recovery,
+  { options, request, tier2, run, since }: Recovery,
   earlier: Parameters<typeof readTier1>[0]['earlier'],
 ): Promise<ReadTier1> {
   return readTier1({
     ...{ store: options.store, streams: options.bus.logStreams, tier2, engines: options.engines },
     ...{ replace: request.replace, choice: request.configuration, earlier, signal: run.signal },
-    asked: { operation: run.record.operation, at: run.record.at },
+    asked: { operation: run.record.operation, at: run.record.at, since },
     told: (message) => run.report({ message }),
   });
+}
+
+async function withEnginesOfNow({ options, run }: Recovery, sources: Tier1Sources): Promise<Tier1Sources> {
+  return { ...sources, engines: await readEngines(configurationsIn(sources), options.engines, run.signal) };
+}
+
+/** @throws SalvorError `engines-unreachable`, `revision-too-far` */
+function planOf({ request }: Recovery, sources: Tier1Sources): Tier1Plan {
+  const plan = decideRecovery(sources);
+  if (request.acceptUnreachable !== true) assertReachable(plan);
+  return plan;
 }
 
 /** @throws SalvorError `engines-unreachable` */
@@ -213,14 +237,29 @@ function assertConfigured({ configuration, damaged }: Tier1Sources, root: string
 }
 
 /** From here on nobody takes what etcd has for the configuration: it outlives this process. @returns whether that is new */
-async function mark({ options, run, request }: Recovery, proof: Compare): Promise<boolean> {
+async function mark({ options, run, request, since }: Recovery, proof: Compare): Promise<boolean> {
   const value = formatRecord(tier1RecoveryMarkSchema, tier1RecoveryKey, {
     ...{ operation: run.record.operation, root: request.root, at: run.record.at },
+    ...(since === null ? {} : { since }),
   });
-  const isNew = (await options.store.get(tier1RecoveryKey)) === null;
+  const isNew = since === null;
   const done = await options.store.transact({ compare: [proof], puts: [{ key: tier1RecoveryKey, value }] });
   if (!done.ok) throw new SalvorError('lease-lost', 'another process carries the recovery out now');
   return isNew;
+}
+
+/** Null: the last recovery has ended. */
+async function unfinishedSince({ store }: Tier1Options): Promise<number | null> {
+  const found = await store.get(tier1RecoveryKey);
+  if (found === null) return null;
+  try {
+    const { at, since } = parseRecord(tier1RecoveryMarkSchema, tier1RecoveryKey, found.value);
+    return since ?? at;
+  } catch (error) {
+    if (!(error instanceof ConfigValueError)) throw error;
+    // It is there: whatever a recovery took offline counts.
+    return 0;
+  }
 }
 
 async function unmark({ options }: Recovery, proof: Compare): Promise<void> {
@@ -266,8 +305,15 @@ async function write(
       const message = `${group.kind} ${group.name}: ${written.keys} keys are in etcd`;
       await run.report({ message, done: done + 1, total: due.length });
     }
-    // What was written is read again.
-    plan = decideRecovery({ ...sources, etcd: await readEtcd(options.store) });
+    // What was written is read again, and the engines are asked what became of it.
+    const { asked } = sources;
+    plan = planOf(
+      recovery,
+      await withEnginesOfNow(recovery, {
+        ...{ ...sources, etcd: await readEtcd(options.store) },
+        asked: { ...asked, since: asked.since ?? asked.at },
+      }),
+    );
   }
   throw new SalvorError(
     'etcd-changes',

@@ -110,6 +110,14 @@ export interface EngineTrace {
   readonly owners?: readonly string[];
 }
 
+export interface RecoveryAsked {
+  readonly operation: string;
+  /** When it began; milliseconds since 1970 UTC, as `since`. */
+  readonly at: number;
+  /** When the first recovery began that may have written something and has not ended, this one among them; null: there is none. */
+  readonly since: number | null;
+}
+
 export interface Tier1Sources {
   readonly configuration: KeptConfiguration | null;
   /** Files of configurations that could not be read. */
@@ -131,8 +139,8 @@ export interface Tier1Sources {
   /** Of the newest configuration in Tier-2, also where the recovery goes by another one; 0: there is none. */
   readonly keptRevision: bigint;
   readonly engines: readonly EngineTrace[];
-  /** The operation that asks, and when it began. */
-  readonly asked: { readonly operation: string; readonly at: number };
+  /** The operation that asks. */
+  readonly asked: RecoveryAsked;
   /** Keys of etcd that differ give way. */
   readonly replace: boolean;
 }

@@ -1,7 +1,7 @@
 /** Writes the keys of one group, together, and only over what they were decided on. */
-import type { Compare, ConfigStore } from '@salvor/config-store';
+import { type Compare, type ConfigStore, parseKey } from '@salvor/config-store';
 import { SalvorError } from '@salvor/service-kit';
-import { writes } from './decide-key.ts';
+import { type KeyDecision, writes } from './decide-key.ts';
 import type { PlannedGroup } from './decide-recovery.ts';
 
 /** Of one transaction; etcd takes 128, and the proofs are among them. */
@@ -18,7 +18,8 @@ export async function writeGroup(
   { keys }: PlannedGroup,
   proofs: readonly Compare[],
 ): Promise<GroupOutcome> {
-  const due = keys.filter(writes);
+  // Where it takes several, incidents go first: an engine that is offline without one would not be decided about again.
+  const due = keys.filter(writes).sort((a, b) => turn(a) - turn(b));
   for (let at = 0; at < due.length; at += KEYS_A_TRANSACTION) {
     const part = due.slice(at, at + KEYS_A_TRANSACTION);
     const done = await store.transact({
@@ -32,4 +33,8 @@ export async function writeGroup(
     return { kind: 'changed', key: changed.key };
   }
   return { kind: 'written', keys: due.length };
+}
+
+function turn({ key }: KeyDecision): number {
+  return parseKey(key)?.kind === 'incident' ? 0 : 1;
 }

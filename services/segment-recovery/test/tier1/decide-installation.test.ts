@@ -24,7 +24,7 @@ function sourcesOf(
   return {
     configuration: { path: 'c', revision: 500n, at, entries: kept },
     ...{ damaged: [], archives: new Map(), tails: new Map(), lostStreams: [], events: new Map() },
-    ...{ eventEpoch: 0n, keptRevision: 500n, replace: false, asked: { operation: 'op-9', at } },
+    ...{ eventEpoch: 0n, keptRevision: 500n, replace: false, asked: { operation: 'op-9', at, since: null } },
     ...{ etcd: { revision: 3n, entries }, engines: [] },
     ...more,
   };

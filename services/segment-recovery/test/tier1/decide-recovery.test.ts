@@ -95,7 +95,12 @@ function sourcesOf(
       eventEpoch: 0n,
       keptRevision: 0n,
     },
-    ...{ engines: [], replace: false, asked: { operation: 'op-9', at }, etcd: { revision, entries: found } },
+    ...{
+      engines: [],
+      replace: false,
+      asked: { operation: 'op-9', at, since: null },
+      etcd: { revision, entries: found },
+    },
     ...sources,
   };
 }

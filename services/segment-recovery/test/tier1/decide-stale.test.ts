@@ -7,12 +7,14 @@ import {
   formatRecord,
   formatVdiskNbd,
   formatVdiskStatic,
+  healingEverywhereKey,
   incidentKey,
   incidentSchema,
   installationKey,
   parseClusterStorage,
   parseRecord,
   repairKey,
+  type StoreEntry,
   salvorClusterKey,
   salvorClusterSchema,
   stateOfStatus,
@@ -69,7 +71,7 @@ function sourcesOf(
   return {
     configuration: { path: 'c', revision: 500n, at, entries: configurationOf(statuses) },
     ...{ damaged: [], archives: new Map(), tails: new Map(), lostStreams: [], events: new Map() },
-    ...{ eventEpoch: 0n, keptRevision: 0n, replace: false, asked: { operation: 'op-9', at } },
+    ...{ eventEpoch: 0n, keptRevision: 0n, replace: false, asked: { operation: 'op-9', at, since: null } },
     ...{ etcd: { revision: 3n, entries: new Map() }, engines },
   };
 }
@@ -93,11 +95,12 @@ const trace = (
 
 const silent = (address: string): EngineTrace => trace(address, {}, { trouble: 'no answer' });
 
-/** What etcd has once the plan was carried out. */
-function carriedOut(sources: Tier1Sources): Tier1Sources {
+/** What etcd has once the plan was carried out, or the first groups of it that have something to write. */
+function carriedOut(sources: Tier1Sources, groups = Number.POSITIVE_INFINITY): Tier1Sources {
   const entries = new Map(sources.etcd.entries);
   let { revision } = sources.etcd;
-  for (const { keys } of decideRecovery(sources).groups)
+  const due = decideRecovery(sources).groups.filter(({ keys }) => keys.some(writes));
+  for (const { keys } of due.slice(0, groups))
     for (const { key, value } of keys.filter(writes)) {
       const text = String(++revision);
       entries.set(key, { key, value: value ?? '', revision: text, createRevision: text, lease: null });
@@ -263,6 +266,39 @@ test('an engine whose place another one says it took over is offline and cannot 
   assert.deepEqual(statusesOf(same), ['online', 'online']);
 });
 
+test('the partner of a place that was taken over is held where whoever took it over has what it misses', () => {
+  const taker = (histories: Record<string, FoundHistory>): EngineTrace =>
+    trace(SPARE, histories, {
+      identity: JSON.stringify({ cluster: 'p', role: 'primary', shard: 0, generation: 3 }),
+    });
+  const own = { v1: history(5), v2: history(9) };
+  const of = (v1: FoundHistory, slave = trace(SLAVE, own)): Tier1Sources =>
+    sourcesOf([trace(PRIMARY, own), slave, taker({ ...own, v1 })]);
+  for (const ahead of [history(5, { fork: 5 }), history(8), history(5, { isMarked: true })]) {
+    const [primary, slave] = outcomesOf(of(ahead));
+    for (const { status, incident } of [primary, slave])
+      assert.deepEqual([status, incident?.hold?.kind], ['offline', 'planned']);
+    assert.match(
+      slave.incident?.history[0]?.reason ?? '',
+      /10\.0\.0\.1:9, which took the place of its partner/,
+    );
+  }
+  assert.deepEqual(statusesOf(of(history(5))), ['offline', 'online'], 'level with it');
+  assert.deepEqual(statusesOf(of(history(3))), ['offline', 'online'], 'ahead of it');
+  assert.deepEqual(statusesOf(of(history(5, { fork: 4 }), silent(SLAVE))), ['offline', 'offline']);
+});
+
+test('healing is paused where nothing else is written than that an engine is stale', () => {
+  const whole = carriedOut(sourcesOf([]));
+  const healing = { etcd: { ...whole.etcd, entries: new Map(whole.etcd.entries) } };
+  healing.etcd.entries.delete(healingEverywhereKey);
+  const engines = [trace(PRIMARY, { v1: history(5) }), trace(SLAVE, { v1: history(8, { fork: 5 }) })];
+  const [first, second, ...more] = decideRecovery({ ...whole, ...healing, engines }).groups.filter(
+    ({ keys }) => keys.some(writes),
+  );
+  assert.deepEqual([first?.name, second?.name, more], ['healing', 'p', []]);
+});
+
 const histories = fc.record({
   seq: fc.nat(8),
   fork: fc.option(fc.nat(8), { nil: undefined }),
@@ -326,6 +362,56 @@ test('whatever engines say: none becomes online, and carried out once there is n
         [],
       );
     }),
+  );
+});
+
+/** With some of the keys in etcd that the configuration has. */
+const partlyLost = fc
+  .tuple(anySources, fc.array(fc.nat(20)), fc.boolean())
+  .map(([sources, survivors, isSame]): Tier1Sources => {
+    const configured = [...(sources.configuration?.entries ?? [])];
+    const kept = configured.filter(
+      ([key], i) => survivors.includes(i) && (key !== installationKey || isSame),
+    );
+    const entries = kept.map(([key, value], i): [string, StoreEntry] => {
+      const revision = String(i + 1);
+      return [key, { key, value, revision, createRevision: revision, lease: null }];
+    });
+    return { ...sources, etcd: { revision: 400n, entries: new Map(entries) } };
+  });
+
+test('whatever engines say: cut off behind any group and decided again, a recovery ends as it would have', () => {
+  fc.assert(
+    fc.property(partlyLost, fc.nat(8), fc.boolean(), (sources, cut, isOther) => {
+      const outcome = (from: Tier1Sources) =>
+        outcomesOf(from).map(({ status, cluster, incident }) => [
+          ...[status, cluster, incident?.status, incident?.hold?.kind, incident?.attempt],
+          ...[incident?.rebuildBegun, incident?.lastGeneration],
+        ]);
+      const { asked } = sources;
+      const cutOff = carriedOut(sources, cut);
+      const next = isOther ? { operation: 'op-10', at: at + 60_000, since: at } : { ...asked, since: at };
+      assert.deepEqual(outcome({ ...cutOff, asked: next }), outcome(sources));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('where nothing could be served before, no step lets a member be served that is offline in the end', () => {
+  const statuses = (entries: ReadonlyMap<string, StoreEntry>): (EngineStatus | undefined)[] =>
+    ['p', 's'].map((cluster) => {
+      const value = entries.get(clusterStorageKey(cluster))?.value;
+      return value === undefined ? undefined : parseClusterStorage(value).servers[0]?.status;
+    });
+  const isServed = (entries: ReadonlyMap<string, StoreEntry>): boolean =>
+    !statuses(entries).includes(undefined) && ['v1', 'v2'].some((vdisk) => entries.has(vdiskNbdKey(vdisk)));
+  fc.assert(
+    fc.property(partlyLost, fc.nat(8), (sources, cut) => {
+      fc.pre(!isServed(sources.etcd.entries));
+      const { entries } = carriedOut(sources, cut).etcd;
+      if (isServed(entries)) assert.deepEqual(statuses(entries), statusesOf(sources));
+    }),
+    { numRuns: 500 },
   );
 });
 

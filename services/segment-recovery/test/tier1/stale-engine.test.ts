@@ -1,13 +1,24 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { healingEverywhereKey, installationKey, isConfiguration, readOperation } from '@salvor/config-store';
+import {
+  healingEverywhereKey,
+  INCIDENTS_PREFIX,
+  incidentSchema,
+  installationKey,
+  isConfiguration,
+  parseRecord,
+  readOperation,
+  tier1RecoveryKey,
+} from '@salvor/config-store';
 import { until } from '@salvor/testkit';
 import { openDirectoryStore, putConfiguration } from '@salvor/tlog';
 import { EngineReader, engineTraces } from '@salvor/vdisk';
 import { DataPlane } from '../../../../packages/vdisk/test/data-plane.ts';
+import { groupOf } from '../../src/tier1/key-groups.ts';
 import { Tier1 } from '../tier1.ts';
 
 const VDISK = 'plain';
+const SLAVE_CLUSTER = 's1';
 const OLD = Buffer.alloc(4096, 1);
 const CURRENT = Buffer.alloc(4096, 2);
 
@@ -75,6 +86,38 @@ describe('the configuration in Tier-2 has an engine online that failed behind it
     const again = await plane.mount(VDISK);
     assert.deepEqual(await again.vdisk.device.read(0, CURRENT.length), CURRENT);
   });
+
+  it('is not forgotten by a recovery that was killed between the two clusters of the pair', async () => {
+    await stale().process.kill('SIGKILL');
+    await loseEtcd();
+    const asked = { root, layout: 'salvor', acceptUnreachable: true };
+    const first = await tier1.end(await tier1.begin(asked));
+    assert.equal(first.work?.status, 'completed', first.work?.message);
+    const held = await heldEngines();
+    assert.deepEqual(held, [stale().address, current().address].sort());
+    // What a process leaves that died in between: the second cluster is not there yet, and the mark is.
+    const { entries } = await plane.store.list('');
+    const ofSlave = entries.filter(({ key }) => groupOf(key)?.name === SLAVE_CLUSTER);
+    assert.equal(ofSlave.length, 3);
+    const mark = JSON.stringify({ operation: first.operation, root, at: first.at });
+    await plane.store.transact({
+      compare: [],
+      deletes: ofSlave.map(({ key }) => key),
+      puts: [{ key: tier1RecoveryKey, value: mark }],
+    });
+    const second = await tier1.end(await tier1.begin(asked));
+    assert.equal(second.work?.status, 'completed', second.work?.message);
+    assert.deepEqual(await heldEngines(), held);
+    for (const { address } of [stale(), current()]) assert.equal(await plane.statusOf(address), 'offline');
+    assert.equal(await plane.store.get(tier1RecoveryKey), null);
+  });
+
+  /** Of those with an incident that waits for an operator. */
+  async function heldEngines(): Promise<string[]> {
+    const { entries } = await plane.store.list(INCIDENTS_PREFIX);
+    const incidents = entries.map(({ key, value }) => parseRecord(incidentSchema, key, value));
+    return incidents.flatMap(({ address, hold }) => (hold === undefined ? [] : [address])).sort();
+  }
 
   const stale = () => plane.primaries[0] ?? assert.fail('no engine');
   const current = () => plane.slaves[0] ?? assert.fail('no engine');
