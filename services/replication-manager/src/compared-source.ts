@@ -3,6 +3,7 @@ import type { VolumeCompareReplyInit, VolumeCompareRequest } from '@salvor/contr
 import { SalvorError } from '@salvor/service-kit';
 import { LiveImage } from '@salvor/vdisk';
 import { answerOf } from './compare-answer.ts';
+import { readLogStanding } from './log-standing.ts';
 
 export interface ComparedSourceOptions {
   readonly store: ConfigStore;
@@ -37,7 +38,8 @@ export class ComparedSource {
       const vdisk = await this.#sourceOf(request);
       const image = await this.#image(request.volume, vdisk);
       try {
-        return await answerOf(image, request);
+        const answer = await answerOf(image, request);
+        return { ...answer, ...(await readLogStanding(this.#options.store, vdisk)) };
       } catch (error) {
         // A link that broke does not come back.
         if (!(error instanceof SalvorError) || error.code !== 'invalid-range') this.#drop(request.volume);

@@ -5,6 +5,7 @@ import { decodeSegment, lastSequence, logStream, logSubject } from '@salvor/tlog
 import { applySegments } from './applying.ts';
 import { type Ask, compareBlocks } from './compared-blocks.ts';
 import { endedBy } from './ended-by.ts';
+import { decideLevelLog } from './log-standing.ts';
 import { LostPlaceError, SourceLog } from './source-log.ts';
 import type { Copied, VolumeCopy } from './volume-copy.ts';
 import { logSegmentOf } from './zone-log.ts';
@@ -12,10 +13,7 @@ import { logSegmentOf } from './zone-log.ts';
 /** How far it is is put on record this often. */
 const RECORD_EVERY_MS = 1_000;
 const LOOK_EVERY_MS = 20;
-/**
- * A log that is level for this long is not waited for any more: what engines have beyond it is no write that was flushed, and
- * follows when somebody mounts the vdisk.
- */
+/** The other zone is asked whether more comes of a log that is level for this long, although its engines are beyond it. */
 const LEVEL_MAX_MS = 5_000;
 
 type Compared = VolumeCopyState & { readonly behind: NonNullable<VolumeCopyState['behind']> };
@@ -59,7 +57,7 @@ export async function compareVolume(copy: VolumeCopy, reason: string): Promise<C
       seat.leave();
     }
     const { positions } = await ask({ count: 0 });
-    const end = await applyBehind(copy, behind, positions);
+    const end = await applyBehind(copy, behind, positions, ask);
     return { ...end, copy: { ...state, endedAt: Date.now() } };
   } catch (error) {
     const isVoid = error instanceof LostPlaceError || error instanceof ImageChangedError;
@@ -129,6 +127,7 @@ async function applyBehind(
   { log, mount, confirm, signal, record, source }: VolumeCopy,
   behind: Compared['behind'],
   reached: readonly TlogPosition[],
+  ask: Ask,
 ): Promise<Omit<Copied, 'copy'>> {
   const reader = new SourceLog(log, behind.segment);
   let { sequence, segment }: { sequence: number; segment: Copied['segment'] } = behind;
@@ -156,8 +155,16 @@ async function applyBehind(
       if (covers(positions, reached)) return { sequence, segment, writtenAt };
       if (!isLevel || last !== undefined) levelSince = null;
       else levelSince ??= performance.now();
-      if (levelSince !== null && performance.now() - levelSince > LEVEL_MAX_MS)
-        return { sequence, segment, writtenAt };
+      if (levelSince !== null && performance.now() - levelSince > LEVEL_MAX_MS) {
+        const next = decideLevelLog(await ask({ count: 0 }));
+        if (next === 'complete') return { sequence, segment, writtenAt };
+        if (next === 'broken')
+          throw new SalvorError(
+            'log-broken',
+            `the log of vdisk ${log.vdisk} in zone ${source.zone} does not have all that was written: it is compared with once a server there has begun the log anew`,
+          );
+        levelSince = null;
+      }
       if (isLevel) await pause(LOOK_EVERY_MS, signal);
     }
   } finally {

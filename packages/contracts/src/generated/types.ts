@@ -2019,6 +2019,10 @@ export interface VolumeCompareReply {
   data: Buffer;
   /** How far the engines that were read are, after it. */
   positions: TlogPosition[];
+  /** A server has the vdisk: what the engines have beyond the log comes to the log yet. */
+  isOwned: boolean;
+  /** False: the log has not all that was written; its next owner begins it anew. */
+  isLogWhole: boolean;
 }
 export interface VolumeCompareReplyInit {
   volume: string;
@@ -2031,6 +2035,8 @@ export interface VolumeCompareReplyInit {
   blocks?: readonly number[] | undefined;
   data?: Buffer | undefined;
   positions?: readonly TlogPositionInit[] | undefined;
+  isOwned?: boolean | undefined;
+  isLogWhole?: boolean | undefined;
 }
 
 /** Asks a primary for hashes of its blocks, or for those of its blocks that the one who asks does not have. Reads only. */

@@ -9,6 +9,7 @@ import {
   parseRecord,
   readOperation,
   tier1RecoveryKey,
+  vdiskStaticKey,
 } from '@salvor/config-store';
 import { until } from '@salvor/testkit';
 import { openDirectoryStore, putConfiguration } from '@salvor/tlog';
@@ -180,5 +181,27 @@ describe('a directory that another installation lives by', () => {
     await vdisk.unmount();
     const done = await other.end(waits);
     assert.equal(done.work?.status, 'completed', done.work?.message);
+    // An etcd that has lost everything but its name, which is another one.
+    const ours = JSON.stringify({ id: 'ours', at: 2 });
+    const { entries: brought } = await other.store.list('');
+    const lost = brought
+      .map(({ key }) => key)
+      .filter((key) => isConfiguration(key, '') && key !== installationKey);
+    assert.notEqual(lost.length, 0);
+    await other.store.transact({
+      compare: [],
+      deletes: lost,
+      puts: [{ key: installationKey, value: ours }],
+    });
+    const named = await other.end(await other.begin({ root, layout: 'salvor' }));
+    assert.match(
+      named.work?.message ?? '',
+      /found ours: is .* the right directory\? --installation theirs takes it/,
+    );
+    assert.equal(await other.store.get(vdiskStaticKey(VDISK)), null);
+    const taken = await other.end(await other.begin({ root, layout: 'salvor', installation: 'theirs' }));
+    assert.equal(taken.work?.status, 'completed', taken.work?.message);
+    assert.notEqual(await other.store.get(vdiskStaticKey(VDISK)), null);
+    assert.equal((await other.store.get(installationKey))?.value, ours, 'it keeps its name');
   });
 });
