@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openStore, ownerKey, tlogConfigKey, tlogStateKey } from '@salvor/config-store';
 import { startEtcd, tempDir } from '@salvor/testkit';
-import { decideLevelLog, readLogStanding } from '../src/log-standing.ts';
+import { decideLevelLog } from '../src/decide-level-log.ts';
+import { readLogStanding } from '../src/log-standing.ts';
 
 test('engines beyond a level log are waited for while somebody writes, and end the comparison only where nothing more can come', async () => {
   await using dir = tempDir('log-standing');
