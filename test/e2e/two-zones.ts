@@ -161,6 +161,11 @@ export class TwoZones implements AsyncDisposable {
     await south.request('volume.enable', { volume: VOLUME, vdisk: VDISK, from: 'north' });
   }
 
+  /** That zone north answered to the manager of zone south. */
+  get bytesToSouth(): number {
+    return this.#lines[1]?.answeredBytes ?? 0;
+  }
+
   cut(): void {
     for (const line of this.#lines) line.cut();
   }

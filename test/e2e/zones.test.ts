@@ -75,6 +75,41 @@ test('a volume is copied to another zone with what it holds, and follows; nobody
   await client.disconnect();
 });
 
+/** Of a few letters, and never twice the same. */
+function text(bytes: number): Buffer {
+  fill = (fill % 250) + 1;
+  const words = Array.from({ length: bytes / 8 }, (_, i) => `${(i * fill) % 9_973}`.padEnd(8, '.'));
+  return Buffer.from(words.join(''));
+}
+
+test('what comes over is compressed and bounded as the primary says, while it follows and afterwards', async () => {
+  const client = await zones.north.connected();
+  const order = { volume: VOLUME, to: 'south', compression: 'brotli', bandwidthMib: 64 };
+  await zones.north.healing.bus.request('volume.replicate', order);
+  await zones.south.until(
+    'the link',
+    ({ bandwidthMib, compression }) => bandwidthMib === 64 && compression === 'brotli',
+  );
+  await untilLevel(zones.south, Date.now());
+  const before = zones.bytesToSouth;
+  const TEXT_FROM = 64 * 1024 * 1024;
+  const written = 8 * 1024 * 1024;
+  for (let at = 0; at < written; at += BLOCK * 64) await client.write(TEXT_FROM + at, text(BLOCK * 64));
+  await client.flush();
+  await untilLevel(zones.south, Date.now());
+  const came = zones.bytesToSouth - before;
+  assert.ok(came < (written * 3) / 4, `${came} bytes came over of ${written}`);
+  const { point } = await zones.south.until('a point of it', (volume) => (volume.point?.bytes ?? 0) > 0);
+  assert.ok((point?.beganAt ?? Number.POSITIVE_INFINITY) <= (point?.at ?? 0));
+  await zones.north.healing.bus.request('volume.replicate', {
+    ...order,
+    compression: 'none',
+    bandwidthMib: 0,
+  });
+  await zones.south.until('no link of its own', ({ compression }) => compression === 'none');
+  await client.disconnect();
+});
+
 test('a killed manager and a cut line are made up for by themselves', async () => {
   const client = await zones.north.connected();
   const load = write(client, 400);

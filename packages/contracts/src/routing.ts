@@ -114,6 +114,7 @@ export const commandServices: Readonly<Record<CommandName, { service: ServiceNam
   'volume.disable': { service: 'replication-manager', mutating: true },
   'volume.enable': { service: 'replication-manager', mutating: true },
   'volume.list': { service: 'replication-manager', mutating: false },
+  'volume.log': { service: 'replication-manager', mutating: false },
   'volume.promote': { service: 'replication-manager', mutating: true },
   'volume.replicate': { service: 'replication-manager', mutating: true },
   'volume.resync': { service: 'replication-manager', mutating: true },

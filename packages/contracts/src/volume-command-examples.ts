@@ -34,6 +34,8 @@ const volume = {
     ownSequence: 8203,
     writtenAt: at + 59_000,
     at: at + 59_040,
+    bytes: 319_488,
+    beganAt: at + 54_040,
   },
   changedAt: at + 59_040,
 };
@@ -63,12 +65,16 @@ export const volumeCommandExamples = {
     reply: { ...applied, reason: 'volume vol1 becomes a copy of that of zone north' },
   },
   'volume.list': { request: {}, reply: { volumes: [volume] } },
+  'volume.log': {
+    request: { volume: 'vol1', container: 2, from: 41 },
+    reply: { volume: 'vol1', places: [], lengths: [], next: 42, end: true },
+  },
   'volume.promote': {
     request: { volume: 'vol1', force: true },
     reply: { ...applied, reason: 'volume vol1 becomes primary once all that arrived is applied' },
   },
   'volume.replicate': {
-    request: { volume: 'vol1', to: 'south', mode: 'instant' },
+    request: { volume: 'vol1', to: 'south', bandwidthMib: 40, compression: 'brotli' },
     reply: { ...applied, reason: 'volume vol1 is replicated to zone south, instant' },
   },
   'volume.resync': {

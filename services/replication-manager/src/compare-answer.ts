@@ -3,6 +3,7 @@ import type { VolumeCompareReplyInit, VolumeCompareRequest } from '@salvor/contr
 import { SalvorError } from '@salvor/service-kit';
 import type { EnginePosition, LiveImage } from '@salvor/vdisk';
 import { BlockDigests, bulkBlocksOf, LONG_TAG_BYTES, SHORT_TAG_BYTES } from './block-digests.ts';
+import { compressionOf, packed } from './packed-data.ts';
 
 /** Blocks that are read for one answer. */
 const RANGE_BYTES_MAX: number = 16 << 20;
@@ -29,9 +30,11 @@ export async function answerOf(
     request.bulks.length === 0
       ? { hashes: await hashesOf(image, request, bulkBlocks) }
       : await differencesOf(image, request, bulkBlocks);
+  const { data } = 'data' in found ? found : {};
+  const sent = data === undefined ? {} : await packed(data, compressionOf(request.compression));
   const positions = await image.positions();
   assertReached(image, positions, request.positions);
-  return { volume: request.volume, image: image.name, blockSize, bulkBlocks, ...found, positions };
+  return { volume: request.volume, image: image.name, blockSize, bulkBlocks, ...found, ...sent, positions };
 }
 
 async function hashesOf(

@@ -57,7 +57,15 @@ await runService({
       name: 'replication-manager',
       version: '0.1.0',
       description: `Keeps volumes of zone ${zone} in step with other zones`,
-      handlers: volumeCommandHandlers({ store, zone, peers, announce, log, compared }),
+      handlers: volumeCommandHandlers({
+        store,
+        zone,
+        peers,
+        announce,
+        log,
+        compared,
+        streams: bus.logStreams,
+      }),
     });
     return {
       checks: {

@@ -15,6 +15,7 @@ export function toldBy(zone: string, description: VolumeDescription): PeerTold {
       role: true,
       phase: true,
       mode: true,
+      link: true,
       lineage: true,
       generation: true,
       begins: true,
@@ -25,6 +26,7 @@ export function toldBy(zone: string, description: VolumeDescription): PeerTold {
     .safeParse({
       ...{ role: description.role, phase: description.phase, mode: description.mode, begins },
       generation: generationOf(description),
+      link: { bandwidthMib: description.bandwidthMib, compression: description.compression },
       lineage: description.lineage.map(({ number, zone, incarnation, ends, segment }) => ({
         ...{ generation: { number, zone, incarnation }, ends, segment: segment ?? null },
       })),

@@ -4,6 +4,8 @@ import type {
   VolumeCompareRequestInit,
   VolumeDescription,
   VolumeDescriptionInit,
+  VolumeLogReply,
+  VolumeLogRequestInit,
 } from '@salvor/contracts';
 import { codeOf, type Logger, messageOf, SalvorError } from '@salvor/service-kit';
 import { openStoreAt, type Tier2Store } from '@salvor/tlog';
@@ -12,6 +14,7 @@ import type { PeerZone, TlogStoreSettings } from './settings.ts';
 const STATUS_TIMEOUT_MS = 2_000;
 /** A range is read there meanwhile. */
 const COMPARE_TIMEOUT_MS = 30_000;
+const READ_TIMEOUT_MS = 10_000;
 const CLOSE_MS = 1_000;
 
 /** The other zone cannot be asked. */
@@ -98,6 +101,11 @@ export class PeerZones {
   /** Hashes and blocks of a primary there. @throws PeerUnreachableError; CommandError what it answered */
   async compare(zone: string, request: VolumeCompareRequestInit): Promise<VolumeCompareReply> {
     return this.busOf(zone).request('volume.compare', request, { timeoutMs: COMPARE_TIMEOUT_MS });
+  }
+
+  /** Segments of the log of a volume there. @throws PeerUnreachableError; CommandError what it answered */
+  async readLog(zone: string, request: VolumeLogRequestInit): Promise<VolumeLogReply> {
+    return this.busOf(zone).request('volume.log', request, { timeoutMs: READ_TIMEOUT_MS });
   }
 
   async #asked(

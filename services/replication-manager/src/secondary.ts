@@ -4,6 +4,7 @@ import {
   type LogSegment,
   type SyncNews,
   sameGeneration,
+  type VolumeLink,
   type VolumeRecord,
   type VolumeResult,
 } from '@salvor/config-store';
@@ -13,6 +14,7 @@ import { lastSequence, type ReplayWindow } from '@salvor/tlog';
 import { applySegments } from './applying.ts';
 import { endedBy } from './ended-by.ts';
 import { restoreKept } from './kept-state.ts';
+import { comparedOver } from './linked-compare.ts';
 import { ReceivedLog } from './received-log.ts';
 import { nextPoint } from './replication-points.ts';
 import {
@@ -79,10 +81,17 @@ export class Secondary {
   #recordedAt = 0;
   #pointAt = 0;
   #sight: Sight = UNSEEN;
+  /** When the first segment came since the last point, and what had come over before it. */
+  #begun: { readonly at: number; readonly carried: number } | null = null;
 
   constructor(options: SecondaryOptions) {
     this.#options = options;
     this.#logs = new VolumeLogs(options);
+  }
+
+  /** From now on, whatever is under way. */
+  linked(link: VolumeLink): void {
+    this.#logs.meter.set(link);
   }
 
   get sight(): Sight {
@@ -116,6 +125,8 @@ export class Secondary {
   ): Promise<void> {
     const { window, volume, progress, peers } = this.#options;
     this.#sight = UNSEEN;
+    this.#logs.meter.set(record.link);
+    this.#begun = { at: Date.now(), carried: this.#logs.meter.carried };
     await this.#endFollowing();
     const mount = await this.#mounted(record);
     const ending = AbortSignal.any([signal, mount.lost]);
@@ -124,11 +135,10 @@ export class Secondary {
     const { number: generation, zone: generationZone, incarnation } = record.generation;
     const { sequence, segment, writtenAt, copy } = await copyVolume({
       ...{ record, source, log, own, mount, window, confirm, signal: ending },
-      ask: (question) =>
-        endedBy(
-          ending,
-          peers.compare(source.zone, { volume, generation, generationZone, incarnation, ...question }),
-        ),
+      ask: async (question) => {
+        const request = { volume, generation, generationZone, incarnation, ...question };
+        return comparedOver(this.#logs.meter, request, ending, (each) => peers.compare(source.zone, each));
+      },
       copying: async (state) => {
         await progress(record.generation, { kind: 'copying', copy: state });
       },
@@ -136,8 +146,9 @@ export class Secondary {
     await mount.mounted.device.flush();
     const { log: received } = await this.#openReceived(record, record.generation);
     await received.clear();
-    const reached = { sequence, segment, writtenAt, ownSequence: headOf(mount) };
+    const reached = { sequence, writtenAt, ownSequence: headOf(mount), ...this.#since(copy.beganAt) };
     const point = await nextPoint(this.#options.store, record, reached);
+    this.#begun = null;
     const { outcome } = await progress(record.generation, { kind: 'copied', sequence, segment, point, copy });
     if (outcome === 'applied')
       this.#options.log.info({ volume, sequence, copy }, 'a volume is complete in this zone');
@@ -160,8 +171,11 @@ export class Secondary {
     try {
       const following = await this.#follows(record, source);
       const log = source === null ? null : following.source;
+      this.#logs.meter.set(record.link);
+      const { carried } = this.#logs.meter;
       const window = log === null ? null : await endedBy(signal, log.next());
       const segments = window?.segments ?? [];
+      if (segments.length > 0) this.#begun ??= { at: Date.now(), carried };
       const bound = segments.length === 0 ? null : await endedBy(signal, confirm());
       const usable = bound === null ? [] : segments.filter(({ segment }) => lastSequence(segment) <= bound);
       // What was read and may not be used is read again, if ever: the place in the other log is behind it.
@@ -306,11 +320,25 @@ export class Secondary {
     this.#recordedAt = now;
     const isPointDue =
       sequence > known && (record.promotion !== null || now - this.#pointAt >= POINT_EVERY_MS);
-    const point = isPointDue ? await nextPoint(this.#options.store, record, this.#applied) : null;
-    if (isPointDue) this.#pointAt = now;
+    const reached = { ...this.#applied, ...this.#since(null) };
+    const point = isPointDue ? await nextPoint(this.#options.store, record, reached) : null;
     const news = { kind: 'applied', sequence, segment, point } as const;
     const { outcome } = await this.#options.progress(record.generation, news);
-    if (outcome === 'applied') await this.#following?.received.letGo();
+    if (outcome !== 'applied') return;
+    if (point !== null) {
+      this.#pointAt = now;
+      this.#begun = null;
+    }
+    await this.#following?.received.letGo();
+  }
+
+  /** What came over since the last point, for the next one. */
+  #since(beganAt: number | null): { readonly bytes: number; readonly beganAt: number | null } {
+    const { carried } = this.#logs.meter;
+    return {
+      bytes: carried - (this.#begun?.carried ?? carried),
+      beganAt: beganAt ?? this.#begun?.at ?? null,
+    };
   }
 
   async #relieved(record: VolumeRecord): Promise<void> {
@@ -321,7 +349,8 @@ export class Secondary {
     record: VolumeRecord,
     generation: Generation,
   ): Promise<{ log: ReceivedLog; last: number }> {
-    const { streams, container, vdisk } = await this.#logs.own(record.vdisk);
+    const { streams } = this.#options;
+    const { container, vdisk } = await this.#logs.own(record.vdisk);
     return ReceivedLog.open({ streams, container, vdisk, generation });
   }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { CommandHandlers } from '@salvor/bus';
+import type { CommandHandlers, LogStreamPort } from '@salvor/bus';
 import {
   applyVolume,
   type ConfigStore,
@@ -24,8 +24,10 @@ import {
 import type { Outcome, VolumeDescriptionInit } from '@salvor/contracts';
 import { type Logger, SalvorError } from '@salvor/service-kit';
 import type { ComparedSource } from './compared-source.ts';
+import { compressionOf } from './packed-data.ts';
 import { toldBy } from './peer-told.ts';
 import type { PeerZones } from './peer-zones.ts';
+import { servedLog } from './served-log.ts';
 import type { Announce } from './volume-announcer.ts';
 import { describeVolume } from './volume-description.ts';
 
@@ -36,6 +38,7 @@ export interface VolumeCommandsOptions {
   readonly announce: Announce;
   readonly log: Logger;
   readonly compared: ComparedSource;
+  readonly streams: Pick<LogStreamPort, 'readWindow'>;
 }
 
 interface Changed {
@@ -53,6 +56,7 @@ export function volumeCommandHandlers({
   announce,
   log,
   compared,
+  streams,
 }: VolumeCommandsOptions): CommandHandlers {
   const order = async (
     kind: string,
@@ -88,7 +92,11 @@ export function volumeCommandHandlers({
     'volume.disable': (request, { operationId }) =>
       order('volume.disable', request, operationId, ({ record }) => decideVolumeDisable(record, request)),
     'volume.replicate': (request, { operationId }) => {
-      const wanted = { ...request, mode: modeOf(request.mode) };
+      const wanted = {
+        ...{ volume: request.volume, to: request.to, bandwidthMib: request.bandwidthMib ?? null },
+        mode: request.mode === '' ? null : modeOf(request.mode),
+        compression: request.compression == null ? null : compressionOf(request.compression),
+      };
       return order('volume.replicate', request, operationId, ({ record }, now) =>
         decideVolumeReplicate(record, wanted, { zone, peers: peers.names }, now),
       );
@@ -112,6 +120,7 @@ export function volumeCommandHandlers({
       );
     },
     'volume.compare': (request) => compared.answer(request),
+    'volume.log': (request) => servedLog({ store, streams, zone }, request),
     'volume.status': async ({ volume }) => ({ volume: await described(volume) }),
     'volume.tell': async ({ told: description }) => {
       const { volume, zone: from } = description;

@@ -41,6 +41,7 @@ export async function describeVolume(
       ...{ generation: generation.number, generationZone: generation.zone },
       ...{ incarnation: generation.incarnation, begins: record.begins },
       mode: record.mode,
+      ...{ bandwidthMib: record.link.bandwidthMib, compression: record.link.compression },
     },
     lineage: lineage.map(({ generation: { number, zone: held, incarnation }, ends, segment }) => ({
       ...{ number, zone: held, incarnation, ends },
@@ -80,6 +81,8 @@ export async function describeVolume(
               ownSequence: point.ownSequence,
               writtenAt: point.writtenAt,
               at: point.at,
+              bytes: point.bytes,
+              ...(point.beganAt === null ? {} : { beganAt: point.beganAt }),
             },
           },
         }),

@@ -110,6 +110,7 @@ export class VolumeKeeper {
 
   /** The record was changed, by whomever: what is under way may be void, or have to wait. */
   noticed(record: VolumeRecord | null): void {
+    if (record !== null) this.#secondary.linked(record.link);
     const work = this.#work;
     if (work === null) return;
     const isSame =

@@ -3,6 +3,8 @@ import { type ConfigStore, parseTlogConfig, tlogConfigKey } from '@salvor/config
 import type { VolumeDescription } from '@salvor/contracts';
 import { SalvorError } from '@salvor/service-kit';
 import type { Tier2Store } from '@salvor/tlog';
+import { LinkMeter } from './link-meter.ts';
+import { type AskLog, linkedArchive, linkedReads } from './linked-log.ts';
 import type { PeerZones } from './peer-zones.ts';
 import type { ZoneLog } from './zone-log.ts';
 
@@ -12,11 +14,16 @@ export interface VolumeLogsOptions {
   readonly peers: PeerZones;
   /** Where the logs of this zone are archived; null: nowhere. */
   readonly archive: Tier2Store | null;
+  readonly volume: string;
+  /** Ends everything. */
+  readonly ending: AbortSignal;
 }
 
 /** The logs of the vdisks of a volume in both zones. */
 export class VolumeLogs {
   readonly #options: VolumeLogsOptions;
+  /** What comes over from the other zone. */
+  readonly meter: LinkMeter = new LinkMeter();
 
   constructor(options: VolumeLogsOptions) {
     this.#options = options;
@@ -33,8 +40,13 @@ export class VolumeLogs {
 
   /** @throws PeerUnreachableError; LogError `store` */
   async of({ zone, container, vdisk, logBegins }: VolumeDescription): Promise<ZoneLog> {
-    const { peers } = this.#options;
-    const { logStreams: streams } = peers.busOf(zone);
-    return { streams, container, vdisk, begins: logBegins, archive: await peers.archiveOf(zone) };
+    const { peers, volume, ending } = this.#options;
+    const ask: AskLog = (request) => peers.readLog(zone, { volume, container, ...request });
+    const streams = linkedReads(peers.busOf(zone).logStreams, this.meter, ask, ending);
+    const archive = await peers.archiveOf(zone);
+    return {
+      ...{ streams, container, vdisk, begins: logBegins },
+      archive: archive === null ? null : linkedArchive(archive, this.meter, ending),
+    };
   }
 }

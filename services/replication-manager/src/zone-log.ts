@@ -15,9 +15,12 @@ import {
   VdiskChunks,
 } from '@salvor/tlog';
 
+/** What reading a log needs of the streams. */
+export type LogReads = Pick<LogStreamPort, 'facts' | 'last' | 'message' | 'readWindow'>;
+
 /** The log of a vdisk as one zone has it: the hot tail, and the archive where that is reached. */
 export interface ZoneLog {
-  readonly streams: LogStreamPort;
+  readonly streams: LogReads;
   readonly container: number;
   readonly vdisk: string;
   /** Segment behind which it begins. */

@@ -27,6 +27,8 @@ test('what makes no sense is an error that names the zone, whatever it is', () =
     { generation: -1 },
     { generationZone: 'no zone' },
     { mode: 'sometimes' },
+    { bandwidthMib: -1 },
+    { compression: 'zip' },
     { begins: -5 },
     { sequence: 1.5 },
     { lineage: [{ number: 1, zone: '', ends: 3 }] },

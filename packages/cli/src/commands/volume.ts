@@ -1,6 +1,6 @@
 import { fromPlainJson, type VolumeDescription } from '@salvor/contracts';
 import type { Command } from '../command.ts';
-import { hashesText, volumesText, volumeText } from '../rendering/volume-text.ts';
+import { hashesText, segmentsText, volumesText, volumeText } from '../rendering/volume-text.ts';
 import { outcomeText } from './outcome.ts';
 import { operationIdOption } from './vdisk.ts';
 
@@ -44,6 +44,32 @@ export const volumeCommands: readonly Command[] = [
       };
       const { reply, json } = await withBus((session) => session.ask('volume.compare', request));
       print(json, () => hashesText(paint, request.first, reply));
+    },
+  },
+  {
+    name: 'volume log',
+    sends: 'volume.log',
+    positionals: [id],
+    options: {
+      container: {
+        type: 'string',
+        required: true,
+        value: 'number',
+        help: "of its log, as 'salvor volume status --json' tells",
+      },
+      from: { type: 'string', value: 'place', help: 'first place in the stream (default 1)' },
+      compression: { type: 'string', value: 'kind', help: 'none (default) or brotli' },
+    },
+    examples: ['salvor volume log vol1 --container 2', 'salvor volume log vol1 --container 2 --from 41'],
+    async run({ args, paint, print, withBus }) {
+      const request = {
+        volume: args.positional('volume'),
+        container: args.integer('container', 0, 0x7fff_ffff) ?? 0,
+        from: args.integer('from', 1, Number.MAX_SAFE_INTEGER) ?? 1,
+        compression: args.text('compression') ?? 'none',
+      };
+      const { reply, json } = await withBus((session) => session.ask('volume.log', request));
+      print(json, () => segmentsText(paint, reply));
     },
   },
   {
@@ -129,15 +155,30 @@ export const volumeCommands: readonly Command[] = [
         value: 'mode',
         help: 'instant (default): it follows the transaction log; none: it may not any more',
       },
+      'bandwidth-mib': {
+        type: 'string',
+        value: 'MiB',
+        help: 'what comes over in a second at most; 0: no limit. Default: as it is',
+      },
+      compression: {
+        type: 'string',
+        value: 'kind',
+        help: 'brotli: what comes over is compressed; none. Default: as it is',
+      },
       'operation-id': operationIdOption,
     },
-    examples: ['salvor volume replicate vol1 --to south'],
+    examples: [
+      'salvor volume replicate vol1 --to south',
+      'salvor volume replicate vol1 --to south --bandwidth-mib 40 --compression brotli',
+    ],
     async run({ args, paint, print, withBus }) {
       const mode = args.text('mode');
       const request = {
         volume: args.positional('volume'),
         to: args.text('to') ?? '',
         ...(mode === undefined ? {} : { mode }),
+        bandwidthMib: args.integer('bandwidth-mib', 0, 65_536),
+        compression: args.text('compression'),
         operationId: args.text('operation-id'),
       };
       const { reply, json } = await withBus((session) => session.ask('volume.replicate', request));

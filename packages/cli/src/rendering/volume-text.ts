@@ -1,4 +1,4 @@
-import type { VolumeCompareReply, VolumeDescription } from '@salvor/contracts';
+import type { VolumeCompareReply, VolumeDescription, VolumeLogReply } from '@salvor/contracts';
 import type { Paint } from './paint.ts';
 import { printable, properties, table, title } from './text.ts';
 import { dateTimeText, durationText } from './time.ts';
@@ -33,17 +33,20 @@ export function volumeText(paint: Paint, volume: VolumeDescription): string {
       ['vdisk', printable(volume.vdisk)],
       [
         'other zone',
-        volume.peer === undefined ? undefined : `${printable(volume.peer)}, ${printable(volume.mode)}`,
+        volume.peer === undefined
+          ? undefined
+          : `${printable(volume.peer)}, ${printable(volume.mode)}${linkText(volume)}`,
       ],
       ['it answered', volume.peerSeenAt === undefined ? undefined : dateTimeText(volume.peerSeenAt)],
       ['generation', `${volume.generation} of zone ${printable(volume.generationZone)}`],
       ['at record', volume.sequence === undefined ? undefined : `${volume.sequence}`],
-      ['lag', lag && `${lagText(lag)}, ${lag.bytes} bytes arrived and not applied`],
+      ['lag', lag && `${lagText(lag)}, about ${lag.bytes} bytes of its log`],
       [
         'last point',
         point &&
           `${point.number}: record ${point.sequence} of zone ${printable(point.zone)}, written ${dateTimeText(point.writtenAt)}; record ${point.ownSequence} of the own log`,
       ],
+      ['last sync', point && syncText(point)],
       ['last copy', copy && copyText(copy)],
       [
         'forked',
@@ -57,6 +60,12 @@ export function volumeText(paint: Paint, volume: VolumeDescription): string {
       ['changed', dateTimeText(volume.changedAt)],
     ])
   );
+}
+
+/** One line for each segment. */
+export function segmentsText(paint: Paint, { places, lengths }: VolumeLogReply): string {
+  const rows = places.map((place, i) => [`${place}`, `${lengths[i] ?? 0}`]);
+  return table(paint, ['place', 'bytes'], rows, 'no segments');
 }
 
 /** One line for each bulk of blocks. */
@@ -83,6 +92,16 @@ function copyText({
   const share = blocks === 0 ? 100 : Math.floor((100 * next) / blocks);
   const done = endedAt === undefined ? `at ${share} %` : `done ${dateTimeText(endedAt)}`;
   return `${printable(way)} of ${blocks} blocks, ${done}: ${sentBlocks} blocks in ${sentBytes} bytes came over, and ${hashBytes} bytes of hashes; ${printable(reason)}`;
+}
+
+function linkText({ bandwidthMib, compression }: VolumeDescription): string {
+  const limit = bandwidthMib === 0 ? '' : `, ${bandwidthMib} MiB a second at most`;
+  return limit + (compression === 'none' ? '' : `, compressed (${printable(compression)})`);
+}
+
+function syncText({ bytes, beganAt, at }: NonNullable<VolumeDescription['point']>): string {
+  const took = beganAt === undefined ? '' : ` in ${durationText(Math.max(0, at - beganAt))}`;
+  return `${dateTimeText(at)}: ${bytes} bytes came over${took}`;
 }
 
 function lagText({ level, ms }: { readonly level: boolean; readonly ms: number }): string {

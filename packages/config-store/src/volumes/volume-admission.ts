@@ -1,6 +1,14 @@
 /** Which vdisks are volumes, and where their copies are. Pure. */
 import { changed, refuseVolume, unchanged, unknownVolume, type VolumeDecision } from './volume-outcome.ts';
-import { type VolumeMode, type VolumeRecord, volumeSchema } from './volume-records.ts';
+import {
+  bandwidthMibMax,
+  type LinkCompression,
+  unlimitedLink,
+  type VolumeLink,
+  type VolumeMode,
+  type VolumeRecord,
+  volumeSchema,
+} from './volume-records.ts';
 
 export interface EnableRequest {
   readonly volume: string;
@@ -78,6 +86,7 @@ export function decideVolumeEnable(
         ? { number: 1, zone: facts.zone, incarnation }
         : { number: 0, zone: from, incarnation: '' },
       ...{ known: isPrimary ? 1 : 0, peer: from, mode: isPrimary ? 'none' : 'instant' },
+      link: unlimitedLink,
     },
   };
 }
@@ -108,31 +117,60 @@ export function decideVolumeDisable(
   };
 }
 
+export interface ReplicateRequest {
+  readonly volume: string;
+  readonly to: string;
+  /** Null, here and below: as it is. */
+  readonly mode: VolumeMode | null;
+  readonly bandwidthMib: number | null;
+  readonly compression: LinkCompression | null;
+}
+
 export function decideVolumeReplicate(
   record: VolumeRecord | null,
-  { volume, to, mode }: { readonly volume: string; readonly to: string; readonly mode: VolumeMode },
+  request: ReplicateRequest,
   facts: Pick<EnableFacts, 'zone' | 'peers'>,
   now: number,
 ): VolumeDecision {
-  if (record === null) return unknownVolume(volume);
+  if (record === null) return unknownVolume(request.volume);
   if (record.role !== 'primary')
     return refuseVolume(
       'wrong-role',
-      `volume ${volume} is secondary in this zone: order it in zone ${record.peer}`,
+      `volume ${request.volume} is secondary in this zone: order it in zone ${record.peer}`,
     );
+  const { volume, to, bandwidthMib } = request;
   const refusal = peerFault(to, facts);
   if (refusal !== null) return refusal;
+  if (bandwidthMib !== null && !(bandwidthMib >= 0 && bandwidthMib <= bandwidthMibMax))
+    return refuseVolume(
+      'invalid-link',
+      `expected a bandwidth of 0 (no limit) to ${bandwidthMibMax} MiB a second, found ${bandwidthMib}`,
+    );
+  const mode = request.mode ?? (record.mode === 'none' || record.peer !== to ? 'instant' : record.mode);
+  const link: VolumeLink = {
+    bandwidthMib: bandwidthMib ?? record.link.bandwidthMib,
+    compression: request.compression ?? record.link.compression,
+  };
   const reason =
     mode === 'none'
       ? `volume ${volume} is not replicated any more`
-      : `volume ${volume} is replicated to zone ${to}, ${mode}`;
-  if (record.peer === to && record.mode === mode) return unchanged(reason);
+      : `volume ${volume} is replicated to zone ${to}, ${mode}${linkText(link)}`;
+  if (record.peer === to && record.mode === mode && sameLink(record.link, link)) return unchanged(reason);
   if (record.peer !== null && record.peer !== to && record.mode !== 'none')
     return refuseVolume(
       'volume-exists',
       `volume ${volume} is replicated to zone ${record.peer}; end that first with mode none`,
     );
-  return changed(record, { peer: to, mode }, reason, now);
+  return changed(record, { peer: to, mode, link }, reason, now);
+}
+
+export function sameLink(a: VolumeLink, b: VolumeLink): boolean {
+  return a.bandwidthMib === b.bandwidthMib && a.compression === b.compression;
+}
+
+function linkText({ bandwidthMib, compression }: VolumeLink): string {
+  const limit = bandwidthMib === 0 ? '' : `, ${bandwidthMib} MiB a second at most`;
+  return limit + (compression === 'none' ? '' : `, compressed (${compression})`);
 }
 
 function peerFault(

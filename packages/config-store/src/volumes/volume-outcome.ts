@@ -15,6 +15,7 @@ export type VolumeCode =
   | 'vdisk-owned'
   | 'vdisk-taken'
   | 'no-log'
+  | 'invalid-link'
   | 'wrong-role'
   | 'wrong-zone'
   | 'not-complete'

@@ -1,4 +1,6 @@
 /** What the other zone tells, and what follows from it. Pure. */
+
+import { sameLink } from './volume-admission.ts';
 import {
   generationText,
   isHigher,
@@ -12,6 +14,7 @@ import type {
   EndedGeneration,
   Generation,
   LogSegment,
+  VolumeLink,
   VolumeMode,
   VolumePhase,
   VolumeRecord,
@@ -31,6 +34,7 @@ export interface PeerTold {
   readonly sequence: number | null;
   readonly peer: string | null;
   readonly mode: VolumeMode;
+  readonly link: VolumeLink;
   /** When a promote was asked for there that is not done yet; null: none was. */
   readonly promotionAt: number | null;
 }
@@ -127,12 +131,22 @@ function hears(record: VolumeRecord, told: PeerTold, zone: string, now: number):
         (record.trouble?.code === 'vdisk-busy' && record.role === 'primary' && !isRival)
       ? null
       : record.trouble;
-  if (known === record.known && rival === record.rival && trouble === record.trouble)
+  const link = toldLink(record, told);
+  if (known === record.known && rival === record.rival && trouble === record.trouble && link === record.link)
     return unchanged(record.reason);
   const reason = isRival
     ? `zone ${told.zone} is primary as well, generation ${told.generation.number}; it steps down as soon as it hears of this one`
     : (trouble?.reason ?? record.reason);
-  return changed(record, { known, rival, trouble }, reason, now);
+  return changed(record, { known, rival, trouble, link }, reason, now);
+}
+
+/** A secondary has it from its primary, and keeps it when it is promoted. */
+function toldLink(record: VolumeRecord, told: PeerTold): VolumeLink {
+  const isFromPrimary = record.role === 'secondary' && told.role === 'primary';
+  const { generation, link } = record;
+  const isLate = isHigher(generation, told.generation) && !isOtherVolume(generation, told.generation);
+  if (!isFromPrimary || isLate) return link;
+  return sameLink(link, told.link) ? link : told.link;
 }
 
 function decideContent(

@@ -6,6 +6,9 @@ const count = z.number().int().min(0);
 const text = z.string().min(1);
 const id = z.string().regex(/^[A-Za-z0-9_:-]{1,64}$/, 'expected 1 to 64 of A-Z a-z 0-9 _ : -');
 
+/** As the setting of all volumes of a manager. */
+export const bandwidthMibMax = 65_536;
+
 /** Ended generations that a volume remembers; each stands for one promote. */
 export const lineageMax = 64;
 
@@ -89,6 +92,19 @@ export const divergenceSchema = z.looseObject({
 });
 export type Divergence = z.infer<typeof divergenceSchema>;
 
+/** How what comes over from the primary may be compressed. */
+export const linkCompressions = ['none', 'brotli'] as const;
+export type LinkCompression = (typeof linkCompressions)[number];
+
+/** How a volume comes over; `bandwidthMib`: MiB a second at most, 0 = no limit of its own. */
+export const volumeLinkSchema = z.looseObject({
+  bandwidthMib: z.number().int().min(0).max(bandwidthMibMax),
+  compression: z.enum(linkCompressions),
+});
+export type VolumeLink = z.infer<typeof volumeLinkSchema>;
+
+export const unlimitedLink: VolumeLink = { bandwidthMib: 0, compression: 'none' };
+
 /** A state of the primary that the secondary has reached; its number is never given again. */
 export const replicationPointSchema = z.looseObject({
   generation: generationSchema,
@@ -101,6 +117,10 @@ export const replicationPointSchema = z.looseObject({
   writtenAt: millis,
   /** When it was complete here. */
   at: millis,
+  /** That came over since the point before. */
+  bytes: count.default(0),
+  /** When the first of these did; null: not known. */
+  beganAt: millis.nullable().default(null),
 });
 export type ReplicationPoint = z.infer<typeof replicationPointSchema>;
 
@@ -181,6 +201,8 @@ export const volumeSchema = z.looseObject({
   known: count,
   peer: id.nullable(),
   mode: z.enum(volumeModes),
+  /** Ordered where it is primary; a secondary has it from there. */
+  link: volumeLinkSchema.default(unlimitedLink),
   /** A promote that was asked for and is not done yet. */
   promotion: z.looseObject({ operation: text, force: z.boolean(), at: millis }).nullable(),
   divergence: divergenceSchema.nullable(),

@@ -29,6 +29,7 @@ import {
   volumeWorkerKey,
 } from '@salvor/config-store';
 import { type EtcdHandle, startEtcd, type TempDir, tempDir } from '@salvor/testkit';
+import { unlimitedLink } from '../../src/volumes/volume-records.ts';
 
 let dir: TempDir;
 let server: EtcdHandle;
@@ -114,6 +115,7 @@ const north = { number: 1, zone: 'north', incarnation: 'a1' };
 const told: PeerTold = {
   ...{ zone: 'north', role: 'primary', phase: 'serving', generation: north, lineage: [] },
   ...{ begins: 0, begun: null, sequence: null, peer: 'south', mode: 'instant', promotionAt: null },
+  link: unlimitedLink,
 };
 
 test('a vdisk is one volume, once for each operation, and a copy can be mounted by nobody but what keeps it', async () => {
@@ -162,7 +164,8 @@ test('two that promote at once raise the generation once, and points are kept as
   const step = (decide: Parameters<typeof applyVolume>[2], change = {}): Promise<VolumeResult> =>
     applyVolume(store, { volume: 'c1', ...change }, decide);
   await step(({ record }, now) => decideVolumePeer(record, { volume: 'c1', zone: 'south' }, told, now));
-  const point = { generation: north, number: 1, sequence: 7, ownSequence: 9, writtenAt: 1, at: 2 };
+  const times = { writtenAt: 1, at: 2, bytes: 0, beganAt: null };
+  const point = { generation: north, number: 1, sequence: 7, ownSequence: 9, ...times };
   const segment = { number: 4, epoch: 3, last: 7, at: 1, base: 1 };
   const news = { kind: 'copied' as const, sequence: 7, segment, point };
   const copied = (worker: string): Promise<VolumeResult> =>

@@ -127,7 +127,12 @@ export class Zone {
   replicate(operation: string): VolumeDecision {
     const facts = { zone: this.name, peers: [this.other] };
     return this.order(operation, (record, now) =>
-      decideVolumeReplicate(record, { volume: VOLUME, to: this.other, mode: 'instant' }, facts, now),
+      decideVolumeReplicate(
+        record,
+        { volume: VOLUME, to: this.other, mode: 'instant', bandwidthMib: null, compression: null },
+        facts,
+        now,
+      ),
     );
   }
 
@@ -180,9 +185,10 @@ export class Zone {
 
   tells(): PeerTold | null {
     if (this.record === null) return null;
-    const { role, phase, generation, lineage, begins, begun, sequence, peer, mode, promotion } = this.record;
+    const { role, phase, generation, lineage, begins, begun, sequence, peer, mode, link, promotion } =
+      this.record;
     return structuredClone({
-      ...{ zone: this.name, role, phase, generation, lineage, begins, begun, sequence, peer, mode },
+      ...{ zone: this.name, role, phase, generation, lineage, begins, begun, sequence, peer, mode, link },
       promotionAt: promotion?.at ?? null,
     });
   }
@@ -303,7 +309,16 @@ export class Zone {
   #pointAt(generation: Generation, sequence: number): ReplicationPoint {
     const same = this.points.filter((each) => sameGeneration(each.generation, generation));
     const number = 1 + Math.max(0, ...same.map((each) => each.number));
-    const point = { generation, number, sequence, ownSequence: this.log.length, writtenAt: 0, at: ++moment };
+    const point = {
+      generation,
+      number,
+      sequence,
+      ownSequence: this.log.length,
+      writtenAt: 0,
+      at: ++moment,
+      bytes: 0,
+      beganAt: null,
+    };
     this.points.push(point);
     return point;
   }

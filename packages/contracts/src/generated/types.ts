@@ -2023,6 +2023,8 @@ export interface VolumeCompareReply {
   isOwned: boolean;
   /** False: the log has not all that was written; its next owner begins it anew. */
   isLogWhole: boolean;
+  /** none or brotli: what data is, all of it together. */
+  compression: string;
 }
 export interface VolumeCompareReplyInit {
   volume: string;
@@ -2037,6 +2039,7 @@ export interface VolumeCompareReplyInit {
   positions?: readonly TlogPositionInit[] | undefined;
   isOwned?: boolean | undefined;
   isLogWhole?: boolean | undefined;
+  compression?: string | undefined;
 }
 
 /** Asks a primary for hashes of its blocks, or for those of its blocks that the one who asks does not have. Reads only. */
@@ -2061,6 +2064,8 @@ export interface VolumeCompareRequest {
   tags: Buffer;
   /** Batches that the engines must have at least. */
   positions: TlogPosition[];
+  /** none or brotli: how the content of blocks may be answered. */
+  compression: string;
 }
 export interface VolumeCompareRequestInit {
   volume: string;
@@ -2073,6 +2078,7 @@ export interface VolumeCompareRequestInit {
   tagBytes?: number | undefined;
   tags?: Buffer | undefined;
   positions?: readonly TlogPositionInit[] | undefined;
+  compression?: string | undefined;
 }
 
 /** The volume is primary here no more. */
@@ -2164,6 +2170,60 @@ export interface VolumeListReplyInit {
 export type VolumeListRequest = Record<string, never>;
 export type VolumeListRequestInit = VolumeListRequest;
 
+/** Segments as they are in the stream. */
+export interface VolumeLogReply {
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** Stream sequence of each segment. */
+  places: number[];
+  /** Bytes of each segment. */
+  lengths: number[];
+  /** Stream sequence to go on from. */
+  next: number;
+  /** Nothing of the log was left behind it. */
+  end: boolean;
+  /** none or brotli: what data is, all of it together. */
+  compression: string;
+  /** The segments, one after the other. */
+  data: Buffer;
+}
+export interface VolumeLogReplyInit {
+  volume: string;
+  places?: readonly number[] | undefined;
+  lengths?: readonly number[] | undefined;
+  next: number;
+  end: boolean;
+  compression?: string | undefined;
+  data?: Buffer | undefined;
+}
+
+/** Reads the transaction log of a primary from JetStream by way of its managers, which compress it. Reads only. */
+export interface VolumeLogRequest {
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** Container whose stream is read; it has to be the one that the log is in. */
+  container: number;
+  /** Stream sequence to read from, inclusive. */
+  from: number;
+  /** Stream sequence to read to, inclusive. Default: the newest. */
+  upTo?: number | undefined;
+  /** Of all segments together, before they are compressed; one always fits. */
+  maxBytes: number;
+  /** Segments at most. */
+  atMost: number;
+  /** none or brotli. */
+  compression: string;
+}
+export interface VolumeLogRequestInit {
+  volume: string;
+  container: number;
+  from?: number | undefined;
+  upTo?: number | undefined;
+  maxBytes?: number | undefined;
+  atMost?: number | undefined;
+  compression?: string | undefined;
+}
+
 /** The promote was begun. */
 export interface VolumePromoteReply {
   /** Volume id, the same in both zones. */
@@ -2205,14 +2265,18 @@ export interface VolumeReplicateReply {
 }
 export type VolumeReplicateReplyInit = VolumeReplicateReply;
 
-/** Lets another zone follow a primary, or ends that. */
+/** Lets another zone follow a primary, says how, or ends that. */
 export interface VolumeReplicateRequest {
   /** Volume id, the same in both zones. */
   volume: string;
   /** The other zone. */
   to: string;
-  /** instant (the other zone follows the transaction log) or none. */
+  /** instant (the other zone follows the transaction log) or none; empty: as it is, instant for a zone that did not follow. */
   mode: string;
+  /** MiB a second that come over for this volume at most, 0: no limit. Default: as it is. */
+  bandwidthMib?: number | undefined;
+  /** none or brotli: what comes over of it is compressed by the managers of the primary. Default: as it is. */
+  compression?: string | undefined;
   /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
   operationId?: string | undefined;
 }
@@ -2220,6 +2284,8 @@ export interface VolumeReplicateRequestInit {
   volume: string;
   to: string;
   mode?: string | undefined;
+  bandwidthMib?: number | undefined;
+  compression?: string | undefined;
   operationId?: string | undefined;
 }
 
@@ -4484,6 +4550,10 @@ export interface VolumeDescription {
   promotionAt?: number | undefined;
   /** Of a secondary: the last copy of everything. */
   copy?: VolumeCopy | undefined;
+  /** MiB a second that come over at most; 0: no limit of its own. */
+  bandwidthMib: number;
+  /** none or brotli: how what comes over is compressed. */
+  compression: string;
 }
 export interface VolumeDescriptionInit {
   zone: string;
@@ -4515,6 +4585,8 @@ export interface VolumeDescriptionInit {
   begun?: VolumeSegmentInit | undefined;
   promotionAt?: number | undefined;
   copy?: VolumeCopyInit | undefined;
+  bandwidthMib?: number | undefined;
+  compression?: string | undefined;
 }
 
 /** What both zones wrote after they parted. */
@@ -4559,7 +4631,7 @@ export interface VolumeGenerationInit {
 export interface VolumeLag {
   /** Everything that was there when it looked last is applied. */
   level: boolean;
-  /** Bytes that arrived and are not applied. */
+  /** Bytes of the primary's log that are not applied here, about. */
   bytes: number;
   /** Age of the last write that is applied, milliseconds, by both clocks; 0 while it is level. */
   ms: number;
@@ -4584,8 +4656,22 @@ export interface VolumePoint {
   writtenAt: number;
   /** When it was complete here. */
   at: number;
+  /** Bytes that came over since the point before. */
+  bytes: number;
+  /** When the first of them did; with at this is how long it took. */
+  beganAt?: number | undefined;
 }
-export type VolumePointInit = VolumePoint;
+export interface VolumePointInit {
+  generation: number;
+  zone: string;
+  number: number;
+  sequence: number;
+  ownSequence: number;
+  writtenAt: number;
+  at: number;
+  bytes?: number | undefined;
+  beganAt?: number | undefined;
+}
 
 /** A segment of the log of a vdisk, told from every other that was given its number. */
 export interface VolumeSegment {
@@ -5006,6 +5092,8 @@ export interface RecordTypes {
   readonly VolumeEnableRequest: VolumeEnableRequest;
   readonly VolumeListReply: VolumeListReply;
   readonly VolumeListRequest: VolumeListRequest;
+  readonly VolumeLogReply: VolumeLogReply;
+  readonly VolumeLogRequest: VolumeLogRequest;
   readonly VolumePromoteReply: VolumePromoteReply;
   readonly VolumePromoteRequest: VolumePromoteRequest;
   readonly VolumeReplicateReply: VolumeReplicateReply;
@@ -5285,6 +5373,8 @@ export interface RecordInits {
   readonly VolumeEnableRequest: VolumeEnableRequestInit;
   readonly VolumeListReply: VolumeListReplyInit;
   readonly VolumeListRequest: VolumeListRequestInit;
+  readonly VolumeLogReply: VolumeLogReplyInit;
+  readonly VolumeLogRequest: VolumeLogRequestInit;
   readonly VolumePromoteReply: VolumePromoteReplyInit;
   readonly VolumePromoteRequest: VolumePromoteRequestInit;
   readonly VolumeReplicateReply: VolumeReplicateReplyInit;
@@ -5512,6 +5602,7 @@ export interface CommandRecords {
   readonly 'volume.disable': { readonly request: 'VolumeDisableRequest'; readonly reply: 'VolumeDisableReply' };
   readonly 'volume.enable': { readonly request: 'VolumeEnableRequest'; readonly reply: 'VolumeEnableReply' };
   readonly 'volume.list': { readonly request: 'VolumeListRequest'; readonly reply: 'VolumeListReply' };
+  readonly 'volume.log': { readonly request: 'VolumeLogRequest'; readonly reply: 'VolumeLogReply' };
   readonly 'volume.promote': { readonly request: 'VolumePromoteRequest'; readonly reply: 'VolumePromoteReply' };
   readonly 'volume.replicate': { readonly request: 'VolumeReplicateRequest'; readonly reply: 'VolumeReplicateReply' };
   readonly 'volume.resync': { readonly request: 'VolumeResyncRequest'; readonly reply: 'VolumeResyncReply' };

@@ -11,6 +11,7 @@ export class CuttableLine implements AsyncDisposable {
   readonly #server: net.Server;
   readonly #connections = new Set<LineConnection>();
   #state: LineState = 'open';
+  #answeredBytes = 0;
 
   private constructor(targetPort: number) {
     this.#server = net.createServer({ allowHalfOpen: true }, (near) => {
@@ -19,9 +20,9 @@ export class CuttableLine implements AsyncDisposable {
         near.destroy();
         return;
       }
-      const connection = new LineConnection(near, targetPort, this.#state, () =>
-        this.#connections.delete(connection),
-      );
+      const connection = new LineConnection(near, targetPort, this.#state, () => {
+        if (this.#connections.delete(connection)) this.#answeredBytes += connection.answeredBytes;
+      });
       this.#connections.add(connection);
     });
   }
@@ -47,6 +48,11 @@ export class CuttableLine implements AsyncDisposable {
   /** `127.0.0.1:<port>` of the near end. */
   get address(): string {
     return `127.0.0.1:${this.port}`;
+  }
+
+  /** Bytes that came from the server, of all connections there ever were. */
+  get answeredBytes(): number {
+    return [...this.#connections].reduce((sum, each) => sum + each.answeredBytes, this.#answeredBytes);
   }
 
   get state(): LineState {
@@ -98,6 +104,10 @@ class LineConnection {
     this.#state = state;
     near.on('close', () => this.#close());
     this.become(state);
+  }
+
+  get answeredBytes(): number {
+    return this.#far?.bytesRead ?? 0;
   }
 
   become(state: LineState): void {
