@@ -236,7 +236,7 @@ test('blocks that are compared come compressed, and what they are not is an erro
   const content = Buffer.alloc(4 * 4096, 7);
   const answer = async (compression: string | undefined): Promise<VolumeCompareReply> => ({
     ...{ volume: 'vol1', image: 'i', blockSize: 4096, bulkBlocks: 64, hashes: Buffer.alloc(32), answered: 1 },
-    ...{ zeros: [], blocks: [0, 1, 2, 3], positions: [] },
+    ...{ zeros: [], blocks: [0, 1, 2, 3], positions: [], isOwned: false, isLogWhole: true },
     ...(await packed(content, compression === 'brotli' ? 'brotli' : 'none')),
   });
   const meter = new LinkMeter();
