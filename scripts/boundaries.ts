@@ -11,6 +11,7 @@ const root = join(import.meta.dirname, '..');
 /** Which rooms a room may import, besides itself. */
 const floors: Record<string, readonly string[]> = {
   contracts: [],
+  story: ['contracts'],
   'service-kit': [],
   bus: ['contracts', 'service-kit'],
   'config-store': ['contracts', 'service-kit'],
@@ -25,13 +26,24 @@ const floors: Record<string, readonly string[]> = {
     'vdisk',
     'pravega',
     'segments',
+    'story',
     'local-stack',
     'bus',
     'config-store',
     'contracts',
     'service-kit',
   ],
-  service: ['tlog', 'vdisk', 'pravega', 'segments', 'bus', 'config-store', 'contracts', 'service-kit'],
+  service: [
+    'tlog',
+    'vdisk',
+    'pravega',
+    'segments',
+    'story',
+    'bus',
+    'config-store',
+    'contracts',
+    'service-kit',
+  ],
 };
 
 /** Which rooms may import a library. */

@@ -1,9 +1,9 @@
 import type { EngineDescription, Evidence } from '@salvor/contracts';
+import { tellIncident } from '@salvor/story';
 import type { Command } from '../command.ts';
 import { type Paint, paintStatus } from '../rendering/paint.ts';
 import { printable, properties, table } from '../rendering/text.ts';
 import { clockText } from '../rendering/time.ts';
-import { tellIncident } from '../story/incident-story.ts';
 import { outcomeText } from './outcome.ts';
 import { operationIdOption } from './vdisk.ts';
 

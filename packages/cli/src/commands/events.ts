@@ -1,8 +1,8 @@
 import { type EventType, events, eventTypes, isEventType, toPlainJson } from '@salvor/contracts';
+import { eventSentence, isAlarming } from '@salvor/story';
 import type { Call, Command } from '../command.ts';
 import { usageError } from '../failure.ts';
 import { clockText } from '../rendering/time.ts';
-import { eventSentence, isAlarming } from '../story/event-sentence.ts';
 
 const MAX_COUNT = 1_000_000_000;
 

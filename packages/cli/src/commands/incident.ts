@@ -1,10 +1,10 @@
 import type { IncidentDescription } from '@salvor/contracts';
+import { tellIncident } from '@salvor/story';
 import type { Command } from '../command.ts';
 import { type Paint, paintStatus } from '../rendering/paint.ts';
 import { counted, printable, properties, table } from '../rendering/text.ts';
 import { dateTimeText, durationText } from '../rendering/time.ts';
 import { unavailableText } from '../rendering/unavailable-text.ts';
-import { tellIncident } from '../story/incident-story.ts';
 import { askWhatItWaitsFor } from '../story/what-it-waits-for.ts';
 import { byHand, byHandOptions } from './by-hand.ts';
 import { evidenceText } from './engine.ts';

@@ -2,6 +2,8 @@
 import { stripVTControlCharacters } from 'node:util';
 import type { Paint } from './paint.ts';
 
+export { counted, printable } from '@salvor/story';
+
 const COLUMN_GAP = '  ';
 
 /** Rows under headers, columns as wide as their widest cell; no trailing blanks. `empty` replaces a table of no rows. */
@@ -40,18 +42,6 @@ export function title(paint: Paint, text: string): string {
 
 export function indented(text: string, by = '  '): string {
   return text.replace(/^(?=.)/gm, by);
-}
-
-/** `1 engine`, `2 engines` */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
-}
-
-/** Text of others on one line, without escape sequences: a reason must not move the cursor of who reads it. */
-export function printable(text: string): string {
-  return stripVTControlCharacters(text)
-    .replace(/\p{Cc}+/gu, ' ')
-    .trim();
 }
 
 /** A quoted word when the shell would need it. */

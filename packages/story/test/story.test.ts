@@ -7,8 +7,7 @@ import {
   fromPlainJson,
   type IncidentDescription,
 } from '@salvor/contracts';
-import { eventSentence } from '../src/story/event-sentence.ts';
-import { tellIncident } from '../src/story/incident-story.ts';
+import { eventSentence, incidentStory, tellIncident } from '../src/index.ts';
 
 const at = Date.UTC(2026, 2, 1, 14, 3, 2);
 
@@ -88,6 +87,16 @@ describe('the story of an incident', () => {
         'The incident is over: repaired after 21.4 s.',
       ].join('\n'),
     );
+  });
+
+  test('gives what happened in the order of time, for those who show it otherwise', () => {
+    const { heading, happenings, ending } = incidentStory(repaired, at);
+    assert.deepEqual(
+      happenings.map((happening) => happening.at),
+      [0, 0, 40, 8_100, 8_100, 21_000, 21_400].map((after) => at + after),
+    );
+    assert.equal(heading.length, 2);
+    assert.equal(ending, 'The incident is over: repaired after 21.4 s.');
   });
 
   test('says what an open incident waits for', () => {

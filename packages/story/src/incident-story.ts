@@ -1,15 +1,25 @@
 /** An incident told in sentences: who saw it, who decided what on which evidence, how long each step took. */
 import type { IncidentDescription, IncidentTransition, VdiskRepair } from '@salvor/contracts';
-import { counted, printable } from '../rendering/text.ts';
-import { clockText, dateTimeText, durationText } from '../rendering/time.ts';
+import { clockText, dateTimeText, durationText } from './time.ts';
+import { counted, printable } from './words.ts';
 
-interface Happening {
+/** What happened at a time (milliseconds since 1970 UTC): a sentence, and what stands below it. */
+export interface Happening {
   readonly at: number;
   readonly lines: readonly string[];
 }
 
-/** One string a line; `now` tells how long an open incident has lasted. */
-export function tellIncident(incident: IncidentDescription, now: number): string[] {
+export interface IncidentStory {
+  /** What it is about, and since when. */
+  readonly heading: readonly string[];
+  /** In the order of time. */
+  readonly happenings: readonly Happening[];
+  /** How it ended, or what it waits for. */
+  readonly ending: string;
+}
+
+/** `now` tells how long an open incident has lasted. */
+export function incidentStory(incident: IncidentDescription, now: number): IncidentStory {
   const happenings = [
     ...reports(incident),
     ...verdict(incident),
@@ -17,11 +27,17 @@ export function tellIncident(incident: IncidentDescription, now: number): string
     ...repairs(incident),
     ...byHand(incident),
   ].sort((a, b) => a.at - b.at);
-  const told = happenings.flatMap(({ at, lines: [first = '', ...rest] }) => [
+  return { heading: heading(incident, now), happenings, ending: ending(incident, now) };
+}
+
+/** The story on a terminal, one string a line. */
+export function tellIncident(incident: IncidentDescription, now: number): string[] {
+  const story = incidentStory(incident, now);
+  const told = story.happenings.flatMap(({ at, lines: [first = '', ...rest] }) => [
     `${clockText(at)}Z  ${sinceStart(incident, at)}  ${first}`,
     ...rest.map((line) => `${' '.repeat(13)}  ${' '.repeat(SINCE_WIDTH)}  ${line}`),
   ]);
-  return [...heading(incident, now), '', ...told, '', ending(incident, now)];
+  return [...story.heading, '', ...told, '', story.ending];
 }
 
 const SINCE_WIDTH = 11;

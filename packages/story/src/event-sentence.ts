@@ -1,7 +1,7 @@
 /** Every event as one sentence. */
 import type { EventPayloads, EventType } from '@salvor/contracts';
-import { counted, printable } from '../rendering/text.ts';
-import { durationText } from '../rendering/time.ts';
+import { durationText } from './time.ts';
+import { counted, printable } from './words.ts';
 
 type Sentences = { readonly [T in EventType]: (payload: EventPayloads[T]) => string };
 
