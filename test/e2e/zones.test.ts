@@ -110,6 +110,48 @@ test('what comes over is compressed and bounded as the primary says, while it fo
   await client.disconnect();
 });
 
+test('one run for each order, and runs by a schedule, go on where a killed manager left off', async () => {
+  const { north, south } = zones;
+  const order = (wanted: { readonly mode: string; readonly everyMs?: number }) =>
+    north.healing.bus.request('volume.replicate', { volume: VOLUME, to: 'south', ...wanted });
+  const client = await north.connected();
+  await write(client, 20);
+  await order({ mode: 'one-time' });
+  const once = await south.until(
+    'the first run',
+    ({ sync }) => sync?.runs === 1 && sync.runningSince === undefined,
+  );
+  assert.equal(once.status, 'active - secondary');
+  assert.equal(once.point?.sequence, once.sync?.lastSequence);
+  await write(client, 20);
+  const behind = await south.until('it rests', ({ lag }) => (lag?.bytes ?? 0) > 0 && lag?.level === true);
+  await south.killManager();
+  await south.startManager();
+  const still = await south.until(
+    'it rests again',
+    ({ lag }) => (lag?.observedAt ?? 0) > (behind.lag?.observedAt ?? 0),
+  );
+  assert.deepEqual([still.sequence, still.sync?.runs], [once.sequence, 1]);
+  await order({ mode: 'one-time' });
+  const twice = await south.until('the second run', ({ sync }) => sync?.runs === 2);
+  assert.ok((twice.sequence ?? 0) >= (once.sequence ?? 0) + 20);
+  await order({ mode: 'periodic', everyMs: 1_000 });
+  const first = await south.until('a run by the schedule', ({ sync }) => (sync?.runs ?? 0) > 2);
+  await write(client, 20);
+  await south.killManager();
+  await south.startManager();
+  const later = await south.until(
+    'runs go on',
+    ({ sync, sequence }) =>
+      (sync?.runs ?? 0) > (first.sync?.runs ?? 0) && (sequence ?? 0) >= (twice.sequence ?? 0) + 20,
+  );
+  assert.deepEqual(later.schedule && [later.schedule.everyMs, later.schedule.missed], [1_000, 'run-once']);
+  await order({ mode: 'instant' });
+  await south.until('it follows', ({ mode, schedule }) => mode === 'instant' && schedule === undefined);
+  await untilLevel(south, Date.now());
+  await client.disconnect();
+});
+
 test('a killed manager and a cut line are made up for by themselves', async () => {
   const client = await zones.north.connected();
   const load = write(client, 400);

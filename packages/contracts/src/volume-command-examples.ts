@@ -74,7 +74,14 @@ export const volumeCommandExamples = {
     reply: { ...applied, reason: 'volume vol1 becomes primary once all that arrived is applied' },
   },
   'volume.replicate': {
-    request: { volume: 'vol1', to: 'south', bandwidthMib: 40, compression: 'brotli' },
+    request: {
+      volume: 'vol1',
+      to: 'south',
+      mode: 'periodic',
+      everyMs: 900_000,
+      bandwidthMib: 40,
+      compression: 'brotli',
+    },
     reply: { ...applied, reason: 'volume vol1 is replicated to zone south, instant' },
   },
   'volume.resync': {

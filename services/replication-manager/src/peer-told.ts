@@ -16,6 +16,7 @@ export function toldBy(zone: string, description: VolumeDescription): PeerTold {
       phase: true,
       mode: true,
       link: true,
+      schedule: true,
       lineage: true,
       generation: true,
       begins: true,
@@ -26,6 +27,7 @@ export function toldBy(zone: string, description: VolumeDescription): PeerTold {
     .safeParse({
       ...{ role: description.role, phase: description.phase, mode: description.mode, begins },
       generation: generationOf(description),
+      schedule: description.schedule ?? null,
       link: { bandwidthMib: description.bandwidthMib, compression: description.compression },
       lineage: description.lineage.map(({ number, zone, incarnation, ends, segment }) => ({
         ...{ generation: { number, zone, incarnation }, ends, segment: segment ?? null },

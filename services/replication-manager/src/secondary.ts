@@ -2,6 +2,7 @@ import {
   type Generation,
   type LogEnd,
   type LogSegment,
+  type ReplicationPoint,
   type SyncNews,
   sameGeneration,
   type VolumeLink,
@@ -10,7 +11,7 @@ import {
 } from '@salvor/config-store';
 import type { VolumeDescription } from '@salvor/contracts';
 import { SalvorError } from '@salvor/service-kit';
-import { lastSequence, type ReplayWindow } from '@salvor/tlog';
+import { decodeSegment, lastSequence, logStream, logSubject, type ReplayWindow } from '@salvor/tlog';
 import { applySegments } from './applying.ts';
 import { endedBy } from './ended-by.ts';
 import { restoreKept } from './kept-state.ts';
@@ -54,6 +55,8 @@ export type Confirm = () => Promise<number | null>;
 /** Progress is put on record this often, points this often. */
 const RECORD_EVERY_MS = 200;
 const POINT_EVERY_MS = 5_000;
+/** Between runs the other zone is asked how long its log is this often. */
+const REST_LOOK_MS = 1_000;
 
 const UNSEEN: Sight = { level: false, bytes: 0, writtenAt: 0 };
 
@@ -81,6 +84,9 @@ export class Secondary {
   #recordedAt = 0;
   #pointAt = 0;
   #sight: Sight = UNSEEN;
+  /** Of modes with runs: the place in the stream of the primary up to which the last one went; 0: not known. */
+  #levelAt = 0;
+  #restedAt = Number.NEGATIVE_INFINITY;
   /** When the first segment came since the last point, and what had come over before it. */
   #begun: { readonly at: number; readonly carried: number } | null = null;
 
@@ -156,7 +162,8 @@ export class Secondary {
 
   /**
    * Takes what came since, stores it in this zone, then applies it. `source` is null while the other zone does not answer.
-   * `signal` ends the reading; what arrived is applied first.
+   * `signal` ends the reading; what arrived is applied first. Of a run that goes up to a record, `upTo`, no segment is taken
+   * that begins behind it.
    *
    * @returns whether there was anything
    */
@@ -165,6 +172,7 @@ export class Secondary {
     source: VolumeDescription | null,
     confirm: Confirm,
     signal: AbortSignal,
+    upTo: number = Number.POSITIVE_INFINITY,
   ): Promise<boolean> {
     const mount = await this.#mounted(record);
     mount.lost.throwIfAborted();
@@ -177,7 +185,10 @@ export class Secondary {
       const segments = window?.segments ?? [];
       if (segments.length > 0) this.#begun ??= { at: Date.now(), carried };
       const bound = segments.length === 0 ? null : await endedBy(signal, confirm());
-      const usable = bound === null ? [] : segments.filter(({ segment }) => lastSequence(segment) <= bound);
+      const usable =
+        bound === null
+          ? []
+          : segments.filter(({ segment }) => segment.first <= upTo && lastSequence(segment) <= bound);
       // What was read and may not be used is read again, if ever: the place in the other log is behind it.
       if (usable.length < segments.length) await this.#endFollowing();
       const bytesAhead = window?.bytesAhead ?? this.#sight.bytes;
@@ -190,7 +201,7 @@ export class Secondary {
         level: window?.isLevel === true && usable.length === segments.length,
         ...{ bytes: bytesAhead, writtenAt: this.#applied.writtenAt },
       };
-      await this.#recorded(record, usable.length === 0);
+      await this.#recorded(record, usable.length === 0 || this.#applied.sequence >= upTo, upTo);
       if (window !== null) await this.#relieved(record);
       return usable.length > 0 || window?.isLevel === false;
     } catch (error) {
@@ -199,6 +210,47 @@ export class Secondary {
       const news = { kind: 'lost-place', reason: error.message } as const;
       return (await this.#options.progress(record.generation, news)).outcome === 'applied';
     }
+  }
+
+  /** The last record of the primary's log, and its place in the stream is remembered, from which the lag counts. */
+  async aim(record: VolumeRecord, source: VolumeDescription, signal: AbortSignal): Promise<number> {
+    await this.#mounted(record);
+    const { streams, container, vdisk } = await this.#logs.of(source);
+    const newest = await endedBy(signal, streams.last(logStream(container), logSubject(container, vdisk)));
+    this.#levelAt = newest?.sequence ?? 0;
+    return newest === null ? 0 : lastSequence(decodeSegment(newest.data));
+  }
+
+  /** Up to which record it is applied. */
+  get applied(): number {
+    return this.#applied.sequence;
+  }
+
+  /** The state that a run has come to; null: there is a point of it already. */
+  async reached(record: VolumeRecord): Promise<ReplicationPoint | null> {
+    const { point, generation } = record;
+    const { sequence } = this.#applied;
+    if (point !== null && sameGeneration(point.generation, generation) && point.sequence >= sequence)
+      return null;
+    const made = await nextPoint(this.#options.store, record, { ...this.#applied, ...this.#since(null) });
+    this.#begun = null;
+    return made;
+  }
+
+  /** Between two runs: nothing is brought over, and what that amounts to is told now and then. */
+  async rest(record: VolumeRecord, source: VolumeDescription | null, signal: AbortSignal): Promise<void> {
+    const now = performance.now();
+    if (source !== null && this.#levelAt > 0 && now - this.#restedAt >= REST_LOOK_MS) {
+      this.#restedAt = now;
+      const { streams, container } = await this.#logs.of(source);
+      const facts = await endedBy(signal, streams.facts(logStream(container)));
+      const ahead = Math.max(0, facts.lastSequence - this.#levelAt);
+      const bytes = Math.round((ahead * facts.bytes) / Math.max(1, facts.messages));
+      this.#sight = { ...this.#sight, bytes };
+    }
+    this.#sight = { ...this.#sight, level: true };
+    await this.#mounted(record);
+    await this.#relieved(record);
   }
 
   /**
@@ -310,7 +362,7 @@ export class Secondary {
   }
 
   /** Puts on record how far it is, when that is due, and lets go of what arrived and is not needed any more. */
-  async #recorded(record: VolumeRecord, isPause: boolean): Promise<void> {
+  async #recorded(record: VolumeRecord, isPause: boolean, upTo = Number.POSITIVE_INFINITY): Promise<void> {
     const { sequence, segment } = this.#applied;
     const known = record.sequence ?? 0;
     if (sequence < known) return;
@@ -318,8 +370,11 @@ export class Secondary {
     const now = performance.now();
     if (!isPause && now - this.#recordedAt < RECORD_EVERY_MS) return;
     this.#recordedAt = now;
+    // Of a run its end is the point.
     const isPointDue =
-      sequence > known && (record.promotion !== null || now - this.#pointAt >= POINT_EVERY_MS);
+      upTo === Number.POSITIVE_INFINITY &&
+      sequence > known &&
+      (record.promotion !== null || now - this.#pointAt >= POINT_EVERY_MS);
     const reached = { ...this.#applied, ...this.#since(null) };
     const point = isPointDue ? await nextPoint(this.#options.store, record, reached) : null;
     const news = { kind: 'applied', sequence, segment, point } as const;

@@ -12,6 +12,8 @@ import {
   decideVolumeResync,
   type EnableFacts,
   listVolumes,
+  type MissedPolicy,
+  missedPolicies,
   type PeerNow,
   readVolume,
   type VolumeChange,
@@ -95,6 +97,8 @@ export function volumeCommandHandlers({
       const wanted = {
         ...{ volume: request.volume, to: request.to, bandwidthMib: request.bandwidthMib ?? null },
         mode: request.mode === '' ? null : modeOf(request.mode),
+        ...{ everyMs: request.everyMs ?? null, startAt: request.startAt ?? null },
+        missed: request.missed == null ? null : missedOf(request.missed),
         compression: request.compression == null ? null : compressionOf(request.compression),
       };
       return order('volume.replicate', request, operationId, ({ record }, now) =>
@@ -172,6 +176,14 @@ function modeOf(text: string): VolumeMode {
   if (mode === undefined)
     throw new SalvorError('invalid-mode', `expected one of ${volumeModes.join(', ')}, found ${text}`);
   return mode;
+}
+
+/** @throws SalvorError `invalid-schedule` */
+function missedOf(text: string): MissedPolicy {
+  const policy = missedPolicies.find((each) => each === text);
+  if (policy === undefined)
+    throw new SalvorError('invalid-schedule', `expected one of ${missedPolicies.join(', ')}, found ${text}`);
+  return policy;
 }
 
 /** @throws SalvorError with the code of what was refused */

@@ -1,5 +1,7 @@
 import {
   type ConfigStore,
+  decideSchedule,
+  noSync,
   parseTlogConfig,
   parseVdiskStatic,
   readVolumeView,
@@ -54,7 +56,7 @@ export async function describeVolume(
     ...(record.peer === null ? {} : { peer: record.peer }),
     ...(seen?.peerSeenAt == null ? {} : { peerSeenAt: seen.peerSeenAt }),
     ...(isSecondary && seen !== null && record.sequence !== null
-      ? { lag: { level: seen.level, bytes: seen.bytes, ms: lagOf(seen), observedAt: seen.at } }
+      ? { lag: { level: seen.level, bytes: seen.bytes, ms: lagOf(record, seen), observedAt: seen.at } }
       : {}),
     ...(promotion === null ? {} : { promotion: promotion.operation, promotionAt: promotion.at }),
     ...(divergence === null
@@ -95,10 +97,33 @@ export async function describeVolume(
             ...{ beganAt: copy.beganAt, ...(copy.endedAt === null ? {} : { endedAt: copy.endedAt }) },
           },
         }),
+    ...(record.schedule === null ? {} : { schedule: { ...record.schedule } }),
+    ...(isSecondary ? syncOf(record) : {}),
     changedAt: record.changedAt,
   };
 }
 
-function lagOf({ level, writtenAt }: { readonly level: boolean; readonly writtenAt: number }): number {
+function syncOf({ schedule, sync }: VolumeRecord): Pick<VolumeDescriptionInit, 'sync'> {
+  if (schedule === null) return {};
+  const { slotAt, run, runs, missed, overlaps, last } = sync ?? noSync;
+  const next = decideSchedule(schedule, { slotAt, run }, Date.now());
+  return {
+    sync: {
+      ...{ runs, missed, overlaps },
+      ...(slotAt === null ? {} : { slotAt }),
+      ...(next.kind === 'wait' && next.until !== null ? { nextAt: next.until } : {}),
+      ...(run === null ? {} : { runningSince: run.beganAt }),
+      ...(last === null
+        ? {}
+        : { lastBeganAt: last.beganAt, lastEndedAt: last.endedAt, lastSequence: last.sequence }),
+    },
+  };
+}
+
+function lagOf(
+  { schedule, sync }: VolumeRecord,
+  { level, writtenAt }: { readonly level: boolean; readonly writtenAt: number },
+): number {
+  if (schedule !== null && sync?.last != null) return Math.max(0, Date.now() - sync.last.beganAt);
   return level || writtenAt === 0 ? 0 : Math.max(0, Date.now() - writtenAt);
 }

@@ -1,12 +1,15 @@
 import {
+  aimOf,
   applyVolume,
   type ConfigStore,
+  decideSchedule,
   decideVolumeProgress,
   decideVolumePromoted,
   decideVolumePromoteWaits,
   decideVolumeSettled,
   type Generation,
   isIncomplete,
+  noSync,
   readVolume,
   type SyncNews,
   sameGeneration,
@@ -16,9 +19,10 @@ import {
   type VolumeRecord,
   type VolumeResult,
 } from '@salvor/config-store';
+import type { VolumeDescription } from '@salvor/contracts';
 import { codeOf, type Logger, messageOf, pause, SalvorError } from '@salvor/service-kit';
 import type { PeerZones } from './peer-zones.ts';
-import { Secondary, type SecondaryOptions } from './secondary.ts';
+import { type Confirm, Secondary, type SecondaryOptions } from './secondary.ts';
 import type { Announce } from './volume-announcer.ts';
 import { CONTACT_EVERY_MS, VolumeContact } from './volume-contact.ts';
 import { sightOf } from './volume-sight.ts';
@@ -218,9 +222,42 @@ export class VolumeKeeper {
       return true;
     }
     const source = isAllowed ? description : null;
+    // A promote takes all there is, whatever the schedule says.
+    if (record.schedule !== null && record.promotion === null)
+      return this.#runs(record, source, confirm, signal);
     const moved = await this.#secondary.follow(record, source, confirm, signal);
     if (!moved && record.promotion !== null) return this.#promote(record);
     return !moved;
+  }
+
+  /** One step of a volume that is brought to what its primary has now and then. @returns whether there is nothing to do */
+  async #runs(
+    record: VolumeRecord,
+    source: VolumeDescription | null,
+    confirm: Confirm,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { generation, schedule, sync } = record;
+    if (schedule !== null && decideSchedule(schedule, sync ?? noSync, Date.now()).kind !== 'wait') {
+      await this.#progress(generation, { kind: 'due' });
+      return false;
+    }
+    const aim = aimOf(record);
+    if (aim === 'none' || (aim === 'unknown' && source === null)) {
+      await this.#secondary.rest(record, source, signal);
+      return true;
+    }
+    if (aim === 'unknown') {
+      if (source === null) return true;
+      const sequence = await this.#secondary.aim(record, source, signal);
+      await this.#progress(generation, { kind: 'aimed', sequence });
+      return false;
+    }
+    const moved = await this.#secondary.follow(record, source, confirm, signal, aim);
+    if (this.#secondary.applied < aim) return !moved;
+    const point = await this.#secondary.reached(record);
+    await this.#progress(generation, { kind: 'synced', sequence: this.#secondary.applied, point });
+    return false;
   }
 
   /** All that arrived is applied; then the vdisk is given up, so that nobody writes to it while it changes its role. */

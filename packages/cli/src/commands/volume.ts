@@ -1,5 +1,6 @@
 import { fromPlainJson, type VolumeDescription } from '@salvor/contracts';
 import type { Command } from '../command.ts';
+import { usageError } from '../failure.ts';
 import { hashesText, segmentsText, volumesText, volumeText } from '../rendering/volume-text.ts';
 import { outcomeText } from './outcome.ts';
 import { operationIdOption } from './vdisk.ts';
@@ -153,7 +154,22 @@ export const volumeCommands: readonly Command[] = [
       mode: {
         type: 'string',
         value: 'mode',
-        help: 'instant (default): it follows the transaction log; none: it may not any more',
+        help: 'instant (at first): it follows the transaction log; one-time: each order is one run; periodic; none: it may not any more',
+      },
+      every: {
+        type: 'string',
+        value: 'time',
+        help: 'of mode periodic: from one run to the next, such as 15m',
+      },
+      start: {
+        type: 'string',
+        value: 'time',
+        help: 'of mode periodic: the first run, such as 2026-01-31T02:00:00Z; default now',
+      },
+      missed: {
+        type: 'string',
+        value: 'policy',
+        help: 'of mode periodic: slots with nobody there are caught up once (run-once, default) or not (skip)',
       },
       'bandwidth-mib': {
         type: 'string',
@@ -170,6 +186,7 @@ export const volumeCommands: readonly Command[] = [
     examples: [
       'salvor volume replicate vol1 --to south',
       'salvor volume replicate vol1 --to south --bandwidth-mib 40 --compression brotli',
+      'salvor volume replicate vol1 --to south --mode periodic --every 15m --start 2026-01-31T02:00:00Z',
     ],
     async run({ args, paint, print, withBus }) {
       const mode = args.text('mode');
@@ -177,6 +194,9 @@ export const volumeCommands: readonly Command[] = [
         volume: args.positional('volume'),
         to: args.text('to') ?? '',
         ...(mode === undefined ? {} : { mode }),
+        everyMs: args.text('every') === undefined ? undefined : args.duration('every', 366 * 86_400) * 1_000,
+        startAt: startAt(args.text('start')),
+        missed: args.text('missed'),
         bandwidthMib: args.integer('bandwidth-mib', 0, 65_536),
         compression: args.text('compression'),
         operationId: args.text('operation-id'),
@@ -240,6 +260,16 @@ export const volumeCommands: readonly Command[] = [
     },
   },
 ];
+
+/** Unix milliseconds. */
+function startAt(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const at = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isFinite(at) && at >= 0) return at;
+  throw usageError(
+    `volume replicate: expected --start to be a time such as 2026-01-31T02:00:00Z, found '${text}'`,
+  );
+}
 
 /** What `volume status --json` shows, whole or the volume in it. @throws ValidationError, SyntaxError */
 function volumeIn(text: string): VolumeDescription {

@@ -47,6 +47,7 @@ export function volumeText(paint: Paint, volume: VolumeDescription): string {
           `${point.number}: record ${point.sequence} of zone ${printable(point.zone)}, written ${dateTimeText(point.writtenAt)}; record ${point.ownSequence} of the own log`,
       ],
       ['last sync', point && syncText(point)],
+      ['schedule', scheduleText(volume)],
       ['last copy', copy && copyText(copy)],
       [
         'forked',
@@ -97,6 +98,22 @@ function copyText({
 function linkText({ bandwidthMib, compression }: VolumeDescription): string {
   const limit = bandwidthMib === 0 ? '' : `, ${bandwidthMib} MiB a second at most`;
   return limit + (compression === 'none' ? '' : `, compressed (${printable(compression)})`);
+}
+
+function scheduleText({ schedule, sync }: VolumeDescription): string | undefined {
+  if (schedule === undefined) return undefined;
+  const { everyMs, startAt, missed } = schedule;
+  const when =
+    everyMs === 0
+      ? `once, ordered ${dateTimeText(startAt)}`
+      : `every ${durationText(everyMs)} from ${dateTimeText(startAt)} on, missed: ${printable(missed)}`;
+  if (sync === undefined) return when;
+  const { runs, missed: lost, overlaps, nextAt, runningSince, lastBeganAt } = sync;
+  const parts = [when, `${runs} runs, ${lost} missed, ${overlaps} skipped because one was under way`];
+  if (runningSince !== undefined) parts.push(`one is under way since ${dateTimeText(runningSince)}`);
+  if (lastBeganAt !== undefined) parts.push(`the last one began ${dateTimeText(lastBeganAt)}`);
+  if (nextAt !== undefined) parts.push(`next ${dateTimeText(nextAt)}`);
+  return parts.join('; ');
 }
 
 function syncText({ bytes, beganAt, at }: NonNullable<VolumeDescription['point']>): string {

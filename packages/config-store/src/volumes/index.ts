@@ -7,6 +7,7 @@ export * from './volume-outcome.ts';
 export * from './volume-peer.ts';
 export * from './volume-records.ts';
 export * from './volume-role.ts';
+export * from './volume-schedule.ts';
 export * from './volume-status.ts';
 export * from './volume-sync.ts';
 export { copierOf } from './volume-writes.ts';

@@ -2,13 +2,19 @@
 import { changed, refuseVolume, unchanged, unknownVolume, type VolumeDecision } from './volume-outcome.ts';
 import {
   bandwidthMibMax,
+  everyMsMax,
+  everyMsMin,
   type LinkCompression,
+  type MissedPolicy,
   unlimitedLink,
   type VolumeLink,
   type VolumeMode,
   type VolumeRecord,
+  type VolumeSchedule,
+  volumeScheduleSchema,
   volumeSchema,
 } from './volume-records.ts';
+import { sameSchedule } from './volume-schedule.ts';
 
 export interface EnableRequest {
   readonly volume: string;
@@ -86,7 +92,7 @@ export function decideVolumeEnable(
         ? { number: 1, zone: facts.zone, incarnation }
         : { number: 0, zone: from, incarnation: '' },
       ...{ known: isPrimary ? 1 : 0, peer: from, mode: isPrimary ? 'none' : 'instant' },
-      link: unlimitedLink,
+      ...{ link: unlimitedLink, schedule: null, sync: null },
     },
   };
 }
@@ -124,6 +130,11 @@ export interface ReplicateRequest {
   readonly mode: VolumeMode | null;
   readonly bandwidthMib: number | null;
   readonly compression: LinkCompression | null;
+  /** Of mode periodic. */
+  readonly everyMs: number | null;
+  /** Unix milliseconds; null: as it is, else from now on. */
+  readonly startAt: number | null;
+  readonly missed: MissedPolicy | null;
 }
 
 export function decideVolumeReplicate(
@@ -151,17 +162,50 @@ export function decideVolumeReplicate(
     bandwidthMib: bandwidthMib ?? record.link.bandwidthMib,
     compression: request.compression ?? record.link.compression,
   };
+  const schedule = scheduleOf(record, request, mode, now);
+  if (typeof schedule === 'string') return refuseVolume('invalid-schedule', schedule);
   const reason =
     mode === 'none'
       ? `volume ${volume} is not replicated any more`
-      : `volume ${volume} is replicated to zone ${to}, ${mode}${linkText(link)}`;
-  if (record.peer === to && record.mode === mode && sameLink(record.link, link)) return unchanged(reason);
+      : `volume ${volume} is replicated to zone ${to}, ${mode}${scheduleText(schedule)}${linkText(link)}`;
+  const isSame = sameLink(record.link, link) && sameSchedule(record.schedule, schedule);
+  if (record.peer === to && record.mode === mode && isSame) return unchanged(reason);
   if (record.peer !== null && record.peer !== to && record.mode !== 'none')
     return refuseVolume(
       'volume-exists',
       `volume ${volume} is replicated to zone ${record.peer}; end that first with mode none`,
     );
-  return changed(record, { peer: to, mode, link }, reason, now);
+  return changed(record, { peer: to, mode, link, schedule }, reason, now);
+}
+
+/** A sentence when there is none that makes sense. */
+function scheduleOf(
+  { mode: before, schedule: known }: VolumeRecord,
+  { mode: asked, everyMs, startAt, missed }: ReplicateRequest,
+  mode: VolumeMode,
+  now: number,
+): VolumeSchedule | null | string {
+  if (mode !== 'periodic' && (everyMs !== null || startAt !== null || missed !== null))
+    return `an interval, a start and what becomes of missed slots belong to mode periodic, and the mode is ${mode}`;
+  if (mode === 'one-time') {
+    // Each order is a run of its own; one that is about something else is not.
+    return asked === null && before === mode ? known : { everyMs: 0, startAt: now, missed: 'run-once' };
+  }
+  if (mode !== 'periodic') return null;
+  const same = before === mode ? known : null;
+  const wanted = {
+    everyMs: everyMs ?? same?.everyMs,
+    startAt: startAt ?? same?.startAt ?? now,
+    missed: missed ?? same?.missed ?? 'run-once',
+  };
+  const parsed = volumeScheduleSchema.safeParse(wanted);
+  if (parsed.success && parsed.data.everyMs > 0) return parsed.data;
+  return `mode periodic needs an interval from ${everyMsMin} to ${everyMsMax} ms, and a start in Unix milliseconds; found ${wanted.everyMs ?? 'none'} and ${wanted.startAt}`;
+}
+
+function scheduleText(schedule: VolumeSchedule | null): string {
+  if (schedule === null || schedule.everyMs === 0) return '';
+  return `, every ${schedule.everyMs / 1_000} s from ${new Date(schedule.startAt).toISOString()} on`;
 }
 
 export function sameLink(a: VolumeLink, b: VolumeLink): boolean {

@@ -16,6 +16,7 @@ export type VolumeCode =
   | 'vdisk-taken'
   | 'no-log'
   | 'invalid-link'
+  | 'invalid-schedule'
   | 'wrong-role'
   | 'wrong-zone'
   | 'not-complete'

@@ -18,8 +18,10 @@ import type {
   VolumeMode,
   VolumePhase,
   VolumeRecord,
+  VolumeSchedule,
 } from './volume-records.ts';
 import { isBeyondBelief, mustStepDown, stepDown } from './volume-role.ts';
+import { noSync, sameSchedule } from './volume-schedule.ts';
 import { overwritten } from './volume-sync.ts';
 
 /** A volume as its other zone describes it; perhaps late, perhaps again. */
@@ -35,6 +37,7 @@ export interface PeerTold {
   readonly peer: string | null;
   readonly mode: VolumeMode;
   readonly link: VolumeLink;
+  readonly schedule: VolumeSchedule | null;
   /** When a promote was asked for there that is not done yet; null: none was. */
   readonly promotionAt: number | null;
 }
@@ -131,22 +134,25 @@ function hears(record: VolumeRecord, told: PeerTold, zone: string, now: number):
         (record.trouble?.code === 'vdisk-busy' && record.role === 'primary' && !isRival)
       ? null
       : record.trouble;
-  const link = toldLink(record, told);
-  if (known === record.known && rival === record.rival && trouble === record.trouble && link === record.link)
+  const terms = toldTerms(record, told);
+  if (known === record.known && rival === record.rival && trouble === record.trouble && terms === null)
     return unchanged(record.reason);
   const reason = isRival
     ? `zone ${told.zone} is primary as well, generation ${told.generation.number}; it steps down as soon as it hears of this one`
     : (trouble?.reason ?? record.reason);
-  return changed(record, { known, rival, trouble, link }, reason, now);
+  return changed(record, { known, rival, trouble, ...terms }, reason, now);
 }
 
-/** A secondary has it from its primary, and keeps it when it is promoted. */
-function toldLink(record: VolumeRecord, told: PeerTold): VolumeLink {
-  const isFromPrimary = record.role === 'secondary' && told.role === 'primary';
-  const { generation, link } = record;
+/** How a secondary is kept in step: from its primary, and kept when it is promoted; null: as it has it. */
+function toldTerms(record: VolumeRecord, told: PeerTold): Partial<VolumeRecord> | null {
+  const isFromPrimary = record.role === 'secondary' && told.role === 'primary' && told.mode !== 'none';
+  const { generation, link, mode, schedule, sync } = record;
   const isLate = isHigher(generation, told.generation) && !isOtherVolume(generation, told.generation);
-  if (!isFromPrimary || isLate) return link;
-  return sameLink(link, told.link) ? link : told.link;
+  if (!isFromPrimary || isLate) return null;
+  const isSame = sameSchedule(schedule, told.schedule);
+  if (isSame && sameLink(link, told.link) && mode === told.mode) return null;
+  const terms = { link: told.link, mode: told.mode, schedule: told.schedule };
+  return isSame ? terms : { ...terms, sync: { ...(sync ?? noSync), slotAt: null } };
 }
 
 function decideContent(

@@ -3,6 +3,8 @@ import { z } from 'zod';
 
 const millis = z.number().int().min(0);
 const count = z.number().int().min(0);
+/** Of a JavaScript date. */
+const dateMax = 8_640_000_000_000_000;
 const text = z.string().min(1);
 const id = z.string().regex(/^[A-Za-z0-9_:-]{1,64}$/, 'expected 1 to 64 of A-Z a-z 0-9 _ : -');
 
@@ -59,8 +61,11 @@ export const endedGenerationSchema = z.looseObject({
 });
 export type EndedGeneration = z.infer<typeof endedGenerationSchema>;
 
-/** How a volume is copied to the other zone. */
-export const volumeModes = ['none', 'instant'] as const;
+/**
+ * How a volume is copied to the other zone. `instant`: its log is followed; `one-time`: once for each order; `periodic`: by a
+ * schedule.
+ */
+export const volumeModes = ['none', 'instant', 'one-time', 'periodic'] as const;
 export type VolumeMode = (typeof volumeModes)[number];
 
 /**
@@ -104,6 +109,45 @@ export const volumeLinkSchema = z.looseObject({
 export type VolumeLink = z.infer<typeof volumeLinkSchema>;
 
 export const unlimitedLink: VolumeLink = { bandwidthMib: 0, compression: 'none' };
+
+/** What becomes of slots when nobody was there: `skip`: nothing; `run-once`: one run for all of them. */
+export const missedPolicies = ['skip', 'run-once'] as const;
+export type MissedPolicy = (typeof missedPolicies)[number];
+
+export const everyMsMin = 1_000;
+export const everyMsMax: number = 366 * 86_400_000;
+
+/** When a volume is synchronised: at `startAt`, and every so many milliseconds from there on; 0: once. */
+export const volumeScheduleSchema = z.looseObject({
+  everyMs: z.union([z.literal(0), z.number().int().min(everyMsMin).max(everyMsMax)]),
+  startAt: millis.max(dateMax),
+  missed: z.enum(missedPolicies),
+});
+export type VolumeSchedule = z.infer<typeof volumeScheduleSchema>;
+
+/** How far a secondary is with its schedule. */
+export const volumeSyncSchema = z.looseObject({
+  /** The last slot that was dealt with; null: none of this schedule was. */
+  slotAt: millis.nullable(),
+  /** That is under way; null: none is. */
+  run: z
+    .looseObject({
+      slotAt: millis,
+      beganAt: millis,
+      /** Up to which record, of the log of whoever holds that generation; null: the primary was not asked yet. */
+      target: z.looseObject({ generation: generationSchema, sequence: count }).nullable(),
+    })
+    .nullable(),
+  /** That were completed. */
+  runs: count,
+  /** Slots with nobody there. */
+  missed: count,
+  /** Slots that came while a run was under way. */
+  overlaps: count,
+  /** The last run that was completed. */
+  last: z.looseObject({ slotAt: millis, beganAt: millis, endedAt: millis, sequence: count }).nullable(),
+});
+export type VolumeSync = z.infer<typeof volumeSyncSchema>;
 
 /** A state of the primary that the secondary has reached; its number is never given again. */
 export const replicationPointSchema = z.looseObject({
@@ -203,6 +247,10 @@ export const volumeSchema = z.looseObject({
   mode: z.enum(volumeModes),
   /** Ordered where it is primary; a secondary has it from there. */
   link: volumeLinkSchema.default(unlimitedLink),
+  /** Of the modes that have one; from the primary as well. */
+  schedule: volumeScheduleSchema.nullable().default(null),
+  /** Of a secondary. */
+  sync: volumeSyncSchema.nullable().default(null),
   /** A promote that was asked for and is not done yet. */
   promotion: z.looseObject({ operation: text, force: z.boolean(), at: millis }).nullable(),
   divergence: divergenceSchema.nullable(),

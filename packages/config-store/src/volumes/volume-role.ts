@@ -101,7 +101,7 @@ export function decideVolumePromoted(
     {
       ...{ role: 'primary', phase: 'serving', generation: next, known },
       ...{ begins: head.sequence, begun: head.segment, sequence: null, segment: null, kept: null },
-      ...{ promotion: null, divergence: null, rival: null, trouble: null },
+      ...{ promotion: null, divergence: null, rival: null, trouble: null, sync: null },
       lineage: extended(lineage, { generation, ends: sequence, segment }),
     },
     `volume ${volume} is primary in zone ${zone}, generation ${known}, from record ${sequence} of generation ${generationText(generation)} on`,

@@ -9,6 +9,7 @@ import type {
   VolumeCopyState,
   VolumeRecord,
 } from './volume-records.ts';
+import { decideSchedule, noSync, scheduled } from './volume-schedule.ts';
 
 export type SyncNews =
   /** Everything up to this record of the log that is followed is on the vdisk and in its own log. */
@@ -25,6 +26,12 @@ export type SyncNews =
     } & LogEnd)
   /** The log does not go on where this zone is: everything is to be compared. */
   | { readonly kind: 'lost-place'; readonly reason: string }
+  /** It is time to look whether a run is due. */
+  | { readonly kind: 'due' }
+  /** The run that is under way goes up to this record. */
+  | { readonly kind: 'aimed'; readonly sequence: number }
+  /** It is there. */
+  | { readonly kind: 'synced'; readonly sequence: number; readonly point: ReplicationPoint | null }
   | { readonly kind: 'trouble'; readonly code: string; readonly reason: string }
   | { readonly kind: 'relief' };
 
@@ -91,6 +98,33 @@ export function decideVolumeProgress(
       const reason = `volume ${volume} is compared with zone ${generation.zone}: ${news.reason}`;
       return changed(record, overwritten(record, 'copying'), reason, now);
     }
+    case 'due': {
+      const { schedule, sync, phase } = record;
+      if (schedule === null || phase !== 'following') return unchanged(record.reason);
+      const before = sync ?? noSync;
+      const decision = decideSchedule(schedule, before, now);
+      return decision.kind === 'wait'
+        ? unchanged(record.reason)
+        : changed(record, { sync: scheduled(before, decision, now) }, record.reason, now);
+    }
+    case 'aimed': {
+      const { sync } = record;
+      if (sync === null || aimOf(record) !== 'unknown') return unchanged(record.reason);
+      const run = sync.run && { ...sync.run, target: { generation, sequence: news.sequence } };
+      return changed(record, { sync: { ...sync, run } }, record.reason, now);
+    }
+    case 'synced': {
+      const { sync, point } = record;
+      if (sync === null || sync.run === null) return unchanged(record.reason);
+      const { slotAt, beganAt } = sync.run;
+      const last = { slotAt, beganAt, endedAt: now, sequence: news.sequence };
+      return changed(
+        record,
+        { sync: { ...sync, run: null, runs: sync.runs + 1, last }, point: newerPoint(point, news.point) },
+        `volume ${volume} has what zone ${generation.zone} had up to record ${news.sequence}`,
+        now,
+      );
+    }
     case 'trouble': {
       const { code, reason } = news;
       if (record.trouble?.code === code && record.trouble.reason === reason) return unchanged(record.reason);
@@ -101,6 +135,16 @@ export function decideVolumeProgress(
         ? unchanged(record.reason)
         : changed(record, { trouble: null }, `volume ${volume} goes on`, now);
   }
+}
+
+/** Up to which record the run under way goes; `none`: there is none; `unknown`: the primary is to be asked. */
+export function aimOf({
+  sync,
+  generation,
+}: Pick<VolumeRecord, 'sync' | 'generation'>): number | 'none' | 'unknown' {
+  if (sync === null || sync.run === null) return 'none';
+  const { target } = sync.run;
+  return target !== null && sameGeneration(target.generation, generation) ? target.sequence : 'unknown';
 }
 
 function isCopied({ phase }: VolumeRecord): boolean {

@@ -115,7 +115,7 @@ const north = { number: 1, zone: 'north', incarnation: 'a1' };
 const told: PeerTold = {
   ...{ zone: 'north', role: 'primary', phase: 'serving', generation: north, lineage: [] },
   ...{ begins: 0, begun: null, sequence: null, peer: 'south', mode: 'instant', promotionAt: null },
-  link: unlimitedLink,
+  ...{ link: unlimitedLink, schedule: null },
 };
 
 test('a vdisk is one volume, once for each operation, and a copy can be mounted by nobody but what keeps it', async () => {

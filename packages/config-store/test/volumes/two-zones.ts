@@ -129,7 +129,16 @@ export class Zone {
     return this.order(operation, (record, now) =>
       decideVolumeReplicate(
         record,
-        { volume: VOLUME, to: this.other, mode: 'instant', bandwidthMib: null, compression: null },
+        {
+          volume: VOLUME,
+          to: this.other,
+          mode: 'instant',
+          bandwidthMib: null,
+          compression: null,
+          everyMs: null,
+          startAt: null,
+          missed: null,
+        },
         facts,
         now,
       ),
@@ -185,10 +194,35 @@ export class Zone {
 
   tells(): PeerTold | null {
     if (this.record === null) return null;
-    const { role, phase, generation, lineage, begins, begun, sequence, peer, mode, link, promotion } =
-      this.record;
+    const {
+      role,
+      phase,
+      generation,
+      lineage,
+      begins,
+      begun,
+      sequence,
+      peer,
+      mode,
+      link,
+      schedule,
+      promotion,
+    } = this.record;
     return structuredClone({
-      ...{ zone: this.name, role, phase, generation, lineage, begins, begun, sequence, peer, mode, link },
+      ...{
+        zone: this.name,
+        role,
+        phase,
+        generation,
+        lineage,
+        begins,
+        begun,
+        sequence,
+        peer,
+        mode,
+        link,
+        schedule,
+      },
       promotionAt: promotion?.at ?? null,
     });
   }

@@ -2271,12 +2271,18 @@ export interface VolumeReplicateRequest {
   volume: string;
   /** The other zone. */
   to: string;
-  /** instant (the other zone follows the transaction log) or none; empty: as it is, instant for a zone that did not follow. */
+  /** instant (the other zone follows the transaction log), one-time (each order is one run), periodic (by its schedule) or none; empty: as it is, instant for a zone that did not follow. */
   mode: string;
   /** MiB a second that come over for this volume at most, 0: no limit. Default: as it is. */
   bandwidthMib?: number | undefined;
   /** none or brotli: what comes over of it is compressed by the managers of the primary. Default: as it is. */
   compression?: string | undefined;
+  /** Of mode periodic: milliseconds from one run to the next, 1000 or more. Default: as it is. */
+  everyMs?: number | undefined;
+  /** Of mode periodic: the first run. Default: as it is, else now. */
+  startAt?: number | undefined;
+  /** Of mode periodic: what becomes of slots when nobody was there: run-once (default; one run for all of them) or skip. */
+  missed?: string | undefined;
   /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
   operationId?: string | undefined;
 }
@@ -2286,6 +2292,9 @@ export interface VolumeReplicateRequestInit {
   mode?: string | undefined;
   bandwidthMib?: number | undefined;
   compression?: string | undefined;
+  everyMs?: number | undefined;
+  startAt?: number | undefined;
+  missed?: string | undefined;
   operationId?: string | undefined;
 }
 
@@ -4554,6 +4563,10 @@ export interface VolumeDescription {
   bandwidthMib: number;
   /** none or brotli: how what comes over is compressed. */
   compression: string;
+  /** Of modes one-time and periodic. */
+  schedule?: VolumeSchedule | undefined;
+  /** Of a secondary in these modes. */
+  sync?: VolumeSync | undefined;
 }
 export interface VolumeDescriptionInit {
   zone: string;
@@ -4587,6 +4600,8 @@ export interface VolumeDescriptionInit {
   copy?: VolumeCopyInit | undefined;
   bandwidthMib?: number | undefined;
   compression?: string | undefined;
+  schedule?: VolumeScheduleInit | undefined;
+  sync?: VolumeSyncInit | undefined;
 }
 
 /** What both zones wrote after they parted. */
@@ -4629,11 +4644,11 @@ export interface VolumeGenerationInit {
 
 /** How far a secondary is behind its primary, as it sees that. */
 export interface VolumeLag {
-  /** Everything that was there when it looked last is applied. */
+  /** Everything that was there when it looked last is applied; in modes one-time and periodic, what the last run was to bring. */
   level: boolean;
   /** Bytes of the primary's log that are not applied here, about. */
   bytes: number;
-  /** Age of the last write that is applied, milliseconds, by both clocks; 0 while it is level. */
+  /** Age of the last write that is applied, milliseconds, by both clocks; 0 while it is level. In modes one-time and periodic: since the last run that was completed began. */
   ms: number;
   /** When that was so. */
   observedAt: number;
@@ -4673,6 +4688,17 @@ export interface VolumePointInit {
   beganAt?: number | undefined;
 }
 
+/** When a volume that is not followed all the time is synchronised. */
+export interface VolumeSchedule {
+  /** Milliseconds from one run to the next; 0: once. */
+  everyMs: number;
+  /** The first run. */
+  startAt: number;
+  /** What becomes of slots when nobody was there: run-once or skip. */
+  missed: string;
+}
+export type VolumeScheduleInit = VolumeSchedule;
+
 /** A segment of the log of a vdisk, told from every other that was given its number. */
 export interface VolumeSegment {
   /** Its number. */
@@ -4687,6 +4713,39 @@ export interface VolumeSegment {
   base: number;
 }
 export type VolumeSegmentInit = VolumeSegment;
+
+/** How far a secondary is with its schedule. */
+export interface VolumeSync {
+  /** Runs that were completed. */
+  runs: number;
+  /** Slots that passed with nobody there. */
+  missed: number;
+  /** Slots that came while a run was under way, and were skipped. */
+  overlaps: number;
+  /** The last slot that was dealt with. */
+  slotAt?: number | undefined;
+  /** The next slot; none: there is none any more, or it is due. */
+  nextAt?: number | undefined;
+  /** When the run began that is under way. */
+  runningSince?: number | undefined;
+  /** When the last run that was completed began: what is here is as the primary was then, or a moment after. */
+  lastBeganAt?: number | undefined;
+  /** When it was complete. */
+  lastEndedAt?: number | undefined;
+  /** Record of the primary that it went up to. */
+  lastSequence: number;
+}
+export interface VolumeSyncInit {
+  runs: number;
+  missed: number;
+  overlaps: number;
+  slotAt?: number | undefined;
+  nextAt?: number | undefined;
+  runningSince?: number | undefined;
+  lastBeganAt?: number | undefined;
+  lastEndedAt?: number | undefined;
+  lastSequence?: number | undefined;
+}
 
 /** A piece of a segment that is no stream of events, in a file. */
 export interface ExportedBytes {
@@ -5194,7 +5253,9 @@ export interface RecordTypes {
   readonly VolumeGeneration: VolumeGeneration;
   readonly VolumeLag: VolumeLag;
   readonly VolumePoint: VolumePoint;
+  readonly VolumeSchedule: VolumeSchedule;
   readonly VolumeSegment: VolumeSegment;
+  readonly VolumeSync: VolumeSync;
   readonly ExportedBytes: ExportedBytes;
   readonly ExportedEntry: ExportedEntry;
   readonly ExportedEvent: ExportedEvent;
@@ -5475,7 +5536,9 @@ export interface RecordInits {
   readonly VolumeGeneration: VolumeGenerationInit;
   readonly VolumeLag: VolumeLagInit;
   readonly VolumePoint: VolumePointInit;
+  readonly VolumeSchedule: VolumeScheduleInit;
   readonly VolumeSegment: VolumeSegmentInit;
+  readonly VolumeSync: VolumeSyncInit;
   readonly ExportedBytes: ExportedBytesInit;
   readonly ExportedEntry: ExportedEntryInit;
   readonly ExportedEvent: ExportedEventInit;
