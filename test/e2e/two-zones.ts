@@ -163,7 +163,14 @@ export class TwoZones implements AsyncDisposable {
 
   /** That zone north answered to the manager of zone south. */
   get bytesToSouth(): number {
-    return this.#lines[1]?.answeredBytes ?? 0;
+    return this.lineOf(this.south).answeredBytes;
+  }
+
+  /** What the manager of a zone asks of the other one, and is answered. */
+  lineOf(zone: Zone): CuttableLine {
+    const line = this.#lines[zone === this.north ? 0 : 1];
+    if (line === undefined) throw new Error('no such zone');
+    return line;
   }
 
   cut(): void {

@@ -72,6 +72,8 @@ export class VolumeKeeper {
   #toldAt = Number.NEGATIVE_INFINITY;
   readonly #startedAt = performance.now();
   #toldCleared = false;
+  #asking: Promise<void> | null = null;
+  #aloneUntil = Number.NEGATIVE_INFINITY;
 
   constructor(options: VolumeKeeperOptions) {
     this.#options = options;
@@ -132,7 +134,7 @@ export class VolumeKeeper {
     while (!signal.aborted && !this.#isOver) {
       try {
         const before = await readVolume(store, this.volume);
-        if (before !== null) await this.#contact.ask(before, false);
+        if (before !== null) await this.#ask(before);
         await this.#tell(await readVolume(store, this.volume));
       } catch (error) {
         if (signal.aborted || this.#isOver) return;
@@ -144,6 +146,21 @@ export class VolumeKeeper {
       const isSoon = performance.now() < this.#soonUntil;
       await pause(isSoon ? TELL_SOON_EVERY_MS : CONTACT_EVERY_MS, signal);
     }
+  }
+
+  /**
+   * Whoever mounts the vdisk is told after the other zone was asked. Right after a promote by force it is not waited for: it was
+   * given up, and one that is silent would take seconds.
+   */
+  async #ask(record: VolumeRecord): Promise<void> {
+    this.#asking ??= this.#contact.ask(record, false).finally(() => {
+      this.#asking = null;
+    });
+    const asked = this.#asking;
+    if (performance.now() >= this.#aloneUntil) return asked;
+    asked.catch((error: unknown) =>
+      this.#options.log.warn({ volume: this.volume, error: messageOf(error) }, 'no word of a volume'),
+    );
   }
 
   async #run(): Promise<void> {
@@ -284,8 +301,11 @@ export class VolumeKeeper {
       decideVolumePromoted(found, promoted, told, now),
     );
     if (outcome !== 'applied') return false;
-    if (isForced) this.#contact.overruled();
     this.#soonUntil = performance.now() + SOON_MS;
+    if (isForced) {
+      this.#contact.overruled();
+      this.#aloneUntil = this.#soonUntil;
+    }
     await this.#tell(await readVolume(store, this.volume));
     return false;
   }
