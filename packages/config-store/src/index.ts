@@ -1,4 +1,5 @@
 export * from './alerts/index.ts';
+export * from './archives/index.ts';
 export * from './cluster-directory.ts';
 export * from './cluster-storage.ts';
 export * from './collections/index.ts';

@@ -40,6 +40,8 @@ export type ParsedKey =
   | { readonly kind: 'volume-worker'; readonly volume: string }
   | { readonly kind: 'volume-point'; readonly volume: string; readonly point: string }
   | { readonly kind: 'vdisk-volume'; readonly vdisk: string }
+  | { readonly kind: 'archive'; readonly archive: string; readonly volume: string }
+  | { readonly kind: 'archive-worker'; readonly archive: string; readonly volume: string }
   | { readonly kind: 'tlog-config'; readonly vdisk: string }
   | { readonly kind: 'tlog-state'; readonly vdisk: string }
   | { readonly kind: 'tlog-snapshot'; readonly vdisk: string; readonly name: string }
@@ -80,6 +82,7 @@ export const TLOGS_PREFIX = `${SALVOR_PREFIX}tlogs/`;
 export const AVAILABLE_AGAIN_PREFIX = `${SALVOR_PREFIX}available-again/`;
 export const VOLUMES_PREFIX = `${SALVOR_PREFIX}volumes/`;
 export const VOLUME_POINTS_PREFIX = `${SALVOR_PREFIX}volume-points/`;
+export const ARCHIVES_PREFIX = `${SALVOR_PREFIX}archives/`;
 export const RECOVERIES_PREFIX = `${SALVOR_PREFIX}recoveries/`;
 export const SEGMENT_CONTAINERS_PREFIX = `${SALVOR_PREFIX}segment-containers/`;
 /** Under a lease: who brings segments back now. */
@@ -111,6 +114,12 @@ export const volumeWorkerKey = (volume: string): string =>
 export const volumePointsPrefix = (volume: string): string => `${VOLUME_POINTS_PREFIX}${segment(volume)}/`;
 export const volumePointKey = (volume: string, point: string): string =>
   `${volumePointsPrefix(volume)}${segment(point)}`;
+/** A volume as an archive holds it. */
+export const archiveKey = (archive: string, volume: string): string =>
+  `${ARCHIVES_PREFIX}${segment(archive)}/${segment(volume)}`;
+/** Under a lease: who brings that archive of the volume up to date. */
+export const archiveWorkerKey = (archive: string, volume: string): string =>
+  `${SALVOR_PREFIX}archive-workers/${segment(archive)}/${segment(volume)}`;
 /** What operators hold back everywhere. */
 export const healingEverywhereKey = `${HEALING_PREFIX}everywhere`;
 /** What operators hold back on one cluster: a pause, and times of maintenance. */
@@ -230,6 +239,8 @@ function parseSalvorKey(key: string): ParsedKey | null {
     if (room === 'vdisks' && second === 'lifecycle') return { kind: 'vdisk-lifecycle', vdisk: first };
     if (room === 'vdisks' && second === 'template') return { kind: 'vdisk-template', vdisk: first };
     if (room === 'vdisks' && second === 'volume') return { kind: 'vdisk-volume', vdisk: first };
+    if (room === 'archives') return { kind: 'archive', archive: first, volume: second };
+    if (room === 'archive-workers') return { kind: 'archive-worker', archive: first, volume: second };
     if (room === 'volume-points') return { kind: 'volume-point', volume: first, point: second };
     if (room === 'tlogs' && second === 'config') return { kind: 'tlog-config', vdisk: first };
     if (room === 'tlogs' && second === 'state') return { kind: 'tlog-state', vdisk: first };

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
+  archiveKey,
+  archiveWorkerKey,
   closedIncidentKey,
   clusterStorageKey,
   clusterTlogKey,
@@ -47,6 +49,8 @@ const pairs: readonly (readonly [key: string, parsed: ParsedKey])[] = [
   [clusterZerostorKey('c1'), { kind: 'cluster-zerostor', cluster: 'c1' }],
   [clusterTlogKey('c1'), { kind: 'cluster-tlog', cluster: 'c1' }],
   [volumeKey('vol1'), { kind: 'volume', volume: 'vol1' }],
+  [archiveKey('a1', 'vol1'), { kind: 'archive', archive: 'a1', volume: 'vol1' }],
+  [archiveWorkerKey('a1', 'vol1'), { kind: 'archive-worker', archive: 'a1', volume: 'vol1' }],
   [volumeWorkerKey('vol1'), { kind: 'volume-worker', volume: 'vol1' }],
   [volumePointKey('vol1', '2.south.7'), { kind: 'volume-point', volume: 'vol1', point: '2.south.7' }],
   [vdiskVolumeKey('v1'), { kind: 'vdisk-volume', vdisk: 'v1' }],

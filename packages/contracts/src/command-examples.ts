@@ -1,4 +1,6 @@
 /** One request and reply of each command as plain JSON: shown by `salvor` and by service metadata, and tested. */
+
+import { archiveCommandExamples } from './archive-command-examples.ts';
 import type { CommandName } from './generated/types.ts';
 import { instanceCommandExamples } from './instance-command-examples.ts';
 import { operatorCommandExamples } from './operator-command-examples.ts';
@@ -118,6 +120,7 @@ export const commandExamples: Readonly<
   ...operatorCommandExamples,
   ...recoveryCommandExamples,
   ...instanceCommandExamples,
+  ...archiveCommandExamples,
   ...volumeCommandExamples,
   ...segmentCommandExamples,
   'alert.list': {

@@ -1,6 +1,16 @@
 /** The transaction log of a vdisk: what was written, in order, so that it can be brought back when no engine has it any more. */
 
+export {
+  type ArchiveEnd,
+  ArchiveWriter,
+  type ArchiveWriterOptions,
+  archiveEnd,
+  type ComparedAs,
+  renumbered,
+} from './archive/archive-writer.ts';
+export { ArchivedImage } from './archive/archived-image.ts';
 export { type Compacted, type CompactionOptions, compactLog } from './archive/compaction.ts';
+export { exactPoint } from './archive/exact-point.ts';
 export { hasArchive } from './archive/has-archive.ts';
 export {
   type Tier2Finding,

@@ -3,6 +3,7 @@ import { busOptions, connectBus } from '@salvor/bus';
 import { openStore } from '@salvor/config-store';
 import { runService } from '@salvor/service-kit';
 import { ReplayWindow } from '@salvor/tlog';
+import { Archives } from './archives/archives.ts';
 import { ComparedSource } from './compared-source.ts';
 import { openArchive, PeerZones } from './peer-zones.ts';
 import { managerSettings } from './settings.ts';
@@ -35,16 +36,22 @@ await runService({
       password: config.enginePassword === '' ? undefined : config.enginePassword,
     };
     const compared = new ComparedSource({ store, zone, access });
+    const replayWindow = new ReplayWindow(
+      config.replicationBandwidthMib === 0 ? {} : { bytesPerSecond: config.replicationBandwidthMib * MIB },
+    );
     const loop = new VolumeLoop({
       ...{ store, zone, peers, announce, log, instance, streams: bus.logStreams, archive },
       returnHoldMs: config.returnHoldMs,
       access,
-      window: new ReplayWindow(
-        config.replicationBandwidthMib === 0 ? {} : { bytesPerSecond: config.replicationBandwidthMib * MIB },
-      ),
+      window: replayWindow,
       applied: (lagMs) => lag.observe(lagMs / 1_000),
     });
     loop.start();
+    const archives = new Archives({
+      ...{ store, bus, zone, peers, archive, log, metrics, instance, access, config },
+      window: replayWindow,
+    });
+    await archives.start();
     metrics.gaugeFrom(
       'salvor_volumes_kept',
       'Volumes that this replica keeps in step',
@@ -57,15 +64,13 @@ await runService({
       name: 'replication-manager',
       version: '0.1.0',
       description: `Keeps volumes of zone ${zone} in step with other zones`,
-      handlers: volumeCommandHandlers({
-        store,
-        zone,
-        peers,
-        announce,
-        log,
-        compared,
-        streams: bus.logStreams,
-      }),
+      handlers: {
+        ...volumeCommandHandlers({
+          ...{ store, zone, peers, announce, log, compared },
+          streams: bus.logStreams,
+        }),
+        ...archives.handlers,
+      },
     });
     return {
       checks: {
@@ -78,6 +83,7 @@ await runService({
       shutdown: [
         { name: 'commands', run: () => service.stop(3_000) },
         { name: 'volumes', run: () => loop.stop() },
+        { name: 'archives', run: () => archives.stop() },
         { name: 'compared images', run: async () => compared.close() },
         { name: 'other zones', run: () => peers.close() },
         { name: 'archive', run: async () => archive?.close() },

@@ -28,20 +28,23 @@ export interface SecondaryMount {
 }
 
 /**
- * Takes the vdisk of a volume, fences whoever had it before on every engine, and takes its log up. The owner is named by the
- * volume: after a restart it takes over from itself.
+ * Takes the vdisk of a volume, or of an operation, fences whoever had it before on every engine, and takes its log up. The owner
+ * is named by either: after a restart it takes over from itself.
  *
  * @throws VdiskRefusedError, OwnedElsewhereError; SalvorError `log-broken`
  */
 export async function mountSecondary(
   { store, streams, log, instance, access }: SecondaryMountOptions,
-  { volume, vdisk }: { readonly volume: string; readonly vdisk: string },
+  {
+    volume,
+    vdisk,
+    operation = copierOf(volume),
+  }: { readonly volume: string; readonly vdisk: string; readonly operation?: string },
   signal: AbortSignal,
 ): Promise<SecondaryMount> {
   const ended = new AbortController();
   const { timeoutMs, password } = access;
   const note = (fields: object, msg: string): void => log.info({ volume, vdisk, ...fields }, msg);
-  const operation = copierOf(volume);
   const mounted = await mountVdisk({
     ...{ store, vdisk, log, owner: { server: operation, instance }, purpose: { operation } },
     logs: writersOver(streams, store),
@@ -62,7 +65,7 @@ export async function mountSecondary(
     },
   });
   try {
-    await logIsWhole(mounted, AbortSignal.any([signal, ended.signal]));
+    if (mounted.log !== null) await logIsWhole(mounted, AbortSignal.any([signal, ended.signal]));
     return { mounted, lost: ended.signal };
   } catch (error) {
     await mounted.unmount();

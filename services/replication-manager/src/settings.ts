@@ -36,6 +36,27 @@ const peersSchema = z
   .array(peerSchema)
   .refine((peers) => new Set(peers.map(({ zone }) => zone)).size === peers.length, 'expected each zone once');
 
+/** Where an archive keeps what it holds. */
+export interface ArchiveSettings extends TlogStoreSettings {
+  readonly archive: string;
+}
+
+const archivesSchema = z
+  .array(
+    z.strictObject({
+      archive: z.string().regex(/^[A-Za-z0-9_:-]{1,64}$/, 'expected 1 to 64 of A-Z a-z 0-9 _ : -'),
+      tlogStore: z.string().min(1),
+      tlogStoreEndpoint: z.string().default(''),
+      tlogStoreRegion: z.string().default(''),
+      tlogStoreAccessKey: z.string().default(''),
+      tlogStoreSecretKey: z.string().default(''),
+    }),
+  )
+  .refine(
+    (all) => new Set(all.map(({ archive }) => archive)).size === all.length,
+    'expected each archive once',
+  );
+
 /** What a replication-manager is configured with, beside what every service has. */
 export const managerSettings: {
   zone: Setting<string>;
@@ -49,6 +70,10 @@ export const managerSettings: {
   tlogStoreSecretKey: Setting<string>;
   replicationBandwidthMib: Setting<number>;
   returnHoldMs: Setting<number>;
+  archives: Setting<ArchiveSettings[]>;
+  archiveChunkMib: Setting<number>;
+  archiveMaxAgeMs: Setting<number>;
+  archiveCompactIntervalMs: Setting<number>;
 } = {
   zone: {
     schema: text('the name of this zone'),
@@ -107,6 +132,27 @@ export const managerSettings: {
     schema: orElse(integer(0, 3_600_000), 60_000),
     help: 'a primary whose other zone does not answer is taken by no server before this long after a manager began to ask',
     example: '60000',
+  },
+  archives: {
+    schema: orElse(fromJson(archivesSchema), []),
+    help: 'the archives that this process writes, as JSON: archive (its name), tlogStore (an absolute folder, or s3://<bucket>[/<prefix>]) and its keys where they are needed',
+    secret: true,
+    example: '[{"archive":"a1","tlogStore":"/var/lib/salvor/a1"}]',
+  },
+  archiveChunkMib: {
+    schema: orElse(integer(1, 256), 16),
+    help: 'MiB of a chunk in an archive',
+    example: '16',
+  },
+  archiveMaxAgeMs: {
+    schema: orElse(integer(50, 3_600_000), 15_000),
+    help: 'what an archive has read of a log for so long is stored, however little it is',
+    example: '15000',
+  },
+  archiveCompactIntervalMs: {
+    schema: orElse(integer(50, 86_400_000), 3_600_000),
+    help: 'pause between two looks for what an archive need not keep any more',
+    example: '3600000',
   },
 };
 

@@ -24,6 +24,7 @@ export { lifecycleEnded } from './lifecycle-end.ts';
 export { type OrphanRemovalRequest, removeOrphan } from './remove-orphan.ts';
 export type { VdiskResizeRequest } from './resize-decision.ts';
 export { type BeyondEnd, type ResizeOptions, resizeVdisk, type VdiskShape } from './resize-vdisk.ts';
+export { type ArchiveRestore, archiveRestoreSchema, restoreArchived } from './restore-archived.ts';
 export { rollbackEnded, rollbackVdisk, type VdiskRollback, vdiskRollbackSchema } from './rollback-vdisk.ts';
 export {
   type LifecycleState,

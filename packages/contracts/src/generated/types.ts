@@ -18,6 +18,450 @@ export interface AlertListRequestInit {
   all?: boolean | undefined;
 }
 
+/** What the archive does now. */
+export interface ArchiveFullBackupReply {
+  /** Name of the archive. */
+  archive: string;
+  /** Volume id. */
+  volume: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type ArchiveFullBackupReplyInit = ArchiveFullBackupReply;
+
+/** Takes every block of the primary anew. History that is there stays. */
+export interface ArchiveFullBackupRequest {
+  /** Name of the archive. */
+  archive: string;
+  /** Volume id. */
+  volume: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type ArchiveFullBackupRequestInit = ArchiveFullBackupRequest;
+
+/** What the archive does now. */
+export interface ArchiveHashBackupReply {
+  /** Name of the archive. */
+  archive: string;
+  /** Volume id. */
+  volume: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type ArchiveHashBackupReplyInit = ArchiveHashBackupReply;
+
+/** Compares the archive with the primary by hashes, and takes what differs. */
+export interface ArchiveHashBackupRequest {
+  /** Name of the archive. */
+  archive: string;
+  /** Volume id. */
+  volume: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type ArchiveHashBackupRequestInit = ArchiveHashBackupRequest;
+
+/** What the volume is now. */
+export interface ArchiveInitStorageReply {
+  /** Volume id. */
+  volume: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type ArchiveInitStorageReplyInit = ArchiveInitStorageReply;
+
+/** Makes a vdisk with a transaction log the volume again, or for the first time; archives that hold the volume compare themselves with it. */
+export interface ArchiveInitStorageRequest {
+  /** Volume id. */
+  volume: string;
+  /** The vdisk that has its content. */
+  vdisk: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type ArchiveInitStorageRequestInit = ArchiveInitStorageRequest;
+
+/** One answer for each archive of the volume. */
+export interface ArchiveIsOverflowReply {
+  /** Volume id. */
+  volume: string;
+  /** One of them at least. */
+  isOverflow: boolean;
+  /** Each of them. */
+  archives: ArchiveAnswer[];
+}
+export interface ArchiveIsOverflowReplyInit {
+  volume: string;
+  isOverflow: boolean;
+  archives: readonly ArchiveAnswerInit[];
+}
+
+/** Whether the source of an archive lost what the archive had not taken yet. */
+export interface ArchiveIsOverflowRequest {
+  /** Volume id. */
+  volume: string;
+  /** Only this one. */
+  archive?: string | undefined;
+}
+export type ArchiveIsOverflowRequestInit = ArchiveIsOverflowRequest;
+
+/** One answer for each archive of the volume. */
+export interface ArchiveIsSendErrorReply {
+  /** Volume id. */
+  volume: string;
+  /** One of them at least. */
+  isSendError: boolean;
+  /** Each of them. */
+  archives: ArchiveAnswer[];
+}
+export interface ArchiveIsSendErrorReplyInit {
+  volume: string;
+  isSendError: boolean;
+  archives: readonly ArchiveAnswerInit[];
+}
+
+/** Whether nothing comes to an archive, or nothing can. */
+export interface ArchiveIsSendErrorRequest {
+  /** Volume id. */
+  volume: string;
+  /** Only this one. */
+  archive?: string | undefined;
+}
+export type ArchiveIsSendErrorRequestInit = ArchiveIsSendErrorRequest;
+
+/** Who was kicked, and what each waits for. */
+export interface ArchiveKickReply {
+  /** Id of the operation. */
+  operation: string;
+  /** By archive: whether it had trouble, and which. */
+  kicked: ArchiveAnswer[];
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export interface ArchiveKickReplyInit {
+  operation: string;
+  kicked: readonly ArchiveAnswerInit[];
+  reason: string;
+}
+
+/** Makes whatever waits try again now. */
+export interface ArchiveKickRequest {
+  /** Only this one. */
+  archive?: string | undefined;
+  /** Only this one. */
+  volume?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type ArchiveKickRequestInit = ArchiveKickRequest;
+
+/** By archive and volume. */
+export interface ArchiveListReply {
+  /** All of this zone. */
+  archives: ArchiveDescription[];
+}
+export interface ArchiveListReplyInit {
+  archives: readonly ArchiveDescriptionInit[];
+}
+
+/** The volumes in archives. */
+export type ArchiveListRequest = Record<string, never>;
+export type ArchiveListRequestInit = ArchiveListRequest;
+
+/** What the archive is now. */
+export interface ArchiveMakePrimaryReply {
+  /** Name of the archive. */
+  archive: string;
+  /** Volume id. */
+  volume: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type ArchiveMakePrimaryReplyInit = ArchiveMakePrimaryReply;
+
+/** Makes an archive the primary one of a volume. */
+export interface ArchiveMakePrimaryRequest {
+  /** Name of the archive. */
+  archive: string;
+  /** Volume id. */
+  volume: string;
+  /** Although it lacks what the present one acknowledged. */
+  force: boolean;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface ArchiveMakePrimaryRequestInit {
+  archive: string;
+  volume: string;
+  force?: boolean | undefined;
+  operationId?: string | undefined;
+}
+
+/** What the other archive does now. */
+export interface ArchiveReplicateReply {
+  /** Name of the archive. */
+  archive: string;
+  /** Volume id. */
+  volume: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type ArchiveReplicateReplyInit = ArchiveReplicateReply;
+
+/** Makes another archive that takes what this one holds, its history included, and goes on with it. */
+export interface ArchiveReplicateRequest {
+  /** Name of the archive. */
+  archive: string;
+  /** Volume id. */
+  volume: string;
+  /** Name of the other archive. */
+  to: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type ArchiveReplicateRequestInit = ArchiveReplicateRequest;
+
+/** The operation; it goes on after this answer. */
+export interface ArchiveRestoreReply {
+  /** Name of the archive. */
+  archive: string;
+  /** Volume id. */
+  volume: string;
+  /** The vdisk. */
+  vdisk: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type ArchiveRestoreReplyInit = ArchiveRestoreReply;
+
+/** Brings a vdisk to a state that an archive holds. Every block is compared afterwards. */
+export interface ArchiveRestoreRequest {
+  /** Name of the archive. */
+  archive: string;
+  /** Volume id. */
+  volume: string;
+  /** The vdisk; its content is replaced. */
+  vdisk: string;
+  /** Makes the vdisk, on this primary cluster; absent: it is there. */
+  cluster?: string | undefined;
+  /** Slave cluster of the vdisk that is made. */
+  slaveCluster?: string | undefined;
+  /** The state after this record of the archive. One of the three at most; default: the newest. */
+  atSequence?: number | undefined;
+  /** The newest state of this time or before. */
+  atTime?: number | undefined;
+  /** A snapshot of the archive. */
+  atSnapshot?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type ArchiveRestoreRequestInit = ArchiveRestoreRequest;
+
+/** What it keeps now. */
+export interface ArchiveSetRetentionReply {
+  /** Name of the archive. */
+  archive: string;
+  /** Volume id. */
+  volume: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type ArchiveSetRetentionReplyInit = ArchiveSetRetentionReply;
+
+/** Says which states an archive keeps. */
+export interface ArchiveSetRetentionRequest {
+  /** Name of the archive. */
+  archive: string;
+  /** Volume id. */
+  volume: string;
+  /** Every state that is younger can be restored, in milliseconds. */
+  everyStateMs: number;
+  /** How many older ones can be, beside snapshots. */
+  points: number;
+  /** From one of these to the next, in milliseconds. */
+  pointEveryMs: number;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface ArchiveSetRetentionRequestInit {
+  archive: string;
+  volume: string;
+  everyStateMs: number;
+  points?: number | undefined;
+  pointEveryMs?: number | undefined;
+  operationId?: string | undefined;
+}
+
+/** The name, and whether its state is there. */
+export interface ArchiveSnapshotReply {
+  /** Name of the archive. */
+  archive: string;
+  /** Volume id. */
+  volume: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type ArchiveSnapshotReplyInit = ArchiveSnapshotReply;
+
+/** Names the state that the volume has now, in an archive. */
+export interface ArchiveSnapshotRequest {
+  /** Name of the archive. */
+  archive: string;
+  /** Volume id. */
+  volume: string;
+  /** Its name. */
+  name: string;
+  /** Removes the name instead; the state goes with retention. */
+  remove: boolean;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface ArchiveSnapshotRequestInit {
+  archive: string;
+  volume: string;
+  name: string;
+  remove?: boolean | undefined;
+  operationId?: string | undefined;
+}
+
+/** What the archive does now. */
+export interface ArchiveStartSynchronizingReply {
+  /** Name of the archive. */
+  archive: string;
+  /** Volume id. */
+  volume: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type ArchiveStartSynchronizingReplyInit = ArchiveStartSynchronizingReply;
+
+/** Makes an archive take a volume: all of it first, then its log as it is written. */
+export interface ArchiveStartSynchronizingRequest {
+  /** Name of the archive. */
+  archive: string;
+  /** Volume id. */
+  volume: string;
+  /** The zone that has the volume; default this one. */
+  zone?: string | undefined;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type ArchiveStartSynchronizingRequestInit = ArchiveStartSynchronizingRequest;
+
+/** Each archive that holds it. */
+export interface ArchiveStatusReply {
+  /** Primary first. */
+  archives: ArchiveDescription[];
+}
+export interface ArchiveStatusReplyInit {
+  archives: readonly ArchiveDescriptionInit[];
+}
+
+/** A volume in its archives. */
+export interface ArchiveStatusRequest {
+  /** Volume id. */
+  volume: string;
+  /** Only this one. */
+  archive?: string | undefined;
+}
+export type ArchiveStatusRequestInit = ArchiveStatusRequest;
+
+/** What the archive does now. */
+export interface ArchiveStopSynchronizingReply {
+  /** Name of the archive. */
+  archive: string;
+  /** Volume id. */
+  volume: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type ArchiveStopSynchronizingReplyInit = ArchiveStopSynchronizingReply;
+
+/** Ends what start-synchronizing began. What the archive holds stays. */
+export interface ArchiveStopSynchronizingRequest {
+  /** Name of the archive. */
+  archive: string;
+  /** Volume id. */
+  volume: string;
+  /** The volume is no volume of this archive any more; its files stay. */
+  forget: boolean;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface ArchiveStopSynchronizingRequestInit {
+  archive: string;
+  volume: string;
+  forget?: boolean | undefined;
+  operationId?: string | undefined;
+}
+
+/** The operation; it goes on after this answer. */
+export interface ArchiveVerifyReply {
+  /** Name of the archive. */
+  archive: string;
+  /** Volume id. */
+  volume: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type ArchiveVerifyReplyInit = ArchiveVerifyReply;
+
+/** Reads all that an archive holds of a volume, against its checksums. Indexes that are missing are written again; nothing else is changed. */
+export interface ArchiveVerifyRequest {
+  /** Name of the archive. */
+  archive: string;
+  /** Volume id. */
+  volume: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type ArchiveVerifyRequestInit = ArchiveVerifyRequest;
+
 /** Hook runs. */
 export interface AuditListReply {
   /** The latest first. */
@@ -2899,6 +3343,150 @@ export interface AlertDescription {
 }
 export type AlertDescriptionInit = AlertDescription;
 
+/** What holds for one archive of a volume. */
+export interface ArchiveAnswer {
+  /** Name of the archive. */
+  archive: string;
+  /** Whether it is so. */
+  is: boolean;
+  /** Why, as a sentence; empty: it is not so. */
+  reason: string;
+}
+export type ArchiveAnswerInit = ArchiveAnswer;
+
+/** A comparison with the primary that is under way. */
+export interface ArchiveBackup {
+  /** full or hash. */
+  way: string;
+  /** Why it is made, as a sentence. */
+  reason: string;
+  /** First block that is not compared yet. */
+  next: number;
+  /** Blocks of the volume; 0: not known yet. */
+  blocks: number;
+  /** Blocks that differed. */
+  sentBlocks: number;
+  /** Bytes of these that came over. */
+  sentBytes: number;
+  /** Bytes of hashes, both ways. */
+  hashBytes: number;
+  /** When it was ordered. */
+  beganAt: number;
+}
+export type ArchiveBackupInit = ArchiveBackup;
+
+/** A volume as an archive holds it. */
+export interface ArchiveDescription {
+  /** Name of the archive. */
+  archive: string;
+  /** Volume id. */
+  volume: string;
+  /** primary or secondary. */
+  role: string;
+  /** Where its content comes from: zone <name> or archive <name>. */
+  source: string;
+  /** backup, following or stopped. */
+  phase: string;
+  /** protected, catching-up, backup, overflow, trouble or stopped. */
+  status: string;
+  /** What it does and why, as a sentence. */
+  reason: string;
+  /** Backups that are complete. */
+  generation: number;
+  /** Size of the volume; 0: not known yet. */
+  sizeBytes: number;
+  /** Bytes of a block. */
+  blockSize: number;
+  /** Last record that it holds, in its own numbers. */
+  sequence?: number | undefined;
+  /** The same record in the log of the source. */
+  sourceSequence?: number | undefined;
+  /** When the last write was made that it holds, by the clock of the source. */
+  writtenAt?: number | undefined;
+  /** Everything that the source had when it was last looked at is held. */
+  isLevel: boolean;
+  /** A complete state is held. */
+  isRestorable: boolean;
+  /** What the source lost before the archive had it, as a sentence; absent: nothing. */
+  overflow?: string | undefined;
+  /** Why nothing comes, as a sentence; absent: it does, or need not. */
+  sendError?: string | undefined;
+  /** What the archive itself had lost, as a sentence. */
+  lost?: string | undefined;
+  /** The backup that is under way. */
+  backup?: ArchiveBackup | undefined;
+  /** Times of which no state can be restored, oldest first. */
+  holes: ArchiveHole[];
+  /** Named states. */
+  snapshots: ArchiveSnapshot[];
+  /** Which states it keeps. */
+  retention: ArchiveRetention;
+  /** Last change of its record. */
+  changedAt: number;
+}
+export interface ArchiveDescriptionInit {
+  archive: string;
+  volume: string;
+  role: string;
+  source: string;
+  phase: string;
+  status: string;
+  reason: string;
+  generation: number;
+  sizeBytes: number;
+  blockSize: number;
+  sequence?: number | undefined;
+  sourceSequence?: number | undefined;
+  writtenAt?: number | undefined;
+  isLevel: boolean;
+  isRestorable: boolean;
+  overflow?: string | undefined;
+  sendError?: string | undefined;
+  lost?: string | undefined;
+  backup?: ArchiveBackupInit | undefined;
+  holes: readonly ArchiveHoleInit[];
+  snapshots: readonly ArchiveSnapshotInit[];
+  retention: ArchiveRetentionInit;
+  changedAt: number;
+}
+
+/** A stretch of time of which an archive can restore no state. */
+export interface ArchiveHole {
+  /** Last write before it. */
+  from: number;
+  /** When a backup ended it; absent: it has not ended. */
+  to?: number | undefined;
+  /** Why, as a sentence. */
+  reason: string;
+}
+export type ArchiveHoleInit = ArchiveHole;
+
+/** Which states an archive keeps. */
+export interface ArchiveRetention {
+  /** Every state that is younger can be restored, in milliseconds. */
+  everyStateMs: number;
+  /** How many older ones can be, beside snapshots. */
+  points: number;
+  /** From one of these to the next, in milliseconds. */
+  pointEveryMs: number;
+}
+export type ArchiveRetentionInit = ArchiveRetention;
+
+/** A named state of a volume in an archive. */
+export interface ArchiveSnapshot {
+  /** Its name. */
+  name: string;
+  /** promised (the archive does not have it yet), restorable, or lost (it never will). */
+  state: string;
+  /** Backup of the archive that its record is counted in. */
+  generation: number;
+  /** Its last record in the archive; absent: not there yet. */
+  sequence?: number | undefined;
+  /** When it was ordered. */
+  at: number;
+}
+export type ArchiveSnapshotInit = ArchiveSnapshot;
+
 /** One attempt to run a hook. */
 export interface AuditAttempt {
   /** From 1. */
@@ -4991,6 +5579,38 @@ export interface VdiskExportRecordInit {
 export interface RecordTypes {
   readonly AlertListReply: AlertListReply;
   readonly AlertListRequest: AlertListRequest;
+  readonly ArchiveFullBackupReply: ArchiveFullBackupReply;
+  readonly ArchiveFullBackupRequest: ArchiveFullBackupRequest;
+  readonly ArchiveHashBackupReply: ArchiveHashBackupReply;
+  readonly ArchiveHashBackupRequest: ArchiveHashBackupRequest;
+  readonly ArchiveInitStorageReply: ArchiveInitStorageReply;
+  readonly ArchiveInitStorageRequest: ArchiveInitStorageRequest;
+  readonly ArchiveIsOverflowReply: ArchiveIsOverflowReply;
+  readonly ArchiveIsOverflowRequest: ArchiveIsOverflowRequest;
+  readonly ArchiveIsSendErrorReply: ArchiveIsSendErrorReply;
+  readonly ArchiveIsSendErrorRequest: ArchiveIsSendErrorRequest;
+  readonly ArchiveKickReply: ArchiveKickReply;
+  readonly ArchiveKickRequest: ArchiveKickRequest;
+  readonly ArchiveListReply: ArchiveListReply;
+  readonly ArchiveListRequest: ArchiveListRequest;
+  readonly ArchiveMakePrimaryReply: ArchiveMakePrimaryReply;
+  readonly ArchiveMakePrimaryRequest: ArchiveMakePrimaryRequest;
+  readonly ArchiveReplicateReply: ArchiveReplicateReply;
+  readonly ArchiveReplicateRequest: ArchiveReplicateRequest;
+  readonly ArchiveRestoreReply: ArchiveRestoreReply;
+  readonly ArchiveRestoreRequest: ArchiveRestoreRequest;
+  readonly ArchiveSetRetentionReply: ArchiveSetRetentionReply;
+  readonly ArchiveSetRetentionRequest: ArchiveSetRetentionRequest;
+  readonly ArchiveSnapshotReply: ArchiveSnapshotReply;
+  readonly ArchiveSnapshotRequest: ArchiveSnapshotRequest;
+  readonly ArchiveStartSynchronizingReply: ArchiveStartSynchronizingReply;
+  readonly ArchiveStartSynchronizingRequest: ArchiveStartSynchronizingRequest;
+  readonly ArchiveStatusReply: ArchiveStatusReply;
+  readonly ArchiveStatusRequest: ArchiveStatusRequest;
+  readonly ArchiveStopSynchronizingReply: ArchiveStopSynchronizingReply;
+  readonly ArchiveStopSynchronizingRequest: ArchiveStopSynchronizingRequest;
+  readonly ArchiveVerifyReply: ArchiveVerifyReply;
+  readonly ArchiveVerifyRequest: ArchiveVerifyRequest;
   readonly AuditListReply: AuditListReply;
   readonly AuditListRequest: AuditListRequest;
   readonly ClusterAddSparesReply: ClusterAddSparesReply;
@@ -5189,6 +5809,12 @@ export interface RecordTypes {
   readonly VdiskReleased: VdiskReleased;
   readonly VolumeStatusChanged: VolumeStatusChanged;
   readonly AlertDescription: AlertDescription;
+  readonly ArchiveAnswer: ArchiveAnswer;
+  readonly ArchiveBackup: ArchiveBackup;
+  readonly ArchiveDescription: ArchiveDescription;
+  readonly ArchiveHole: ArchiveHole;
+  readonly ArchiveRetention: ArchiveRetention;
+  readonly ArchiveSnapshot: ArchiveSnapshot;
   readonly AuditAttempt: AuditAttempt;
   readonly AuditEntry: AuditEntry;
   readonly ClusterDescription: ClusterDescription;
@@ -5274,6 +5900,38 @@ export interface RecordTypes {
 export interface RecordInits {
   readonly AlertListReply: AlertListReplyInit;
   readonly AlertListRequest: AlertListRequestInit;
+  readonly ArchiveFullBackupReply: ArchiveFullBackupReplyInit;
+  readonly ArchiveFullBackupRequest: ArchiveFullBackupRequestInit;
+  readonly ArchiveHashBackupReply: ArchiveHashBackupReplyInit;
+  readonly ArchiveHashBackupRequest: ArchiveHashBackupRequestInit;
+  readonly ArchiveInitStorageReply: ArchiveInitStorageReplyInit;
+  readonly ArchiveInitStorageRequest: ArchiveInitStorageRequestInit;
+  readonly ArchiveIsOverflowReply: ArchiveIsOverflowReplyInit;
+  readonly ArchiveIsOverflowRequest: ArchiveIsOverflowRequestInit;
+  readonly ArchiveIsSendErrorReply: ArchiveIsSendErrorReplyInit;
+  readonly ArchiveIsSendErrorRequest: ArchiveIsSendErrorRequestInit;
+  readonly ArchiveKickReply: ArchiveKickReplyInit;
+  readonly ArchiveKickRequest: ArchiveKickRequestInit;
+  readonly ArchiveListReply: ArchiveListReplyInit;
+  readonly ArchiveListRequest: ArchiveListRequestInit;
+  readonly ArchiveMakePrimaryReply: ArchiveMakePrimaryReplyInit;
+  readonly ArchiveMakePrimaryRequest: ArchiveMakePrimaryRequestInit;
+  readonly ArchiveReplicateReply: ArchiveReplicateReplyInit;
+  readonly ArchiveReplicateRequest: ArchiveReplicateRequestInit;
+  readonly ArchiveRestoreReply: ArchiveRestoreReplyInit;
+  readonly ArchiveRestoreRequest: ArchiveRestoreRequestInit;
+  readonly ArchiveSetRetentionReply: ArchiveSetRetentionReplyInit;
+  readonly ArchiveSetRetentionRequest: ArchiveSetRetentionRequestInit;
+  readonly ArchiveSnapshotReply: ArchiveSnapshotReplyInit;
+  readonly ArchiveSnapshotRequest: ArchiveSnapshotRequestInit;
+  readonly ArchiveStartSynchronizingReply: ArchiveStartSynchronizingReplyInit;
+  readonly ArchiveStartSynchronizingRequest: ArchiveStartSynchronizingRequestInit;
+  readonly ArchiveStatusReply: ArchiveStatusReplyInit;
+  readonly ArchiveStatusRequest: ArchiveStatusRequestInit;
+  readonly ArchiveStopSynchronizingReply: ArchiveStopSynchronizingReplyInit;
+  readonly ArchiveStopSynchronizingRequest: ArchiveStopSynchronizingRequestInit;
+  readonly ArchiveVerifyReply: ArchiveVerifyReplyInit;
+  readonly ArchiveVerifyRequest: ArchiveVerifyRequestInit;
   readonly AuditListReply: AuditListReplyInit;
   readonly AuditListRequest: AuditListRequestInit;
   readonly ClusterAddSparesReply: ClusterAddSparesReplyInit;
@@ -5472,6 +6130,12 @@ export interface RecordInits {
   readonly VdiskReleased: VdiskReleasedInit;
   readonly VolumeStatusChanged: VolumeStatusChangedInit;
   readonly AlertDescription: AlertDescriptionInit;
+  readonly ArchiveAnswer: ArchiveAnswerInit;
+  readonly ArchiveBackup: ArchiveBackupInit;
+  readonly ArchiveDescription: ArchiveDescriptionInit;
+  readonly ArchiveHole: ArchiveHoleInit;
+  readonly ArchiveRetention: ArchiveRetentionInit;
+  readonly ArchiveSnapshot: ArchiveSnapshotInit;
   readonly AuditAttempt: AuditAttemptInit;
   readonly AuditEntry: AuditEntryInit;
   readonly ClusterDescription: ClusterDescriptionInit;
@@ -5585,6 +6249,22 @@ export interface EventRecords {
 /** The records of each command. */
 export interface CommandRecords {
   readonly 'alert.list': { readonly request: 'AlertListRequest'; readonly reply: 'AlertListReply' };
+  readonly 'archive.full-backup': { readonly request: 'ArchiveFullBackupRequest'; readonly reply: 'ArchiveFullBackupReply' };
+  readonly 'archive.hash-backup': { readonly request: 'ArchiveHashBackupRequest'; readonly reply: 'ArchiveHashBackupReply' };
+  readonly 'archive.init-storage': { readonly request: 'ArchiveInitStorageRequest'; readonly reply: 'ArchiveInitStorageReply' };
+  readonly 'archive.is-overflow': { readonly request: 'ArchiveIsOverflowRequest'; readonly reply: 'ArchiveIsOverflowReply' };
+  readonly 'archive.is-send-error': { readonly request: 'ArchiveIsSendErrorRequest'; readonly reply: 'ArchiveIsSendErrorReply' };
+  readonly 'archive.kick': { readonly request: 'ArchiveKickRequest'; readonly reply: 'ArchiveKickReply' };
+  readonly 'archive.list': { readonly request: 'ArchiveListRequest'; readonly reply: 'ArchiveListReply' };
+  readonly 'archive.make-primary': { readonly request: 'ArchiveMakePrimaryRequest'; readonly reply: 'ArchiveMakePrimaryReply' };
+  readonly 'archive.replicate': { readonly request: 'ArchiveReplicateRequest'; readonly reply: 'ArchiveReplicateReply' };
+  readonly 'archive.restore': { readonly request: 'ArchiveRestoreRequest'; readonly reply: 'ArchiveRestoreReply' };
+  readonly 'archive.set-retention': { readonly request: 'ArchiveSetRetentionRequest'; readonly reply: 'ArchiveSetRetentionReply' };
+  readonly 'archive.snapshot': { readonly request: 'ArchiveSnapshotRequest'; readonly reply: 'ArchiveSnapshotReply' };
+  readonly 'archive.start-synchronizing': { readonly request: 'ArchiveStartSynchronizingRequest'; readonly reply: 'ArchiveStartSynchronizingReply' };
+  readonly 'archive.status': { readonly request: 'ArchiveStatusRequest'; readonly reply: 'ArchiveStatusReply' };
+  readonly 'archive.stop-synchronizing': { readonly request: 'ArchiveStopSynchronizingRequest'; readonly reply: 'ArchiveStopSynchronizingReply' };
+  readonly 'archive.verify': { readonly request: 'ArchiveVerifyRequest'; readonly reply: 'ArchiveVerifyReply' };
   readonly 'audit.list': { readonly request: 'AuditListRequest'; readonly reply: 'AuditListReply' };
   readonly 'cluster.add-spares': { readonly request: 'ClusterAddSparesRequest'; readonly reply: 'ClusterAddSparesReply' };
   readonly 'cluster.collect-garbage': { readonly request: 'ClusterCollectGarbageRequest'; readonly reply: 'ClusterCollectGarbageReply' };

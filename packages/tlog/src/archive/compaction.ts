@@ -130,6 +130,8 @@ class Pass {
     for (const [i, chunk] of old.entries()) {
       const { entries, lost } = await chunks.read(chunk);
       if (lost.length > 0) break;
+      // What ends within a backup, or within what was compacted, tells no state before the end of that.
+      if (i === 0) this.#exactFrom = Math.max(this.#exactFrom, entries.at(-1)?.covers?.exactFrom ?? 0);
       const isUnneeded = chunk.last < this.#floor && !this.#hasPointUpTo(entries.at(-1));
       if (isUnneeded) {
         await this.#flush();
@@ -179,7 +181,8 @@ class Pass {
   /** A kept state ends here: older records of a block that was seen since count again. */
   #enter(entry: TlogIndexEntry, last: number): void {
     const reached = (this.#points[0] ?? -1) >= entry.lastAt || (this.#sequences[0] ?? -1) >= last;
-    if (!reached) return;
+    // The newest state before a point that can be restored is kept: what tells none is not it.
+    if (!reached || (entry.covers?.exactFrom ?? 0) > last) return;
     while ((this.#points[0] ?? -1) >= entry.lastAt) this.#points.shift();
     while ((this.#sequences[0] ?? -1) >= last) this.#sequences.shift();
     this.#seen = new BlockBitmap();

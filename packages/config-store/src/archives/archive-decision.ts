@@ -1,0 +1,333 @@
+/** What becomes of an archive by what whoever writes it finds out. Pure. */
+import type { LogSegment } from '../volumes/volume-records.ts';
+import { type ArchiveDecision, archiveChanged, archiveUnchanged, nameOfArchive } from './archive-outcome.ts';
+import {
+  type ArchiveBackup,
+  type ArchivePlace,
+  type ArchiveRecord,
+  type ArchiveSnapshot,
+  archiveHolesMax,
+} from './archive-records.ts';
+
+type Positions = NonNullable<ArchiveBackup['until']>;
+
+/** What was found out. */
+export type ArchiveNews =
+  /** The comparison begins: how the primary is, and where its log is. */
+  | {
+      readonly kind: 'compare-begun';
+      readonly behind: NonNullable<ArchiveBackup['behind']>;
+      readonly blocks: number;
+      readonly sizeBytes: number;
+      readonly blockSize: number;
+      /** Record of the archive with which a full backup begins. */
+      readonly first: number;
+    }
+  | {
+      readonly kind: 'compared';
+      readonly next: number;
+      readonly sentBlocks: number;
+      readonly sentBytes: number;
+      readonly hashBytes: number;
+    }
+  /** The engines that are compared with were restarted: from the first block again. */
+  | { readonly kind: 'compare-void'; readonly reason: string }
+  /** All blocks are compared; the log goes on at `place`. */
+  | { readonly kind: 'compare-ended'; readonly until: Positions; readonly place: ArchivePlace }
+  /** The segment without records that says that the state before it is clean is about to be written. */
+  | { readonly kind: 'mark'; readonly number: number }
+  /** A backup is complete: the state at `place` is what the primary held. */
+  | { readonly kind: 'clean'; readonly place: ArchivePlace }
+  | {
+      readonly kind: 'archived';
+      readonly place: ArchivePlace;
+      readonly writtenAt: number;
+      readonly isLevel: boolean;
+      /** Of the vdisk, where it grew. */
+      readonly sizeBytes?: number;
+      /** Of what is copied from another archive: which base it has reached, and what it is a copy of. */
+      readonly copied?: Pick<ArchiveRecord, 'base' | 'generation' | 'sizeBytes' | 'blockSize' | 'snapshots'>;
+    }
+  /** The source has no more what comes next. */
+  | { readonly kind: 'source-lost'; readonly reason: string }
+  /** The archive itself lacks what it had; `sequence`: the last record that is left, 0: none. */
+  | { readonly kind: 'content-lost'; readonly sequence: number; readonly reason: string }
+  | { readonly kind: 'trouble'; readonly code: string; readonly reason: string }
+  | { readonly kind: 'relief' };
+
+export function decideArchive(
+  record: ArchiveRecord,
+  news: ArchiveNews,
+  others: readonly ArchiveRecord[],
+  now: number,
+): ArchiveDecision {
+  const name = nameOfArchive(record);
+  const { backup } = record;
+  if (record.phase === 'stopped' && news.kind !== 'relief') return archiveUnchanged(`${name} is stopped`);
+  switch (news.kind) {
+    case 'compare-begun': {
+      if (backup === null || backup.behind !== null) return archiveUnchanged(`${name} compares already`);
+      const { behind, blocks, sizeBytes, blockSize, first } = news;
+      const base = backup.way === 'full' ? first : null;
+      return archiveChanged(
+        record,
+        { backup: { ...backup, behind, blocks, base, next: 0 }, sizeBytes, blockSize, place: null },
+        `${name} is compared with the primary: ${backup.reason}`,
+        now,
+      );
+    }
+    case 'compared': {
+      if (backup === null || backup.behind === null || news.next < backup.next)
+        return archiveUnchanged(`${name} does not compare`);
+      const { kind: _, ...counts } = news;
+      return archiveChanged(record, { backup: { ...backup, ...counts } }, record.reason, now);
+    }
+    case 'compare-void': {
+      if (backup === null) return archiveUnchanged(`${name} does not compare`);
+      const again = { ...backup, behind: null, until: null, mark: null, base: null, next: 0 };
+      return archiveChanged(
+        record,
+        { backup: again, place: null },
+        `${name} is compared anew: ${news.reason}`,
+        now,
+      );
+    }
+    case 'compare-ended': {
+      if (backup?.behind == null) return archiveUnchanged(`${name} does not compare`);
+      const { until, place } = news;
+      return archiveChanged(
+        record,
+        { backup: { ...backup, until: [...until] }, place },
+        `${name} has all blocks, and takes what was written meanwhile`,
+        now,
+      );
+    }
+    case 'mark':
+      if (backup?.until == null) return archiveUnchanged(`${name} has no backup that could end`);
+      return archiveChanged(record, { backup: { ...backup, mark: news.number } }, record.reason, now);
+    case 'clean': {
+      if (backup === null) return archiveUnchanged(`${name} is clean`);
+      return archiveChanged(
+        record,
+        {
+          ...{ phase: 'following', backup: null, overflow: null, trouble: null, place: news.place },
+          ...{ base: backup.base ?? record.base, generation: record.generation + 1 },
+          holes: closed(record.holes, now),
+          snapshots: reached(record.snapshots, news.place, record.generation + 1),
+        },
+        `${name} is complete and follows: a ${backup.way} backup took ${backup.sentBlocks} of ${backup.blocks} blocks`,
+        now,
+      );
+    }
+    case 'archived':
+      return archived(record, news, now);
+    case 'source-lost':
+      return overflowed(record, news.reason, now);
+    case 'content-lost':
+      return contentLost(record, news, others, now);
+    case 'trouble': {
+      const { code, reason } = news;
+      const before = record.trouble;
+      const tries = before?.code === code ? before.tries + 1 : 1;
+      const at = before?.at ?? now;
+      return archiveChanged(record, { trouble: { code, reason, at, tries } }, record.reason, now);
+    }
+    case 'relief':
+      return record.trouble === null
+        ? archiveUnchanged(`${name} has no trouble`)
+        : archiveChanged(record, { trouble: null }, record.reason, now);
+    default:
+      throw new RangeError(`unknown news ${JSON.stringify(news satisfies never)}`);
+  }
+}
+
+function archived(
+  record: ArchiveRecord,
+  { place, writtenAt, isLevel, sizeBytes, copied }: ArchiveNews & { kind: 'archived' },
+  now: number,
+): ArchiveDecision {
+  const name = nameOfArchive(record);
+  const isBehind = record.place !== null && place.number < record.place.number;
+  const isBackupOpen = record.backup !== null && record.backup.until === null;
+  if (isBehind || isBackupOpen) return archiveUnchanged(`${name} is further`);
+  const isFirst = copied !== undefined && record.base === 0 && copied.base > 0;
+  return archiveChanged(
+    record,
+    {
+      ...{ place, trouble: null, writtenAt: Math.max(record.writtenAt, writtenAt) },
+      levelAt: isLevel ? (record.levelAt ?? now) : null,
+      snapshots: reached(record.snapshots, place, record.generation),
+      ...(sizeBytes === undefined ? {} : { sizeBytes }),
+      ...(copied ?? {}),
+      ...(copied === undefined || copied.base === 0
+        ? {}
+        : { overflow: null, holes: closed(record.holes, now) }),
+    },
+    isFirst ? `${name} is complete and follows` : record.reason,
+    now,
+  );
+}
+
+/** Names whose state has come are restorable from now on. */
+function reached(
+  snapshots: readonly ArchiveSnapshot[],
+  { segment, sequence }: ArchivePlace,
+  generation: number,
+): ArchiveSnapshot[] {
+  return snapshots.map((each) => {
+    const isThere =
+      each.state === 'promised' && each.generation === generation && each.source <= segment.last;
+    return isThere
+      ? { ...each, state: 'restorable', sequence: each.source + sequence - segment.last }
+      : { ...each };
+  });
+}
+
+/** What the log of the source lost before it was taken is in no archive; what is on the engines is compared. */
+function overflowed(record: ArchiveRecord, reason: string, now: number): ArchiveDecision {
+  const name = nameOfArchive(record);
+  if (record.source.kind === 'archive')
+    return archiveChanged(
+      record,
+      {
+        ...{ place: null, overflow: { at: now, reason } },
+        holes: opened(record, `what archive ${record.source.archive} does not hold any more`, now),
+      },
+      `${name} takes what archive ${record.source.archive} still holds: ${reason}`,
+      now,
+    );
+  const promised = record.snapshots.map((each) =>
+    each.state === 'promised' ? { ...each, state: 'lost' as const } : { ...each },
+  );
+  return archiveChanged(
+    record,
+    {
+      ...{ phase: 'backup', place: null, overflow: record.overflow ?? { at: now, reason }, levelAt: null },
+      ...{
+        backup: begunBackup(record, reason, now),
+        holes: opened(record, reason, now),
+        snapshots: promised,
+      },
+    },
+    `${name} is not protected: ${reason}. A backup by hashes is made`,
+    now,
+  );
+}
+
+/** A backup that has not begun yet: with what is held, if anything complete is. */
+export function begunBackup(
+  record: Pick<ArchiveRecord, 'base'>,
+  reason: string,
+  now: number,
+  way: 'full' | 'hash' = 'hash',
+): ArchiveBackup {
+  return {
+    ...{ way: record.base > 0 ? way : 'full', reason, beganAt: now, next: 0, blocks: 0 },
+    ...{ sentBlocks: 0, sentBytes: 0, hashBytes: 0, base: null, behind: null, until: null, mark: null },
+  };
+}
+
+function closed(holes: ArchiveRecord['holes'], now: number): ArchiveRecord['holes'] {
+  return holes.map((hole) => (hole.to === null ? { ...hole, to: now } : hole));
+}
+
+function opened(record: ArchiveRecord, reason: string, now: number): ArchiveRecord['holes'] {
+  if (record.base === 0 || record.holes.some(({ to }) => to === null)) return record.holes;
+  const from = record.writtenAt === 0 ? now : record.writtenAt;
+  return [...record.holes, { from, to: null, reason }].slice(-archiveHolesMax);
+}
+
+/** The archive lost what it held: another one that has as much takes over, and gives back what it has. */
+function contentLost(
+  record: ArchiveRecord,
+  { sequence, reason }: ArchiveNews & { kind: 'content-lost' },
+  others: readonly ArchiveRecord[],
+  now: number,
+): ArchiveDecision {
+  const name = nameOfArchive(record);
+  const lost = { at: now, reason };
+  const snapshots = record.snapshots.map((each) =>
+    (each.sequence ?? sequence + 1) > sequence ? { ...each, state: 'lost' as const } : { ...each },
+  );
+  if (sequence > 0 && record.base > 0 && record.base <= sequence)
+    return archiveChanged(
+      record,
+      {
+        ...{ lost, snapshots, place: null, levelAt: null, holes: opened(record, reason, now) },
+        ...(record.source.kind === 'zone'
+          ? { phase: 'backup', backup: begunBackup(record, reason, now) }
+          : { phase: 'following' }),
+      },
+      `${name} lost its end: ${reason}`,
+      now,
+    );
+  const heir = record.role === 'primary' ? others.find((other) => hasAllOf(other, record)) : undefined;
+  const giver = heir ?? others.find((other) => other.role === 'primary' && isHealthy(other));
+  const nothing = { lost, place: null, levelAt: null, base: 0, sizeBytes: 0, blockSize: 0, overflow: null };
+  if (giver !== undefined) {
+    const again = archiveChanged(
+      record,
+      {
+        ...{ ...nothing, role: 'secondary', phase: 'following', backup: null, snapshots: [], holes: [] },
+        source: { kind: 'archive', archive: giver.archive },
+      },
+      `${name} lost what it held (${reason}), and is made again from archive ${giver.archive}, with its history`,
+      now,
+    );
+    return heir === undefined ? again : { ...again, others: [takenOver(heir, record, now)] };
+  }
+  if (record.source.kind === 'archive')
+    return archiveChanged(
+      record,
+      { ...nothing, phase: 'following', backup: null, snapshots: [], holes: [] },
+      `${name} lost what it held (${reason}), and is copied again from archive ${record.source.archive}`,
+      now,
+    );
+  const why = `it lost what it held: ${reason}`;
+  return archiveChanged(
+    record,
+    { ...nothing, snapshots, phase: 'backup', backup: begunBackup({ base: 0 }, why, now) },
+    `${name} lost what it held (${reason}). No other archive has as much: its history is lost, and a full backup of what the volume holds now is made`,
+    now,
+  );
+}
+
+function isHealthy({ phase, base, lost, overflow }: ArchiveRecord): boolean {
+  return phase === 'following' && base > 0 && overflow === null && lost === null;
+}
+
+/** Whether an archive holds everything that the other one had acknowledged. */
+export function hasAllOf(other: ArchiveRecord, { archive, source, place }: ArchiveRecord): boolean {
+  if (!isHealthy(other)) return false;
+  if (place === null) return true;
+  if (other.place === null) return false;
+  if (other.source.kind === 'archive')
+    return other.source.archive === archive && other.place.number >= place.number;
+  if (source.kind !== 'zone' || source.zone !== other.source.zone) return false;
+  return isBehindOrAt(place.segment, other.place.segment);
+}
+
+function isBehindOrAt(a: LogSegment, b: LogSegment): boolean {
+  return a.number <= b.number && a.epoch <= b.epoch;
+}
+
+/** It goes on where the lost one was: what followed that one follows its source from now on. */
+export function takenOver(heir: ArchiveRecord, from: ArchiveRecord, now: number): ArchiveRecord {
+  const isCopy = heir.source.kind === 'archive' && heir.source.archive === from.archive;
+  const isLevel = isCopy && from.place !== null && heir.place?.number === from.place.number;
+  return {
+    ...heir,
+    role: 'primary',
+    ...(isCopy ? { source: from.source } : {}),
+    ...(isLevel ? { place: from.place } : {}),
+    ...(isCopy && !isLevel && from.source.kind === 'zone'
+      ? {
+          phase: 'backup' as const,
+          place: null,
+          backup: begunBackup(heir, `archive ${from.archive} is its source no more`, now),
+        }
+      : {}),
+    reason: `${nameOfArchive(heir)} is primary, in the place of archive ${from.archive}`,
+    changedAt: now,
+  };
+}

@@ -1,0 +1,65 @@
+import type { Bus } from '@salvor/bus';
+import type { VolumeDescription } from '@salvor/contracts';
+import { SalvorError } from '@salvor/service-kit';
+import type { Ask } from '../compared-blocks.ts';
+import type { PeerZones } from '../peer-zones.ts';
+import type { VolumeLogs } from '../volume-logs.ts';
+import type { ZoneLog } from '../zone-log.ts';
+
+export interface ArchiveSourcesOptions {
+  readonly zone: string;
+  readonly bus: Bus;
+  readonly peers: PeerZones;
+  readonly logs: VolumeLogs;
+}
+
+/** A volume where an archive takes it from. */
+export interface SourceVolume {
+  readonly description: VolumeDescription;
+  readonly log: ZoneLog;
+  /** Hashes and blocks of what its engines have. */
+  readonly ask: Ask;
+}
+
+const STATUS_TIMEOUT_MS = 2_000;
+/** A range is read there meanwhile. */
+const COMPARE_TIMEOUT_MS = 30_000;
+
+/** The zones that archives take volumes from: this one, and the others. */
+export class ArchiveSources {
+  readonly #options: ArchiveSourcesOptions;
+
+  constructor(options: ArchiveSourcesOptions) {
+    this.#options = options;
+  }
+
+  /** @throws SalvorError `unknown-volume`, `no-log`, `peer-unreachable`, …; BusError */
+  async open(zone: string, volume: string): Promise<SourceVolume> {
+    const bus = this.#busOf(zone);
+    const { volume: description } = await bus.request(
+      'volume.status',
+      { volume },
+      { timeoutMs: STATUS_TIMEOUT_MS },
+    );
+    if (description.zone !== zone)
+      throw new SalvorError(
+        'wrong-zone',
+        `expected an answer of zone ${zone}, found one of ${description.zone}`,
+      );
+    const { logs } = this.#options;
+    const isOwn = zone === this.#options.zone;
+    const log = isOwn ? await logs.own(description.vdisk) : await logs.of(description);
+    const { generation, generationZone, incarnation } = description;
+    const ask: Ask = (question) =>
+      bus.request(
+        'volume.compare',
+        { volume, generation, generationZone, incarnation, ...question },
+        { timeoutMs: COMPARE_TIMEOUT_MS },
+      );
+    return { description, log, ask };
+  }
+
+  #busOf(zone: string): Bus {
+    return zone === this.#options.zone ? this.#options.bus : this.#options.peers.busOf(zone);
+  }
+}

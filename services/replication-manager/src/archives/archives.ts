@@ -1,0 +1,103 @@
+import type { Bus, CommandHandlers } from '@salvor/bus';
+import {
+  archiveRestoreSchema,
+  type ConfigStore,
+  type OperationRecord,
+  OperationWorkers,
+} from '@salvor/config-store';
+import type { Logger, Metrics } from '@salvor/service-kit';
+import type { ReplayWindow, Tier2Store } from '@salvor/tlog';
+import type { PeerZones } from '../peer-zones.ts';
+import type { ArchiveSettings } from '../settings.ts';
+import { VolumeLogs } from '../volume-logs.ts';
+import { archiveAnnouncer } from './archive-announcer.ts';
+import { archiveCommandHandlers } from './archive-commands.ts';
+import { ArchiveLoop } from './archive-loop.ts';
+import { ArchiveSources } from './archive-source.ts';
+import { ArchiveStores } from './archive-stores.ts';
+import { restoreExecutor } from './restore-executor.ts';
+import { verifyExecutor } from './verify-executor.ts';
+
+export interface ArchivesOptions {
+  readonly store: ConfigStore;
+  readonly bus: Bus;
+  readonly zone: string;
+  readonly peers: PeerZones;
+  /** Where the logs of this zone are archived by its tlog-replayers; null: nowhere. */
+  readonly archive: Tier2Store | null;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly instance: string;
+  readonly access: { readonly timeoutMs: number; readonly password: string | undefined };
+  readonly window: ReplayWindow;
+  readonly config: {
+    readonly archives: readonly ArchiveSettings[];
+    readonly archiveChunkMib: number;
+    readonly archiveMaxAgeMs: number;
+    readonly archiveCompactIntervalMs: number;
+  };
+}
+
+const MIB = 1024 * 1024;
+
+/** Everything about archives that one process does. */
+export class Archives {
+  readonly handlers: CommandHandlers;
+  readonly #stores: ArchiveStores;
+  readonly #loop: ArchiveLoop;
+  readonly #operations: OperationWorkers;
+
+  constructor(options: ArchivesOptions) {
+    const { store, bus, zone, peers, archive, log, metrics, instance, access, window, config } = options;
+    const streams = bus.logStreams;
+    const stores = new ArchiveStores(config.archives);
+    const logs = new VolumeLogs({ store, streams, peers, archive });
+    const sources = new ArchiveSources({ zone, bus, peers, logs });
+    const announce = archiveAnnouncer(log);
+    this.#stores = stores;
+    this.#loop = new ArchiveLoop({
+      ...{ store, stores, sources, window, log, announce, instance },
+      limits: {
+        chunkBytes: config.archiveChunkMib * MIB,
+        maxAgeMs: config.archiveMaxAgeMs,
+        compactIntervalMs: config.archiveCompactIntervalMs,
+      },
+    });
+    this.#operations = new OperationWorkers({
+      ...{ store, log, worker: `replication-manager ${instance}` },
+      executors: {
+        'archive.restore': restoreExecutor({ store, streams, log, instance, access, stores, window }),
+        'archive.verify': verifyExecutor({ store, stores }),
+      },
+      mayTake: async (record) => stores.names.includes(archiveOf(record)),
+    });
+    this.handlers = archiveCommandHandlers({
+      ...{ store, bus, zone, zones: peers.names, sources, announce, log },
+    });
+    metrics.gaugeFrom(
+      'salvor_archives_written',
+      'Archives of volumes that this replica writes',
+      () => this.#loop.keepers.length,
+    );
+    metrics.gaugeFrom(
+      'salvor_archives_troubled',
+      'Archives of volumes that nothing comes to now',
+      () => this.#loop.keepers.filter(({ isInTrouble }) => isInTrouble).length,
+    );
+  }
+
+  async start(): Promise<void> {
+    this.#loop.start();
+    await this.#operations.start();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#loop.stop(), this.#operations.stop()]);
+    await this.#stores.close();
+  }
+}
+
+function archiveOf({ work }: OperationRecord): string {
+  const found = archiveRestoreSchema.pick({ archive: true }).safeParse(work?.checkpoint);
+  return found.success ? found.data.archive : '';
+}
