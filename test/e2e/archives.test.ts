@@ -1,7 +1,5 @@
 /** Archives of a volume: what they hold, restored and compared block by block, and what happens when parts of it fail. */
 import assert from 'node:assert/strict';
-import { rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ArchivesStack, type Content, VDISK, VOLUME } from './archives-stack.ts';
 

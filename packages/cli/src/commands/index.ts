@@ -1,6 +1,7 @@
 /** Every command, in the order help shows them. */
 import type { Command } from '../command.ts';
 import { alertCommands } from './alert.ts';
+import { archiveCommands } from './archive.ts';
 import { busCommands } from './bus.ts';
 import { clusterCommands } from './cluster.ts';
 import { completionCommand } from './completion.ts';
@@ -57,6 +58,7 @@ export const allCommands: readonly Command[] = [
   ...operationCommands,
   ...instanceCommands,
   ...volumeCommands,
+  ...archiveCommands,
   ...alertCommands,
   ...hookCommands,
   ...serverCommands,

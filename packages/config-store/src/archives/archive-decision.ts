@@ -262,7 +262,9 @@ function contentLost(
       now,
     );
   const heir = record.role === 'primary' ? others.find((other) => hasAllOf(other, record)) : undefined;
-  const giver = heir ?? others.find((other) => other.role === 'primary' && isHealthy(other));
+  const gives = (other: ArchiveRecord): boolean =>
+    other.role === 'primary' && isHealthy(other) && !isTakenFrom(other, record.archive, others);
+  const giver = heir ?? others.find(gives);
   const nothing = { lost, place: null, levelAt: null, base: 0, sizeBytes: 0, blockSize: 0, overflow: null };
   if (giver !== undefined) {
     const again = archiveChanged(
@@ -290,6 +292,24 @@ function contentLost(
     `${name} lost what it held (${reason}). No other archive has as much: its history is lost, and a full backup of what the volume holds now is made`,
     now,
   );
+}
+
+/** Whether an archive takes what it holds from another one, directly or by way of others. */
+export function isTakenFrom(
+  { source }: Pick<ArchiveRecord, 'source'>,
+  archive: string,
+  all: readonly ArchiveRecord[],
+): boolean {
+  const seen = new Set<string>();
+  for (let from = source; from.kind === 'archive'; ) {
+    const name = from.archive;
+    if (name === archive) return true;
+    const next = all.find((each) => each.archive === name);
+    if (next === undefined || seen.has(name)) return false;
+    seen.add(name);
+    from = next.source;
+  }
+  return false;
 }
 
 function isHealthy({ phase, base, lost, overflow }: ArchiveRecord): boolean {

@@ -1,5 +1,5 @@
 /** What an operator may order of an archive, and what becomes of it. Pure. */
-import { begunBackup, hasAllOf, takenOver } from './archive-decision.ts';
+import { begunBackup, hasAllOf, isTakenFrom, takenOver } from './archive-decision.ts';
 import {
   type ArchiveDecision,
   archiveChanged,
@@ -84,8 +84,11 @@ function started(
 ): ArchiveDecision {
   const name = nameOfArchive(named);
   const where = source.kind === 'zone' ? `zone ${source.zone}` : `archive ${source.archive}`;
-  if (source.kind === 'archive' && source.archive === named.archive)
-    return refuseArchive('wrong-source', `${name} cannot be its own source`);
+  if (isTakenFrom({ source }, named.archive, others))
+    return refuseArchive(
+      'wrong-source',
+      `${name} cannot be its own source, nor that of an archive that is taken from it`,
+    );
   if (source.kind === 'archive' && !others.some(({ archive }) => archive === source.archive))
     return refuseArchive('unknown-archive', `archive ${source.archive} does not hold volume ${named.volume}`);
   const isFromZone = source.kind === 'zone';
@@ -106,8 +109,13 @@ function started(
       ? source.kind === 'zone' && source.zone === record.source.zone
       : source.kind === 'archive' && source.archive === record.source.archive;
   if (isSame && record.phase !== 'stopped') return archiveUnchanged(`${name} follows ${where} already`);
-  if (isSame && record.backup === null && (record.place !== null || !isFromZone))
-    return archiveChanged(record, { phase: 'following' }, `${name} goes on from ${where}`, now);
+  if (isSame && (record.backup !== null || record.place !== null || !isFromZone))
+    return archiveChanged(
+      record,
+      { phase: record.backup === null ? 'following' : 'backup' },
+      `${name} goes on from ${where}`,
+      now,
+    );
   // Archives that have parted number their segments differently.
   if (!isFromZone && record.base > 0)
     return refuseArchive(
@@ -121,10 +129,7 @@ function started(
       ...(isFromZone
         ? {
             phase: 'backup' as const,
-            backup:
-              isSame && record.backup !== null
-                ? record.backup
-                : begunBackup(record, `it is taken from ${where} from now on`, now),
+            backup: begunBackup(record, `it is taken from ${where} from now on`, now),
           }
         : { phase: 'following' as const, backup: null }),
     },
