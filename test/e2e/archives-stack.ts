@@ -12,6 +12,7 @@ const TIMEOUT_MS = 120_000;
 const LOG_TAIL_CHARS = 5_000;
 export const VOLUME = 'vol1';
 export const VDISK = 'v1';
+const RESTORED = 'restored';
 export const BLOCK = 4096;
 export const BLOCKS = 256;
 
@@ -24,6 +25,8 @@ export class ArchivesStack implements AsyncDisposable {
   readonly #content = new Map<number, number>();
   #fill = 0;
   #restores = 0;
+  #asked = 0;
+  #known: number | null = null;
 
   private constructor(healing: HealingStack, managers: readonly ManagedProcess[]) {
     this.healing = healing;
@@ -120,10 +123,10 @@ export class ArchivesStack implements AsyncDisposable {
 
   /** Until it holds everything that was flushed before this was called. */
   async untilProtected(archive: string): Promise<ArchiveDescription> {
-    const { container } = (await this.healing.bus.request('volume.status', { volume: VOLUME })).volume;
+    const container = await this.#container();
     const { logStreams } = this.healing.bus;
     const newest = await logStreams.last(`TLOG_${container}`, `salvor.tlog.v1.${container}.${VDISK}`);
-    const name = `all-${this.#restores++}`;
+    const name = `all-${this.#asked++}`;
     assert.ok(newest !== null);
     await this.until(
       archive,
@@ -143,7 +146,7 @@ export class ArchivesStack implements AsyncDisposable {
 
   /** Lets go of all but the newest segment of the log, as a retention that is too short does. */
   async dropLog(): Promise<void> {
-    const { container } = (await this.healing.bus.request('volume.status', { volume: VOLUME })).volume;
+    const container = await this.#container();
     const { logStreams } = this.healing.bus;
     const [stream, subject] = [`TLOG_${container}`, `salvor.tlog.v1.${container}.${VDISK}`];
     const newest = await logStreams.last(stream, subject);
@@ -151,18 +154,51 @@ export class ArchivesStack implements AsyncDisposable {
     await logStreams.purge(stream, subject, newest.sequence);
   }
 
-  /** Restores into a new vdisk, and compares it block by block. */
+  /** Restores over a vdisk, which is made the first time, and compares it block by block. */
   async assertRestores(
     archive: string,
     expected: Content,
     at: { atTime?: number; atSnapshot?: string; atSequence?: number } = {},
   ): Promise<void> {
-    const vdisk = `r${++this.#restores}`;
-    const { operation } = await this.healing.bus.request('archive.restore', {
-      ...{ archive, volume: VOLUME, vdisk, cluster: 'p1', slaveCluster: 's1', ...at },
+    const { operation } = await this.orderRestore(archive, at);
+    await this.ended(operation, 'completed');
+    await this.assertHolds(RESTORED, expected);
+    await this.#untilReleased(RESTORED);
+  }
+
+  async orderRestore(
+    archive: string,
+    at: { atTime?: number; atSnapshot?: string; atSequence?: number } = {},
+  ): Promise<{ operation: string }> {
+    const isFirst = this.#restores++ === 0;
+    const made = isFirst ? { cluster: 'p1', slaveCluster: 's1' } : {};
+    return this.healing.bus.request('archive.restore', {
+      ...{ archive, volume: VOLUME, vdisk: RESTORED, ...made, ...at },
     });
-    await this.completed(operation);
-    await this.assertHolds(vdisk, expected);
+  }
+
+  /** Of the log; it stays the same. */
+  async #container(): Promise<number> {
+    this.#known ??= (await this.healing.bus.request('volume.status', { volume: VOLUME })).volume.container;
+    return this.#known;
+  }
+
+  async #untilReleased(vdisk: string): Promise<void> {
+    const isFree = async (): Promise<boolean> =>
+      (await this.healing.bus.request('vdisk.describe', { vdisk })).vdisk.owner === undefined;
+    await until(isFree, { what: `${vdisk} is given back`, timeoutMs: TIMEOUT_MS });
+  }
+
+  logsOfManagers(): string {
+    return this.managers.map(({ logFile }) => readFileSync(logFile, 'utf8')).join('');
+  }
+
+  async killManagers(): Promise<void> {
+    await Promise.all(this.managers.map((manager) => manager.kill('SIGKILL')));
+  }
+
+  async startManagers(): Promise<void> {
+    await Promise.all(this.managers.map((manager) => manager.start()));
   }
 
   async assertHolds(vdisk: string, expected: Content): Promise<void> {
@@ -177,10 +213,6 @@ export class ArchivesStack implements AsyncDisposable {
       );
     }
     await client.disconnect();
-  }
-
-  async completed(operation: string): Promise<string> {
-    return this.ended(operation, 'completed');
   }
 
   async ended(operation: string, wanted: string): Promise<string> {

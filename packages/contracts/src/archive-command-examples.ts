@@ -52,7 +52,7 @@ export const archiveCommandExamples = {
   },
   'archive.kick': {
     request: { volume: 'vol1' },
-    reply: { operation: 'op-5a11', kicked: [fine], reason: '1 archive was kicked' },
+    reply: { ...applied, kicked: [fine], reason: '1 archive was kicked' },
   },
   'archive.list': { request: {}, reply: { archives: [archive] } },
   'archive.make-primary': {

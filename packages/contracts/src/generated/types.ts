@@ -146,6 +146,8 @@ export type ArchiveIsSendErrorRequestInit = ArchiveIsSendErrorRequest;
 export interface ArchiveKickReply {
   /** Id of the operation. */
   operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
   /** By archive: whether it had trouble, and which. */
   kicked: ArchiveAnswer[];
   /** What was done, as a sentence. */
@@ -153,6 +155,7 @@ export interface ArchiveKickReply {
 }
 export interface ArchiveKickReplyInit {
   operation: string;
+  outcome: Outcome;
   kicked: readonly ArchiveAnswerInit[];
   reason: string;
 }

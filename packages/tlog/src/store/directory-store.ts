@@ -224,9 +224,17 @@ class DirectoryStore implements AppendableStore {
         if (prefix !== '') await this.#refuseLinks(prefix.slice(0, -1));
         return await readdir(join(this.#root, prefix), { withFileTypes: true });
       } catch (error) {
-        if (isAbsent(error)) return [];
-        throw error;
+        if (!isAbsent(error)) throw error;
+        await this.#makeRoot();
+        return [];
       }
+    });
+  }
+
+  /** A root without its parent is away: what it holds is not lost, and a new one must not take its place. */
+  async #makeRoot(): Promise<void> {
+    await mkdir(this.#root).catch((error: unknown) => {
+      if (codeOf(error) !== 'EEXIST') throw error;
     });
   }
 
@@ -245,6 +253,7 @@ class DirectoryStore implements AppendableStore {
   async #makeFolder(path: string): Promise<void> {
     if (path === '.') return;
     await this.#refuseLinks(path);
+    await this.#makeRoot();
     const made = await mkdir(join(this.#root, path), { recursive: true });
     if (made === undefined) return;
     for (let folder = join(this.#root, path); folder.length >= made.length; folder = dirname(folder))

@@ -147,14 +147,16 @@ export function archiveCommandHandlers(options: ArchiveCommandsOptions): Command
     'archive.kick': async (request, { operationId }) => {
       const { archive, volume } = request;
       const kicked: ArchiveAnswerInit[] = [];
+      let outcome: Outcome = 'already';
       for (const record of await of({ archive, volume })) {
         const named = { archive: record.archive, volume: record.volume };
         const operation = `${operationId}:${named.archive}:${named.volume}`;
-        await order('archive.kick', named, operation, { kind: 'kick' });
+        const done = await order('archive.kick', named, operation, { kind: 'kick' });
+        if (done.outcome === 'applied') outcome = 'applied';
         const reason = sendErrorOf(record);
         kicked.push({ archive: record.archive, is: reason !== '', reason });
       }
-      return { operation: operationId, kicked, reason: `kicked: ${kicked.length}` };
+      return { operation: operationId, outcome, kicked, reason: `kicked: ${kicked.length}` };
     },
     'archive.make-primary': (request, { operationId }) =>
       order('archive.make-primary', request, operationId, { kind: 'make-primary', force: request.force }),

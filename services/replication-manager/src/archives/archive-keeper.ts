@@ -221,8 +221,16 @@ export class ArchiveKeeper {
   async #hasLost(record: ArchiveRecord, chunks: VdiskChunks, writer: ArchiveWriter): Promise<boolean> {
     if (performance.now() - this.#lookedAt < LOOK_EVERY_MS && this.#lookedAt > 0) return false;
     this.#lookedAt = performance.now();
-    const found = await heldContent(chunks, record, writer.stored);
-    if (found === null) return false;
+    if ((await heldContent(chunks, record, writer.stored)) === null) return false;
+    // It may have been taken away while it was looked at: a store that is opened anew is there.
+    await this.#options.stores.drop(this.archive);
+    this.#opened = null;
+    const again = await this.#options.stores.chunksOf(record);
+    const found = await heldContent(again, record, writer.stored);
+    if (found === null) {
+      await this.#reset();
+      return true;
+    }
     this.#options.log.error(
       { archive: this.archive, volume: this.volume, ...found },
       'an archive lost what it held',
