@@ -1,16 +1,22 @@
 import type { Bus } from '@salvor/bus';
+import type { ConfigStore } from '@salvor/config-store';
 import type { VolumeDescription } from '@salvor/contracts';
 import { SalvorError } from '@salvor/service-kit';
+import type { Tier2Store } from '@salvor/tlog';
 import type { Ask } from '../compared-blocks.ts';
 import type { PeerZones } from '../peer-zones.ts';
-import type { VolumeLogs } from '../volume-logs.ts';
+import { VolumeLogs } from '../volume-logs.ts';
 import type { ZoneLog } from '../zone-log.ts';
 
 export interface ArchiveSourcesOptions {
+  readonly store: ConfigStore;
   readonly zone: string;
   readonly bus: Bus;
   readonly peers: PeerZones;
-  readonly logs: VolumeLogs;
+  /** Where the logs of this zone are archived; null: nowhere. */
+  readonly archive: Tier2Store | null;
+  /** Ends everything. */
+  readonly ending: AbortSignal;
 }
 
 /** A volume where an archive takes it from. */
@@ -46,7 +52,9 @@ export class ArchiveSources {
         'wrong-zone',
         `expected an answer of zone ${zone}, found one of ${description.zone}`,
       );
-    const { logs } = this.#options;
+    const { store, peers, archive, ending } = this.#options;
+    const streams = this.#options.bus.logStreams;
+    const logs = new VolumeLogs({ store, streams, peers, archive, volume, ending });
     const isOwn = zone === this.#options.zone;
     const log = isOwn ? await logs.own(description.vdisk) : await logs.of(description);
     const { generation, generationZone, incarnation } = description;

@@ -5,11 +5,10 @@ import {
   type OperationRecord,
   OperationWorkers,
 } from '@salvor/config-store';
-import type { Logger, Metrics } from '@salvor/service-kit';
+import { type Logger, type Metrics, SalvorError } from '@salvor/service-kit';
 import type { ReplayWindow, Tier2Store } from '@salvor/tlog';
 import type { PeerZones } from '../peer-zones.ts';
 import type { ArchiveSettings } from '../settings.ts';
-import { VolumeLogs } from '../volume-logs.ts';
 import { archiveAnnouncer } from './archive-announcer.ts';
 import { archiveCommandHandlers } from './archive-commands.ts';
 import { ArchiveLoop } from './archive-loop.ts';
@@ -46,13 +45,13 @@ export class Archives {
   readonly #stores: ArchiveStores;
   readonly #loop: ArchiveLoop;
   readonly #operations: OperationWorkers;
+  readonly #ending = new AbortController();
 
   constructor(options: ArchivesOptions) {
     const { store, bus, zone, peers, archive, log, metrics, instance, access, window, config } = options;
     const streams = bus.logStreams;
     const stores = new ArchiveStores(config.archives);
-    const logs = new VolumeLogs({ store, streams, peers, archive });
-    const sources = new ArchiveSources({ zone, bus, peers, logs });
+    const sources = new ArchiveSources({ store, zone, bus, peers, archive, ending: this.#ending.signal });
     const announce = archiveAnnouncer(log);
     this.#stores = stores;
     this.#loop = new ArchiveLoop({
@@ -92,6 +91,7 @@ export class Archives {
   }
 
   async stop(): Promise<void> {
+    this.#ending.abort(new SalvorError('stopped', 'this process stops'));
     await Promise.all([this.#loop.stop(), this.#operations.stop()]);
     await this.#stores.close();
   }
