@@ -121,14 +121,26 @@ export class TwoZones implements AsyncDisposable {
     this.#lines = lines;
   }
 
-  /** @param isArchived the logs are archived within a moment, and let go of */
-  static async start({ isArchived }: { readonly isArchived: boolean }): Promise<TwoZones> {
+  /**
+   * @param isArchived the logs are archived within a moment, and let go of
+   * @param hooksFile of the coordinators of both zones
+   */
+  static async start({
+    isArchived,
+    hooksFile,
+  }: {
+    readonly isArchived: boolean;
+    readonly hooksFile?: string;
+  }): Promise<TwoZones> {
     const soon = { SALVOR_ARCHIVE_MAX_AGE_MS: '200', SALVOR_ARCHIVE_POLL_MS: '100' };
     const options = {
       ...{ primaries: 2, slaves: 2, spares: 0 },
       services: {
         'tlog-replayer': isArchived ? { env: soon } : { replicas: 0 },
         'health-analyzer': { replicas: 0 },
+        ...(hooksFile === undefined
+          ? {}
+          : { 'repair-coordinator': { env: { SALVOR_HOOKS_FILE: hooksFile } } }),
       },
       // No engine fails here, however busy the machine is.
       nbdServerEnv: { SALVOR_ENGINE_CONNECT_TIMEOUT_MS: '10000', SALVOR_ENGINE_COMMAND_TIMEOUT_MS: '10000' },

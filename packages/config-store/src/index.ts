@@ -10,6 +10,7 @@ export * from './instances/index.ts';
 export * from './keys.ts';
 export * from './lifecycle/index.ts';
 export * from './operations/index.ts';
+export * from './plans/index.ts';
 export * from './recovery/index.ts';
 export * from './segments/index.ts';
 export { openStore } from './store.ts';

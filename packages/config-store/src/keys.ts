@@ -42,6 +42,9 @@ export type ParsedKey =
   | { readonly kind: 'vdisk-volume'; readonly vdisk: string }
   | { readonly kind: 'archive'; readonly archive: string; readonly volume: string }
   | { readonly kind: 'archive-worker'; readonly archive: string; readonly volume: string }
+  | { readonly kind: 'plan'; readonly plan: string }
+  | { readonly kind: 'plan-active'; readonly plan: string }
+  | { readonly kind: 'plan-run'; readonly plan: string; readonly run: string }
   | { readonly kind: 'tlog-config'; readonly vdisk: string }
   | { readonly kind: 'tlog-state'; readonly vdisk: string }
   | { readonly kind: 'tlog-snapshot'; readonly vdisk: string; readonly name: string }
@@ -83,6 +86,7 @@ export const AVAILABLE_AGAIN_PREFIX = `${SALVOR_PREFIX}available-again/`;
 export const VOLUMES_PREFIX = `${SALVOR_PREFIX}volumes/`;
 export const VOLUME_POINTS_PREFIX = `${SALVOR_PREFIX}volume-points/`;
 export const ARCHIVES_PREFIX = `${SALVOR_PREFIX}archives/`;
+export const PLANS_PREFIX = `${SALVOR_PREFIX}plans/`;
 export const RECOVERIES_PREFIX = `${SALVOR_PREFIX}recoveries/`;
 export const SEGMENT_CONTAINERS_PREFIX = `${SALVOR_PREFIX}segment-containers/`;
 /** Under a lease: who brings segments back now. */
@@ -120,6 +124,12 @@ export const archiveKey = (archive: string, volume: string): string =>
 /** Under a lease: who brings that archive of the volume up to date. */
 export const archiveWorkerKey = (archive: string, volume: string): string =>
   `${SALVOR_PREFIX}archive-workers/${segment(archive)}/${segment(volume)}`;
+/** A recovery plan, the same in both of its zones. */
+export const planKey = (plan: string): string => `${PLANS_PREFIX}${segment(plan)}`;
+/** The run of a plan that is under way in this zone. */
+export const planActiveKey = (plan: string): string => `${SALVOR_PREFIX}plan-active/${segment(plan)}`;
+export const planRunsPrefix = (plan: string): string => `${SALVOR_PREFIX}plan-runs/${segment(plan)}/`;
+export const planRunKey = (plan: string, run: string): string => `${planRunsPrefix(plan)}${segment(run)}`;
 /** What operators hold back everywhere. */
 export const healingEverywhereKey = `${HEALING_PREFIX}everywhere`;
 /** What operators hold back on one cluster: a pause, and times of maintenance. */
@@ -226,6 +236,8 @@ function parseSalvorKey(key: string): ParsedKey | null {
     if (room === 'repair-progress') return { kind: 'repair-progress', server: first };
     if (room === 'recoveries') return { kind: 'recovery', cluster: first };
     if (room === 'volumes') return { kind: 'volume', volume: first };
+    if (room === 'plans') return { kind: 'plan', plan: first };
+    if (room === 'plan-active') return { kind: 'plan-active', plan: first };
     if (room === 'volume-workers') return { kind: 'volume-worker', volume: first };
     if (room === 'segment-recoveries') return { kind: 'segment-recovery', operation: first };
     if (room === 'segment-recovery' && first === 'owner') return { kind: 'segment-recovery-owner' };
@@ -241,6 +253,7 @@ function parseSalvorKey(key: string): ParsedKey | null {
     if (room === 'vdisks' && second === 'volume') return { kind: 'vdisk-volume', vdisk: first };
     if (room === 'archives') return { kind: 'archive', archive: first, volume: second };
     if (room === 'archive-workers') return { kind: 'archive-worker', archive: first, volume: second };
+    if (room === 'plan-runs') return { kind: 'plan-run', plan: first, run: second };
     if (room === 'volume-points') return { kind: 'volume-point', volume: first, point: second };
     if (room === 'tlogs' && second === 'config') return { kind: 'tlog-config', vdisk: first };
     if (room === 'tlogs' && second === 'state') return { kind: 'tlog-state', vdisk: first };

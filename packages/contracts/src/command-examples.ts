@@ -4,6 +4,7 @@ import { archiveCommandExamples } from './archive-command-examples.ts';
 import type { CommandName } from './generated/types.ts';
 import { instanceCommandExamples } from './instance-command-examples.ts';
 import { operatorCommandExamples } from './operator-command-examples.ts';
+import { planCommandExamples } from './plan-command-examples.ts';
 import { recoveryCommandExamples } from './recovery-command-examples.ts';
 import { segmentCommandExamples } from './segment-command-examples.ts';
 import type { PlainJsonObject } from './types.ts';
@@ -121,6 +122,7 @@ export const commandExamples: Readonly<
   ...recoveryCommandExamples,
   ...instanceCommandExamples,
   ...archiveCommandExamples,
+  ...planCommandExamples,
   ...volumeCommandExamples,
   ...segmentCommandExamples,
   'alert.list': {

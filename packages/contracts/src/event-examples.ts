@@ -117,6 +117,12 @@ export const eventExamples: Readonly<Record<EventType, PlainJsonObject>> = {
     total: 8,
     at,
   },
+  'plan.step-changed': {
+    ...{ plan: 'shop', run: 'op-91be', kind: 'planned', act: 'promote', zone: 'south' },
+    ...{ group: 'database', subject: 'vol1', from: 'running', to: 'done' },
+    reason: 'volume vol1 is primary in zone south',
+    at,
+  },
   'recovery.status-changed': {
     recovery: 'primary-1-dr-loyw3v28',
     cluster: 'primary-1',

@@ -45,6 +45,8 @@ const sentences: Sentences = {
     const far = done === undefined ? '' : ` (${done} of ${total ?? 'unknown'})`;
     return `${kind} (${operation}) goes on: ${message}${far}`;
   },
+  'plan.step-changed': ({ plan, act, subject, zone, to, reason }) =>
+    `plan ${plan}: ${act}${subject === '' ? '' : ` ${subject}`} in zone ${zone} is ${to}${reason === '' ? '' : `: ${reason}`}`,
   'recovery.status-changed': ({ recovery, cluster, to, reason, by }) =>
     `recovery ${recovery} of cluster ${cluster} is ${to}, by ${by}: ${reason}`,
   'repair.completed': ({ vdisk, address, server, kind, copiedBlocks, repairMs }) => {

@@ -6,6 +6,7 @@ import { ReplayWindow } from '@salvor/tlog';
 import { Archives } from './archives/archives.ts';
 import { ComparedSource } from './compared-source.ts';
 import { openArchive, PeerZones } from './peer-zones.ts';
+import { Plans } from './plans/plans.ts';
 import { managerSettings } from './settings.ts';
 import { announcer } from './volume-announcer.ts';
 import { volumeCommandHandlers } from './volume-commands.ts';
@@ -52,6 +53,8 @@ await runService({
       window: replayWindow,
     });
     await archives.start();
+    const plans = new Plans({ store, bus, zone, peers, log, instance });
+    await plans.start();
     metrics.gaugeFrom(
       'salvor_volumes_kept',
       'Volumes that this replica keeps in step',
@@ -70,6 +73,7 @@ await runService({
           streams: bus.logStreams,
         }),
         ...archives.handlers,
+        ...plans.handlers,
       },
     });
     return {
@@ -82,6 +86,7 @@ await runService({
       },
       shutdown: [
         { name: 'commands', run: () => service.stop(3_000) },
+        { name: 'plans', run: () => plans.stop() },
         { name: 'volumes', run: () => loop.stop() },
         { name: 'archives', run: () => archives.stop() },
         { name: 'compared images', run: async () => compared.close() },

@@ -366,15 +366,16 @@ export class Secondary {
     const { sequence, segment } = this.#applied;
     const known = record.sequence ?? 0;
     if (sequence < known) return;
-    if (sequence === known && (segment?.number ?? 0) <= (record.segment?.number ?? 0)) return;
     const now = performance.now();
-    if (!isPause && now - this.#recordedAt < RECORD_EVERY_MS) return;
-    this.#recordedAt = now;
-    // Of a run its end is the point.
+    const isFurther = sequence > known || (segment?.number ?? 0) > (record.segment?.number ?? 0);
+    // The last writes get their point too, although nothing follows them. Of a run its end is the point.
     const isPointDue =
       upTo === Number.POSITIVE_INFINITY &&
-      sequence > known &&
+      !hasPoint(record, sequence) &&
       (record.promotion !== null || now - this.#pointAt >= POINT_EVERY_MS);
+    if (!isFurther && !isPointDue) return;
+    if (!isPause && now - this.#recordedAt < RECORD_EVERY_MS) return;
+    this.#recordedAt = now;
     const reached = { ...this.#applied, ...this.#since(null) };
     const point = isPointDue ? await nextPoint(this.#options.store, record, reached) : null;
     const news = { kind: 'applied', sequence, segment, point } as const;
@@ -418,6 +419,10 @@ export class Secondary {
     this.#mount ??= await mountSecondary(this.#options, { volume, vdisk }, this.#options.ending);
     return this.#mount;
   }
+}
+
+function hasPoint({ point, generation }: VolumeRecord, sequence: number): boolean {
+  return point !== null && sameGeneration(point.generation, generation) && point.sequence >= sequence;
 }
 
 function bytesOf(segments: readonly SourceSegment[]): number {

@@ -17,6 +17,7 @@ import { hookCommands } from './hook.ts';
 import { incidentCommands } from './incident.ts';
 import { instanceCommands } from './instance.ts';
 import { operationCommands } from './operation.ts';
+import { planCommands } from './plan.ts';
 import { recoverCommands } from './recover.ts';
 import { repairCommands } from './repair.ts';
 import { segmentCommands } from './segment.ts';
@@ -59,6 +60,7 @@ export const allCommands: readonly Command[] = [
   ...instanceCommands,
   ...volumeCommands,
   ...archiveCommands,
+  ...planCommands,
   ...alertCommands,
   ...hookCommands,
   ...serverCommands,

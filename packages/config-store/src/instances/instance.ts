@@ -45,6 +45,8 @@ export const instanceSchema = z.looseObject({
   server: text.optional(),
   stopHook: text.optional(),
   startHook: text.optional(),
+  /** Keeps the instance of this id in the other zone from running. */
+  fenceHook: text.optional(),
   restart: z.enum(instanceRestarts),
   onServerExit: z.enum(onServerExits),
   /** What the operator wants. */

@@ -1540,6 +1540,10 @@ export interface InstanceSetRequest {
   restart: string;
   /** What happens when its NBD server has crashed and is back: ignore, for clients that reconnect, or start. */
   onServerExit: string;
+  /** Hook that keeps the instance of this id in the other zone from running, when a recovery plan fails over to this zone. */
+  fenceHook?: string | undefined;
+  /** A new one is taken for stopped, and stays so until somebody or a recovery plan starts it. */
+  standby: boolean;
   /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
   operationId?: string | undefined;
 }
@@ -1552,6 +1556,8 @@ export interface InstanceSetRequestInit {
   startHook?: string | undefined;
   restart?: string | undefined;
   onServerExit?: string | undefined;
+  fenceHook?: string | undefined;
+  standby?: boolean | undefined;
   operationId?: string | undefined;
 }
 
@@ -1759,6 +1765,177 @@ export interface OperationResumeRequest {
   operationId?: string | undefined;
 }
 export type OperationResumeRequestInit = OperationResumeRequest;
+
+/** The plan is on record. */
+export interface PlanApplyReply {
+  /** Plan id, the same in both zones. */
+  plan: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+  /** Its version. */
+  version: number;
+}
+export type PlanApplyReplyInit = PlanApplyReply;
+
+/** Writes a recovery plan, or its next version. The other zone takes it over. */
+export interface PlanApplyRequest {
+  /** The plan, as YAML or JSON. */
+  document: string;
+  /** It must not be there yet. */
+  create: boolean;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface PlanApplyRequestInit {
+  document: string;
+  create?: boolean | undefined;
+  operationId?: string | undefined;
+}
+
+/** The plan is deleted. */
+export interface PlanDeleteReply {
+  /** Plan id, the same in both zones. */
+  plan: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type PlanDeleteReplyInit = PlanDeleteReply;
+
+/** Deletes a recovery plan, in both zones. Changes nothing about its volumes and instances. */
+export interface PlanDeleteRequest {
+  /** Plan id, the same in both zones. */
+  plan: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type PlanDeleteRequestInit = PlanDeleteRequest;
+
+/** One recovery plan. */
+export interface PlanGetReply {
+  /** The plan. */
+  plan: PlanSummary;
+  /** What was written, as JSON; empty: it was deleted. */
+  document: string;
+}
+export interface PlanGetReplyInit {
+  plan: PlanSummaryInit;
+  document: string;
+}
+
+/** Shows one recovery plan as it was written. */
+export interface PlanGetRequest {
+  /** Plan id, the same in both zones. */
+  plan: string;
+}
+export type PlanGetRequestInit = PlanGetRequest;
+
+/** Recovery plans. */
+export interface PlanListReply {
+  /** The zone that answers. */
+  zone: string;
+  /** Ordered by id. */
+  plans: PlanSummary[];
+}
+export interface PlanListReplyInit {
+  zone: string;
+  plans: readonly PlanSummaryInit[];
+}
+
+/** Lists the recovery plans. */
+export interface PlanListRequest {
+  /** Also those that were deleted: another zone asks so. */
+  all: boolean;
+}
+export interface PlanListRequestInit {
+  all?: boolean | undefined;
+}
+
+/** A run of a recovery plan. */
+export interface PlanReportReply {
+  /** The run. */
+  run: PlanRunDescription;
+}
+export interface PlanReportReplyInit {
+  run: PlanRunDescriptionInit;
+}
+
+/** Tells what a run of a recovery plan did and came to: steps, loss and time. */
+export interface PlanReportRequest {
+  /** Plan id, the same in both zones. */
+  plan: string;
+  /** Id of the run; default: the latest one in this zone. */
+  run?: string | undefined;
+}
+export type PlanReportRequestInit = PlanReportRequest;
+
+/** The run was begun. */
+export interface PlanRunReply {
+  /** Plan id, the same in both zones. */
+  plan: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export type PlanRunReplyInit = PlanRunReply;
+
+/** Runs a recovery plan in this zone. Goes on after the answer; operation.get and plan.report tell how far it is. */
+export interface PlanRunRequest {
+  /** Plan id, the same in both zones. */
+  plan: string;
+  /** planned: the volumes come here without loss; failover: the other zone is lost; test: instances are started here on clones; cleanup: ends a test; reprotect: after a failover, the other zone follows this one. */
+  kind: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type PlanRunRequestInit = PlanRunRequest;
+
+/** One recovery plan, now. */
+export interface PlanStatusReply {
+  /** The plan. */
+  plan: PlanSummary;
+  /** This zone. */
+  zone: string;
+  /** The other zone. */
+  other: string;
+  /** Version of the plan that the other zone has; absent: it cannot be asked, or has none. */
+  otherVersion?: number | undefined;
+  /** Why there is none; empty: there is. */
+  otherReason: string;
+  /** Volumes and instances, in the order of the plan. */
+  members: PlanMember[];
+  /** The latest run in this zone. */
+  latest?: PlanRunDescription | undefined;
+  /** When the latest test that succeeded here ended. */
+  testedAt?: number | undefined;
+}
+export interface PlanStatusReplyInit {
+  plan: PlanSummaryInit;
+  zone: string;
+  other: string;
+  otherVersion?: number | undefined;
+  otherReason: string;
+  members: readonly PlanMemberInit[];
+  latest?: PlanRunDescriptionInit | undefined;
+  testedAt?: number | undefined;
+}
+
+/** Shows a recovery plan with its volumes and instances as both zones have them now. */
+export interface PlanStatusRequest {
+  /** Plan id, the same in both zones. */
+  plan: string;
+}
+export type PlanStatusRequestInit = PlanStatusRequest;
 
 /** The repair is stopped. */
 export interface RepairCancelReply {
@@ -3101,6 +3278,33 @@ export interface OperationProgress {
 }
 export type OperationProgressInit = OperationProgress;
 
+/** A step of a run of a recovery plan began or ended. */
+export interface PlanStepChanged {
+  /** Plan id, the same in both zones. */
+  plan: string;
+  /** Id of the run, which is that of its operation. */
+  run: string;
+  /** planned, failover, test, cleanup or reprotect. */
+  kind: string;
+  /** What the step does. */
+  act: string;
+  /** Where. */
+  zone: string;
+  /** Group of the plan; empty: all of it. */
+  group: string;
+  /** The volume, instance or record; empty: all of them. */
+  subject: string;
+  /** Its status before. */
+  from: string;
+  /** Its status now: running, done, failed, undoing or undone. */
+  to: string;
+  /** What it did, or why it failed, as a sentence. */
+  reason: string;
+  /** When this happened, milliseconds since 1970 UTC. */
+  at: number;
+}
+export type PlanStepChangedInit = PlanStepChanged;
+
 /** A recovery, from the log, of what both members of pairs have lost changed its status. */
 export interface RecoveryStatusChanged {
   /** Id of the recovery. */
@@ -3970,6 +4174,8 @@ export interface InstanceDescription {
   stopHook?: string | undefined;
   /** Hook that starts it; absent: every hook at instance.start. */
   startHook?: string | undefined;
+  /** Hook that keeps the instance of this id in the other zone from running. */
+  fenceHook?: string | undefined;
   /** automatic, or operator: who starts it again after Salvor stopped it. */
   restart: string;
   /** ignore, or start: what happens when its NBD server has crashed and is back. */
@@ -3991,6 +4197,7 @@ export interface InstanceDescriptionInit {
   reason: string;
   stopHook?: string | undefined;
   startHook?: string | undefined;
+  fenceHook?: string | undefined;
   restart: string;
   onServerExit: string;
   changedAt: number;
@@ -4094,6 +4301,140 @@ export type OperatorActionInit = OperatorAction;
 
 /** applied: this call made the change. already: the same operation, or another one, had made it before. */
 export type Outcome = 'applied' | 'already';
+
+/** What a run of a plan came to for one volume. */
+export interface PlanMeasure {
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** Writes that the source had and the target lacks; absent: not known (yet). */
+  lostWrites?: number | undefined;
+  /** Age of the newest write that the target has, when the run began, milliseconds: at most that much time is lost; absent: not known. */
+  lostMs?: number | undefined;
+  /** From the begin of the run to the volume being primary in the target zone, milliseconds; absent: it is not. */
+  promotedMs?: number | undefined;
+  /** Generation of the source that the target goes on from; 0: not known. */
+  generation: number;
+  /** Record of that generation with which the target goes on. */
+  sequence?: number | undefined;
+}
+export type PlanMeasureInit = PlanMeasure;
+
+/** A volume or an instance of a plan, as both zones have it now. */
+export interface PlanMember {
+  /** Group of the plan. */
+  group: string;
+  /** volume or instance. */
+  kind: string;
+  /** Its id. */
+  subject: string;
+  /** Its status in this zone; of what is missing, why. */
+  here: string;
+  /** Its status in the other zone; of what is missing, or cannot be asked, why. */
+  there: string;
+}
+export type PlanMemberInit = PlanMember;
+
+/** A run of a recovery plan, and what it came to. */
+export interface PlanRunDescription {
+  /** Id of the run, which is that of its operation. */
+  run: string;
+  /** Plan id, the same in both zones. */
+  plan: string;
+  /** Version of the plan. */
+  version: number;
+  /** planned, failover, test, cleanup or reprotect. */
+  kind: string;
+  /** Zone in which it is carried out: that is to have the volumes. */
+  target: string;
+  /** The other zone. */
+  source: string;
+  /** running, completed, failed or cancelled. */
+  status: string;
+  /** forward; back: a step failed before the point of no return, and what was done is being, or was, taken back. */
+  direction: string;
+  /** What it does, waits for, or did, as a sentence. */
+  reason: string;
+  /** In their order. */
+  steps: PlanStep[];
+  /** For each volume. */
+  volumes: PlanMeasure[];
+  /** Writes lost in all volumes together; absent: not known (yet). */
+  rpoWrites?: number | undefined;
+  /** The largest of the volumes, milliseconds; absent: not known. */
+  rpoMs?: number | undefined;
+  /** From its begin to the last instance being started, or, without instances, to the last volume being primary, milliseconds; absent: it did not come to that. */
+  rtoMs?: number | undefined;
+  /** When it began, milliseconds since 1970 UTC. */
+  beganAt: number;
+  /** When it ended. */
+  endedAt?: number | undefined;
+}
+export interface PlanRunDescriptionInit {
+  run: string;
+  plan: string;
+  version: number;
+  kind: string;
+  target: string;
+  source: string;
+  status: string;
+  direction: string;
+  reason: string;
+  steps: readonly PlanStepInit[];
+  volumes: readonly PlanMeasureInit[];
+  rpoWrites?: number | undefined;
+  rpoMs?: number | undefined;
+  rtoMs?: number | undefined;
+  beganAt: number;
+  endedAt?: number | undefined;
+}
+
+/** A step of a run of a plan. */
+export interface PlanStep {
+  /** check, stop, fence, demote, level, promote, record, start, protect, clone, start-test, stop-test or remove-clone. */
+  act: string;
+  /** Where. */
+  zone: string;
+  /** Group of the plan; empty: all of it. */
+  group: string;
+  /** The volume, instance or record; empty: all of them. */
+  subject: string;
+  /** pending, running, done, failed, undoing, or undone: what it did was taken back. */
+  status: string;
+  /** What it did, or waits for, as a sentence. */
+  reason: string;
+  /** When it began. */
+  beganAt?: number | undefined;
+  /** When it ended. */
+  endedAt?: number | undefined;
+}
+export type PlanStepInit = PlanStep;
+
+/** A recovery plan. */
+export interface PlanSummary {
+  /** Plan id, the same in both zones. */
+  plan: string;
+  /** Raised by each change; the higher one comes to be in both zones. */
+  version: number;
+  /** Zone in which this version was written. */
+  writtenIn: string;
+  /** It was deleted; what is deleted stays on record, so that the other zone does not bring it back. */
+  deleted: boolean;
+  /** Its two zones; none when it was deleted. */
+  zones: string[];
+  /** When this version was written, milliseconds since 1970 UTC. */
+  changedAt: number;
+  /** Its run that is under way in this zone. */
+  active?: string | undefined;
+}
+export interface PlanSummaryInit {
+  plan: string;
+  version: number;
+  writtenIn: string;
+  deleted: boolean;
+  zones: readonly string[];
+  changedAt: number;
+  active?: string | undefined;
+}
 
 /** A recovery, from the log, of what both members of pairs have lost. */
 export interface RecoveryDescription {
@@ -5710,6 +6051,20 @@ export interface RecordTypes {
   readonly OperationPauseRequest: OperationPauseRequest;
   readonly OperationResumeReply: OperationResumeReply;
   readonly OperationResumeRequest: OperationResumeRequest;
+  readonly PlanApplyReply: PlanApplyReply;
+  readonly PlanApplyRequest: PlanApplyRequest;
+  readonly PlanDeleteReply: PlanDeleteReply;
+  readonly PlanDeleteRequest: PlanDeleteRequest;
+  readonly PlanGetReply: PlanGetReply;
+  readonly PlanGetRequest: PlanGetRequest;
+  readonly PlanListReply: PlanListReply;
+  readonly PlanListRequest: PlanListRequest;
+  readonly PlanReportReply: PlanReportReply;
+  readonly PlanReportRequest: PlanReportRequest;
+  readonly PlanRunReply: PlanRunReply;
+  readonly PlanRunRequest: PlanRunRequest;
+  readonly PlanStatusReply: PlanStatusReply;
+  readonly PlanStatusRequest: PlanStatusRequest;
   readonly RepairCancelReply: RepairCancelReply;
   readonly RepairCancelRequest: RepairCancelRequest;
   readonly RepairListReply: RepairListReply;
@@ -5801,6 +6156,7 @@ export interface RecordTypes {
   readonly OperationCompleted: OperationCompleted;
   readonly OperationFailed: OperationFailed;
   readonly OperationProgress: OperationProgress;
+  readonly PlanStepChanged: PlanStepChanged;
   readonly RecoveryStatusChanged: RecoveryStatusChanged;
   readonly RepairCompleted: RepairCompleted;
   readonly RepairProgress: RepairProgress;
@@ -5841,6 +6197,11 @@ export interface RecordTypes {
   readonly MountedTlog: MountedTlog;
   readonly OperationDescription: OperationDescription;
   readonly OperatorAction: OperatorAction;
+  readonly PlanMeasure: PlanMeasure;
+  readonly PlanMember: PlanMember;
+  readonly PlanRunDescription: PlanRunDescription;
+  readonly PlanStep: PlanStep;
+  readonly PlanSummary: PlanSummary;
   readonly RecoveryDescription: RecoveryDescription;
   readonly RecoveryPair: RecoveryPair;
   readonly RecoveryStep: RecoveryStep;
@@ -6031,6 +6392,20 @@ export interface RecordInits {
   readonly OperationPauseRequest: OperationPauseRequestInit;
   readonly OperationResumeReply: OperationResumeReplyInit;
   readonly OperationResumeRequest: OperationResumeRequestInit;
+  readonly PlanApplyReply: PlanApplyReplyInit;
+  readonly PlanApplyRequest: PlanApplyRequestInit;
+  readonly PlanDeleteReply: PlanDeleteReplyInit;
+  readonly PlanDeleteRequest: PlanDeleteRequestInit;
+  readonly PlanGetReply: PlanGetReplyInit;
+  readonly PlanGetRequest: PlanGetRequestInit;
+  readonly PlanListReply: PlanListReplyInit;
+  readonly PlanListRequest: PlanListRequestInit;
+  readonly PlanReportReply: PlanReportReplyInit;
+  readonly PlanReportRequest: PlanReportRequestInit;
+  readonly PlanRunReply: PlanRunReplyInit;
+  readonly PlanRunRequest: PlanRunRequestInit;
+  readonly PlanStatusReply: PlanStatusReplyInit;
+  readonly PlanStatusRequest: PlanStatusRequestInit;
   readonly RepairCancelReply: RepairCancelReplyInit;
   readonly RepairCancelRequest: RepairCancelRequestInit;
   readonly RepairListReply: RepairListReplyInit;
@@ -6122,6 +6497,7 @@ export interface RecordInits {
   readonly OperationCompleted: OperationCompletedInit;
   readonly OperationFailed: OperationFailedInit;
   readonly OperationProgress: OperationProgressInit;
+  readonly PlanStepChanged: PlanStepChangedInit;
   readonly RecoveryStatusChanged: RecoveryStatusChangedInit;
   readonly RepairCompleted: RepairCompletedInit;
   readonly RepairProgress: RepairProgressInit;
@@ -6162,6 +6538,11 @@ export interface RecordInits {
   readonly MountedTlog: MountedTlogInit;
   readonly OperationDescription: OperationDescriptionInit;
   readonly OperatorAction: OperatorActionInit;
+  readonly PlanMeasure: PlanMeasureInit;
+  readonly PlanMember: PlanMemberInit;
+  readonly PlanRunDescription: PlanRunDescriptionInit;
+  readonly PlanStep: PlanStepInit;
+  readonly PlanSummary: PlanSummaryInit;
   readonly RecoveryDescription: RecoveryDescriptionInit;
   readonly RecoveryPair: RecoveryPairInit;
   readonly RecoveryStep: RecoveryStepInit;
@@ -6237,6 +6618,7 @@ export interface EventRecords {
   readonly 'operation.completed': 'OperationCompleted';
   readonly 'operation.failed': 'OperationFailed';
   readonly 'operation.progress': 'OperationProgress';
+  readonly 'plan.step-changed': 'PlanStepChanged';
   readonly 'recovery.status-changed': 'RecoveryStatusChanged';
   readonly 'repair.completed': 'RepairCompleted';
   readonly 'repair.progress': 'RepairProgress';
@@ -6316,6 +6698,13 @@ export interface CommandRecords {
   readonly 'operation.list': { readonly request: 'OperationListRequest'; readonly reply: 'OperationListReply' };
   readonly 'operation.pause': { readonly request: 'OperationPauseRequest'; readonly reply: 'OperationPauseReply' };
   readonly 'operation.resume': { readonly request: 'OperationResumeRequest'; readonly reply: 'OperationResumeReply' };
+  readonly 'plan.apply': { readonly request: 'PlanApplyRequest'; readonly reply: 'PlanApplyReply' };
+  readonly 'plan.delete': { readonly request: 'PlanDeleteRequest'; readonly reply: 'PlanDeleteReply' };
+  readonly 'plan.get': { readonly request: 'PlanGetRequest'; readonly reply: 'PlanGetReply' };
+  readonly 'plan.list': { readonly request: 'PlanListRequest'; readonly reply: 'PlanListReply' };
+  readonly 'plan.report': { readonly request: 'PlanReportRequest'; readonly reply: 'PlanReportReply' };
+  readonly 'plan.run': { readonly request: 'PlanRunRequest'; readonly reply: 'PlanRunReply' };
+  readonly 'plan.status': { readonly request: 'PlanStatusRequest'; readonly reply: 'PlanStatusReply' };
   readonly 'repair.cancel': { readonly request: 'RepairCancelRequest'; readonly reply: 'RepairCancelReply' };
   readonly 'repair.list': { readonly request: 'RepairListRequest'; readonly reply: 'RepairListReply' };
   readonly 'repair.resume': { readonly request: 'RepairResumeRequest'; readonly reply: 'RepairResumeReply' };

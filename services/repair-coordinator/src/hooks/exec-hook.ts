@@ -22,9 +22,12 @@ const VARIABLES = {
   incident: 'SALVOR_INCIDENT',
   instance: 'SALVOR_INSTANCE',
   operation: 'SALVOR_OPERATION',
+  plan: 'SALVOR_PLAN',
+  record: 'SALVOR_RECORD',
   server: 'SALVOR_SERVER',
   shard: 'SALVOR_SHARD',
   vdisk: 'SALVOR_VDISK',
+  zone: 'SALVOR_ZONE',
 } as const;
 
 /** Runs the program once. Never rejects. It is ended after `timeoutMs`, or when the signal aborts. */

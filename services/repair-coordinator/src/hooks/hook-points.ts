@@ -14,12 +14,15 @@ export const hookPoints = {
     'an engine went offline and nothing says that its data is lost: to start it again may end the outage',
   'incident.closed': 'the outage of an engine is over',
   'incident.opened': 'the outage of an engine began',
+  'instance.fence':
+    'the instance of that id in the other zone is to be kept from running; run by recovery plans only',
   'instance.start': 'an instance is to start; run for that instance only',
   'instance.stop': 'an instance is to stop; run for that instance only',
   'nbdserver.exited': 'an NBD server process ended',
   'nbdserver.started': 'an NBD server process runs',
   'operation.completed': 'long work is done',
   'operation.failed': 'long work failed or was cancelled',
+  'plan.record': 'a record of a recovery plan is replayed in this zone; run by recovery plans only',
   'recovery.cancelled': 'a recovery from the log was cancelled',
   'recovery.done': 'everything that the logs hold of what was lost is back',
   'recovery.failed': 'a recovery from the log cannot go on',
@@ -70,6 +73,8 @@ export function pointsOf({ type, payload }: Occurred): HookPoint[] {
         : payload.to === 'starting'
           ? ['instance.start']
           : [];
+    case 'plan.step-changed':
+      return payload.act === 'fence' ? ['instance.fence'] : payload.act === 'record' ? ['plan.record'] : [];
     case 'engine.status-changed':
       return enginePoints(payload.from, payload.to);
     default:
@@ -98,6 +103,10 @@ export function exampleOf(point: HookPoint): {
       return { type: 'instance.status-changed', fields: { from: 'stopped', to: 'starting' } };
     case 'instance.stop':
       return { type: 'instance.status-changed', fields: { from: 'started', to: 'stopping' } };
+    case 'instance.fence':
+      return { type: 'plan.step-changed', fields: { kind: 'failover', act: 'fence' } };
+    case 'plan.record':
+      return { type: 'plan.step-changed', fields: { act: 'record' } };
     case 'recovery.cancelled':
     case 'recovery.done':
     case 'recovery.failed':

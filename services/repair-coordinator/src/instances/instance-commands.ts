@@ -21,6 +21,8 @@ import {
   repeatOf,
   reusedReason,
   type StoreEntry,
+  vdiskLifecycleKey,
+  vdiskLifecycleSchema,
 } from '@salvor/config-store';
 import { type InstanceDescriptionInit, isId } from '@salvor/contracts';
 import { SalvorError } from '@salvor/service-kit';
@@ -62,7 +64,8 @@ export function instanceCommandHandlers(store: ConfigStore, book: HookBook): Com
         known(instance, before);
         return { reason: `instance ${instance} is forgotten`, deletes: [instanceKey(instance)] };
       }),
-    'instance.start': ({ instance }, context) => {
+    'instance.start': async ({ instance }, context) => {
+      await assertWritable(store, instance);
       const reason = 'an operator wants it started';
       const move: InstanceMove = { to: 'starting', reason, point: 'instance.start', cause: null };
       return apply(store, context, 'instance.start', { instance }, (before) =>
@@ -92,6 +95,20 @@ export function instanceCommandHandlers(store: ConfigStore, book: HookBook): Com
       return { instance: instanceDescription(known(instance, entry === null ? null : readOf(entry))) };
     },
   };
+}
+
+/** An instance is started where its data may be written: not on the copy of a volume, whose primary is in another zone. */
+async function assertWritable(store: ConfigStore, instance: string): Promise<void> {
+  const entry = instance === '' ? null : await store.get(instanceKey(instance));
+  for (const vdisk of entry === null ? [] : readOf(entry).vdisks) {
+    const lock = await store.get(vdiskLifecycleKey(vdisk));
+    if (lock === null || parseRecord(vdiskLifecycleSchema, lock.key, lock.value).state !== 'secondary')
+      continue;
+    throw new SalvorError(
+      'vdisk-secondary',
+      `instance ${instance} is not started: vdisk ${vdisk} is the copy of a volume whose primary is in another zone; 'salvor volume promote' or a recovery plan makes it the primary`,
+    );
+  }
 }
 
 /** One transaction: the change, and the mark of the operation, so that a repeat finds the answer. */
@@ -180,6 +197,8 @@ interface SetRequest {
   readonly server?: string | undefined;
   readonly stopHook?: string | undefined;
   readonly startHook?: string | undefined;
+  readonly fenceHook?: string | undefined;
+  readonly standby: boolean;
   readonly restart: string;
   readonly onServerExit: string;
 }
@@ -202,20 +221,25 @@ function assertWords({ instance, vdisks, restart, onServerExit }: SetRequest): v
   throw new SalvorError('invalid-request', `the instance cannot be set: ${sentence}`, problems);
 }
 
-/** What an operator says of it, with the status that it has. A new one is taken for started: nobody stopped it. */
+/** What an operator says of it, with the status that it has. A new one is taken for started, unless it is a stand-by. */
 function wanted(request: SetRequest, before: InstanceRecord | null, operation: string): InstanceRecord {
-  const { instance, vdisks, zone, server, stopHook, startHook, restart, onServerExit } = request;
-  const { zone: _, server: __, stopHook: ___, startHook: ____, ...kept } = before ?? unknownInstance();
+  const { instance, vdisks, zone, server, stopHook, startHook, fenceHook, restart, onServerExit } = request;
+  const earlier = before ?? unknownInstance(request.standby);
+  const { zone: _, server: __, stopHook: ___, startHook: ____, fenceHook: _____, ...kept } = earlier;
   return instanceSchema.parse({
     ...kept,
     ...{ instance, vdisks, restart, onServerExit, operation },
-    ...{ zone, server, stopHook, startHook },
+    ...{ zone, server, stopHook, startHook, fenceHook },
   });
 }
 
-function unknownInstance(): Partial<InstanceRecord> {
-  const reason = 'it was made known';
-  return { desired: 'started', status: 'started', reason, changedAt: Date.now(), runs: [] };
+function unknownInstance(isStandby: boolean): Partial<InstanceRecord> {
+  const at = Date.now();
+  if (!isStandby)
+    return { desired: 'started', status: 'started', reason: 'it was made known', changedAt: at, runs: [] };
+  const reason = 'it was made known as a stand-by';
+  const cause = { kind: 'operator', at } as const;
+  return { desired: 'stopped', status: 'stopped', reason, cause, changedAt: at, runs: [] };
 }
 
 function known(instance: string, record: InstanceRecord | null): InstanceRecord {
@@ -229,7 +253,7 @@ function readOf({ key, value }: StoreEntry): InstanceRecord {
 
 function instanceDescription(record: InstanceRecord): InstanceDescriptionInit {
   const { instance, vdisks, desired, status, reason, restart, onServerExit, changedAt, runs } = record;
-  const { zone, server, stopHook, startHook, cause } = record;
+  const { zone, server, stopHook, startHook, fenceHook, cause } = record;
   return {
     ...{ instance, vdisks: [...vdisks], desired, status, reason, restart, onServerExit, changedAt },
     runs: [...runs],
@@ -237,6 +261,7 @@ function instanceDescription(record: InstanceRecord): InstanceDescriptionInit {
     ...(server === undefined ? {} : { server }),
     ...(stopHook === undefined ? {} : { stopHook }),
     ...(startHook === undefined ? {} : { startHook }),
+    ...(fenceHook === undefined ? {} : { fenceHook }),
     ...(cause?.incident === undefined ? {} : { incident: cause.incident }),
   };
 }

@@ -1,0 +1,3 @@
+export * from './apply-plan.ts';
+export * from './plan-document.ts';
+export * from './plan-records.ts';
