@@ -10,6 +10,7 @@ const text = z.string().min(1);
 const count = z.number().int().min(0);
 
 export const alertKinds = [
+  'archive-unprotected',
   'cluster-unhealthy',
   'configuration-not-kept',
   'engine-held',

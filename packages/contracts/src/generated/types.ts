@@ -2984,7 +2984,7 @@ export interface VolumeTellRequestInit {
 export interface AlertCleared {
   /** Alert id. */
   alert: string;
-  /** Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck, recovery-waits, log-not-archived, configuration-not-kept. */
+  /** Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck, recovery-waits, log-not-archived, configuration-not-kept, archive-unprotected. */
   kind: string;
   /** The id of what neither progresses nor ends. */
   subject: string;
@@ -3007,7 +3007,7 @@ export type AlertClearedInit = AlertCleared;
 export interface AlertRaised {
   /** Alert id. */
   alert: string;
-  /** Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck, recovery-waits, log-not-archived, configuration-not-kept. */
+  /** Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck, recovery-waits, log-not-archived, configuration-not-kept, archive-unprotected. */
   kind: string;
   /** The id of what neither progresses nor ends. */
   subject: string;
@@ -3529,7 +3529,7 @@ export type VolumeStatusChangedInit = VolumeStatusChanged;
 export interface AlertDescription {
   /** Alert id. */
   alert: string;
-  /** Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck, recovery-waits, log-not-archived, configuration-not-kept. */
+  /** Stable word: repair-stuck, verdict-late, engine-held, no-spare, operation-stuck, takeover-stuck, cluster-unhealthy, instance-stuck, recovery-waits, log-not-archived, configuration-not-kept, archive-unprotected. */
   kind: string;
   /** The id of what neither progresses nor ends. */
   subject: string;

@@ -105,7 +105,7 @@ async function removeSpare(
 
 class Pass {
   readonly #options: CompactionOptions;
-  readonly #points: number[];
+  #points: number[];
   readonly #sequences: number[];
   readonly #names: ReadonlySet<string>;
   #seen = new BlockBitmap();
@@ -127,6 +127,10 @@ class Pass {
   async run(old: readonly FoundChunk[]): Promise<{ chunks: number; bytes: number }> {
     const { chunks, chunkBytes } = this.#options;
     this.#exactFrom = old[0]?.last ?? 0;
+    const [oldest] = old.slice(-1);
+    const beginsAt = oldest === undefined ? 0 : ((await chunks.read(oldest)).entries[0]?.firstAt ?? 0);
+    // What is older than the log is kept nowhere.
+    this.#points = this.#points.filter((at) => at >= beginsAt);
     for (const [i, chunk] of old.entries()) {
       const { entries, lost } = await chunks.read(chunk);
       if (lost.length > 0) break;
@@ -154,10 +158,7 @@ class Pass {
 
   #hasPointUpTo(newest: TlogIndexEntry | undefined): boolean {
     if (newest === undefined) return true;
-    return (
-      this.#sequences.some((sequence) => sequence <= lastSequence(newest)) ||
-      this.#points.some((at) => at >= newest.firstAt)
-    );
+    return this.#sequences.some((sequence) => sequence <= lastSequence(newest)) || this.#points.length > 0;
   }
 
   #keep(entry: TlogIndexEntry): KeptSegment {

@@ -67,6 +67,13 @@ export interface StuckView {
     readonly reason: string;
     readonly since: number;
   }[];
+  /** Archives of volumes that nothing comes to, or whose source lost what they had not taken. */
+  readonly archives: readonly {
+    readonly archive: string;
+    readonly volume: string;
+    readonly reason: string;
+    readonly since: number;
+  }[];
   /** Why the configuration is not kept in Tier-2; null: it is, or nobody has tried. */
   readonly configuration: { readonly reason: string; readonly since: number } | null;
   readonly everywhere: HealingControls;
@@ -123,6 +130,10 @@ export function decideStuck(
     ...view.logs.map(({ vdisk, reason, since }) => {
       const message = `the transaction log of vdisk ${vdisk} is not archived: ${reason}; it stays in JetStream, which fills up: 'salvor tlog status ${vdisk}' shows how far`;
       return candidate('log-not-archived', vdisk, bounds.archiveMs, since, message, { vdisk });
+    }),
+    ...view.archives.map(({ archive, volume, reason, since }) => {
+      const message = `archive ${archive} does not protect volume ${volume}: ${reason}; 'salvor archive status ${volume}' shows it`;
+      return candidate('archive-unprotected', `${archive}:${volume}`, bounds.archiveMs, since, message, {});
     }),
     ...(view.configuration === null ? [] : [ofConfiguration(view.configuration, bounds)]),
   ];

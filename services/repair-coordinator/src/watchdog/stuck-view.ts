@@ -1,5 +1,7 @@
 import {
+  ARCHIVES_PREFIX,
   archivedSchema,
+  archiveSchema,
   type ClusterVdisks,
   ConfigValueError,
   configurationTroubleKey,
@@ -93,6 +95,13 @@ export function stuckView(entries: Entries, vdisks: ReadonlyMap<string, ClusterV
         vdisk === null ? undefined : recordAt(entries, tlogArchivedKey(vdisk), archivedSchema)?.trouble;
       return vdisk === null || trouble === undefined ? [] : [{ vdisk, ...trouble }];
     }),
+    archives: recordsIn(entries, ARCHIVES_PREFIX, archiveSchema).flatMap(({ record }) => {
+      const { archive, volume, phase, overflow, trouble } = record;
+      const why = phase === 'stopped' ? null : (trouble ?? overflow);
+      if (why === null) return [];
+      const since = Math.min(trouble?.at ?? why.at, overflow?.at ?? why.at);
+      return [{ archive, volume, reason: why.reason, since }];
+    }),
     configuration: recordAt(entries, configurationTroubleKey, configurationTroubleSchema),
     everywhere: recordAt(entries, healingEverywhereKey, healingControlsSchema) ?? nothingHeld,
     controls: new Map(
@@ -106,6 +115,7 @@ export function stuckView(entries: Entries, vdisks: ReadonlyMap<string, ClusterV
 
 /** The keys that {@link stuckView} looks at, and those of no other kind below them. */
 export const stuckPrefixes = [
+  ARCHIVES_PREFIX,
   configurationTroubleKey,
   INCIDENTS_PREFIX,
   INSTANCES_PREFIX,

@@ -28,6 +28,7 @@ const view = (changes: Partial<StuckView> = {}): StuckView => ({
     takeovers: [],
     instances: [],
     logs: [],
+    archives: [],
     configuration: null,
     everywhere: nobody,
     controls: new Map(),
@@ -169,6 +170,14 @@ it('a log that cannot be archived raises an alert that says why, and where to lo
   const [alert] = stuckAt(at + 91, { logs });
   assert.deepEqual([alert?.subject, alert?.vdisk], ['v1', 'v1']);
   assert.match(alert?.message ?? '', /no space left; it stays in JetStream, .*'salvor tlog status v1'/);
+});
+
+it('an archive that protects nothing raises an alert that says why, and where to look', () => {
+  const archives = [{ archive: 'a1', volume: 'vol1', reason: 'folder /a1: no space left', since: at }];
+  assert.deepEqual(kindsAround(90, { archives }), [[], ['archive-unprotected']]);
+  const [alert] = stuckAt(at + 91, { archives });
+  assert.equal(alert?.subject, 'a1:vol1');
+  assert.match(alert?.message ?? '', /no space left; 'salvor archive status vol1'/);
 });
 
 it('a configuration that is not kept raises an alert that says why', () => {

@@ -41,7 +41,7 @@ const KICK_LOOK_MS = 200;
 /** What the archive holds is looked at this often, where nothing comes. */
 const LOOK_EVERY_MS = 3_000;
 /** Of the reader of a source: how the source is may have changed. */
-const REOPEN_MS = 30_000;
+const REOPEN_MS = 5_000;
 
 /** Another process writes the archive now, or the record says otherwise. */
 class ArchiveHoldLostError extends SalvorError {
