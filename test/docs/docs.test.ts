@@ -4,6 +4,7 @@ import { dirname, join, relative } from 'node:path';
 import { describe, it } from 'node:test';
 import { type CommandName, commandNames, commands, fromPlainJson, isId } from '@salvor/contracts';
 import { type Setting, serviceSettings, variableName } from '@salvor/service-kit';
+import { consoleSettings } from '../../services/console/src/settings.ts';
 import { analyzerSettings } from '../../services/health-analyzer/src/settings.ts';
 import { logWatcherSettings } from '../../services/log-watcher/src/settings.ts';
 import { nbdServerSettings } from '../../services/nbd-server/src/settings.ts';
@@ -18,6 +19,7 @@ import { shellCommands, withTranslations } from './shell-commands.ts';
 type Settings = Readonly<Record<string, Setting>>;
 
 const settingsOf: Readonly<Record<string, Settings>> = {
+  console: consoleSettings,
   'health-analyzer': analyzerSettings,
   'log-watcher': logWatcherSettings,
   'nbd-server': nbdServerSettings,
