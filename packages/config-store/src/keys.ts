@@ -25,6 +25,7 @@ export type ParsedKey =
   | { readonly kind: 'collection-settled'; readonly cluster: string; readonly vdisk: string }
   | { readonly kind: 'operation'; readonly operation: string }
   | { readonly kind: 'operation-worker'; readonly operation: string }
+  | { readonly kind: 'rbd-volume'; readonly volume: string }
   | { readonly kind: 'hook'; readonly hook: string }
   | { readonly kind: 'hook-lane'; readonly lane: string }
   | { readonly kind: 'hook-run'; readonly run: string }
@@ -150,6 +151,8 @@ export const repairsPrefix = (incident: string, attempt: number): string =>
 /** All repair records of an incident. */
 export const incidentRepairsPrefix = (incident: string): string => `${REPAIRS_PREFIX}${segment(incident)}/`;
 
+/** A volume whose copies Ceph RBD mirroring makes. */
+export const rbdVolumeKey = (volume: string): string => `${SALVOR_PREFIX}rbd-volumes/${segment(volume)}`;
 export const hookKey = (hook: string): string => `${HOOKS_PREFIX}${segment(hook)}`;
 /** Under a lease: who runs the hooks of this lane, one after the other. */
 export const hookLaneKey = (lane: string): string => `${HOOK_LANES_PREFIX}${segment(lane)}`;
@@ -227,6 +230,7 @@ function parseSalvorKey(key: string): ParsedKey | null {
     if (room === 'collections') return { kind: 'collection', cluster: first };
     if (room === 'operations') return { kind: 'operation', operation: first };
     if (room === 'operation-workers') return { kind: 'operation-worker', operation: first };
+    if (room === 'rbd-volumes') return { kind: 'rbd-volume', volume: first };
     if (room === 'hooks') return { kind: 'hook', hook: first };
     if (room === 'hook-lanes') return { kind: 'hook-lane', lane: first };
     if (room === 'hooks-due') return { kind: 'hook-due', run: first };
