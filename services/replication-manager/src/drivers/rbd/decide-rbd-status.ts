@@ -30,10 +30,12 @@ export interface RbdSight {
   readonly peer: RbdSide;
 }
 
+type RbdKnown = Pick<RbdVolumeRecord, 'open' | 'promotion' | 'points' | 'replaces'>;
+
 /** What etcd of both zones has; null: nothing, or it could not be read. */
 export interface RbdRecords {
-  readonly local: Pick<RbdVolumeRecord, 'open' | 'promotion' | 'points'> | null;
-  readonly peer: Pick<RbdVolumeRecord, 'open' | 'promotion' | 'points'> | null;
+  readonly local: RbdKnown | null;
+  readonly peer: RbdKnown | null;
 }
 
 /** In this order, the first that is true. */
@@ -66,9 +68,12 @@ export function decideRbdStatus(sight: RbdSight, records: RbdRecords, now: numbe
   const stale = isStale(report, now);
   const conditions: DriverCondition[] = [];
   if (!isActive) conditions.push({ condition: state, reason });
-  else for (const doubt of doubtsOf(sight, now)) conditions.push({ condition: 'degraded', reason: doubt });
+  else
+    for (const doubt of doubtsOf(sight, records, now))
+      conditions.push({ condition: 'degraded', reason: doubt });
   return {
-    ...{ state, reason, conditions, role, stale },
+    ...{ state, reason, conditions, stale },
+    role: tookPlace(sight, records) ? 'primary' : role,
     status: isActive ? (state as DriverStatusWord) : null,
     peer: peer.info.kind === 'answered' ? 'up' : peerSeen(report),
     rpoSeconds: rpoOf(sight, records, now),
@@ -78,9 +83,10 @@ export function decideRbdStatus(sight: RbdSight, records: RbdRecords, now: numbe
 }
 
 function stateOf(
-  { local, peer }: RbdSight,
+  sight: RbdSight,
   records: RbdRecords,
 ): { readonly state: RbdStateWord; readonly reason: string } {
+  const { local, peer } = sight;
   const { info, status } = local;
   if (info.kind === 'silent')
     return { state: 'unknown', reason: `zone ${local.zone} cannot be asked: ${info.reason}` };
@@ -90,6 +96,10 @@ function stateOf(
       reason: `everything is copied anew (operation ${records.local.open.operation}); the image is absent for a while`,
     };
   const mirroring = info.value?.mirroring ?? null;
+  if (tookPlace(sight, records))
+    return roleOf(peer) === 'primary'
+      ? { state: 'dual-primary', reason: bothArePrimary }
+      : { state: 'active - primary', reason: `a clone of a point is primary in zone ${local.zone}` };
   if (mirroring === null)
     return {
       state: 'disabled',
@@ -109,7 +119,7 @@ function stateOf(
   if (mirroring.primary && peerRole === 'primary')
     return {
       state: 'dual-primary',
-      reason: `both zones say that they are primary: no client may be served before an operator names which one stays`,
+      reason: bothArePrimary,
     };
   const split = splitBrain({ local, peer }, records);
   if (split !== null) return { state: 'split-brain', reason: split };
@@ -128,6 +138,15 @@ function stateOf(
     return { state: 'active - primary', reason: `zone ${local.zone} takes writes` };
   }
   return secondaryState(local.zone, mirroring.mode, status, local.snapshots.value);
+}
+
+const bothArePrimary =
+  'both zones say that they are primary: no client may be served before an operator names which one stays';
+
+/** A clone of a point took the place of the image in this zone; it is not replicated. */
+function tookPlace({ local }: RbdSight, records: RbdRecords): boolean {
+  if (local.info.kind === 'silent' || local.info.value === null) return false;
+  return local.info.value.mirroring === null && (records.local?.replaces ?? '') !== '';
 }
 
 function secondaryState(
@@ -207,7 +226,9 @@ export function roleOf({ info }: RbdSide): DriverStatus['role'] {
 }
 
 /** What keeps an image that is what it should be from being safe, each as a sentence. */
-function doubtsOf({ local, peer }: RbdSight, now: number): string[] {
+function doubtsOf(sight: RbdSight, records: RbdRecords, now: number): string[] {
+  const { local, peer } = sight;
+  if (tookPlace(sight, records)) return ['what is primary is a clone of a point, and is not replicated'];
   const doubts: string[] = [];
   const own = local.status.kind === 'answered' ? local.status.value : null;
   if (local.status.kind === 'silent')

@@ -1,0 +1,70 @@
+/** The calls of a program, with a stand-in for `rbd`. */
+import assert from 'node:assert/strict';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { until } from '@salvor/testkit';
+import { oneAtATime, rbdProcess } from '../../src/drivers/rbd/rbd-command.ts';
+import type { RbdCallEnd } from '../../src/drivers/rbd/rbd-outcome.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'salvor-rbd-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function program(name: string, script: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, `#!/bin/sh\n${script}\n`);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+const cluster = { conf: '/etc/ceph/north.conf', user: 'salvor', pool: 'vol' };
+const SOON_MS = 60_000;
+
+test('a call has the configuration, the user, and an environment of its own, and its end is told', async () => {
+  process.env.SALVOR_ENGINE_PASSWORD = 'a secret';
+  const path = program('answers', 'echo "$@ $TZ $LC_ALL [$SALVOR_ENGINE_PASSWORD]"; echo oops >&2; exit 22');
+  const end = await rbdProcess({ ...cluster, program: path })(['info', 'vol/img'], SOON_MS);
+  delete process.env.SALVOR_ENGINE_PASSWORD;
+  assert.deepEqual(end, {
+    ...{ exitCode: 22, signal: null, timedOut: false, stderr: 'oops\n' },
+    stdout: '-c /etc/ceph/north.conf --id salvor info vol/img UTC C []\n',
+  });
+});
+
+test('a crash and a program that is not there are told too', async () => {
+  const crashed = await rbdProcess({ ...cluster, program: program('crashes', 'kill -SEGV $$') })([], SOON_MS);
+  assert.deepEqual([crashed.exitCode, crashed.signal], [null, 'SIGSEGV']);
+  const missing = await rbdProcess({ ...cluster, program: join(folder, 'none') })([], SOON_MS);
+  assert.equal(missing.exitCode, 127);
+});
+
+test('a call that has not ended by its deadline is left to itself', async () => {
+  const mark = join(folder, 'mark');
+  const gate = join(folder, 'gate');
+  const path = program('slow', `while [ ! -e ${gate} ]; do sleep 0.05; done; echo done > ${mark}`);
+  const end = await rbdProcess({ ...cluster, program: path })([], 50);
+  assert.deepEqual([end.timedOut, end.exitCode], [true, null]);
+  writeFileSync(gate, '');
+  const isMarked = (): boolean => {
+    try {
+      return readFileSync(mark, 'utf8') === 'done\n';
+    } catch {
+      return false;
+    }
+  };
+  await until(isMarked, { what: 'the program went on', timeoutMs: SOON_MS });
+});
+
+test('calls are made one after the other, in order', async () => {
+  const log: string[] = [];
+  const end: RbdCallEnd = { exitCode: 0, signal: null, timedOut: false, stdout: '', stderr: '' };
+  const exec = oneAtATime(async ([word = '']) => {
+    log.push(`${word} begins`);
+    await new Promise((resolve) => setImmediate(resolve));
+    log.push(`${word} ends`);
+    return end;
+  });
+  await Promise.all([exec(['a'], 1), exec(['b'], 1)]);
+  assert.deepEqual(log, ['a begins', 'a ends', 'b begins', 'b ends']);
+});
