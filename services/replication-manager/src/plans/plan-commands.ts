@@ -80,19 +80,17 @@ export function planCommandHandlers({ store, hands, peers, log }: PlanCommandsOp
       const runs = await listPlanRuns(store, plan);
       const [latest] = runs;
       const tested = runs.find(({ kind, status }) => kind === 'test' && status === 'completed')?.endedAt;
+      const eyes = hands.glancing();
+      const looks = members.map(async ({ group, kind, subject }): Promise<PlanMemberInit> => {
+        const [here = '', there = ''] = await Promise.all(
+          [zone, other].map((each) => memberStatus(eyes, each, kind, subject)),
+        );
+        return { group, kind, subject, here, there };
+      });
+      const [version, seen] = await Promise.all([otherVersion(eyes, other, plan), Promise.all(looks)]);
       return {
         plan: summaryOf(record, await readActiveRun(store, plan)),
-        ...{ zone, other },
-        ...(await otherVersion(hands, other, plan)),
-        members: await Promise.all(
-          members.map(
-            async ({ group, kind, subject }): Promise<PlanMemberInit> => ({
-              ...{ group, kind, subject },
-              here: await memberStatus(hands, zone, kind, subject),
-              there: await memberStatus(hands, other, kind, subject),
-            }),
-          ),
-        ),
+        ...{ zone, other, ...version, members: seen },
         ...(latest === undefined ? {} : { latest: describeRun(latest) }),
         ...(tested == null ? {} : { testedAt: tested }),
       };
@@ -126,10 +124,13 @@ export function planCommandHandlers({ store, hands, peers, log }: PlanCommandsOp
           `plan ${plan} has no ${run === undefined ? 'run' : `run ${run}`} in zone ${zone}`,
         );
       if (latest.kind !== 'failover') return { run: describeRun(latest) };
-      for (const { volume } of latest.measures)
-        await tellLoss(store, hands, latest, volume).catch((error: unknown) =>
+      const eyes = hands.glancing();
+      const looks = latest.measures.map(({ volume }) =>
+        tellLoss(store, eyes, latest, volume).catch((error: unknown) =>
           log.debug({ plan, volume, error: messageOf(error) }, 'what a failover lost is not known yet'),
-        );
+        ),
+      );
+      await Promise.all(looks);
       const again = (await listPlanRuns(store, plan)).find((each) => each.run === latest.run) ?? latest;
       return { run: describeRun(again) };
     },

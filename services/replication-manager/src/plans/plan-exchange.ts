@@ -1,4 +1,5 @@
 import { type ConfigStore, isNewerPlan, parsePlan, readPlan, takePlan } from '@salvor/config-store';
+import type { PlanSummary } from '@salvor/contracts';
 import { codeOf, type Logger, messageOf, pause } from '@salvor/service-kit';
 import type { PeerZones } from '../peer-zones.ts';
 import type { ZoneHands } from './zone-hands.ts';
@@ -42,40 +43,44 @@ export class PlanExchange {
   }
 
   async #hear(zone: string): Promise<void> {
+    const { hands } = this.#options;
     try {
-      await this.#takeFrom(zone);
+      const { plans } = await hands.ask(zone, 'plan.list', { all: true });
       this.#told.delete(zone);
+      const ours = plans.filter(({ zones, deleted }) => deleted || zones.includes(hands.zone));
+      for (const plan of ours) await this.#take(zone, plan);
     } catch (error) {
-      const why = messageOf(error);
-      if (
-        codeOf(error) === 'peer-unreachable' ||
-        this.#told.get(zone) === why ||
-        this.#stopping.signal.aborted
-      )
-        return;
-      this.#told.set(zone, why);
-      this.#options.log.warn(
-        { peer: zone, error: why },
-        'plans of another zone are not taken over, trying again',
-      );
+      this.#complain(zone, error);
     }
   }
 
-  async #takeFrom(from: string): Promise<void> {
+  /** One plan that cannot be taken over is no reason to let the others be. */
+  async #take(from: string, listed: PlanSummary): Promise<void> {
     const { store, hands, log } = this.#options;
-    const { plans } = await hands.ask(from, 'plan.list', { all: true });
-    for (const { plan } of plans.filter(({ zones, deleted }) => deleted || zones.includes(hands.zone))) {
+    const { plan, version, writtenIn: zone } = listed;
+    try {
       const known = await readPlan(store, plan);
-      const listed = plans.find((each) => each.plan === plan);
-      if (listed === undefined) continue;
       // What was deleted and never was here is no news.
-      if (listed.deleted && known === null) continue;
-      if (!isNewerPlan({ version: listed.version, zone: listed.writtenIn }, known)) continue;
-      const { plan: summary, document } = await hands.ask(from, 'plan.get', { plan });
-      const { version, writtenIn, changedAt } = summary;
-      const read = summary.deleted ? null : parsePlan(document);
-      const record = { plan, version, zone: writtenIn, document: read, changedAt };
+      if ((listed.deleted && known === null) || !isNewerPlan({ version, zone }, known)) return;
+      const { plan: told, document } = await hands.ask(from, 'plan.get', { plan });
+      const read = told.deleted ? null : parsePlan(document);
+      const { changedAt } = told;
+      const record = { plan, version: told.version, zone: told.writtenIn, document: read, changedAt };
       if (await takePlan(store, record)) log.info({ plan, version, from }, 'a plan was taken over');
+    } catch (error) {
+      this.#complain(`${from}, plan ${plan}`, error);
     }
+  }
+
+  /** Once for each reason, not at every look. */
+  #complain(about: string, error: unknown): void {
+    const why = messageOf(error);
+    if (codeOf(error) === 'peer-unreachable' || this.#stopping.signal.aborted) return;
+    if (this.#told.get(about) === why) return;
+    this.#told.set(about, why);
+    this.#options.log.warn(
+      { peer: about, error: why },
+      'a plan of another zone is not taken over, trying again',
+    );
   }
 }

@@ -7,6 +7,8 @@ import type { PeerZones } from '../peer-zones.ts';
 import type { StepSeen } from './plan-decision.ts';
 
 const TIMEOUT_MS = 5_000;
+/** Of a look that somebody waits for: what does not answer by then is shown as that. */
+const GLANCE_TIMEOUT_MS = 1_000;
 
 /** What no waiting changes: something is not there, or not of the kind that a plan needs. */
 const FINAL = new Set([
@@ -20,11 +22,23 @@ export class ZoneHands {
   readonly zone: string;
   readonly #bus: Pick<Bus, 'request'>;
   readonly #peers: Pick<PeerZones, 'busOf'>;
+  readonly #timeoutMs: number;
 
-  constructor(zone: string, bus: Pick<Bus, 'request'>, peers: Pick<PeerZones, 'busOf'>) {
+  constructor(
+    zone: string,
+    bus: Pick<Bus, 'request'>,
+    peers: Pick<PeerZones, 'busOf'>,
+    timeoutMs: number = TIMEOUT_MS,
+  ) {
     this.zone = zone;
     this.#bus = bus;
     this.#peers = peers;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** The same, for who does not wait long for an answer. */
+  glancing(): ZoneHands {
+    return new ZoneHands(this.zone, this.#bus, this.#peers, GLANCE_TIMEOUT_MS);
   }
 
   /** @throws PeerUnreachableError; CommandError what it answered; BusError */
@@ -34,7 +48,7 @@ export class ZoneHands {
     request: CommandShapes[C]['init'],
   ): Promise<CommandShapes[C]['reply']> {
     const bus = zone === this.zone ? this.#bus : this.#peers.busOf(zone);
-    return bus.request(command, request, { timeoutMs: TIMEOUT_MS });
+    return bus.request(command, request, { timeoutMs: this.#timeoutMs });
   }
 
   /** The same; null where it answers that there is none. */
