@@ -1,6 +1,7 @@
 /** One zone with a volume, and replication-managers that write its archives. */
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArchiveDescription } from '@salvor/contracts';
 import { messageOf } from '@salvor/service-kit';
@@ -161,6 +162,10 @@ export class ArchivesStack implements AsyncDisposable {
     at: { atTime?: number; atSnapshot?: string; atSequence?: number } = {},
   ): Promise<void> {
     const { operation } = await this.orderRestore(archive, at);
+    await this.assertRestored(operation, expected);
+  }
+
+  async assertRestored(operation: string, expected: Content): Promise<void> {
     await this.ended(operation, 'completed');
     await this.assertHolds(RESTORED, expected);
     await this.#untilReleased(RESTORED);
@@ -187,6 +192,17 @@ export class ArchivesStack implements AsyncDisposable {
     const isFree = async (): Promise<boolean> =>
       (await this.healing.bus.request('vdisk.describe', { vdisk })).vdisk.owner === undefined;
     await until(isFree, { what: `${vdisk} is given back`, timeoutMs: TIMEOUT_MS });
+  }
+
+  /** Chunks that the archive has. */
+  async chunksOf(archive: string): Promise<number> {
+    const names = await readdir(join(this.folderOf(archive), 'root/tlog/0', VOLUME));
+    return names.filter((name) => name.endsWith('.avro') && !name.endsWith('.idx.avro')).length;
+  }
+
+  async untilFewerChunks(archive: string, than: number): Promise<void> {
+    const isFewer = async (): Promise<boolean> => (await this.chunksOf(archive)) < than;
+    await until(isFewer, { what: `archive ${archive} is compacted`, timeoutMs: TIMEOUT_MS });
   }
 
   logsOfManagers(): string {

@@ -24,6 +24,7 @@ async function keep(): Promise<Kept> {
 }
 
 let early: Kept;
+let monday: Content;
 
 test('an archive takes all of a volume that is in use, then its log; states since then can be restored', async () => {
   const { bus } = stack.healing;
@@ -39,7 +40,7 @@ test('an archive takes all of a volume that is in use, then its log; states sinc
   early = await keep();
   await stack.write(client, 60);
   await bus.request('archive.snapshot', { archive: 'a1', volume: VOLUME, name: 'monday' });
-  const monday = stack.content;
+  monday = stack.content;
   const load = stack.write(client, 100);
   await stack.until('a1', 'has monday', ({ snapshots }) => snapshots[0]?.state === 'restorable');
   await stack.assertRestores('a1', monday, { atSnapshot: 'monday' });
@@ -93,5 +94,30 @@ test('the store of an archive is away: the log waits, and flows when it is back,
   }
   assert.equal((await bus.request('archive.is-send-error', { volume: VOLUME })).isSendError, false);
   assert.equal((await stack.status('a1')).generation, 2, 'nothing had to be compared');
+  await client.disconnect();
+});
+
+test('a restore goes on when its manager is killed', async () => {
+  const { operation } = await stack.orderRestore('a1', { atSnapshot: 'monday' });
+  await stack.killManagers();
+  await stack.startManagers();
+  await stack.assertRestored(operation, monday);
+});
+
+test('retention leaves what is young or has a name', async () => {
+  const { bus } = stack.healing;
+  const named = { archive: 'a1', volume: VOLUME };
+  const before = await stack.chunksOf('a1');
+  await bus.request('archive.set-retention', { ...named, everyStateMs: 0 });
+  const client = await stack.connected();
+  await stack.write(client, 10);
+  await stack.untilFewerChunks('a1', before);
+  const { operation } = await stack.orderRestore('a1', { atTime: early.at });
+  await stack.ended(operation, 'failed');
+  await stack.assertRestores('a1', monday, { atSnapshot: 'monday' });
+  await stack.untilProtected('a1');
+  await stack.assertRestores('a1', stack.content);
+  const verified = await bus.request('archive.verify', named);
+  assert.match(await stack.ended(verified.operation, 'completed'), / 0 places lost/);
   await client.disconnect();
 });

@@ -214,6 +214,7 @@ async function startManager(
   const port = await freePort();
   const tlogStore = join(there.dir, 'tier2');
   const peers = [{ zone: other, natsServers: [`nats://${line.address}`], tlogStore }];
+  const archives = [{ archive: `archive-${zone}`, tlogStore: join(stack.options.dir, 'archive') }];
   return ManagedProcess.start({
     name: `replication-manager-${zone}`,
     command: process.execPath,
@@ -223,6 +224,7 @@ async function startManager(
       ...{ SALVOR_ZONE: zone, SALVOR_ZONE_PEERS: JSON.stringify(peers), SALVOR_HTTP_PORT: String(port) },
       ...{ SALVOR_NATS_SERVERS: stack.natsUrl, SALVOR_ETCD_ENDPOINTS: stack.etcdEndpoints.join(',') },
       SALVOR_ENGINE_TIMEOUT_MS: '10000',
+      ...{ SALVOR_ARCHIVES: JSON.stringify(archives), SALVOR_ARCHIVE_MAX_AGE_MS: '200' },
       ...{ SALVOR_TLOG_STORE: join(stack.options.dir, 'tier2'), SALVOR_REPLICATION_BANDWIDTH_MIB: '8' },
     },
     logFile: join(stack.options.dir, `replication-manager-${zone}.log`),

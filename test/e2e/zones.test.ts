@@ -172,6 +172,55 @@ test('a killed manager and a cut line are made up for by themselves', async () =
   await client.disconnect();
 });
 
+test('an archive in another zone takes a volume, over a cut line and from what is in Tier-2 alone, and gives it back there', async () => {
+  const { bus, server } = zones.south.healing;
+  const named = { archive: 'archive-south', volume: VOLUME };
+  const isProtected = async (): Promise<boolean> =>
+    (await bus.request('archive.status', named)).archives[0]?.status === 'protected';
+  const untilRestorable = async (name: string): Promise<void> => {
+    await bus.request('archive.snapshot', { ...named, name });
+    const is = async (): Promise<boolean> =>
+      (await bus.request('archive.status', named)).archives[0]?.snapshots.find((each) => each.name === name)
+        ?.state === 'restorable';
+    await until(is, { what: `snapshot ${name} is restorable`, timeoutMs: 120_000 });
+  };
+  const client = await zones.north.connected();
+  await bus.request('archive.start-synchronizing', { ...named, zone: 'north' });
+  await write(client, 50);
+  await until(isProtected, { what: 'the archive is complete', timeoutMs: 120_000 });
+  await untilRestorable('first');
+  const first = new Map(expected);
+  zones.cut();
+  await write(client, 100);
+  await zones.north.untilTrimmed();
+  await until(async () => (await bus.request('archive.is-send-error', named)).isSendError, {
+    ...{ what: 'the archive waits', timeoutMs: 120_000 },
+  });
+  zones.mend();
+  await until(isProtected, { what: 'the archive goes on', timeoutMs: 120_000 });
+  await untilRestorable('second');
+  assert.equal((await bus.request('archive.status', named)).archives[0]?.generation, 1);
+  const vdisk = 'from-archive';
+  for (const [atSnapshot, model] of [
+    ['second', expected],
+    ['first', first],
+  ] as const) {
+    const made = atSnapshot === 'second' ? { cluster: 'p1', slaveCluster: 's1' } : {};
+    const { operation } = await bus.request('archive.restore', { ...named, vdisk, ...made, atSnapshot });
+    const isDone = async (): Promise<boolean> =>
+      (await bus.request('operation.get', { operation })).operation.status === 'completed';
+    await until(isDone, { what: `${atSnapshot} is restored`, timeoutMs: 120_000 });
+    const restored = await NbdClient.connect(server.unixUri(vdisk));
+    await assertHolds(restored, model);
+    await restored.disconnect();
+    const isFree = async (): Promise<boolean> =>
+      (await bus.request('vdisk.describe', { vdisk })).vdisk.owner === undefined;
+    await until(isFree, { what: `${vdisk} is given back`, timeoutMs: 120_000 });
+  }
+  await bus.request('archive.stop-synchronizing', { ...named, forget: true });
+  await client.disconnect();
+});
+
 test('a resync compares hashes while the primary is written, and goes on when its manager was killed', async () => {
   const client = await zones.north.connected();
   await zones.south.healing.bus.request('volume.resync', { volume: VOLUME });

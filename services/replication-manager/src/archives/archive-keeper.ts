@@ -33,7 +33,7 @@ export interface ArchiveKeeperOptions {
   };
 }
 
-const IDLE_MS = 100;
+const IDLE_MS = 200;
 /** Between two tries of what does not work: twice as long each time. */
 const RETRY_MS = 250;
 const RETRY_MAX_MS = 5_000;

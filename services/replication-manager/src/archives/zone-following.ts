@@ -1,16 +1,14 @@
 import type { ArchivePlace, ArchiveRecord } from '@salvor/config-store';
 import { messageOf, SalvorError } from '@salvor/service-kit';
 import { lastSequence, renumbered } from '@salvor/tlog';
+import { decideLevelLog } from '../decide-level-log.ts';
 import { endedBy } from '../ended-by.ts';
 import { LostPlaceError, SourceLog, type SourceSegment } from '../source-log.ts';
 import { logSegmentOf } from '../zone-log.ts';
 import type { SourceVolume } from './archive-source.ts';
 import { type ArchiveWork, covers } from './archive-work.ts';
 
-/**
- * A log that is level for this long is not waited for any more: what engines have beyond it is no write that was flushed, and
- * follows when somebody mounts the vdisk.
- */
+/** The zone is asked whether more comes of a log that is level for this long, although its engines are beyond it. */
 const LEVEL_MAX_MS = 5_000;
 
 /** Takes the log of a volume as it is written, renumbered behind what the archive holds. */
@@ -130,14 +128,21 @@ export class ZoneFollowing {
   }
 
   async #waitForEngines(record: ArchiveRecord, isIdle: boolean): Promise<void> {
-    const { writer, tell } = this.#work;
+    const { writer, tell, signal } = this.#work;
     if (!isIdle || this.#isReached || record.backup === null) {
       this.#levelSince = null;
       return;
     }
     this.#levelSince ??= performance.now();
     if (performance.now() - this.#levelSince < LEVEL_MAX_MS) return;
+    this.#levelSince = null;
+    const next = decideLevelLog(await endedBy(signal, this.#source.ask({ count: 0 })));
+    if (next === 'wait') return;
     await this.#store(record, false);
+    if (next === 'broken') {
+      await tell({ kind: 'source-lost', reason: 'the log does not have all that was written' });
+      return;
+    }
     await tell({ kind: 'mark', number: writer.end.number + 1 });
   }
 
