@@ -62,6 +62,27 @@ describe('a legacy tree: what is rare, and allowed', () => {
     read.close();
   });
 
+  it('headers that changed places tell nothing of the content of either segment, nor of its attributes', async () => {
+    const root = written([]);
+    for (const suffix of ['', '$attributes.index']) {
+      const [one, other] = [ORDERS, WRITERS].map((name) => join(root, `${name}${suffix}$header`));
+      assert.ok(one !== undefined && other !== undefined);
+      const [first, second] = [readFileSync(one), readFileSync(other)];
+      writeFileSync(one, second);
+      writeFileSync(other, first);
+    }
+    const read = await openTree(root);
+    for (const name of [ORDERS, WRITERS]) {
+      const facts = await read.facts(found(read, name));
+      const { length, uncertain, extendedAttributes } = facts;
+      assert.deepEqual({ length, extendedAttributes }, { length: 0, extendedAttributes: {} });
+      assert.match(uncertain.length ?? '', /are lost/);
+      assert.notEqual(uncertain.extendedAttributes, undefined);
+    }
+    assert.ok(read.findings.some(({ message }) => message === 'the header names a chunk of another segment'));
+    read.close();
+  });
+
   it('chunks that a truncation deleted are still named by a header that cannot be replaced', async () => {
     const root = written([]);
     const header = join(root, `${ORDERS}$header`);

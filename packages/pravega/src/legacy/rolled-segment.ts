@@ -1,4 +1,3 @@
-import { primaryName } from '../naming/segment-name.ts';
 import { type Doubts, FRONT_IS_GONE, type StoredSegment } from '../stored-segment.ts';
 import type { ByteRange, Extent } from '../tree/segment-bytes.ts';
 import type { TreeFiles } from '../tree/tree-files.ts';
@@ -33,13 +32,18 @@ export function rolledSegment(
     const sizeBytes = files.file(path)?.sizeBytes;
     const next = chunks[index + 1]?.offset;
     const length = next === undefined ? (sizeBytes ?? 0) : next - offset;
-    const found = Math.min(length, sizeBytes ?? 0);
+    const isForeign = isOfAnother(name, path);
+    const found = isForeign ? 0 : Math.min(length, sizeBytes ?? 0);
     if (found > 0) extents.push({ at: offset, length: found, path, fileOffset: 0 });
     if (!path.startsWith(`${name}$offset.`) && length > 0) merged.push({ from: offset, to: offset + length });
-    if (found === length && sizeBytes !== undefined) continue;
+    if (found === length && sizeBytes !== undefined && !isForeign) continue;
     const range = { from: offset + found, to: offset + length };
     const isFront = index < firstThere;
-    if (sizeBytes === undefined) {
+    if (isForeign)
+      findings.damage('bad-header', 'the header names a chunk of another segment', {
+        ...{ segment: name, path, ...range },
+      });
+    else if (sizeBytes === undefined) {
       const message = isFront ? 'a chunk at the front is gone: truncated, or lost' : 'a chunk is not there';
       if (isFront) findings.note('missing-chunk', message, { segment: name, path, ...range });
       else findings.damage('missing-chunk', message, { segment: name, path, ...range });
@@ -52,11 +56,6 @@ export function rolledSegment(
     if (!isFront && length > 0) missing.push(range);
   }
   const foreign = chunks.find(({ path }) => isOfAnother(name, path));
-  if (foreign !== undefined)
-    findings.damage('bad-header', 'the header names a chunk of another segment', {
-      segment: name,
-      path: foreign.path,
-    });
   const last = chunks.at(-1);
   const isLastGone = last !== undefined && files.file(last.path) === undefined;
   const doubts: Doubts = {
@@ -80,8 +79,8 @@ export function rolledSegment(
   };
 }
 
-/** Chunks that came by a merge keep the name of their transaction; all others have the segment's. */
+/** Chunks that came by a merge keep the name of their transaction; all others have the segment's. Its bytes are not the segment's. */
 function isOfAnother(name: string, path: string): boolean {
   const owner = /^(.*)\$offset\.\d{1,19}$/s.exec(path)?.[1];
-  return owner !== undefined && owner !== name && primaryName(owner) !== primaryName(name);
+  return owner !== undefined && owner !== name && !owner.startsWith(`${name}#`);
 }
