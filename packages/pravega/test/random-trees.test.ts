@@ -23,7 +23,7 @@ describe('a whole tree, whatever is in it', () => {
     ['chunked', writeChunkedTree],
   ] as const)
     it(`${layout}: ${RUNS} trees are read as they were planned`, {
-      timeout: 60_000 + RUNS * 2_000,
+      timeout: 240_000 + RUNS * 2_000,
     }, async () => {
       for (let seed = FIRST_SEED; seed < FIRST_SEED + RUNS; seed += 1) {
         const plan = randomPlan(seed);
