@@ -135,6 +135,11 @@ describe('deploy/compose, its command lines as processes of this machine', () =>
     assert.deepEqual(await client.read(0, 4_096), block(1));
   });
 
+  it('shows it on the page of the console', async () => {
+    const page = await fetch(`http://127.0.0.1:${compose.port('console', 8_480)}/`);
+    assert.match(await page.text(), /<title>Salvor<\/title>/);
+  });
+
   it('goes on when one NATS server, one member of etcd, one coordinator and one engine are killed', async () => {
     await using client = await connect('nbd-1', 'v1');
     await Promise.all(

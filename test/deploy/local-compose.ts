@@ -110,7 +110,7 @@ export class LocalCompose implements AsyncDisposable {
         for (const [, port = ''] of text.matchAll(BARE_PORT)) await this.#reserve(`${name}:${port}`);
       }
       for (const [variable, value] of Object.entries(service.environment))
-        if (variable === HTTP_PORT) await this.#reserve(`${name}:${value}`);
+        if (OWN_PORTS.has(variable)) await this.#reserve(`${name}:${value}`);
     }
   }
 
@@ -162,7 +162,7 @@ export class LocalCompose implements AsyncDisposable {
     const { PATH = '', HOME = '' } = process.env;
     const own = Object.entries(service.environment).map(([variable, value]) => [
       variable,
-      variable === HTTP_PORT ? String(this.port(name, Number(value))) : this.#localized(value, name),
+      OWN_PORTS.has(variable) ? String(this.port(name, Number(value))) : this.#localized(value, name),
     ]);
     return { PATH, HOME, ...Object.fromEntries(own) };
   }
@@ -215,7 +215,7 @@ export class LocalCompose implements AsyncDisposable {
   }
 }
 
-const HTTP_PORT = 'SALVOR_HTTP_PORT';
+const OWN_PORTS: ReadonlySet<string> = new Set(['SALVOR_HTTP_PORT', 'SALVOR_PAGE_PORT']);
 /** `host:port`, also behind `//` and `=`. */
 const ADDRESS = /(?<![\w.-])([a-z][a-z0-9-]*|0\.0\.0\.0|127\.0\.0\.1):(\d{3,5})\b/g;
 /** A port of its own that stands alone: of an engine, and of a server that log-watcher spawns. */

@@ -130,6 +130,7 @@ describe('deploy/systemd, its command lines as processes of this machine', () =>
         PATH: process.env.PATH,
         ...Object.fromEntries(env.map(([name, value]) => [name, local(String(value), part)])),
         SALVOR_HTTP_PORT: String(port),
+        ...(part === 'console' ? { SALVOR_PAGE_PORT: '0' } : {}),
       },
       logFile: join(dir.path, `${part}.log`),
       stopTimeoutMs: Number.parseInt(only('TimeoutStopSec'), 10) * 1_000,

@@ -45,6 +45,7 @@ export const upCommand: Command = {
       slaves: args.integer('slaves', 0, MAX_ENGINES) ?? slaves,
       spares: args.integer('spares', 0, MAX_ENGINES) ?? (isNew(before) ? 2 : numbered(before, 'spare')),
       nbdServers: args.integer('nbd-servers', 1, MAX_NBD_SERVERS) ?? (numbered(before, 'nbd') || 1),
+      services: { console: { replicas: 1 } },
       onProgress: (line) => terminal.err(`salvor: ${line}\n`),
     });
     const contextFile = join(dir, STACK_CONTEXT_FILE);
@@ -88,7 +89,9 @@ function summaryOf(stack: Stack, dir: string, contextFile: string): StackSummary
       processOf(nats.process, nats.url),
       processOf(etcd.process, etcd.endpoint),
       ...allEngines.map(({ process, address }) => processOf(process, address)),
-      ...[...services.values()].map((process) => processOf(process, '')),
+      ...[...services].map(([name, process]) =>
+        processOf(process, name === 'console' ? (stack.consoleUrl ?? '') : ''),
+      ),
     ],
     nbdServers: nbdServers.map((server) => ({
       server: server.name,

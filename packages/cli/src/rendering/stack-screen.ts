@@ -72,6 +72,7 @@ function commandsToTry(paint: Paint, stack: StackSummary, isFound: boolean): str
   const pidAt = (address: string | undefined) => processes.find(({ at }) => at === address)?.pid;
   const hanging = pidAt(primary?.engines[0]);
   const lost = pidAt(primary?.engines[1]);
+  const page = processes.find(({ name }) => name === 'console')?.at;
   const pair = slave === undefined ? '' : ` --slave-cluster ${slave.cluster}`;
   const nats = `nats --server ${natsUrl}`;
   return properties(
@@ -79,6 +80,7 @@ function commandsToTry(paint: Paint, stack: StackSummary, isFound: boolean): str
     [
       ['find this stack from elsewhere', isFound ? undefined : `export NATS_URL=${natsUrl}`],
       ['look', 'salvor status --watch'],
+      ['or in a browser', page],
       ['create a vdisk', primary && `salvor vdisk create v1 --size 1 --cluster ${primary.cluster}${pair}`],
       ['attach it', nbd && `qemu-img info ${nbd.uri}v1`],
       ['or through a socket', nbd && `nbdinfo ${shellWord(nbd.unixUri.replace('?', 'v1?'))}`],

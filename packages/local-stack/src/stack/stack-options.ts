@@ -1,10 +1,15 @@
 import { resolve } from 'node:path';
 
 /** Services of the stack beside the NBD servers. */
-export type StackServiceName = 'repair-coordinator' | 'health-analyzer' | 'tlog-replayer' | 'log-watcher';
+export type StackServiceName =
+  | 'repair-coordinator'
+  | 'health-analyzer'
+  | 'tlog-replayer'
+  | 'log-watcher'
+  | 'console';
 
 export interface StackServiceOptions {
-  /** Default 1; 0 leaves it out. Of log-watcher there is at most one, and only if it has something to watch. */
+  /** Default 1, of the console 0; 0 leaves it out. Of log-watcher and console there is at most one, of the first only if it has something to watch. */
   replicas?: number;
   env?: Readonly<Record<string, string>>;
 }

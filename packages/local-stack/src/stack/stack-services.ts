@@ -14,6 +14,8 @@ export interface StackServices {
   /** By name; replicas are repair-coordinator-2 and so on. NBD servers are here only if the stack started them itself. */
   processes: Map<string, ManagedProcess>;
   nbdServers: NbdServerHandle[];
+  /** Where the page of the console is; null without a console. */
+  consoleUrl: string | null;
   /** Removes what lies outside of the stack's folder. */
   cleanUp(): void;
 }
@@ -77,6 +79,8 @@ export async function startServices(
       starts.push(start(name, { service, env: { ...common, ...own, ...env } }));
     }
   }
+  const page = await placeConsole(options, state);
+  if (page !== null) starts.push(start('console', { service: 'console', env: { ...common, ...page.env } }));
   if (watched) {
     const sources = launches.map(({ name, command, env }) => ({ kind: 'spawn', name, command, env }));
     starts.push(
@@ -102,7 +106,23 @@ export async function startServices(
     sockets.remove();
     await state.endAll();
   });
-  return { processes, nbdServers: servers.map((server) => server.handle), cleanUp: sockets.remove };
+  return {
+    processes,
+    nbdServers: servers.map((server) => server.handle),
+    consoleUrl: page?.url ?? null,
+    cleanUp: sockets.remove,
+  };
+}
+
+/** Its page keeps its address from run to run. Null: the stack has none. */
+async function placeConsole(
+  { services }: StackOptions,
+  state: StackState,
+): Promise<{ url: string; env: Readonly<Record<string, string>> } | null> {
+  const { replicas = 0, env = {} } = services?.console ?? {};
+  if (replicas === 0) return null;
+  const port = await state.port('console', 'page');
+  return { url: `http://127.0.0.1:${port}/`, env: { SALVOR_PAGE_PORT: String(port), ...env } };
 }
 
 /** How a part of the stack reaches NATS and etcd. */

@@ -53,7 +53,11 @@ export class Stack {
   get nbdServers(): readonly NbdServerHandle[] {
     return this.#services.nbdServers;
   }
-  /** Services by name: repair-coordinator, repair-coordinator-2, health-analyzer, tlog-replayer, log-watcher. */
+  /** Where the page of the console is; null without a console. */
+  get consoleUrl(): string | null {
+    return this.#services.consoleUrl;
+  }
+  /** Services by name: repair-coordinator, repair-coordinator-2, health-analyzer, tlog-replayer, log-watcher, console. */
   get services(): ReadonlyMap<string, ManagedProcess> {
     return this.#services.processes;
   }
