@@ -14,6 +14,7 @@ import { benchScenarios, scenarioOptions, scenarioTable } from './scenarios.ts';
 import { benchSegments, segmentsOptions, segmentsTable } from './segments.ts';
 import { benchSoak, soakOptions, soakTable } from './soak.ts';
 import { benchTlog, tlogTable } from './tlog.ts';
+import { benchZones, zonesOptions, zonesTable } from './zones.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -31,6 +32,7 @@ const { values, positionals } = parseArgs({
     ...disasterOptions,
     ...segmentsOptions,
     ...resyncOptions,
+    ...zonesOptions,
   },
 });
 const [name] = positionals;
@@ -157,6 +159,17 @@ switch (name) {
     print(result, tlogTable(result));
     break;
   }
+  case 'zones': {
+    const result = await benchZones({
+      rounds: Number(values.rounds ?? 5),
+      seconds: positive('--seconds', values.seconds),
+      perSecond: positive('--writes-per-second', values['writes-per-second'] ?? '5000'),
+      progress,
+    });
+    print(result, zonesTable(result));
+    if (result.broken.length > 0) process.exitCode = 1;
+    break;
+  }
   case 'scenarios': {
     const result = await benchScenarios({ only: values.only, progress });
     print(result, scenarioTable(result));
@@ -165,7 +178,7 @@ switch (name) {
   }
   default:
     process.stderr.write(
-      `bench: expected one of: copy, nbd, layout, soak, memory, history, many, replay, resync, disaster, tlog, scenarios; found ${name ?? 'nothing'}\n`,
+      `bench: expected one of: copy, nbd, layout, soak, memory, history, many, replay, resync, disaster, tlog, zones, scenarios; found ${name ?? 'nothing'}\n`,
     );
     process.exitCode = 2;
 }
