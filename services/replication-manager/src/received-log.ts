@@ -1,6 +1,7 @@
 import type { LogStreamPort } from '@salvor/bus';
 import type { Generation } from '@salvor/config-store';
 import { decodeSegment, lastSequence, logStream, logSubject } from '@salvor/tlog';
+import { joined } from './joined-segments.ts';
 import type { SourceSegment } from './source-log.ts';
 
 export interface ReceivedLogOptions {
@@ -15,7 +16,7 @@ export interface ReceivedLogOptions {
 const WINDOW_BYTES: number = 4 * 1024 * 1024;
 
 /**
- * What arrived from another zone, as it came, in the log stream of this zone: from here it is applied, so that what arrived is
+ * What arrived from another zone, small segments joined, in the log stream of this zone: from here it is applied, so that what arrived is
  * not lost with the other zone.
  */
 export class ReceivedLog {
@@ -45,7 +46,7 @@ export class ReceivedLog {
   /** Resolves when this zone has all of it. @throws BusError `wrong-last-sequence`: another process stores here; `stream-full`, … */
   async store(segments: readonly SourceSegment[]): Promise<void> {
     const { streams } = this.#options;
-    for (const { bytes: data, segment } of segments) {
+    for (const { bytes: data, segment } of joined(segments)) {
       const id = `${this.#subject}:${segment.epoch}:${segment.number}:${this.#newest}`;
       const { seq } = await streams.publish({
         subject: this.#subject,
