@@ -104,6 +104,22 @@ export class VolumeContact {
     }
   }
 
+  /**
+   * What the other zone is at this moment; null: it does not say. Nothing is told to it, and nothing follows here: that is done
+   * by {@link ask}, and this is asked far more often.
+   */
+  async look({ peer }: VolumeRecord): Promise<PeerTold | null> {
+    const { peers, volume } = this.#options;
+    if (peer === null) return null;
+    try {
+      const description = await peers.status(peer, volume);
+      return description === null ? null : toldBy(peer, description);
+    } catch (error) {
+      if (error instanceof SalvorError && ['peer-unreachable', 'bad-peer'].includes(error.code)) return null;
+      throw error;
+    }
+  }
+
   async #hear({ promotion }: VolumeRecord, told: PeerTold): Promise<void> {
     const { store, zone, volume, apply } = this.#options;
     const record = await readVolume(store, volume);

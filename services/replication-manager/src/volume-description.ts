@@ -23,12 +23,14 @@ export async function describeVolume(
   record: VolumeRecord,
 ): Promise<VolumeDescriptionInit> {
   const { volume, vdisk, generation, lineage, divergence, point, promotion, copy } = record;
-  const { entries } = await store.getMany([vdiskStaticKey(vdisk), tlogConfigKey(vdisk)]);
+  const [{ entries }, seen] = await Promise.all([
+    store.getMany([vdiskStaticKey(vdisk), tlogConfigKey(vdisk)]),
+    readVolumeView(store, volume),
+  ]);
   const fixed = entries.get(vdiskStaticKey(vdisk)) ?? null;
   const config = entries.get(tlogConfigKey(vdisk)) ?? null;
   const log = config === null ? null : parseTlogConfig(vdisk, config.value);
   const shape = fixed === null ? null : parseVdiskStatic(fixed.value);
-  const seen = await readVolumeView(store, volume);
   const isFresh = seen !== null && Date.now() - seen.at < VIEW_MAX_AGE_MS;
   const { status, conditions } = volumeView(record, {
     reachable: isFresh && seen.reachable,

@@ -21,6 +21,7 @@ import {
 } from '@salvor/config-store';
 import type { VolumeDescription } from '@salvor/contracts';
 import { codeOf, type Logger, messageOf, pause, SalvorError } from '@salvor/service-kit';
+import { OwnerWatch } from './owner-watch.ts';
 import type { PeerZones } from './peer-zones.ts';
 import { type Confirm, Secondary, type SecondaryOptions } from './secondary.ts';
 import type { Announce } from './volume-announcer.ts';
@@ -44,6 +45,7 @@ const RETRY_MS = 500;
 /** Whoever mounts a primary waits for the next word; after a promote, and at the start, somebody is likely to. */
 const TELL_EVERY_MS = 1_000;
 const TELL_SOON_EVERY_MS = 100;
+const TELL_MOUNTING_EVERY_MS = 20;
 const SOON_MS = 10_000;
 /** After so many failures in a row the vdisk is mounted anew. */
 const FAILURES_MAX = 20;
@@ -73,6 +75,7 @@ export class VolumeKeeper {
   readonly #startedAt = performance.now();
   #toldCleared = false;
   #asking: Promise<void> | null = null;
+  readonly #owner: OwnerWatch;
   #aloneUntil = Number.NEGATIVE_INFINITY;
 
   constructor(options: VolumeKeeperOptions) {
@@ -83,6 +86,7 @@ export class VolumeKeeper {
       ending: this.#stopping.signal,
       progress: (generation, news) => this.#progress(generation, news),
     });
+    this.#owner = new OwnerWatch(options.store);
     this.#contact = new VolumeContact({
       ...options,
       apply: (decide) => this.#apply(decide),
@@ -105,7 +109,7 @@ export class VolumeKeeper {
   }
 
   start(): void {
-    this.#running = Promise.all([this.#run(), this.#stayInContact()]);
+    this.#running = Promise.all([this.#run(), this.#stayInContact().finally(() => this.#owner.close())]);
   }
 
   async stop(): Promise<void> {
@@ -134,6 +138,7 @@ export class VolumeKeeper {
     while (!signal.aborted && !this.#isOver) {
       try {
         const before = await readVolume(store, this.volume);
+        await this.#owner.watch(before?.role === 'primary' && before.peer !== null ? before.vdisk : null);
         if (before !== null) await this.#ask(before);
         await this.#tell(await readVolume(store, this.volume));
       } catch (error) {
@@ -143,8 +148,7 @@ export class VolumeKeeper {
           'no word of a volume',
         );
       }
-      const isSoon = performance.now() < this.#soonUntil;
-      await pause(isSoon ? TELL_SOON_EVERY_MS : CONTACT_EVERY_MS, signal);
+      await this.#owner.pause(Math.min(this.#tellEveryMs(), CONTACT_EVERY_MS), signal);
     }
   }
 
@@ -314,9 +318,11 @@ export class VolumeKeeper {
    * Up to which record what was read from the other zone belongs to a generation, asked after it was read; null: none of it.
    */
   async #confirmed(record: VolumeRecord, generation: Generation): Promise<number | null> {
-    await this.#contact.ask(record, true);
-    const { told } = this.#contact.now;
-    if (told === null || !sameGeneration(told.generation, generation)) return null;
+    const told = await this.#contact.look(record);
+    if (told === null || !sameGeneration(told.generation, generation)) {
+      await this.#contact.ask(record, true);
+      return null;
+    }
     return told.role === 'primary' ? Number.POSITIVE_INFINITY : told.sequence;
   }
 
@@ -333,6 +339,11 @@ export class VolumeKeeper {
     if (result.outcome === 'conflict' && !(await claim.isHeld())) this.#lost();
     announce(result);
     return result;
+  }
+
+  #tellEveryMs(): number {
+    if (this.#owner.isMounting) return TELL_MOUNTING_EVERY_MS;
+    return performance.now() < this.#soonUntil ? TELL_SOON_EVERY_MS : TELL_EVERY_MS;
   }
 
   #lost(): never {
@@ -363,9 +374,8 @@ export class VolumeKeeper {
     const { wasHeard, now: contact, seenAt: peerSeenAt } = this.#contact;
     const cleared = wasHeard || performance.now() - this.#startedAt >= this.#options.returnHoldMs;
     const now = performance.now();
-    const everyMs = now < this.#soonUntil ? TELL_SOON_EVERY_MS : TELL_EVERY_MS;
     // Timers are not exact.
-    if (cleared === this.#toldCleared && now - this.#toldAt < 0.8 * everyMs) return;
+    if (cleared === this.#toldCleared && now - this.#toldAt < 0.8 * this.#tellEveryMs()) return;
     this.#toldAt = now;
     const view = sightOf(record, contact, this.#secondary.sight, { cleared, peerSeenAt });
     if (!(await this.#options.claim.tell(view))) this.#lost();
