@@ -144,7 +144,14 @@ async function ended(zone: Zone, run: string): Promise<PlanRunDescription> {
 async function completed(zone: Zone, kind: string): Promise<PlanRunDescription> {
   const run = await ended(zone, await begin(zone, kind));
   assert.equal(run.status, 'completed', JSON.stringify(run));
+  figures.push(figuresOf(run));
   return run;
+}
+
+/** What runs came to, for whoever reads the output of the tests. */
+const figures: string[] = [];
+function figuresOf({ kind, rpoWrites, rpoMs, rtoMs }: PlanRunDescription): string {
+  return `${kind}: lost writes ${rpoWrites ?? 'not known yet'}, lost ms ${rpoMs ?? '-'}, served after ms ${rtoMs ?? '-'}`;
 }
 
 async function untilLevel(secondary: Zone): Promise<void> {
@@ -248,7 +255,7 @@ test('a planned failover is given up when an instance does not stop: everything 
   );
 });
 
-test(`a planned failover under load loses nothing, with its manager killed ${KILLS} times; there is one primary at all times`, async () => {
+test(`a planned failover under load loses nothing, with its manager killed ${KILLS} times; there is one primary at all times`, async (t) => {
   const seed = testSeed();
   const load = new Counting();
   load.acked = 2;
@@ -277,10 +284,11 @@ test(`a planned failover under load loses nothing, with its manager killed ${KIL
     assert.equal(await lastWriteIn(target), load.acked, 'the last write that was acknowledged');
     assert.deepEqual([report.rpoWrites, report.rpoMs], [0, 0]);
     assert.ok((report.rtoMs ?? 0) > 0);
-    const [s, t] = [source.name, target.name];
+    t.diagnostic(figuresOf(report));
+    const [s, to] = [source.name, target.name];
     assert.deepEqual(linesOf('calls'), [
-      ...[`instance.stop web ${s}`, `instance.stop db ${s}`, `plan.record dns ${t}`],
-      ...[`instance.start db ${t}`, `instance.start web ${t}`],
+      ...[`instance.stop web ${s}`, `instance.stop db ${s}`, `plan.record dns ${to}`],
+      ...[`instance.start db ${to}`, `instance.start web ${to}`],
     ]);
     [source, target] = [target, source];
   }
@@ -320,7 +328,7 @@ test('a test failover starts its instance on clones of a replication point, touc
   await untilLevel(target);
 });
 
-test('a zone is lost: the plan runs in the other one alone; a split brain is reported and waits for a decision; then the way back is protected', async () => {
+test('a zone is lost: the plan runs in the other one alone; a split brain is reported and waits for a decision; then the way back is protected', async (context) => {
   const { north, south } = zones;
   const [source, target] = (await north.status()).role === 'primary' ? [north, south] : [south, north];
   rmSync(dir.join('calls'), { force: true });
@@ -362,4 +370,5 @@ test('a zone is lost: the plan runs in the other one alone; a split brain is rep
   await target.untilReleased();
   const back = await completed(source, 'planned');
   assert.deepEqual([back.rpoWrites, await lastWriteIn(source)], [0, load.acked]);
+  for (const line of figures) context.diagnostic(line);
 });

@@ -55,6 +55,8 @@ export function planDocumentText(document: string): string {
 /** A run with its steps, and what it came to. */
 export function runText(paint: Paint, run: PlanRunDescription): string {
   const { rpoWrites, rpoMs, rtoMs } = run;
+  // Of clones nothing is lost.
+  const writesText = run.kind === 'test' || run.kind === 'cleanup' ? () => '-' : lostText;
   const steps = run.steps.map(({ act, zone, subject, status, reason, beganAt, endedAt }) => [
     ...[printable(act), printable(subject), printable(zone), printable(status)],
     beganAt === undefined || endedAt === undefined ? '-' : durationText(endedAt - beganAt),
@@ -86,6 +88,6 @@ export function runText(paint: Paint, run: PlanRunDescription): string {
   );
 }
 
-function writesText(writes: number | undefined): string {
+function lostText(writes: number | undefined): string {
   return writes === undefined ? 'not known yet' : `${writes}`;
 }
