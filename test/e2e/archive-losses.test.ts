@@ -1,7 +1,5 @@
 /** Archives that lose what they had, or what they were to get: what is done by itself, and what is said. */
 import assert from 'node:assert/strict';
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { ArchivesStack, type Content, VDISK, VOLUME } from './archives-stack.ts';
 
@@ -101,7 +99,7 @@ test('the primary archive is lost: one that has all of it takes over without a r
   await stack.write(client, 30);
   await stack.untilProtected('a1');
   await stack.untilProtected('a2');
-  await rm(join(stack.folderOf('a1'), 'root'), { recursive: true });
+  await stack.lose('a1');
   await stack.until('a2', 'takes over', ({ role, phase }) => role === 'primary' && phase === 'following');
   assert.equal((await stack.status('a2')).generation, generation);
   const again = await stack.until('a1', 'is made again', ({ isRestorable }) => isRestorable);
@@ -112,7 +110,7 @@ test('the primary archive is lost: one that has all of it takes over without a r
 });
 
 test('an archive that is not primary is lost: it is made again from the primary one', async () => {
-  await rm(join(stack.folderOf('a3'), 'root'), { recursive: true });
+  await stack.lose('a3');
   const again = await stack.until(
     'a3',
     'is made again',
@@ -127,7 +125,7 @@ test('the only archive is lost: a full backup is made, and its history is said t
   for (const archive of ['a1', 'a3'])
     await bus.request('archive.stop-synchronizing', { archive, volume: VOLUME, forget: true });
   const { generation } = await stack.status('a2');
-  await rm(join(stack.folderOf('a2'), 'root'), { recursive: true });
+  await stack.lose('a2');
   const again = await stack.until(
     'a2',
     'is backed up again',

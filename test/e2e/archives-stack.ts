@@ -1,7 +1,7 @@
 /** One zone with a volume, and replication-managers that write its archives. */
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArchiveDescription } from '@salvor/contracts';
 import { messageOf } from '@salvor/service-kit';
@@ -192,6 +192,12 @@ export class ArchivesStack implements AsyncDisposable {
     const isFree = async (): Promise<boolean> =>
       (await this.healing.bus.request('vdisk.describe', { vdisk })).vdisk.owner === undefined;
     await until(isFree, { what: `${vdisk} is given back`, timeoutMs: TIMEOUT_MS });
+  }
+
+  /** All that the archive holds is gone at one moment. */
+  async lose(archive: string): Promise<void> {
+    const root = join(this.folderOf(archive), 'root');
+    await rename(root, `${root}-lost`);
   }
 
   /** Chunks that the archive has. */

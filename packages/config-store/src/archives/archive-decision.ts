@@ -52,6 +52,8 @@ export type ArchiveNews =
   | { readonly kind: 'source-lost'; readonly reason: string }
   /** The archive itself lacks what it had; `sequence`: the last record that is left, 0: none. */
   | { readonly kind: 'content-lost'; readonly sequence: number; readonly reason: string }
+  /** The folder in which a copy was to begin holds something else, which stays. */
+  | { readonly kind: 'occupied' }
   | { readonly kind: 'trouble'; readonly code: string; readonly reason: string }
   | { readonly kind: 'relief' };
 
@@ -125,6 +127,10 @@ export function decideArchive(
       return overflowed(record, news.reason, now);
     case 'content-lost':
       return contentLost(record, news, others, now);
+    case 'occupied':
+      if (record.place !== null || record.source.kind === 'zone')
+        return archiveUnchanged(`${name} goes on in its folder`);
+      return archiveChanged(record, { lineage: record.lineage + 1 }, record.reason, now);
     case 'trouble': {
       const { code, reason } = news;
       const before = record.trouble;
@@ -190,7 +196,7 @@ function overflowed(record: ArchiveRecord, reason: string, now: number): Archive
     return archiveChanged(
       record,
       {
-        ...{ place: null, overflow: { at: now, reason } },
+        overflow: { at: now, reason },
         holes: opened(record, `what archive ${record.source.archive} does not hold any more`, now),
       },
       `${name} takes what archive ${record.source.archive} still holds: ${reason}`,

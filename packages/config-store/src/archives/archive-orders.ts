@@ -97,7 +97,16 @@ function started(
     const fresh: ArchiveRecord = {
       ...named,
       ...{ role, source, phase: isFromZone ? 'backup' : 'following', reason: '', generation: 0 },
-      ...{ place: null, sizeBytes: 0, blockSize: 0, base: 0, overflow: null, trouble: null, lost: null },
+      ...{
+        place: null,
+        lineage: 0,
+        sizeBytes: 0,
+        blockSize: 0,
+        base: 0,
+        overflow: null,
+        trouble: null,
+        lost: null,
+      },
       backup: isFromZone ? begunBackup({ base: 0 }, 'it holds nothing yet', now) : null,
       ...{ holes: [], snapshots: [], retention: defaultArchiveRetention, kicks: 0, writtenAt: 0 },
       ...{ levelAt: null, changedAt: now },
@@ -195,6 +204,11 @@ function givenUp(before: ArchiveRecord, { archive }: ArchiveRecord, now: number)
 
 function snapshot(record: ArchiveRecord, name: string, sourceLast: number, now: number): ArchiveDecision {
   const of = nameOfArchive(record);
+  if (record.source.kind === 'archive')
+    return refuseArchive(
+      'wrong-source',
+      `${of} is a copy of archive ${record.source.archive}: name the state there`,
+    );
   if (record.snapshots.some((each) => each.name === name))
     return refuseArchive('snapshot-exists', `${of} has a snapshot ${name} already`);
   if (record.snapshots.length >= archiveSnapshotsMax)

@@ -111,6 +111,8 @@ export const archiveSchema = z.looseObject({
   generation: count,
   backup: archiveBackupSchema.nullable().default(null),
   place: archivePlaceSchema.nullable().default(null),
+  /** Of the folder that holds it: a copy of another archive begins in an empty one. */
+  lineage: count.default(0),
   /** Of the vdisk; 0: not known yet. */
   sizeBytes: count.default(0),
   blockSize: count.default(0),

@@ -76,9 +76,11 @@ export class ArchiveWorld {
     store.states = store.states.slice(0, keep);
   }
 
+  /** The folder that it writes now. */
   storeOf(archive: string): Store {
-    const store = this.stores.get(archive) ?? new Store();
-    this.stores.set(archive, store);
+    const name = `${archive} ${this.records.get(archive)?.lineage ?? 0}`;
+    const store = this.stores.get(name) ?? new Store();
+    this.stores.set(name, store);
     return store;
   }
 
@@ -97,7 +99,9 @@ export class ArchiveWorld {
       tell({ kind: 'content-lost', sequence: store.end, reason: 'it is gone' });
       return;
     }
-    if (record.source.kind === 'archive') this.#copy(record.source.archive, store, tell);
+    if (record.source.kind === 'archive' && record.place === null && store.end > 0)
+      tell({ kind: 'occupied' });
+    else if (record.source.kind === 'archive') this.#copy(record.source.archive, store, tell);
     else if (record.backup !== null && record.backup.until === null) this.#compare(record, store, tell);
     else this.#follow(record, store, tell);
   }

@@ -51,6 +51,7 @@ class ArchiveHoldLostError extends SalvorError {
 }
 
 interface Opened {
+  readonly lineage: number;
   readonly chunks: VdiskChunks;
   readonly writer: ArchiveWriter;
 }
@@ -134,6 +135,10 @@ export class ArchiveKeeper {
     const { chunks, writer } = await this.#open(record);
     if (await this.#hasLost(record, chunks, writer)) return true;
     const work = this.#work(chunks, writer);
+    if (record.source.kind === 'archive' && record.place === null && writer.end.number > 0) {
+      await this.#tell({ kind: 'occupied' });
+      return true;
+    }
     if (record.source.kind === 'archive') return this.#copy(work, record, record.source.archive);
     const { zone } = record.source;
     if (record.phase === 'backup' && record.backup?.until == null) {
@@ -158,7 +163,7 @@ export class ArchiveKeeper {
         'unknown-archive',
         `archive ${from} does not hold volume ${this.volume} any more`,
       );
-    const isBusy = await copyArchive(work, record, theirs, await stores.chunksOf(there));
+    const isBusy = await copyArchive(work, record, theirs, await stores.chunksOf(theirs));
     await this.#compact(record, work.chunks);
     return isBusy;
   }
@@ -202,9 +207,9 @@ export class ArchiveKeeper {
     };
   }
 
-  async #open({ archive, volume }: ArchiveRecord): Promise<Opened> {
-    if (this.#opened !== null) return this.#opened;
-    const chunks = await this.#options.stores.chunksOf({ archive, volume });
+  async #open({ archive, volume, lineage }: ArchiveRecord): Promise<Opened> {
+    if (this.#opened?.lineage === lineage) return this.#opened;
+    const chunks = await this.#options.stores.chunksOf({ archive, volume, lineage });
     await chunks.store.tidy(chunks.folder);
     const writer = new ArchiveWriter({
       ...{ chunks, end: await archiveEnd(chunks), chunkBytes: this.#options.limits.chunkBytes },
@@ -213,7 +218,7 @@ export class ArchiveKeeper {
       },
     });
     this.#lookedAt = 0;
-    this.#opened = { chunks, writer };
+    this.#opened = { lineage, chunks, writer };
     return this.#opened;
   }
 

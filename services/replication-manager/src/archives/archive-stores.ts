@@ -1,9 +1,7 @@
+import type { ArchiveRecord } from '@salvor/config-store';
 import { SalvorError } from '@salvor/service-kit';
 import { type AppendableStore, openStoreAt, VdiskChunks } from '@salvor/tlog';
 import type { ArchiveSettings } from '../settings.ts';
-
-/** Archives number their logs by themselves: they are of no container. */
-const CONTAINER = 0;
 
 /** The Tier-2 roots of the archives that this process knows; each is opened when it is first needed. */
 export class ArchiveStores {
@@ -22,11 +20,10 @@ export class ArchiveStores {
   async chunksOf({
     archive,
     volume,
-  }: {
-    readonly archive: string;
-    readonly volume: string;
-  }): Promise<VdiskChunks> {
-    return new VdiskChunks(await this.#store(archive), CONTAINER, volume);
+    lineage,
+  }: Pick<ArchiveRecord, 'archive' | 'volume' | 'lineage'>): Promise<VdiskChunks> {
+    // Archives number their logs by themselves: in the place of a container they have what they are a copy of.
+    return new VdiskChunks(await this.#store(archive), lineage, volume);
   }
 
   async #store(archive: string): Promise<AppendableStore> {

@@ -41,7 +41,11 @@ export async function copyArchive(
       }
       writer.add(segment);
       newest = index;
-      if (writer.isDue) await writer.flush();
+      if (!writer.isDue) continue;
+      // What is on record is this one's own: it goes on there.
+      await writer.flush();
+      const place = { segment: indexedSegmentOf(index), ...writer.stored };
+      await tell({ kind: 'archived', place, isLevel: false, writtenAt: index.lastAt });
     }
     await writer.flush();
     const isLevel = from.place === null || writer.stored.number >= from.place.number;

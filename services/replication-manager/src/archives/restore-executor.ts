@@ -81,7 +81,9 @@ async function restore(
   const { store, stores } = options;
   const { archive, volume, vdisk, point } = from;
   const { operation } = run.record;
-  const source = await Tier2Source.open(await stores.chunksOf({ archive, volume }));
+  const record = await readArchive(store, { archive, volume });
+  if (record === null) throw new UntouchedError(unknownArchive(from));
+  const source = await Tier2Source.open(await stores.chunksOf(record));
   try {
     const mount = await mountSecondary(options, { volume, vdisk, operation }, run.signal);
     try {
@@ -125,6 +127,10 @@ async function restore(
   } finally {
     await source.close();
   }
+}
+
+function unknownArchive({ archive, volume }: Pick<ArchiveRestore, 'archive' | 'volume'>): SalvorError {
+  return new SalvorError('unknown-archive', `archive ${archive} does not hold volume ${volume} any more`);
 }
 
 async function untouched(begin: () => Promise<number>): Promise<number> {

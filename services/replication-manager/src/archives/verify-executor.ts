@@ -20,9 +20,9 @@ export function verifyExecutor({
   return async (run) => {
     const { archive, volume } = checkpointSchema.parse(run.checkpoint);
     const name = `archive ${archive} of volume ${volume}`;
-    const chunks = await stores.chunksOf({ archive, volume });
     if (run.cancelRequested()) return { status: 'cancelled', message: `${name} was not read to its end` };
     const record = await readArchive(store, { archive, volume });
+    const chunks = await stores.chunksOf({ archive, volume, lineage: record?.lineage ?? 0 });
     const report = await verifyArchive({
       ...{ chunks, after: 0, tail: null, archivedTo: record?.place?.number ?? 0 },
       progress: async (done, total) => {
