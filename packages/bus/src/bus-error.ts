@@ -2,6 +2,7 @@ import { SalvorError } from '@salvor/service-kit';
 
 export type BusErrorCode =
   | 'not-authorized'
+  | 'bad-seed'
   | 'not-permitted'
   | 'connect-timeout'
   | 'connect-aborted'

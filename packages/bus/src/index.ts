@@ -15,6 +15,16 @@ export {
   type LogContainers,
   MAX_LOG_CONTAINERS,
 } from './manifest.ts';
+export { type NatsUser, natsUser, natsUsersConfig } from './nats-users.ts';
+export {
+  HUMAN_ROLES,
+  inboxOf,
+  type NatsPermissions,
+  type NatsRole,
+  natsPermissions,
+  type PermissionOptions,
+  SERVICE_ROLES,
+} from './permissions.ts';
 export { SCHEMA_BUCKET } from './schema-registry.ts';
 export type { CommandContext, CommandHandlers } from './service-endpoint.ts';
 export type * from './types.ts';

@@ -32,6 +32,35 @@ export const tokenFields = {
   'volume.status-changed': 'volume',
 } as const satisfies { readonly [T in EventType]: keyof EventPayloads[T] };
 
+/** Who says that it happened. A repaired engine is told of by the server, in its log, and by who repairs without one. */
+export const eventPublishers: Readonly<Record<EventType, readonly ServiceName[]>> = {
+  'alert.cleared': ['repair-coordinator'],
+  'alert.raised': ['repair-coordinator'],
+  'cluster.status-changed': ['repair-coordinator'],
+  'engine.failure-reported': ['health-analyzer', 'log-watcher'],
+  'engine.status-changed': ['repair-coordinator'],
+  'engine.verdict-given': ['health-analyzer'],
+  'incident.closed': ['repair-coordinator'],
+  'incident.opened': ['repair-coordinator'],
+  'instance.status-changed': ['repair-coordinator'],
+  'log.line-rejected': ['log-watcher'],
+  'nbdserver.exited': ['log-watcher'],
+  'nbdserver.started': ['log-watcher'],
+  'operation.completed': ['repair-coordinator'],
+  'operation.failed': ['repair-coordinator'],
+  'operation.progress': ['repair-coordinator'],
+  'recovery.status-changed': ['repair-coordinator'],
+  'repair.completed': ['log-watcher', 'repair-coordinator'],
+  'repair.progress': ['nbd-server'],
+  'vdisk.created': ['repair-coordinator'],
+  'vdisk.data-available': ['nbd-server', 'repair-coordinator'],
+  'vdisk.data-unavailable': ['nbd-server', 'repair-coordinator'],
+  'vdisk.deleted': ['repair-coordinator'],
+  'vdisk.mounted': ['nbd-server'],
+  'vdisk.released': ['nbd-server'],
+  'volume.status-changed': ['replication-manager'],
+};
+
 /** Who answers each command, and which of them change something. */
 export const commandServices: Readonly<Record<CommandName, { service: ServiceName; mutating: boolean }>> = {
   'alert.list': { service: 'repair-coordinator', mutating: false },

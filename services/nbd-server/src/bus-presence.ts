@@ -1,4 +1,4 @@
-import { type Bus, type BusSettings, busOptions, connectBus } from '@salvor/bus';
+import { type Bus, type BusSettings, busOptions, connectBus, inboxOf } from '@salvor/bus';
 import type { EventInits, EventType, MountedTlogInit } from '@salvor/contracts';
 import { type Logger, messageOf } from '@salvor/service-kit';
 import type { EngineProbes, OwnerIdentity, VdiskLogState } from '@salvor/vdisk';
@@ -32,6 +32,7 @@ export class BusPresence {
     this.connecting = connectBus({
       ...busOptions(config),
       name: `nbd-server-${owner.server}`,
+      inboxPrefix: inboxOf('nbd-server'),
       log,
       signal: this.#abort.signal,
     });

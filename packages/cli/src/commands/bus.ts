@@ -8,6 +8,7 @@ import type { Arguments } from '../arguments.ts';
 import type { Command, OptionSpecs } from '../command.ts';
 import { CliError, exitCodes } from '../failure.ts';
 import { counted, printable, table } from '../rendering/text.ts';
+import { busUsersCommand } from './bus-users.ts';
 
 const MAX_REPLICAS = 5;
 
@@ -44,6 +45,7 @@ function applyOptions(args: Arguments): ApplyOptions {
 }
 
 export const busCommands: readonly Command[] = [
+  busUsersCommand,
   {
     name: 'bus apply',
     description:

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import type { NatsRole } from '@salvor/bus';
 
 /** Services of the stack beside the NBD servers. */
 export type StackServiceName =
@@ -33,6 +34,8 @@ export interface StackOptions {
   appendfsync?: 'always' | 'everysec' | 'no';
   /** See `RedisOptions.survivesFileLimit`. */
   enginesSurviveFileLimit?: boolean;
+  /** Users of the NATS server: part of its configuration, and the seed of each role; absent: anybody may do anything. */
+  natsUsers?: { readonly config: string; readonly seedOf: (role: NatsRole) => string };
   /** For every service. */
   env?: Readonly<Record<string, string>>;
   /** Default { primary: 'p1', slave: 's1' }. */

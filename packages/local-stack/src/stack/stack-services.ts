@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { NatsRole } from '@salvor/bus';
 import type { ManagedProcess } from '../managed-process.ts';
 import { answersOk } from '../servers.ts';
 import { startOnPorts } from '../start-on-ports.ts';
@@ -49,10 +50,11 @@ export async function startServices(
     ...options.env,
   };
   const reach = (name: string) => reachFrom(name, options, surroundings);
+  const login = (service: NatsRole) => loginOf(service, options);
   const sockets = socketFolder(options.dir);
   const processes = new Map<string, ManagedProcess>();
   const start = async (name: string, launch: ServiceLaunch) => {
-    const env = { ...(await reach(name)), ...launch.env };
+    const env = { ...(await reach(name)), ...login(launch.service), ...launch.env };
     const process = await startService(options, state, name, { ...launch, env });
     processes.set(name, process);
     options.onProgress?.(`${name} is ready`);
@@ -61,7 +63,7 @@ export async function startServices(
   const servers: { handle: NbdServerHandle; launch: NbdServerLaunch }[] = [];
   for (let index = 1; index <= (options.nbdServers ?? 1); index++) {
     const name = `nbd-${index}`;
-    const env = { ...common, ...(await reach(name)) };
+    const env = { ...common, ...(await reach(name)), ...login('nbd-server') };
     servers.push(await placeNbdServer(options, state, name, sockets.path, env));
   }
   const launches = servers.map((server) => server.launch);
@@ -137,8 +139,12 @@ async function reachFrom(
   };
 }
 
+function loginOf(service: NatsRole, { natsUsers }: StackOptions): Record<string, string> {
+  return natsUsers === undefined ? {} : { SALVOR_NATS_NKEY_SEED: natsUsers.seedOf(service) };
+}
+
 interface ServiceLaunch {
-  service: string;
+  service: NatsRole;
   env: Readonly<Record<string, string>>;
   httpPort?: number;
 }

@@ -96,7 +96,7 @@ export class Stack {
 
   /** A connection of the caller, who closes it. */
   connectBus(name = 'local-stack'): Promise<Bus> {
-    return connectStackBus(this.natsUrl, name);
+    return connectStackBus(this.natsUrl, name, this.options);
   }
 
   /** Services first and in peace, then engines, etcd and NATS. The data stays. */
@@ -145,11 +145,16 @@ async function build(options: StackOptions, state: StackState): Promise<Stack> {
     record: state.record,
     env: { ...process.env, SALVOR_STACK: state.id },
   });
-  const nats = startNats(server('nats'));
+  const { natsUsers } = options;
+  const nats = startNats({
+    ...server('nats'),
+    ...(natsUsers === undefined ? {} : { extraConfig: natsUsers.config }),
+  });
   const [natsUp, etcd, engines] = await allOrNone(
     [
       nats.then(async (handle) => {
-        if (options.createClusters !== false) await withBus(handle.url, (bus) => bus.applyManifest());
+        if (options.createClusters !== false)
+          await withBus(handle.url, options, (bus) => bus.applyManifest());
         return handle;
       }),
       startEtcd(server('etcd')),
@@ -162,7 +167,7 @@ async function build(options: StackOptions, state: StackState): Promise<Stack> {
   const stack = new Stack(options, state, { nats: natsUp, etcd, engines, services });
   const coordinated = [...services.processes.keys()].includes('repair-coordinator');
   if (options.createClusters !== false && coordinated) {
-    await withBus(natsUp.url, (bus) => createClusters(bus, stack));
+    await withBus(natsUp.url, options, (bus) => createClusters(bus, stack));
     options.onProgress?.('clusters are ready');
   }
   state.publish({
@@ -199,12 +204,15 @@ async function endServices(services: ReadonlyMap<string, ManagedProcess>): Promi
   await Promise.allSettled([...services.values()].map((service) => service.stop()));
 }
 
-function connectStackBus(url: string, name: string): Promise<Bus> {
-  return connectBus({ servers: [url], name, log: silentLogger, connectTimeoutMs: CONNECT_TIMEOUT_MS });
+function connectStackBus(url: string, name: string, { natsUsers }: StackOptions): Promise<Bus> {
+  return connectBus({
+    ...{ servers: [url], name, log: silentLogger, connectTimeoutMs: CONNECT_TIMEOUT_MS },
+    ...(natsUsers === undefined ? {} : { nkeySeed: natsUsers.seedOf('administrator') }),
+  });
 }
 
-async function withBus<T>(url: string, use: (bus: Bus) => Promise<T>): Promise<T> {
-  const bus = await connectStackBus(url, 'local-stack');
+async function withBus<T>(url: string, options: StackOptions, use: (bus: Bus) => Promise<T>): Promise<T> {
+  const bus = await connectStackBus(url, 'local-stack', options);
   try {
     return await use(bus);
   } finally {
