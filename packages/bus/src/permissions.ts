@@ -40,7 +40,13 @@ const asks: Partial<Record<ServiceName, readonly (keyof typeof commands)[]>> = {
   'health-analyzer': ['engine.probe', 'nbdserver.probe'],
   'nbd-server': ['vdisk.takeover'],
   'repair-coordinator': ['nbdserver.status'],
-  'replication-manager': ['volume.status', 'volume.tell', 'volume.compare'],
+  'replication-manager': [
+    ...(['volume.status', 'volume.tell', 'volume.compare', 'volume.log', 'volume.replicate'] as const),
+    ...(['volume.promote', 'volume.demote', 'plan.get', 'plan.list'] as const),
+    ...(['instance.get', 'instance.set', 'instance.delete', 'instance.start', 'instance.stop'] as const),
+    'operation.get',
+    ...(['vdisk.create', 'vdisk.clone', 'vdisk.delete', 'vdisk.describe'] as const),
+  ],
 };
 
 /** Services whose instances it asks for. */

@@ -19,7 +19,13 @@ const ASKS: Partial<Record<NatsRole, readonly string[]>> = {
   'health-analyzer': ['engine.probe', 'nbdserver.probe'],
   'nbd-server': ['vdisk.takeover'],
   'repair-coordinator': ['nbdserver.status'],
-  'replication-manager': ['volume.status', 'volume.tell', 'volume.compare'],
+  'replication-manager': [
+    ...['volume.status', 'volume.tell', 'volume.compare', 'volume.log', 'volume.replicate'],
+    ...['volume.promote', 'volume.demote', 'plan.get', 'plan.list'],
+    ...['instance.get', 'instance.set', 'instance.delete', 'instance.start', 'instance.stop'],
+    'operation.get',
+    ...['vdisk.create', 'vdisk.clone', 'vdisk.delete', 'vdisk.describe'],
+  ],
 };
 const MAKES_TIER1: readonly NatsRole[] = ['segment-recovery', 'administrator'];
 const WRITES_LOGS: readonly NatsRole[] = [

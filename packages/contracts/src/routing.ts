@@ -49,6 +49,7 @@ export const eventPublishers: Readonly<Record<EventType, readonly ServiceName[]>
   'operation.completed': ['repair-coordinator'],
   'operation.failed': ['repair-coordinator'],
   'operation.progress': ['repair-coordinator'],
+  'plan.step-changed': ['replication-manager'],
   'recovery.status-changed': ['repair-coordinator'],
   'repair.completed': ['log-watcher', 'repair-coordinator'],
   'repair.progress': ['nbd-server'],
