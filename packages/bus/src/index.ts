@@ -17,6 +17,7 @@ export {
 } from './manifest.ts';
 export { type NatsUser, natsUser, natsUsersConfig } from './nats-users.ts';
 export {
+  CONSOLE_ROLE,
   HUMAN_ROLES,
   inboxOf,
   type NatsPermissions,

@@ -13,6 +13,8 @@ import { SCHEMA_BUCKET } from './schema-registry.ts';
 
 /** People beside services: `operator` may give every command, `reader` those that change nothing, `administrator` all there is. */
 export const HUMAN_ROLES = ['operator', 'reader', 'administrator'] as const;
+/** It gives commands for people, and listens to all events. */
+export const CONSOLE_ROLE = 'console';
 export const SERVICE_ROLES = [
   'repair-coordinator',
   'health-analyzer',
@@ -22,7 +24,7 @@ export const SERVICE_ROLES = [
   'segment-recovery',
   'tlog-replayer',
 ] as const satisfies readonly ServiceName[];
-export type NatsRole = ServiceName | (typeof HUMAN_ROLES)[number];
+export type NatsRole = ServiceName | typeof CONSOLE_ROLE | (typeof HUMAN_ROLES)[number];
 
 /** What a user of NATS may do, as subjects with wildcards; replies to what it was asked may always be sent. */
 export interface NatsPermissions {
@@ -63,6 +65,11 @@ export function natsPermissions(role: NatsRole, options: PermissionOptions = {})
       return { publish: ['>'], subscribe: ['>'] };
     case 'operator':
       return person(`${COMMAND_SUBJECT_PREFIX}.>`);
+    case CONSOLE_ROLE:
+      return {
+        publish: [`${COMMAND_SUBJECT_PREFIX}.>`, ...schemas()],
+        subscribe: [`${inboxOf(role)}.>`, `${EVENT_SUBJECT_PREFIX}.>`],
+      };
     case 'reader':
       return person(
         ...commandNames().flatMap((name) =>

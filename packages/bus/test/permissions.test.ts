@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import {
+  CONSOLE_ROLE,
   HUMAN_ROLES,
   inboxOf,
   type NatsRole,
@@ -13,7 +14,7 @@ import { commandNames, commands, eventFilter, eventPublishers, eventTypes } from
 import { connect, type NatsConnection, nkeyAuthenticator } from 'nats';
 import { NatsProcess } from './nats-process.ts';
 
-const ROLES: readonly NatsRole[] = [...SERVICE_ROLES, ...HUMAN_ROLES];
+const ROLES: readonly NatsRole[] = [...SERVICE_ROLES, CONSOLE_ROLE, ...HUMAN_ROLES];
 /** Who gives commands to whom, as the pages of the services say. */
 const ASKS: Partial<Record<NatsRole, readonly string[]>> = {
   'health-analyzer': ['engine.probe', 'nbdserver.probe'],
@@ -54,6 +55,7 @@ const attempts: readonly Attempt[] = [
     const mayAsk = (role: NatsRole): boolean =>
       isAdministrator(role) ||
       role === 'operator' ||
+      role === CONSOLE_ROLE ||
       (role === 'reader' && !mutating) ||
       (ASKS[role]?.includes(name) ?? false);
     const mayServe = (role: NatsRole): boolean => isAdministrator(role) || role === service;
@@ -69,7 +71,7 @@ const attempts: readonly Attempt[] = [
         ...{ operation: 'publish', subject },
         isAllowed: (role) => isAdministrator(role) || eventPublishers[type].some((one) => one === role),
       },
-      { operation: 'subscription', subject, isAllowed: isPerson },
+      { operation: 'subscription', subject, isAllowed: (role) => isPerson(role) || role === CONSOLE_ROLE },
     ];
   }),
   ...ROLES.map(

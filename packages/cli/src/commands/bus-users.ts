@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import {
+  CONSOLE_ROLE,
   HUMAN_ROLES,
   MAX_LOG_CONTAINERS,
   type NatsRole,
@@ -16,12 +17,12 @@ import { CliError, exitCodes } from '../failure.ts';
 import { table } from '../rendering/text.ts';
 
 const CONFIG = 'nats-users.conf';
-const ROLES: readonly NatsRole[] = [...SERVICE_ROLES, ...HUMAN_ROLES];
+const ROLES: readonly NatsRole[] = [...SERVICE_ROLES, CONSOLE_ROLE, ...HUMAN_ROLES];
 
 export const busUsersCommand: Command = {
   name: 'bus users',
   description:
-    'Makes a NATS user for each service and for three kinds of people (operator, reader, administrator), each with the least that it needs. Writes the seed of each, and a file for the configuration of the NATS servers, into a directory. Seeds that are there stay; the file is made anew, so that the command is given again after an upgrade.',
+    'Makes a NATS user for each service, for the console, and for three kinds of people (operator, reader, administrator), each with the least that it needs. Writes the seed of each, and a file for the configuration of the NATS servers, into a directory. Seeds that are there stay; the file is made anew, so that the command is given again after an upgrade.',
   positionals: [{ name: 'directory', help: 'of seeds and configuration; made when it is not there' }],
   options: {
     containers: {
