@@ -1,4 +1,4 @@
-import { sameGeneration, type VolumeCopyState } from '@salvor/config-store';
+import { type LogSegment, sameGeneration, sameSegment, type VolumeCopyState } from '@salvor/config-store';
 import type { TlogPosition, VolumeCompareReply } from '@salvor/contracts';
 import { pause, SalvorError } from '@salvor/service-kit';
 import { decodeSegment, lastSequence, logStream, logSubject } from '@salvor/tlog';
@@ -152,6 +152,9 @@ async function applyBehind(
         positions =
           segments.findLast((each) => each.segment.positions.length > 0)?.segment.positions ?? positions;
       }
+      // What came from the archive does not tell of engines; the newest segment is in the stream.
+      if (isLevel && last === undefined && levelSince === null)
+        positions = (await positionsAt(log, segment)) ?? positions;
       if (covers(positions, reached)) return { sequence, segment, writtenAt };
       if (!isLevel || last !== undefined) levelSince = null;
       else levelSince ??= performance.now();
@@ -170,6 +173,17 @@ async function applyBehind(
   } finally {
     await reader.close();
   }
+}
+
+/** What engines have at a segment that is the newest of its log; null: it is not, or does not tell. */
+async function positionsAt(
+  { streams, container, vdisk }: VolumeCopy['log'],
+  segment: LogSegment,
+): Promise<readonly TlogPosition[] | null> {
+  const newest = await streams.last(logStream(container), logSubject(container, vdisk));
+  const found = newest === null ? null : decodeSegment(newest.data);
+  if (found === null || found.positions.length === 0) return null;
+  return sameSegment(logSegmentOf(found), segment) ? found.positions : null;
 }
 
 function covers(log: readonly TlogPosition[], engines: readonly TlogPosition[]): boolean {

@@ -107,9 +107,10 @@ export async function findSegment(
   let low = Math.max(1, firstSequence);
   let high = newest.sequence;
   let span = FIRST_SPAN;
-  let isBelow = false;
+  /** Place of an older segment that is there. */
+  let below: number | null = null;
   while (low < high) {
-    const from = isBelow ? Math.floor((low + high) / 2) : Math.max(low, high - span);
+    const from = below !== null ? Math.floor((low + high) / 2) : Math.max(low, high - span);
     const found = await at(from);
     if (found === null || found.place >= high) {
       if (from === low) break;
@@ -120,14 +121,16 @@ export async function findSegment(
     if (segment.number === wanted.number) return judge(segment, place);
     if (segment.number < wanted.number) {
       low = place + 1;
-      isBelow = true;
+      below = place;
       continue;
     }
     if (from <= Math.max(1, firstSequence)) return { kind: 'trimmed', oldest: segment.number };
     high = from;
     span *= SPAN_GROWTH;
   }
-  return isBelow
+  // The archiver lets go of segments while they are looked for: then what was older is gone as well.
+  const isLost = below !== null && (await at(below))?.place === below;
+  return isLost
     ? { kind: 'lost', reason: `it lacks segment ${wanted.number}` }
     : { kind: 'trimmed', oldest: last.number };
 }

@@ -129,6 +129,30 @@ test('every segment is found where it is, and no other is taken for it', async (
   }
 });
 
+test('a segment that is let go of while it is looked for is not taken for one that is lost', async () => {
+  const { segment } = segmentOf(310, 310, [change(310)]);
+  const seen = new Set<string>();
+  for (let reads = 1; reads < 16; reads++) {
+    const stream = new Stream(many);
+    const port = stream.port();
+    let left = reads;
+    const archived: LogStreamPort = {
+      ...port,
+      readWindow: async (window) => {
+        if (--left === 0) {
+          stream.messages = many.slice(349);
+          stream.firstSequence = 1 + 3 * 349;
+        }
+        return port.readWindow(window);
+      },
+    };
+    const { kind } = await findSegment(archived, { container: 0, vdisk: 'v1' }, logSegmentOf(segment));
+    assert.notEqual(kind, 'lost', `let go of before read ${reads}`);
+    seen.add(kind);
+  }
+  assert.deepEqual([...seen].sort(), ['here', 'trimmed']);
+});
+
 test('a log that has a hole, or was begun anew in whichever way, is said to have lost the place', async () => {
   const holed = logOf(new Stream([...many.slice(0, 10), ...many.slice(11, 20)]), 1);
   await assert.rejects(numbersOf(holed), { code: 'lost-place', message: /between segment 10/ });
