@@ -91,7 +91,8 @@ export class PlayedConsole {
   async startReplication(): Promise<void> {
     await this.#serveAs('replication-manager', {
       'volume.list': async () => ({ volumes: this.state.volumes ?? [] }),
-      ...this.#acting('volume.promote', 'volume.demote'),
+      'plan.list': async () => ({ zone: 'north', plans: this.state.plans ?? [] }),
+      ...this.#acting('volume.promote', 'volume.demote', 'plan.run'),
     });
   }
 

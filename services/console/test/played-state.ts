@@ -14,6 +14,7 @@ export interface PlayedState {
   readonly operations: Init<'operation.list'>['operations'];
   /** Null: no replication-manager runs. */
   readonly volumes: Init<'volume.list'>['volumes'] | null;
+  readonly plans?: Init<'plan.list'>['plans'];
   readonly recovery?: Init<'dr.status'>['recovery'];
 }
 

@@ -19,6 +19,7 @@ export const allowedActions: Readonly<Partial<Record<CommandName, AllowedAction>
   'engine.take-offline': { fields: ['address', 'reason'], confirm: ({ address }) => address, by: true },
   'engine.bring-online': { fields: ['address', 'reason'], confirm: ({ address }) => address, by: true },
   'dr.replay': { fields: ['cluster'], confirm: ({ cluster }) => cluster, by: true },
+  'plan.run': { fields: ['plan', 'kind'], confirm: ({ plan }) => plan, by: false },
   'volume.promote': { fields: ['volume'], confirm: ({ volume }) => volume, by: false },
   'volume.demote': { fields: ['volume'], confirm: ({ volume }) => volume, by: false },
 };

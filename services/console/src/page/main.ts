@@ -11,6 +11,7 @@ import { incidents } from './view/incidents.ts';
 import { map } from './view/map.ts';
 import { news } from './view/news.ts';
 import { orderButton } from './view/order-button.ts';
+import { plans } from './view/plans.ts';
 import { replication } from './view/replication.ts';
 import { vdisks } from './view/vdisks.ts';
 import { work } from './view/work.ts';
@@ -49,6 +50,7 @@ function draw(): void {
     work(state),
     map(state),
     replication(state, now),
+    plans(state),
     incidents(state, now),
     vdisks(state, filter),
     news(state),

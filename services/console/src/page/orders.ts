@@ -9,6 +9,8 @@ interface Order {
   /** The field of the request that names what it is about. */
   readonly field: string | null;
   readonly asksReason: boolean;
+  /** What the request says beside. */
+  readonly more?: Readonly<Record<string, string>>;
   /** Whether that name has to be typed. */
   readonly confirms: boolean;
 }
@@ -47,6 +49,23 @@ const orders: Readonly<Record<string, Order>> = {
     about:
       'The lost engines leave the configuration, and their blocks are written again from the transaction log.',
     ...{ field: 'cluster', asksReason: false, confirms: true },
+  },
+  'plan.run planned': {
+    title: 'Move everything here',
+    about:
+      'The volumes of the plan come to this zone without loss: what uses them stops there, and starts here.',
+    ...{ field: 'plan', asksReason: false, confirms: true, more: { kind: 'planned' } },
+  },
+  'plan.run failover': {
+    title: 'Fail over to this zone',
+    about:
+      'For a zone that is lost: the volumes go on here with what has arrived. What did not arrive is lost to this side.',
+    ...{ field: 'plan', asksReason: false, confirms: true, more: { kind: 'failover' } },
+  },
+  'plan.run test': {
+    title: 'Test the plan',
+    about: 'Instances are started here on clones; nothing that serves is touched.',
+    ...{ field: 'plan', asksReason: false, confirms: true, more: { kind: 'test' } },
   },
   'volume.promote': {
     title: 'Make this zone the primary',
@@ -102,8 +121,8 @@ export class OrderDialog {
   }
 
   /** `subject` is an address, an incident …; empty for everything. */
-  ask(command: string, subject: string): void {
-    const order = orders[command];
+  ask(name: string, subject: string): void {
+    const order = orders[name];
     if (order === undefined) return;
     const reason = h('input', {
       id: 'reason',
@@ -129,11 +148,12 @@ export class OrderDialog {
         (!order.asksReason || reason.value.trim() !== '') && (!order.confirms || typed.value === subject),
       run: () =>
         give({
-          command,
+          command: commandOf(name),
           operationId,
           request: {
             ...(order.field === null || subject === '' ? {} : { [order.field]: subject }),
             ...(order.asksReason ? { reason: reason.value.trim() } : {}),
+            ...order.more,
           },
           ...(order.confirms ? { confirm: typed.value } : {}),
         }),
@@ -189,6 +209,11 @@ export class OrderDialog {
     this.#dialog.showModal();
     form.querySelector('input')?.focus();
   }
+}
+
+/** Of the name of an order, which may say what of the command it is. */
+export function commandOf(order: string): string {
+  return order.split(' ')[0] ?? order;
 }
 
 async function give(body: object): Promise<string | null> {

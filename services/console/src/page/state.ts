@@ -9,6 +9,7 @@ import type {
   HealingStatusReply,
   IncidentDescription,
   OperationDescription,
+  PlanSummary,
   RecoveryDescription,
   RepairState,
   VdiskSummary,
@@ -26,6 +27,8 @@ export interface Sections {
   readonly repairs: readonly ShownRepair[];
   readonly operations: readonly ShownOperation[];
   readonly volumes: readonly ShownVolume[];
+  /** Recovery plans that are not deleted. */
+  readonly plans: readonly PlanSummary[];
   readonly alerts: readonly AlertDescription[];
   readonly healing: HealingStatusReply | null;
   readonly recoveries: readonly RecoveryDescription[];

@@ -20,6 +20,7 @@ export interface Answers {
   repairs?: Reply<'repair.list'>['repairs'];
   operations?: Reply<'operation.list'>['operations'];
   volumes?: Reply<'volume.list'>['volumes'];
+  plans?: Reply<'plan.list'>['plans'];
   recoveries?: readonly RecoveryDescription[];
 }
 
@@ -57,6 +58,7 @@ export class Questions {
         Object.assign(answers, { operations }),
       ),
       this.#put(bus, 'volume.list', {}, ({ volumes }) => Object.assign(answers, { volumes })),
+      this.#put(bus, 'plan.list', {}, ({ plans }) => Object.assign(answers, { plans })),
     ]);
     await this.#askRecoveries(bus);
   }
@@ -90,6 +92,14 @@ export class Questions {
     this.answers.recoveries = [...known.values()];
   }
 
+  /** Zones are not a part of every installation. */
+  #isAbsent(command: CommandName): boolean {
+    const { volumes, plans } = this.answers;
+    return (
+      (command === 'volume.list' && volumes === undefined) || (command === 'plan.list' && plans === undefined)
+    );
+  }
+
   #request<C extends CommandName>(
     bus: Bus,
     command: C,
@@ -108,8 +118,7 @@ export class Questions {
       await keep(await this.#request(bus, command, request));
       this.#troubles.delete(command);
     } catch (error) {
-      const isAbsent = codeOf(error) === 'no-responders' && command === 'volume.list';
-      if (isAbsent && this.answers.volumes === undefined) return;
+      if (codeOf(error) === 'no-responders' && this.#isAbsent(command)) return;
       const since = this.#troubles.get(command)?.since ?? this.#now();
       this.#troubles.set(command, { command, message: messageOf(error), since });
     }

@@ -13,6 +13,7 @@ const LAG_SPACING = 2.5;
 const COURSES_MAX = 256;
 const VOLUMES_MAX = 200;
 const OPERATIONS_MAX = 50;
+const PLANS_MAX = 100;
 const REPAIRS_MAX = 200;
 
 export interface SituationOptions {
@@ -107,6 +108,7 @@ export class Situation {
             this.#courses.find(copyKey(volume))?.progress() ?? null,
           ),
         ),
+      plans: (answers.plans ?? []).filter(({ deleted }) => !deleted).slice(0, PLANS_MAX),
       alerts: answers.alerts ?? [],
       healing: answers.healing ?? null,
       recoveries: answers.recoveries ?? [],

@@ -192,6 +192,35 @@ describe('the page of the console', () => {
     }
   });
 
+  it('runs a recovery plan for who typed its name', async () => {
+    const plan = {
+      plan: 'shop',
+      version: 3,
+      writtenIn: 'north',
+      deleted: false,
+      zones: ['north', 'south'],
+      changedAt: 1,
+    };
+    played.state = { ...healthy(), volumes: [], plans: [plan, { ...plan, plan: 'gone', deleted: true }] };
+    await using opened = await open();
+    const { page } = opened;
+    await unlock(opened);
+    const card = page.locator('#plans .card');
+    await card.getByText('zones north and south, version 3').waitFor();
+    assert.equal(await card.count(), 1);
+    await card.getByRole('button', { name: 'Fail over …' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Fail over to this zone' });
+    await dialog.getByLabel(/Type/).fill('shop');
+    await dialog.getByRole('button', { name: 'Fail over to this zone' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    const [done] = played.acted.splice(0);
+    assert.deepEqual(
+      [done?.command, done?.request.plan, done?.request.kind],
+      ['plan.run', 'shop', 'failover'],
+    );
+    assert.deepEqual(opened.complaints, []);
+  });
+
   it('is used with the keyboard alone, and an update moves nothing under the reader', async () => {
     played.state = closed(Date.now());
     await using opened = await open();

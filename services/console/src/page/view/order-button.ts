@@ -1,5 +1,5 @@
 import { h } from '../dom.ts';
-import { isUnlocked } from '../orders.ts';
+import { commandOf, isUnlocked } from '../orders.ts';
 import type { Sections } from '../state.ts';
 
 /** Null unless this page may do it. */
@@ -9,7 +9,7 @@ export function orderButton(
   subject: string,
   text: string,
 ): HTMLElement | null {
-  if (!state.actions.includes(command) || !isUnlocked()) return null;
+  if (!state.actions.includes(commandOf(command)) || !isUnlocked()) return null;
   return h(
     'button',
     { 'data-do': command, 'data-subject': subject, 'data-key': `${command} ${subject}` },
