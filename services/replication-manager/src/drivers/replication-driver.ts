@@ -14,8 +14,9 @@ export interface DriverCapabilities {
   readonly ackPolicies: readonly ('async' | 'semi-sync' | 'sync')[];
   /** What a forced promote does while a point is arriving. */
   readonly promoteMidSync: 'safe' | 'clone-only';
-  /** Points that can be taken by order, cloned and listed. */
+  /** Points are taken by order. */
   readonly points: boolean;
+  readonly testClones: boolean;
   /** Runs its own schedule of points. */
   readonly schedules: boolean;
 }

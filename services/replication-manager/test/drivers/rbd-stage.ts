@@ -1,7 +1,7 @@
 /** Drivers in two zones over the model of two Ceph clusters. */
 import type { RbdVolumeRecord } from '@salvor/config-store';
 import { RbdDriver, type RbdRecordStore } from '../../src/drivers/rbd/rbd-driver.ts';
-import type { ConformanceStage, StageZone } from './driver-conformance.ts';
+import { type ConformanceStage, type StageZone, untilStatus } from './driver-conformance.ts';
 import { OBJECTS, RbdModel, type Site } from './rbd-model.ts';
 
 export const IMAGE = 'img';
@@ -93,6 +93,10 @@ export class RbdStageZone implements StageZone {
 
   async content(): Promise<readonly number[]> {
     return this.#stage.model.content(this.name, this.#image) ?? [];
+  }
+
+  async untilLevel(): Promise<void> {
+    await untilStatus(this.#stage, this, ({ status }) => status === 'active - secondary');
   }
 
   get #image(): string {

@@ -69,7 +69,7 @@ const CAPABILITIES: DriverCapabilities = {
   name: 'rbd',
   modes: ['instant', 'one-time', 'periodic'],
   ...{ deltaResync: false, groups: false, ackPolicies: ['async'], promoteMidSync: 'clone-only' },
-  ...{ points: true, schedules: true },
+  ...{ points: true, testClones: true, schedules: true },
 };
 const ATTEMPTS_MAX = 16;
 type Order = Partial<RbdOpen['order']>;
@@ -142,11 +142,14 @@ export class RbdDriver implements ReplicationDriver {
     const point: RbdPoint = {
       ...{ number, name: `dr-${number}`, snapId: null, at: this.#options.now(), operation, complete: false },
     };
-    await this.#update(({ points, nextPoint }) => ({
-      points: [...points, point].slice(-rbdPointsMax),
-      nextPoint: Math.max(nextPoint, number + 1),
-    }));
-    return this.#goOnWithPoint(point);
+    await this.#update(({ points, nextPoint }) => {
+      if (points.some((each) => each.operation === operation)) return null;
+      // Its number may be that of another one.
+      if (nextPoint !== record.nextPoint) throw new RbdRecordChangedError(record.volume);
+      return { points: [...points, point].slice(-rbdPointsMax), nextPoint: number + 1 };
+    });
+    const stored = (await this.#record()).points.find((each) => each.operation === operation);
+    return this.#goOnWithPoint(stored ?? point);
   }
 
   async listPoints(): Promise<readonly DriverPoint[]> {
