@@ -12,6 +12,8 @@ const FAULTS = [
   'server-paused',
   'engine-emptied',
 ] as const;
+/** `SALVOR_HISTORY_OPERATIONS=120000` for a longer one. */
+const operations = Number(process.env.SALVOR_HISTORY_OPERATIONS ?? 60_000);
 const seed = Number(process.env.SALVOR_TEST_SEED ?? 20_261);
 
 function tell(violations: readonly Violation[]): string {
@@ -23,7 +25,7 @@ function tell(violations: readonly Violation[]): string {
 describe('the history of many clients', () => {
   it('has an order that explains every read, over kills, pauses and restarts; nothing that was flushed is lost', async () => {
     const report = await runHistory({
-      operations: 120_000,
+      operations,
       seed,
       faultEveryMs: 2_000,
       faults: FAULTS,
@@ -32,8 +34,8 @@ describe('the history of many clients', () => {
     });
     assert.equal(report.violationCount, 0, `seed ${seed}, ${report.artifacts}\n${tell(report.violations)}`);
     assert.equal(report.flushedLost, 0);
-    assert.ok(report.operations >= 120_000);
-    assert.ok(report.readsJudged > 25_000, `${report.readsJudged} reads were judged`);
+    assert.ok(report.operations >= operations);
+    assert.ok(report.readsJudged > operations / 5, `${report.readsJudged} reads were judged`);
     for (const kind of FAULTS) assert.ok((report.faults[kind] ?? 0) >= 1, `no fault ${kind}`);
     assert.ok(report.indeterminate > 0, 'no write was left without an answer');
     assert.ok(report.copiesCompared > 1_000, `${report.copiesCompared} blocks were compared`);

@@ -11,7 +11,7 @@ import { TwoZones, VDISK, VOLUME, type Zone } from './two-zones.ts';
 const BLOCK = 4096;
 const BLOCKS = 128;
 /** Planned failovers during which the manager that carries them out is killed. */
-const KILLS = Number(process.env.SALVOR_PLAN_KILLS ?? 2);
+const KILLS = Number(process.env.SALVOR_PLAN_KILLS ?? 1);
 const RUN_TIMEOUT_MS = 180_000;
 let dir: TempDir;
 let zones: TwoZones;

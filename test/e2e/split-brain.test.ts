@@ -5,7 +5,7 @@ import type { NbdClient } from '@salvor/testkit';
 import { TwoZones, VOLUME, type Zone } from './two-zones.ts';
 import { Counting, countFrom, follows, lastWriteOf, untilLevel } from './zone-load.ts';
 
-const WAYS = countFrom('SALVOR_SPLIT_BRAINS', 2);
+const WAYS = countFrom('SALVOR_SPLIT_BRAINS', 1);
 let zones: TwoZones;
 /** The primary, and the zone that follows it. */
 let roles: [Zone, Zone];

@@ -6,8 +6,8 @@ import { TwoZones, VOLUME, type Zone } from './two-zones.ts';
 import { Counting, countFrom, follows, hashOf, lastWriteOf, untilLevel } from './zone-load.ts';
 
 /** Forced promotes at random moments; kills of what follows; writes during which a line is disturbed. */
-const PROMOTES = countFrom('SALVOR_FORCED_PROMOTES', 3);
-const KILLS = countFrom('SALVOR_TARGET_KILLS', 2);
+const PROMOTES = countFrom('SALVOR_FORCED_PROMOTES', 1);
+const KILLS = countFrom('SALVOR_TARGET_KILLS', 1);
 const CUT_WRITES = countFrom('SALVOR_CUT_WRITES', 60);
 const seed = testSeed();
 const random = new SeededRandom(seed);

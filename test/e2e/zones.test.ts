@@ -210,11 +210,13 @@ test('an archive in another zone takes a volume, over a cut line and from what i
     const isDone = async (): Promise<boolean> =>
       (await bus.request('operation.get', { operation })).operation.status === 'completed';
     await until(isDone, { what: `${atSnapshot} is restored`, timeoutMs: 120_000 });
+    // Whoever restored it lets go of it a moment later, as does the server when its client has gone.
+    const isFree = async (): Promise<boolean> =>
+      (await bus.request('vdisk.describe', { vdisk })).vdisk.owner === undefined;
+    await until(isFree, { what: `${vdisk} is given back`, timeoutMs: 120_000 });
     const restored = await NbdClient.connect(server.unixUri(vdisk));
     await assertHolds(restored, model);
     await restored.disconnect();
-    const isFree = async (): Promise<boolean> =>
-      (await bus.request('vdisk.describe', { vdisk })).vdisk.owner === undefined;
     await until(isFree, { what: `${vdisk} is given back`, timeoutMs: 120_000 });
   }
   await bus.request('archive.stop-synchronizing', { ...named, forget: true });

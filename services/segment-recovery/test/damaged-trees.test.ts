@@ -15,7 +15,7 @@ import { Tier1 } from './tier1.ts';
 import { everySegment } from './tier1-content.ts';
 
 /** Of each layout. */
-const RUNS = Number(process.env.DAMAGED_RECOVERIES ?? 8);
+const RUNS = Number(process.env.DAMAGED_RECOVERIES ?? 4);
 const MAX_DAMAGES = 4;
 const STREAM = 'farm/orders/0.#epoch.0';
 

@@ -12,7 +12,7 @@ import { kill, Tier1 } from '../tier1.ts';
 import { configurationsOf, type SalvorTree, writeSalvorTree } from './salvor-tree.ts';
 
 /** The first ones hit the rise of the revision, the others the writing of keys. */
-const KILLS = Number(process.env.SALVOR_RECOVERY_KILLS ?? '2');
+const KILLS = Number(process.env.SALVOR_RECOVERY_KILLS ?? '1');
 const VDISKS = 120;
 const RAISED = 1_500;
 
