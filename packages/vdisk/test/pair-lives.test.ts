@@ -11,9 +11,9 @@ import { PairHarness, TestEngine, until } from './pair-harness.ts';
 import { SECTOR_BYTES, SectorModel, sectorOf } from './sector-model.ts';
 
 /** Each seed is one life of a pair: load, kills, returns with more or less data, rebuilds, new owners. */
-const LIVES = 20;
+const LIVES = 12;
 /** As many more with the native layout. */
-const VOLUME_LIVES = 10;
+const VOLUME_LIVES = 6;
 const STEPS = 30;
 const BLOCKS = 48;
 const BLOCK_BYTES = 4096;
