@@ -92,7 +92,8 @@ function person(...subjects: string[]): NatsPermissions {
       ...subjects,
       ...['$SRV.PING', '$SRV.INFO', '$SRV.STATS'].flatMap((verb) => [verb, `${verb}.>`]),
       // What `salvor bus check`, `salvor doctor` and `salvor decode` look at.
-      ...['$JS.API.STREAM.INFO.*', '$JS.API.CONSUMER.INFO.*.*', '$JS.API.STREAM.NAMES'],
+      ...['$JS.API.INFO', '$JS.API.STREAM.INFO.*', '$JS.API.CONSUMER.INFO.*.*', '$JS.API.STREAM.NAMES'],
+      `$JS.API.STREAM.MSG.GET.KV_${SCHEMA_BUCKET}`,
       ...schemas(),
     ],
     // The nats CLI takes `_INBOX`, `salvor` an inbox of its own.
