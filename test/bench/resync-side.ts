@@ -38,7 +38,7 @@ export interface SideReport {
 
 const settings: SideSettings = JSON.parse(process.argv[2] ?? '{}');
 const { vdisk } = settings;
-const access = { timeoutMs: 30_000, password: undefined };
+const access = { timeoutMs: 30_000, login: undefined };
 const STEP_BLOCKS = 2_048;
 
 const store: ConfigStore = openStore({ endpoints: [settings.etcd] });

@@ -27,5 +27,6 @@ export {
   SERVICE_ROLES,
 } from './permissions.ts';
 export { SCHEMA_BUCKET } from './schema-registry.ts';
+export { serverCertificateEnd } from './server-certificate.ts';
 export type { CommandContext, CommandHandlers } from './service-endpoint.ts';
 export type * from './types.ts';

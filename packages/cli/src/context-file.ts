@@ -13,7 +13,12 @@ const contextSchema = z.looseObject({
   natsCreds: z.string().optional(),
   /** Path of the CA certificate NATS servers must present, relative to this file. */
   natsTlsCa: z.string().optional(),
+  /** Paths of the certificate shown to NATS servers that ask for one, and of its key, relative to this file. */
+  natsTlsCert: z.string().optional(),
+  natsTlsKey: z.string().optional(),
 });
+
+const PATHS = ['natsCreds', 'natsTlsCa', 'natsTlsCert', 'natsTlsKey'] as const;
 
 export type Context = z.infer<typeof contextSchema>;
 
@@ -42,12 +47,11 @@ export function readContext(path: string): Context | undefined {
       `the context file ${path} is wrong: expected JSON such as {"natsUrl": "nats://127.0.0.1:4222"}; correct or remove it`,
     );
   }
-  const { natsCreds, natsTlsCa } = parsed.data;
-  return {
-    ...parsed.data,
-    ...(natsCreds === undefined ? {} : { natsCreds: besides(path, natsCreds) }),
-    ...(natsTlsCa === undefined ? {} : { natsTlsCa: besides(path, natsTlsCa) }),
-  };
+  const paths = PATHS.flatMap((name) => {
+    const value = parsed.data[name];
+    return value === undefined ? [] : [[name, besides(path, value)]];
+  });
+  return { ...parsed.data, ...Object.fromEntries(paths) };
 }
 
 /** Written at once or not at all: another command may be reading it. */

@@ -14,7 +14,7 @@ export interface Login {
   readonly token?: string;
   readonly creds?: string;
   readonly nkeySeed?: string;
-  readonly tls?: { caFile?: string };
+  readonly tls?: { caFile?: string; certFile?: string; keyFile?: string };
 }
 
 export interface LoginOptions {
@@ -35,6 +35,8 @@ export function findLogin({ server, creds, cwd, env }: LoginOptions): Login {
     return loginOf(named.value, named.name, {
       creds: creds ?? env.SALVOR_NATS_CREDS ?? env.NATS_CREDS,
       caFile: env.SALVOR_NATS_TLS_CA ?? env.NATS_CA,
+      certFile: env.SALVOR_NATS_TLS_CERT ?? env.NATS_CERT,
+      keyFile: env.SALVOR_NATS_TLS_KEY ?? env.NATS_KEY,
       nkeySeed: env.SALVOR_NATS_NKEY_SEED,
     });
   }
@@ -44,6 +46,8 @@ export function findLogin({ server, creds, cwd, env }: LoginOptions): Login {
     return loginOf(context.natsUrl, path, {
       creds: creds ?? context.natsCreds,
       caFile: context.natsTlsCa,
+      certFile: context.natsTlsCert,
+      keyFile: context.natsTlsKey,
       nkeySeed: env.SALVOR_NATS_NKEY_SEED,
     });
   }
@@ -57,10 +61,13 @@ export function findLogin({ server, creds, cwd, env }: LoginOptions): Login {
 interface Secrets {
   readonly creds: string | undefined;
   readonly caFile: string | undefined;
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
   readonly nkeySeed: string | undefined;
 }
 
-function loginOf(list: string, from: string, { creds, caFile, nkeySeed }: Secrets): Login {
+function loginOf(list: string, from: string, secrets: Secrets): Login {
+  const { creds, nkeySeed } = secrets;
   const urls = list
     .split(',')
     .map((item) => item.trim())
@@ -70,14 +77,29 @@ function loginOf(list: string, from: string, { creds, caFile, nkeySeed }: Secret
   if (first === undefined) throw usageError(`${from}: expected NATS servers, such as nats://127.0.0.1:4222`);
   const user = decodeURIComponent(first.username);
   const password = decodeURIComponent(first.password);
-  const usesTls = caFile !== undefined || urls.some(({ protocol }) => protocol === 'tls:');
+  const tls = tlsOf(
+    secrets,
+    from,
+    urls.some(({ protocol }) => protocol === 'tls:'),
+  );
   return {
     servers: urls.map(({ hostname, port }) => `nats://${hostname}:${port === '' ? '4222' : port}`),
     from,
     ...(user === '' ? {} : password === '' ? { token: user } : { user, password }),
     ...(given(creds) ? { creds } : {}),
     ...(given(nkeySeed) ? { nkeySeed } : {}),
-    ...(usesTls ? { tls: given(caFile) ? { caFile } : {} } : {}),
+    ...(tls === undefined ? {} : { tls }),
+  };
+}
+
+/** Undefined: plain, unless the server asks for TLS and its certificate is of an authority that Node knows. */
+function tlsOf({ caFile, certFile, keyFile }: Secrets, from: string, isAsked: boolean): Login['tls'] {
+  if (given(certFile) !== given(keyFile))
+    throw usageError(`${from}: a certificate for NATS needs its key, and a key its certificate`);
+  if (!given(caFile) && !given(certFile) && !isAsked) return undefined;
+  return {
+    ...(given(caFile) ? { caFile } : {}),
+    ...(given(certFile) && given(keyFile) ? { certFile, keyFile } : {}),
   };
 }
 

@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { CommandError, type DiscoveredService } from '@salvor/bus';
 import { commands, fromPlainJson } from '@salvor/contracts';
 import { findCommand } from '../src/commands/index.ts';
+import { judgeCertificates } from '../src/doctor/certificates.ts';
 import type { Finding } from '../src/doctor/finding.ts';
 import {
   judgeAlerts,
@@ -41,6 +42,27 @@ const online = { ...engine, status: 'online' };
 const whole = { ...log, status: 'whole', replicas: 3, problem: undefined };
 
 describe('what salvor doctor makes of answers', () => {
+  it('warns of certificates that expire within a month, and is a problem when one has expired or is not there', () => {
+    const day = 86_400_000;
+    const now = Date.parse('2026-03-01');
+    const until = (days: number | null) => ({
+      ...{ setting: 'etcdTlsCa', file: '/tls/ca.pem', expiresAt: days === null ? null : now + days * day },
+    });
+    const holding = (days: number | null) =>
+      service('nbd-server', { metadata: { 'salvor-certificates': JSON.stringify([until(days)]) } });
+    assert.deepEqual(judgeCertificates([], [service('nbd-server')], now), []);
+    assert.deepEqual(levels(judgeCertificates([until(90)], [holding(31)], now)), ['ok']);
+    assert.deepEqual(levels(judgeCertificates([until(90)], [holding(29)], now)), ['warning']);
+    assert.deepEqual(levels(judgeCertificates([until(0)], [holding(90), holding(null)], now)), [
+      'problem',
+      'problem',
+    ]);
+    const [told] = judgeCertificates([], [holding(29)], now);
+    assert.equal(told?.found, 'nbd-server nbd-server-1: etcdTlsCa (/tls/ca.pem) expires on 2026-03-30');
+    const broken = service('nbd-server', { metadata: { 'salvor-certificates': '{"no":"list"}' } });
+    assert.deepEqual(judgeCertificates([], [broken], now), []);
+  });
+
   it('is a problem when a service that serves or repairs does not answer, a warning when it is alone', () => {
     assert.deepEqual(worst(judgeServices(twoOfEach, '0.1.0')), []);
     for (const name of healing) {

@@ -90,6 +90,7 @@ describe('the screen of a stack', () => {
       { cluster: 's1', role: 'slave', engines: ['127.0.0.1:6380'] },
     ],
     spares: [],
+    certificates: null,
   };
 
   test('says what runs where and what to type', () => {

@@ -1,4 +1,5 @@
 /** The connection to etcd: every unary call has a deadline, and is tried again within it while the error may pass. */
+import type { TlsMaterial } from '@salvor/service-kit';
 import { ExponentialBackoff, handleWhen, noop, retry } from 'cockatiel';
 import {
   Etcd3,
@@ -6,6 +7,7 @@ import {
   type IDuplexStream,
   type ILeaseKeepAliveRequest,
   type ILeaseKeepAliveResponse,
+  type IOptions,
   type IWatchRequest,
   type IWatchResponse,
   isRecoverableError,
@@ -41,9 +43,14 @@ const MAX_RETRY_DELAY_MS = 500;
 const MAX_ATTEMPTS = 200;
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 
-export function connectEtcd(endpoints: readonly string[], callTimeoutMs: number): EtcdCalls {
+export function connectEtcd(
+  endpoints: readonly string[],
+  callTimeoutMs: number,
+  tls?: TlsMaterial,
+): EtcdCalls {
   const client = new Etcd3({
-    hosts: [...endpoints],
+    hosts: tls === undefined ? [...endpoints] : endpoints.map((endpoint) => `https://${endpoint}`),
+    ...(tls === undefined ? {} : { credentials: credentialsOf(tls) }),
     grpcOptions: {
       'grpc.keepalive_time_ms': 10_000,
       'grpc.keepalive_timeout_ms': 3_000,
@@ -99,6 +106,15 @@ export function connectEtcd(endpoints: readonly string[], callTimeoutMs: number)
       closed = true;
       client.close();
     },
+  };
+}
+
+function credentialsOf({ ca, cert, privateKey }: TlsMaterial): NonNullable<IOptions['credentials']> {
+  return {
+    rootCertificate: Buffer.from(ca),
+    ...(cert === undefined || privateKey === undefined
+      ? {}
+      : { certChain: Buffer.from(cert), privateKey: Buffer.from(privateKey) }),
   };
 }
 

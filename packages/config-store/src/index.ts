@@ -3,6 +3,7 @@ export * from './archives/index.ts';
 export * from './cluster-directory.ts';
 export * from './cluster-storage.ts';
 export * from './collections/index.ts';
+export { type StoreSettings, storeOptions } from './configured.ts';
 export * from './errors.ts';
 export * from './healing/index.ts';
 export * from './hooks/index.ts';

@@ -20,7 +20,7 @@ export function openStore(options: StoreOptions): ConfigStore {
   if (endpoints.length === 0) {
     throw new StoreError('store-refused', 'open: expected at least one etcd endpoint, found none');
   }
-  const etcd = connectEtcd(endpoints, callTimeoutMs);
+  const etcd = connectEtcd(endpoints, callTimeoutMs, options.tls);
   const watches = new Set<Watch>();
   const leases = new Set<Lease>();
 

@@ -1,3 +1,5 @@
+import type { TlsMaterial } from '@salvor/service-kit';
+
 /** The public shapes of the store. Revisions are decimal strings beyond 2^53: compare them with BigInt, never with `<`. */
 
 export interface StoreEntry {
@@ -157,6 +159,8 @@ export interface StoreLog {
 export interface StoreOptions {
   /** `host:port` */
   readonly endpoints: readonly string[];
+  /** With it, links to etcd are TLS. */
+  readonly tls?: TlsMaterial | undefined;
   readonly log?: StoreLog;
   /** Bound of every call, retries included. Default 5000. */
   readonly callTimeoutMs?: number;

@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as tlsConnect } from 'node:tls';
 import { StackError } from './errors.ts';
 import { within } from './waiting.ts';
 
@@ -31,11 +32,17 @@ export class EngineLink {
     socket.on('close', () => this.#fail(new Error('connection closed')));
   }
 
-  static async open(port: number, host = '127.0.0.1', timeoutMs = 1_000): Promise<EngineLink> {
-    const socket = connect({ port, host, noDelay: true });
+  static async open(
+    port: number,
+    host = '127.0.0.1',
+    timeoutMs = 1_000,
+    tls?: ConnectionOptions,
+  ): Promise<EngineLink> {
+    const socket =
+      tls === undefined ? connect({ port, host, noDelay: true }) : tlsConnect({ ...tls, port, host });
     const opened = new Promise<EngineLink>((resolve, reject) => {
       socket.once('error', reject);
-      socket.once('connect', () => {
+      socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
         socket.removeListener('error', reject);
         resolve(new EngineLink(socket));
       });

@@ -9,7 +9,8 @@ export type StackErrorCode =
   | 'deadline'
   | 'engine-reply'
   | 'stack-running'
-  | 'command-failed';
+  | 'command-failed'
+  | 'certificates-failed';
 
 /** What local servers and processes can do wrong. `message` says what was expected, what was found and what to do. */
 export class StackError extends Error {

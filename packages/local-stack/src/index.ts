@@ -1,3 +1,4 @@
+export * from './certificates.ts';
 export * from './engine-link.ts';
 export * from './errors.ts';
 export * from './free-port.ts';

@@ -1,5 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { get } from 'node:https';
 import { join } from 'node:path';
+import type { CertificateFiles } from './certificates.ts';
 import { EngineLink } from './engine-link.ts';
 import type { ManagedProcess } from './managed-process.ts';
 import { type ServerOptions, startOnPorts } from './start-on-ports.ts';
@@ -28,13 +30,23 @@ export interface RedisHandle {
   dataDir: string;
 }
 
+/** With certificates a server speaks TLS only, to clients that show one of the same authority. */
+export interface WithTls {
+  tls?: CertificateFiles | undefined;
+}
+
 /** A nats-server with JetStream on files. `extraConfig` is appended to its configuration (accounts, limits). */
-export async function startNats(options: ServerOptions & { extraConfig?: string }): Promise<NatsHandle> {
+export async function startNats(
+  options: ServerOptions & WithTls & { extraConfig?: string },
+): Promise<NatsHandle> {
   const name = options.name ?? 'nats';
   const { process, ports } = await startOnPorts(options, name, ['client', 'monitor'], (ports) => {
     const config = join(options.dir, 'nats.conf');
     mkdirSync(options.dir, { recursive: true });
-    writeFileSync(config, natsConfig(options.dir, name, ports, options.extraConfig ?? ''));
+    writeFileSync(
+      config,
+      natsConfig(options.dir, name, ports, `${natsTls(options)}${options.extraConfig ?? ''}`),
+    );
     return {
       command: 'nats-server',
       args: ['-c', config],
@@ -50,11 +62,12 @@ export async function startNats(options: ServerOptions & { extraConfig?: string 
 }
 
 /** A single etcd 3.4 member. */
-export async function startEtcd(options: ServerOptions): Promise<EtcdHandle> {
+export async function startEtcd(options: ServerOptions & WithTls): Promise<EtcdHandle> {
   const name = options.name ?? 'etcd';
   const { process, ports } = await startOnPorts(options, name, ['client', 'peer'], (ports) => {
-    const client = `http://127.0.0.1:${ports.client}`;
-    const peer = `http://127.0.0.1:${ports.peer}`;
+    const scheme = options.tls === undefined ? 'http' : 'https';
+    const client = `${scheme}://127.0.0.1:${ports.client}`;
+    const peer = `${scheme}://127.0.0.1:${ports.peer}`;
     return {
       command: 'etcd',
       args: [
@@ -62,14 +75,15 @@ export async function startEtcd(options: ServerOptions): Promise<EtcdHandle> {
         ...['--listen-client-urls', client, '--advertise-client-urls', client],
         ...['--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer],
         ...['--initial-cluster', `${name}=${peer}`, '--logger', 'zap', '--log-level', 'warn'],
+        ...etcdTls(options),
       ],
-      ready: async () => (await fetchText(`${client}/health`)).includes('"true"'),
+      ready: async () => (await fetchText(`${client}/health`, options)).includes('"true"'),
     };
   });
   return { process, port: ports.client, endpoint: `127.0.0.1:${ports.client}` };
 }
 
-export interface RedisOptions extends ServerOptions {
+export interface RedisOptions extends ServerOptions, WithTls {
   /** Default true: an engine that restarts comes back with its data. */
   appendonly?: boolean;
   /**
@@ -91,7 +105,8 @@ export async function startRedis(options: RedisOptions): Promise<RedisHandle> {
   mkdirSync(dataDir, { recursive: true });
   const { process, ports } = await startOnPorts(options, name, ['client'], (ports) => {
     const args = [
-      ...['--port', String(ports.client), '--bind', '127.0.0.1', '--daemonize', 'no', '--save', ''],
+      ...redisPort(ports.client, options),
+      ...['--bind', '127.0.0.1', '--daemonize', 'no', '--save', ''],
       ...['--dir', dataDir, '--appendonly', options.appendonly === false ? 'no' : 'yes'],
       ...['--appendfsync', options.appendfsync ?? 'no'],
       ...unixSocketArgs(options.unixSockets, ports.client),
@@ -102,7 +117,7 @@ export async function startRedis(options: RedisOptions): Promise<RedisHandle> {
       ...(options.survivesFileLimit === true
         ? { command: 'sh', args: ['-c', 'trap \'\' XFSZ; exec redis-server "$@"', 'redis-server', ...args] }
         : { command: 'redis-server', args }),
-      ready: (process) => isLoaded(ports.client, process.pid),
+      ready: (process) => isLoaded(ports.client, process.pid, options),
     };
   });
   return { process, port: ports.client, address: `127.0.0.1:${ports.client}`, dataDir };
@@ -129,8 +144,37 @@ function natsConfig(
   ].join('\n');
 }
 
-async function isLoaded(port: number, pid: number | undefined): Promise<boolean> {
-  const link = await EngineLink.open(port);
+function natsTls({ tls }: WithTls): string {
+  if (tls === undefined) return '';
+  const [cert, key, ca] = [tls.serverCert, tls.serverKey, tls.ca].map((path) => JSON.stringify(path));
+  return `tls { cert_file: ${cert}, key_file: ${key}, ca_file: ${ca}, verify: true, timeout: 5 }\n`;
+}
+
+function etcdTls({ tls }: WithTls): string[] {
+  if (tls === undefined) return [];
+  return ['', 'peer-'].flatMap((link) => [
+    ...[`--${link}cert-file`, tls.serverCert, `--${link}key-file`, tls.serverKey],
+    ...[`--${link}trusted-ca-file`, tls.ca, `--${link}client-cert-auth`],
+  ]);
+}
+
+function redisPort(port: number, { tls }: WithTls): string[] {
+  if (tls === undefined) return ['--port', String(port)];
+  return [
+    ...['--port', '0', '--tls-port', String(port), '--tls-auth-clients', 'yes'],
+    ...['--tls-cert-file', tls.serverCert, '--tls-key-file', tls.serverKey, '--tls-ca-cert-file', tls.ca],
+  ];
+}
+
+/** What a client of these servers holds. */
+export function clientOf({ tls }: WithTls): { ca: string; cert: string; key: string } | undefined {
+  if (tls === undefined) return undefined;
+  const read = (path: string): string => readFileSync(path, 'utf8');
+  return { ca: read(tls.ca), cert: read(tls.clientCert), key: read(tls.clientKey) };
+}
+
+async function isLoaded(port: number, pid: number | undefined, options: WithTls): Promise<boolean> {
+  const link = await EngineLink.open(port, undefined, undefined, clientOf(options));
   try {
     const info = String(await link.send('INFO', 'server', 'persistence'));
     return /^loading:0\r?$/m.test(info) && new RegExp(`^process_id:${pid}\\r?$`, 'm').test(info);
@@ -145,6 +189,19 @@ export async function answersOk(url: string): Promise<boolean> {
   return answer.ok;
 }
 
-async function fetchText(url: string): Promise<string> {
-  return (await fetch(url, { signal: AbortSignal.timeout(1_000) })).text();
+async function fetchText(url: string, options: WithTls): Promise<string> {
+  const signal = AbortSignal.timeout(1_000);
+  const client = clientOf(options);
+  if (client === undefined) return (await fetch(url, { signal })).text();
+  return new Promise((resolve, reject) => {
+    get(url, { ...client, signal, agent: false }, (answer) => {
+      answer.setEncoding('utf8');
+      let text = '';
+      answer.on('data', (part: string) => {
+        text += part;
+      });
+      answer.on('end', () => resolve(text));
+      answer.on('error', reject);
+    }).on('error', reject);
+  });
 }

@@ -1,3 +1,4 @@
+export * from './certificate-dates.ts';
 export * from './configuration.ts';
 export * from './deadline.ts';
 export * from './errors.ts';
@@ -7,4 +8,5 @@ export * from './logger.ts';
 export * from './metrics.ts';
 export * from './run-service.ts';
 export * from './service-settings.ts';
+export * from './tls-material.ts';
 export * from './trace.ts';

@@ -1,4 +1,4 @@
-const SECRET_NAME = /(password|passwd|seed|creds|secret|token|authorization)$/i;
+const SECRET_NAME = /(password|passwd|seed|creds|secret|secretkey|privatekey|token|authorization)$/i;
 const URL_LOGIN = /(:\/\/)[^/@\s]+@/g;
 const REDACTED = '[redacted]';
 /** Deeper values are left out: a log line is no dump. */

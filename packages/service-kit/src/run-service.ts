@@ -1,3 +1,4 @@
+import { CERTIFICATE_NEAR_END_MS, certificateDates } from './certificate-dates.ts';
 import {
   type Configuration,
   ConfigurationError,
@@ -60,6 +61,7 @@ export async function runService<S extends Settings>(options: ServiceOptions<S>)
   const config = configurationOrExit(options.name, settings, argv) as ServiceContext<S>['config'];
   const log = createLogger({ service: options.name, level: config.logLevel });
   const metrics = createMetrics();
+  watchCertificates(config, metrics, log);
   process.on('unhandledRejection', (error) => die(log, error, 'unhandled rejection'));
   process.on('uncaughtException', (error) => die(log, error, 'uncaught exception'));
   // A supervisor that is gone must not take the service with it.
@@ -100,6 +102,23 @@ export async function runService<S extends Settings>(options: ServiceOptions<S>)
     process.exit(exitCode);
   } catch (error) {
     die(log, error, 'service could not start');
+  }
+}
+
+/** Certificates that are about to expire are a warning at the start, and a metric all the time. */
+function watchCertificates(config: Readonly<Record<string, unknown>>, metrics: Metrics, log: Logger): void {
+  const dates = certificateDates(config);
+  if (dates.length === 0) return;
+  const expires = metrics.gauge(
+    'salvor_certificate_expires_timestamp_seconds',
+    'When the first certificate in the file of a setting expires, in Unix seconds',
+    ['setting'],
+  );
+  for (const { setting, file, expiresAt } of dates) {
+    if (expiresAt === null) continue;
+    expires.set(expiresAt / 1_000, { setting });
+    if (expiresAt - Date.now() < CERTIFICATE_NEAR_END_MS)
+      log.warn({ setting, file, expires: new Date(expiresAt).toISOString() }, 'a certificate expires soon');
   }
 }
 

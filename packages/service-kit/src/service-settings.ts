@@ -44,13 +44,27 @@ export function orElse<T>(schema: z.ZodType<T>, value: T): z.ZodType<T> {
   return z.preprocess((found) => (found === undefined ? value : found), schema) as unknown as z.ZodType<T>;
 }
 
+/** The path of a PEM file of TLS; not set: empty. */
+export function file(what: string, example: string): Setting<string> {
+  return {
+    schema: orElse(z.string(), ''),
+    help: `path of the ${what}`,
+    example: `/etc/salvor/tls/${example}`,
+  };
+}
+
 /** The settings that every service has. */
 export const serviceSettings: {
   natsServers: Setting<string[]>;
   natsCreds: Setting<string>;
   natsNkeySeed: Setting<string>;
   natsTlsCa: Setting<string>;
+  natsTlsCert: Setting<string>;
+  natsTlsKey: Setting<string>;
   etcdEndpoints: Setting<string[]>;
+  etcdTlsCa: Setting<string>;
+  etcdTlsCert: Setting<string>;
+  etcdTlsKey: Setting<string>;
   httpHost: Setting<string>;
   httpPort: Setting<number>;
   logLevel: Setting<LogLevel>;
@@ -71,16 +85,17 @@ export const serviceSettings: {
     example: 'SU…',
     secret: true,
   },
-  natsTlsCa: {
-    schema: orElse(z.string(), ''),
-    help: 'path of the CA certificate that NATS servers must present',
-    example: '/run/secrets/ca.pem',
-  },
+  natsTlsCa: file('CA certificate of the NATS servers; when set, they are talked to with TLS', 'ca.pem'),
+  natsTlsCert: file('certificate shown to NATS servers that ask for one', 'client.pem'),
+  natsTlsKey: file('private key of that certificate', 'client-key.pem'),
   etcdEndpoints: {
     schema: orElse(list('a comma-separated list of host:port'), ['127.0.0.1:2379']),
     help: 'etcd endpoints',
     example: '127.0.0.1:2379',
   },
+  etcdTlsCa: file('CA certificate of etcd; when set, it is talked to with TLS', 'ca.pem'),
+  etcdTlsCert: file('certificate shown to etcd, where it asks for one', 'client.pem'),
+  etcdTlsKey: file('private key of that certificate', 'client-key.pem'),
   httpHost: {
     schema: orElse(text('an address'), '127.0.0.1'),
     help: 'address of the health endpoints',

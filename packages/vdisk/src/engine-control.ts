@@ -1,4 +1,5 @@
-import { Redis } from 'ioredis';
+import { clientTls } from '@salvor/service-kit';
+import { Redis, type RedisOptions } from 'ioredis';
 import { sectorsKey } from './deduped/sector.ts';
 import {
   blocksKey,
@@ -11,7 +12,8 @@ import {
   nativePrefixes,
   writesKey,
 } from './engine-keys.ts';
-import { parseAddress } from './engine-socket.ts';
+import type { EngineLogin } from './engine-login.ts';
+import { cutBehindHandshake, parseAddress, unreachable } from './engine-socket.ts';
 import { EngineError, FencedError, refusesLogin } from './errors.ts';
 
 /** Raises the epoch, only upwards and only on the engine that is who it should be. Never sets an equal value: that would abort running transactions. */
@@ -49,7 +51,7 @@ const DISCONNECT_TIMEOUT_MS = 50;
 export interface ControlOptions {
   readonly address: string;
   readonly db: number;
-  readonly password?: string | undefined;
+  readonly login?: EngineLogin | undefined;
   readonly timeoutMs: number;
   /** Path of the unix socket on which the same engine listens, when it runs on this host. */
   readonly unixSocket?: string | undefined;
@@ -87,7 +89,7 @@ export class EngineControl {
     const redis = new Redis({
       ...place,
       db: options.db,
-      ...(options.password === undefined ? {} : { password: options.password }),
+      ...loginOf(options.login, 'path' in place),
       lazyConnect: true,
       enableOfflineQueue: false,
       enableReadyCheck: false,
@@ -99,14 +101,20 @@ export class EngineControl {
       connectionName: 'salvor:control',
     });
     let last: Error | null = null;
+    let isSecure = false;
+    redis.on('connect', () => {
+      isSecure = redis.options.tls !== undefined;
+    });
     redis.on('error', (error: Error) => {
       last = error;
     });
     try {
       await redis.connect();
+      if (isSecure) await redis.ping();
     } catch (error) {
       redis.disconnect();
-      throw faultOf(options.address, last ?? error);
+      const fault = faultOf(options.address, last ?? error);
+      throw isSecure ? cutBehindHandshake(options.address, fault) : fault;
     }
     return new EngineControl(redis, options.address);
   }
@@ -287,6 +295,18 @@ export function identityFault(address: string, wanted: string, found: string | n
     : new EngineError('identity-mismatch', `engine ${address}: expected identity ${wanted}, found ${found}`);
 }
 
+/** What ioredis takes: TLS over TCP only. */
+function loginOf(
+  { user, password, tls }: EngineLogin = {},
+  isUnixSocket: boolean,
+): Pick<RedisOptions, 'username' | 'password' | 'tls'> {
+  return {
+    ...(user === undefined ? {} : { username: user }),
+    ...(password === undefined ? {} : { password }),
+    ...(tls === undefined || isUnixSocket ? {} : { tls: clientTls(tls) }),
+  };
+}
+
 function faultOf(address: string, error: unknown): Error {
   if (error instanceof EngineError || error instanceof FencedError) return error;
   const message = error instanceof Error ? error.message : String(error);
@@ -298,5 +318,5 @@ function faultOf(address: string, error: unknown): Error {
     return new EngineError('login-refused', `engine ${address} answered: ${message}`);
   if (/^[A-Z]{3,}[A-Z ]/.test(message))
     return new EngineError('refused-command', `engine ${address} answered: ${message}`);
-  return new EngineError('unreachable', `engine ${address} cannot be reached: ${message}`);
+  return unreachable(address, error instanceof Error ? error : new Error(message));
 }

@@ -1,5 +1,6 @@
 import { identityFault } from './engine-control.ts';
 import { identityKey } from './engine-keys.ts';
+import type { EngineLogin } from './engine-login.ts';
 import { EngineError } from './errors.ts';
 import { Frame, type RespValue } from './resp.ts';
 import { type RespLink, throwIfError } from './resp-link.ts';
@@ -31,7 +32,7 @@ export interface ProbeTarget {
 
 export interface ProbeOptions {
   readonly timeoutMs: number;
-  readonly password?: string | undefined;
+  readonly login?: EngineLogin | undefined;
   /** Where engines on this host listen beside TCP: a path in which `{port}` stands for the port. */
   readonly engineSockets?: string | undefined;
   /** Makes canary keys of different observers differ. */

@@ -102,9 +102,9 @@ export class EngineProbes {
   }
 
   async #connect(probed: Probed, { address, db }: ProbeTarget): Promise<RespLink> {
-    const { timeoutMs, password, engineSockets } = this.#options;
+    const { timeoutMs, login, engineSockets } = this.#options;
     const link = await RespLink.connect({
-      ...{ address, db, password, unixSocket: unixSocketOf(engineSockets, address) },
+      ...{ address, db, login, unixSocket: unixSocketOf(engineSockets, address) },
       ...{ connectTimeoutMs: timeoutMs, commandTimeoutMs: timeoutMs, clientName: 'salvor:control' },
     });
     probed.openedAt = performance.now();

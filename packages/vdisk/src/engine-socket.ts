@@ -1,5 +1,8 @@
 import { connect, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { createSecureContext, type SecureContext, connect as tlsConnect } from 'node:tls';
+import { clientTls, codeOf, type TlsMaterial } from '@salvor/service-kit';
+import type { EngineLogin } from './engine-login.ts';
 import { EngineError } from './errors.ts';
 
 /** Where an engine listens, and how long to wait for it. */
@@ -9,6 +12,7 @@ export interface EnginePlace {
   /** Path of the unix socket on which the same engine listens, when it runs on this host. */
   readonly unixSocket?: string | undefined;
   readonly connectTimeoutMs: number;
+  readonly login?: EngineLogin | undefined;
 }
 
 /** Bytes a socket delivers, in memory that is used again right after the call. */
@@ -35,7 +39,7 @@ export async function openSocket(place: EnginePlace, take: TakeBytes | null): Pr
 }
 
 function openVia(
-  { address, connectTimeoutMs }: EnginePlace,
+  { address, connectTimeoutMs, login }: EnginePlace,
   path: string | null,
   take: TakeBytes | null,
 ): Promise<Socket> {
@@ -47,9 +51,13 @@ function openVia(
     },
   };
   return new Promise((resolve, reject) => {
-    const socket = connect({ ...(path === null ? parseAddress(address) : { path }), onread });
+    const tls = path === null ? login?.tls : undefined;
+    const place = { ...(path === null ? parseAddress(address) : { path }), onread };
+    const socket =
+      tls === undefined ? connect(place) : tlsConnect({ ...place, secureContext: contextOf(tls) });
+    let isOpen = false;
     const giveUp = (): void => {
-      if (!socket.connecting) return;
+      if (isOpen) return;
       socket.destroy();
       reject(
         new EngineError(
@@ -60,7 +68,8 @@ function openVia(
     };
     // A loop that was busy for so long calls its timers first: what has come meanwhile is heard before the engine is blamed.
     const timer = setTimeout(() => setImmediate(giveUp), connectTimeoutMs);
-    socket.once('connect', () => {
+    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
+      isOpen = true;
       clearTimeout(timer);
       socket.removeAllListeners('error');
       socket.setNoDelay(true);
@@ -102,6 +111,38 @@ export function parseAddress(address: string): { host: string; port: number } {
   return { host: match[1] ?? match[2] ?? '', port };
 }
 
+/** One for all links with the same material: to read certificates anew for each would cost more than the handshake. */
+const contexts = new WeakMap<TlsMaterial, SecureContext>();
+
+function contextOf(tls: TlsMaterial): SecureContext {
+  const known = contexts.get(tls);
+  if (known !== undefined) return known;
+  const context = createSecureContext(clientTls(tls));
+  contexts.set(tls, context);
+  return context;
+}
+
+/**
+ * That one of the two does not trust the other says nothing about the engine's data: a wrong authority, a certificate that
+ * has expired, or none where one is asked for (Node's `X509_V_ERR` names, and what OpenSSL says of alerts).
+ */
+const UNTRUSTED =
+  /^(CERT_|UNABLE_TO_|SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|ERR_TLS_CERT|INVALID_|HOSTNAME_MISMATCH|ERR_SSL_)/;
+
+/**
+ * With TLS 1.3 a client is done before the server has looked at its certificate: one that does not trust it closes the connection
+ * then, often before its alert is read. An engine that dies at this very moment is not there any more when it is asked again.
+ */
+export function cutBehindHandshake(address: string, error: unknown): unknown {
+  if (!(error instanceof EngineError) || error.fault !== 'unreachable') return error;
+  return new EngineError(
+    'login-refused',
+    `engine ${address} closed the connection behind the handshake of TLS: does it trust the certificate shown to it? ${error.message}`,
+  );
+}
+
 export function unreachable(address: string, error: Error): EngineError {
+  if (UNTRUSTED.test(codeOf(error)))
+    return new EngineError('login-refused', `engine ${address}: TLS failed: ${error.message}`);
   return new EngineError('unreachable', `engine ${address} cannot be reached: ${error.message}`);
 }

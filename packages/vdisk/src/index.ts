@@ -16,6 +16,7 @@ export { RepairTurns } from './copy/repair-turns.ts';
 export type { VdiskDevice } from './device.ts';
 export { EngineControl, identityFault } from './engine-control.ts';
 export { type EngineIdentity, identityText, vdiskKeys } from './engine-keys.ts';
+export { type EngineLogin, engineLogin, engineLoginSettings } from './engine-login.ts';
 export type { ProbeFinding, ProbeOptions, ProbeTarget } from './engine-probe.ts';
 export { EngineProbes, PROBE_LINK_AGE_MAX_MS, probeEngine } from './engine-probes.ts';
 export { EngineError, type EngineFault, errno, FencedError, VdiskIoError } from './errors.ts';

@@ -6,12 +6,12 @@ import type { MemberRecord, PairSettings } from './pair-context.ts';
 /** Asks every engine anew: what was let in before says nothing about now. */
 export function loginAnswers(
   engines: readonly MemberRecord[],
-  { password, connectTimeoutMs: timeoutMs }: PairSettings,
+  { login, connectTimeoutMs: timeoutMs }: PairSettings,
 ): Promise<LoginAnswer[]> {
   return Promise.all(
     engines.map(async ({ address, db }) => {
       try {
-        await EngineControl.with({ address, db, password, timeoutMs }, (control) => control.identity());
+        await EngineControl.with({ address, db, login, timeoutMs }, (control) => control.identity());
         return 'let-in';
       } catch (error) {
         if (!(error instanceof EngineError)) throw error;

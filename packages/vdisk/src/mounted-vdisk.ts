@@ -421,7 +421,9 @@ export class MountedVdisk {
       this.#logins = null;
     });
     if (decideLockedOut(await this.#logins))
-      this.#lose(`no engine lets this server in: check the password that it has for the engines; ${message}`);
+      this.#lose(
+        `no engine lets this server in: check the password and the certificates that it has for the engines; ${message}`,
+      );
   }
 
   async #holdWithoutWrites({ identity, address, repair }: MemberRecord, reason: string): Promise<void> {

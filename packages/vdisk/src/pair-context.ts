@@ -3,6 +3,7 @@ import type { Bandwidth } from './copy/bandwidth.ts';
 import type { RepairTurns } from './copy/repair-turns.ts';
 import type { ContentRepairTask } from './deduped/content-repair.ts';
 import type { EngineIdentity } from './engine-keys.ts';
+import type { EngineLogin } from './engine-login.ts';
 import type { EngineError, FencedError } from './errors.ts';
 import type { IdleLinkSettings } from './idle-links.ts';
 import type { BlockLayout } from './layout/block-layout.ts';
@@ -104,7 +105,7 @@ export interface PairSettings extends IdleLinkSettings {
   readonly proposeAfterMs: number;
   /** How long writes are held for etcd to record a failure; then they fail with an I/O error. */
   readonly holdMaxMs: number;
-  readonly password?: string | undefined;
+  readonly login?: EngineLogin | undefined;
   /** What repairs may take; unlimited when absent. */
   readonly repairBandwidth?: Bandwidth | undefined;
   /** How long repairs rest behind a step while clients are at work, in times of the step's own; {@link REPAIR_REST} when absent. */

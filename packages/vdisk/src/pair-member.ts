@@ -91,14 +91,14 @@ export class PairMember {
   async #connectOnce(): Promise<EngineSession> {
     const { vdisk, epoch, settings, layout } = this.#pair.context;
     const { identity, address, db } = this.record;
-    const { connectTimeoutMs, commandTimeoutMs, password } = settings;
+    const { connectTimeoutMs, commandTimeoutMs, login } = settings;
     const unixSocket = unixSocketOf(settings.engineSockets, address);
     const session = await EngineSession.open({
       identity,
       vdisk,
       epoch,
       layout,
-      link: { address, unixSocket, db, password, connectTimeoutMs, commandTimeoutMs },
+      link: { address, unixSocket, db, login, connectTimeoutMs, commandTimeoutMs },
     });
     if (!isSameEngine(this.record, { identity, address, db })) {
       session.close();

@@ -55,7 +55,7 @@ async function fence(pair: Pair, member: PairMember): Promise<void> {
   const { vdisk, epoch, settings } = pair.context;
   const { address, db, identity } = member.record;
   try {
-    const options = { address, db, password: settings.password, timeoutMs: settings.connectTimeoutMs };
+    const options = { address, db, login: settings.login, timeoutMs: settings.connectTimeoutMs };
     await EngineControl.with(options, async (control) => {
       await control.raiseEpoch(identity, vdisk, epoch);
       await control.endOlderOwners(vdisk, epoch);

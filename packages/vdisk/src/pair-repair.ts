@@ -189,8 +189,8 @@ export class PairRepair {
   }
 
   #endOf({ record: { address, db } }: PairMember): CopyEnd {
-    const { password, engineSockets } = this.#pair.context.settings;
-    return { address, unixSocket: unixSocketOf(engineSockets, address), db, password };
+    const { login, engineSockets } = this.#pair.context.settings;
+    return { address, unixSocket: unixSocketOf(engineSockets, address), db, login };
   }
 
   /**
@@ -207,7 +207,7 @@ export class PairRepair {
     const { record } = target;
     const { vdisk, epoch, settings } = this.#pair.context;
     const { address, db, identity } = record;
-    const options = { address, db, password: settings.password, timeoutMs: settings.connectTimeoutMs };
+    const options = { address, db, login: settings.login, timeoutMs: settings.connectTimeoutMs };
     await this.#blame(target, attemptOf(record), () =>
       EngineControl.with(options, async (control) => {
         if (record.repair?.kind === 'repair-final-outage')

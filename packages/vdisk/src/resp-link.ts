@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import { type EnginePlace, openSocket, unreachable } from './engine-socket.ts';
+import { TLSSocket } from 'node:tls';
+import { cutBehindHandshake, type EnginePlace, openSocket, unreachable } from './engine-socket.ts';
 import { EngineError, refusesLogin } from './errors.ts';
 import { type Exchange, ValueExchange } from './exchange.ts';
 import { Frame, RespError, RespProtocolError, type RespValue } from './resp.ts';
@@ -8,7 +9,6 @@ import { callAtTurnEnd, type TurnEnd } from './turn.ts';
 
 export interface LinkOptions extends EnginePlace {
   readonly db: number;
-  readonly password?: string | undefined;
   /** An engine that owes replies and sends nothing for so long counts as hung: the link ends. */
   readonly commandTimeoutMs: number;
   /** Shown by CLIENT LIST; tells one owner's links from another's. */
@@ -75,14 +75,15 @@ export class RespLink implements ReplyTaker, TurnEnd {
     const reader = new RespReader(link);
     take = (bytes, length) => link.#receive(reader, bytes, length);
     const frame = new Frame();
-    if (options.password !== undefined) frame.command('AUTH', options.password);
+    const { user, password } = options.login ?? {};
+    if (password !== undefined) frame.command('AUTH', ...(user === undefined ? [] : [user]), password);
     frame.command('SELECT', options.db).command('CLIENT', 'SETNAME', options.clientName);
     try {
       for (const reply of await link.request(frame))
         if (!asksForNoPassword(reply)) throwIfError(options.address, reply);
     } catch (error) {
       link.close();
-      throw error;
+      throw socket instanceof TLSSocket ? cutBehindHandshake(options.address, error) : error;
     }
     return link;
   }
@@ -198,12 +199,13 @@ export class RespLink implements ReplyTaker, TurnEnd {
 
   /**
    * A killed engine whose forked child (a rewrite of its append-only file) still runs leaves its connections open: nothing
-   * closes, nothing answers. That nobody listens any more tells it from an engine that is only slow.
+   * closes, nothing answers. That nobody listens any more tells it from an engine that is only slow. A handshake of TLS would be
+   * asking it for more than that.
    */
   #suspect(): void {
     if (this.#suspected) return;
     this.#suspected = true;
-    openSocket(this.#options, null).then(
+    openSocket({ ...this.#options, login: undefined }, null).then(
       (socket) => {
         socket.destroy();
         setTimeout(() => {

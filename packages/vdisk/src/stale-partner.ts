@@ -14,11 +14,11 @@ export async function batchOfStalePartner(pair: Pair, member: PairMember): Promi
   const partner = pair.members.find((other) => other !== member);
   if (partner === undefined || isRequired(partner.view)) return null;
   const { vdisk, settings } = pair.context;
-  const { password, connectTimeoutMs: timeoutMs, engineSockets } = settings;
+  const { login, connectTimeoutMs: timeoutMs, engineSockets } = settings;
   const { address, db, identity } = partner.record;
   const unixSocket = unixSocketOf(engineSockets, address);
   try {
-    return await EngineControl.with({ address, db, password, timeoutMs, unixSocket }, async (control) => {
+    return await EngineControl.with({ address, db, login, timeoutMs, unixSocket }, async (control) => {
       await control.assertIdentity(identity);
       return (await control.writesAlone(vdisk)).batch;
     });

@@ -25,6 +25,7 @@ import {
 } from '@salvor/config-store';
 import { messageOf, pause, SalvorError } from '@salvor/service-kit';
 import { EngineControl } from './engine-control.ts';
+import type { EngineLogin } from './engine-login.ts';
 import { OwnedElsewhereError, type OwnerIdentity } from './ownership.ts';
 import { describeVdisk } from './vdisk-description.ts';
 
@@ -40,7 +41,7 @@ export interface TakeoverSettings {
   readonly connectTimeoutMs: number;
   /** How long the owner has to answer what is under way and to let go. */
   readonly releaseWaitMs: number;
-  readonly password?: string | undefined;
+  readonly login?: EngineLogin | undefined;
 }
 
 export interface Takeover {
@@ -139,7 +140,7 @@ async function assertReachable(
   store: ConfigStore,
   clusters: readonly (string | null)[],
   server: string,
-  { connectTimeoutMs: timeoutMs, password }: TakeoverSettings,
+  { connectTimeoutMs: timeoutMs, login }: TakeoverSettings,
 ): Promise<void> {
   for (const cluster of clusters) {
     const entry = cluster === null ? null : await store.get(clusterStorageKey(cluster));
@@ -147,7 +148,7 @@ async function assertReachable(
     const online = parseClusterStorage(entry.value).servers.filter(({ status }) => status === 'online');
     await Promise.all(
       online.map(({ address, db }) =>
-        EngineControl.with({ address, db, password, timeoutMs }, (control) => control.identity()).catch(
+        EngineControl.with({ address, db, login, timeoutMs }, (control) => control.identity()).catch(
           (error: unknown) => {
             const what = `server ${server} cannot use an engine that the vdisk needs: ${messageOf(error)}`;
             throw new TakeoverError('engine-unreachable', `${what}; with force it is taken nevertheless`);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type Bus, busOptions, connectBus } from '@salvor/bus';
-import { runService } from '@salvor/service-kit';
+import { runService, serverTls } from '@salvor/service-kit';
 import { ActionDesk } from './actions/action-desk.ts';
 import { allowedActions } from './actions/allowed-actions.ts';
 import { readTokens } from './actions/tokens.ts';
@@ -45,6 +45,7 @@ await runService({
     // Before there is a bus: a page that says what is missing is better than none.
     const page = await PageServer.start({
       ...{ host: config.pageHost, port: config.pagePort, feed, log },
+      tls: serverTls('PAGE', { cert: config.pageTlsCert, key: config.pageTlsKey }),
       assets: readAssets({
         assets: join(import.meta.dirname, '../assets'),
         page: join(import.meta.dirname, 'page'),
@@ -58,7 +59,7 @@ await runService({
               acted: (command, outcome) => acted.add({ command, outcome }),
             }),
     });
-    log.info({ page: `http://${config.pageHost}:${page.port}/` }, 'page served');
+    log.info({ page: page.url }, 'page served');
     starting('waits for NATS');
     const connected = await connectBus({ ...busOptions(config), name: 'console', log });
     bus = connected;

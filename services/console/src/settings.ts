@@ -1,10 +1,12 @@
-import { integer, orElse, type Setting, text } from '@salvor/service-kit';
+import { file, integer, orElse, type Setting, text } from '@salvor/service-kit';
 import { z } from 'zod';
 
 /** What a console is configured with, beside what every service has. */
 export const consoleSettings: {
   pageHost: Setting<string>;
   pagePort: Setting<number>;
+  pageTlsCert: Setting<string>;
+  pageTlsKey: Setting<string>;
   consoleTokens: Setting<string>;
   refreshMs: Setting<number>;
   pagesMax: Setting<number>;
@@ -19,6 +21,11 @@ export const consoleSettings: {
     help: 'port of the page, 0 = any free port',
     example: '8480',
   },
+  pageTlsCert: file(
+    'certificate chain of the page; when set, the page is served over HTTPS only',
+    'console.pem',
+  ),
+  pageTlsKey: file('private key of that certificate', 'console-key.pem'),
   consoleTokens: {
     schema: orElse(z.string(), ''),
     help: 'one `name token` a line: who may act on the page; empty = nobody, the page only shows',

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { busOptions, connectBus } from '@salvor/bus';
-import { openStore } from '@salvor/config-store';
-import { runService } from '@salvor/service-kit';
-import { EngineProbes } from '@salvor/vdisk';
+import { openStore, storeOptions } from '@salvor/config-store';
+import { certificateMetadata, runService } from '@salvor/service-kit';
+import { EngineProbes, engineLogin } from '@salvor/vdisk';
 import { EngineSweep } from './engine-sweep.ts';
 import { KnownEngines } from './known-engines.ts';
 import { Observers } from './observers.ts';
@@ -23,13 +23,14 @@ await runService({
   name: 'health-analyzer',
   settings: analyzerSettings,
   start: async ({ config, log, metrics, starting }) => {
-    const store = openStore({ endpoints: config.etcdEndpoints, log });
+    const login = engineLogin(config);
+    const store = openStore({ ...storeOptions(config), log });
     starting('waits for NATS');
     const bus = await connectBus({ ...busOptions(config), name: 'health-analyzer', log });
     const observer = randomUUID();
     const probe = {
       timeoutMs: config.probeTimeoutMs,
-      password: config.enginePassword === '' ? undefined : config.enginePassword,
+      login,
       observer,
       now: () => Date.now(),
     };
@@ -102,6 +103,7 @@ await runService({
     const service = await bus.serve({
       name: 'health-analyzer',
       version: '0.1.0',
+      metadata: certificateMetadata(config),
       description: 'Probes storage engines and judges their outages',
       instance: observer,
       handlers: { 'engine.probe': (request) => probeOnRequest(request, asked.engines, asked.probes) },

@@ -1,5 +1,5 @@
 import { integer, orElse, type Setting } from '@salvor/service-kit';
-import { z } from 'zod';
+import { engineLoginSettings } from '@salvor/vdisk';
 import { restartSettings } from './restart/restart-settings.ts';
 
 /** What a health-analyzer is configured with, beside what every service has. */
@@ -9,8 +9,8 @@ export const analyzerSettings: {
   healthyProbes: Setting<number>;
   permanentAfterMs: Setting<number>;
   sweepIntervalMs: Setting<number>;
-  enginePassword: Setting<string>;
-} & typeof restartSettings = {
+} & typeof engineLoginSettings &
+  typeof restartSettings = {
   probeIntervalMs: {
     schema: orElse(integer(10, 60_000), 250),
     help: 'pause between two probes of an engine that is down',
@@ -36,11 +36,6 @@ export const analyzerSettings: {
     help: 'pause between two looks at every engine that is online, used or not',
     example: '2000',
   },
-  enginePassword: {
-    schema: orElse(z.string(), ''),
-    help: 'password of the storage engines',
-    secret: true,
-    example: 'from SALVOR_ENGINE_PASSWORD_FILE',
-  },
+  ...engineLoginSettings,
   ...restartSettings,
 };

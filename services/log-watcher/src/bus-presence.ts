@@ -1,5 +1,5 @@
 import { type Bus, type BusSettings, busOptions, connectBus } from '@salvor/bus';
-import { type Logger, messageOf, pause } from '@salvor/service-kit';
+import { certificateMetadata, type Logger, messageOf, pause } from '@salvor/service-kit';
 import type { LogSources } from './log-sources.ts';
 
 /** A login that was refused is tried again: credentials may be put right, and the servers behind us must run on. */
@@ -9,11 +9,13 @@ const RECONNECT_MS = 5_000;
 export class BusPresence {
   readonly connecting: Promise<Bus>;
   readonly #log: Logger;
+  readonly #metadata: Record<string, string>;
   readonly #abort = new AbortController();
   #bus: Bus | null = null;
 
   constructor(settings: BusSettings, log: Logger) {
     this.#log = log;
+    this.#metadata = certificateMetadata({ ...settings });
     this.connecting = this.#connect(settings);
     // Whoever waits for it is told; nobody may be waiting.
     this.connecting.catch(() => {});
@@ -26,6 +28,7 @@ export class BusPresence {
         bus.serve({
           name: 'log-watcher',
           version: '0.1.0',
+          metadata: this.#metadata,
           description: 'Makes events of what NBD servers print, and keeps those servers running',
           ...(watcherId === '' ? {} : { instance: watcherId }),
           handlers: { 'source.list': async () => ({ sources: sources.describe() }) },

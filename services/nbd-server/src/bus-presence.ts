@@ -1,6 +1,6 @@
 import { type Bus, type BusSettings, busOptions, connectBus, inboxOf } from '@salvor/bus';
 import type { EventInits, EventType, MountedTlogInit } from '@salvor/contracts';
-import { type Logger, messageOf } from '@salvor/service-kit';
+import { certificateMetadata, type Logger, messageOf } from '@salvor/service-kit';
 import type { EngineProbes, OwnerIdentity, VdiskLogState } from '@salvor/vdisk';
 import { viewEngine } from './engine-view.ts';
 import type { Takeovers } from './takeovers.ts';
@@ -21,6 +21,7 @@ interface Served {
 export class BusPresence {
   readonly #owner: OwnerIdentity;
   readonly #log: Logger;
+  readonly #metadata: Record<string, string>;
   /** The connection there is or will be; rejects when the server ends before. */
   readonly connecting: Promise<Bus>;
   readonly #abort = new AbortController();
@@ -29,6 +30,7 @@ export class BusPresence {
   constructor(config: BusSettings, owner: OwnerIdentity, log: Logger) {
     this.#owner = owner;
     this.#log = log;
+    this.#metadata = certificateMetadata({ ...config });
     this.connecting = connectBus({
       ...busOptions(config),
       name: `nbd-server-${owner.server}`,
@@ -106,6 +108,7 @@ export class BusPresence {
     await bus.serve({
       name: 'nbd-server',
       version: '0.1.0',
+      metadata: this.#metadata,
       description: 'Serves vdisks over NBD, fails over and repairs',
       instance: server,
       handlers: {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
-import { OperationWorkers, openStore } from '@salvor/config-store';
+import { OperationWorkers, openStore, storeOptions } from '@salvor/config-store';
 import { messageOf, runService } from '@salvor/service-kit';
-import { Bandwidth, EngineProbes, RepairTurns, warmCopier } from '@salvor/vdisk';
+import { Bandwidth, EngineProbes, engineLogin, RepairTurns, warmCopier } from '@salvor/vdisk';
 import { BusPresence } from './bus-presence.ts';
 import { IdleRepairs } from './idle-repairs.ts';
 import { logAccess } from './log-access.ts';
@@ -24,7 +24,8 @@ await runService({
   settings: nbdServerSettings,
   start: async ({ config, log, metrics }) => {
     warmCopier();
-    const store = openStore({ endpoints: config.etcdEndpoints, log });
+    const login = engineLogin(config);
+    const store = openStore({ ...storeOptions(config), log });
     const owner = { server: config.serverId, instance: randomUUID() };
     const presence = new BusPresence(config, owner, log);
     const corruptBlocks = metrics.counter(
@@ -49,7 +50,7 @@ await runService({
         proposeAfterMs: config.proposeAfterMs,
         holdMaxMs: config.holdMaxMs,
         logOverflowAfterMs: config.logOverflowAfterMs,
-        password: config.enginePassword === '' ? undefined : config.enginePassword,
+        login,
         repairBandwidth: new Bandwidth(config.repairBandwidthMib),
         repairRest: config.repairRest,
         repairTurns,
@@ -84,7 +85,7 @@ await runService({
       },
       log,
     });
-    const takeovers: Takeovers = new Takeovers({ store, owner, exports, log, config });
+    const takeovers: Takeovers = new Takeovers({ store, owner, exports, log, config, login });
     const repairs: IdleRepairs = new IdleRepairs({
       ...{ store, exports, log, server: owner.server },
       atOnceMax: config.repairsAtOnce,
@@ -116,7 +117,7 @@ await runService({
     const probes = new EngineProbes({
       timeoutMs: config.engineCommandTimeoutMs,
       engineSockets: config.engineSockets === '' ? undefined : config.engineSockets,
-      password: config.enginePassword === '' ? undefined : config.enginePassword,
+      login,
       observer: owner.server,
       now: Date.now,
     });

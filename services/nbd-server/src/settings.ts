@@ -1,10 +1,10 @@
 import { boolean, integer, list, orElse, type Setting, text } from '@salvor/service-kit';
-import { REPAIR_REST } from '@salvor/vdisk';
+import { engineLoginSettings, REPAIR_REST } from '@salvor/vdisk';
 import { z } from 'zod';
 import type { TlsMode } from './nbd/tls-settings.ts';
 
 /** What an NBD server is configured with, beside what every service has. */
-export const nbdServerSettings: {
+export const nbdServerSettings: typeof engineLoginSettings & {
   serverId: Setting<string>;
   nbdListen: Setting<string[]>;
   nbdUnixMode: Setting<string>;
@@ -21,7 +21,6 @@ export const nbdServerSettings: {
   logOverflowAfterMs: Setting<number>;
   lingerMs: Setting<number>;
   releaseWaitMs: Setting<number>;
-  enginePassword: Setting<string>;
   engineSockets: Setting<string>;
   repairIdle: Setting<boolean>;
   repairBandwidthMib: Setting<number>;
@@ -112,12 +111,7 @@ export const nbdServerSettings: {
     help: 'how long another server has to let go of a vdisk that this one takes over',
     example: '5000',
   },
-  enginePassword: {
-    schema: orElse(z.string(), ''),
-    help: 'password of the storage engines',
-    secret: true,
-    example: 'from SALVOR_ENGINE_PASSWORD_FILE',
-  },
+  ...engineLoginSettings,
   engineSockets: {
     schema: orElse(
       z.string().refine((path) => path === '' || (path.startsWith('/') && path.includes('{port}')), {

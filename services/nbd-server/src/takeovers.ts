@@ -2,7 +2,7 @@ import { type Bus, BusError, CommandError } from '@salvor/bus';
 import { type ConfigStore, serverVdisksKey } from '@salvor/config-store';
 import type { CommandShapes } from '@salvor/contracts';
 import { codeOf, type Logger } from '@salvor/service-kit';
-import { type OwnerIdentity, takeOver } from '@salvor/vdisk';
+import { type EngineLogin, type OwnerIdentity, takeOver } from '@salvor/vdisk';
 import type { NbdServer } from './nbd/server.ts';
 import type { VdiskExports } from './vdisk-exports.ts';
 
@@ -18,8 +18,8 @@ export interface TakeoversOptions {
     readonly leaseTtlSeconds: number;
     readonly engineConnectTimeoutMs: number;
     readonly releaseWaitMs: number;
-    readonly enginePassword: string;
   };
+  readonly login: EngineLogin | undefined;
 }
 
 /** How long a vdisk that was taken over stays mounted while its clients have not come yet, in milliseconds. */
@@ -73,12 +73,12 @@ export class Takeovers {
   }
 
   async #take({ vdisk, server, force }: Request, operation: string): Promise<Reply> {
-    const { store, owner, exports, config, log } = this.#options;
+    const { store, owner, exports, config, log, login } = this.#options;
     const settings = {
       leaseTtlSeconds: config.leaseTtlSeconds,
       connectTimeoutMs: config.engineConnectTimeoutMs,
       releaseWaitMs: config.releaseWaitMs,
-      password: config.enginePassword === '' ? undefined : config.enginePassword,
+      login,
     };
     const mount = async (): Promise<void> => this.#keep(vdisk, (await exports.use(vdisk)).release);
     const { outcome, reason, from } = await takeOver(

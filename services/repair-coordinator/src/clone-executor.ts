@@ -50,19 +50,19 @@ export function cloneExecutor(options: CloneExecutorOptions): Executor {
 
 function fill({ store, access, bandwidth, log }: CloneExecutorOptions, run: OperationRun, from: VdiskClone) {
   const { operation } = run.record;
-  const { timeoutMs, password } = access;
+  const { timeoutMs, login } = access;
   const settings: MountSettings = {
     leaseTtlSeconds: 10,
     connectTimeoutMs: timeoutMs,
     commandTimeoutMs: timeoutMs,
     proposeAfterMs: 250,
     holdMaxMs: 30_000,
-    password,
+    login,
   };
   return fillClone(
     {
       ...{ store, operation, settings, bandwidth, log, instance: randomUUID(), signal: run.signal },
-      access: { timeoutMs, password },
+      access: { timeoutMs, login },
       report: (state, total) => {
         const isCopy = state.phase === 'copy';
         const message = isCopy

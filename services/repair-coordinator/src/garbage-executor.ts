@@ -28,7 +28,7 @@ export function garbageExecutor(
 ): Executor {
   return async (run): Promise<OperationEnding> => {
     const { cluster, includeUnknown } = garbageCollectionSchema.parse(run.checkpoint);
-    const { timeoutMs, password } = access;
+    const { timeoutMs, login } = access;
     try {
       const { vdisks, found, freed } = await collectGarbage({
         ...{ store, cluster, includeUnknown, log, signal: run.signal },
@@ -40,7 +40,7 @@ export function garbageExecutor(
           commandTimeoutMs: timeoutMs,
           proposeAfterMs: 250,
           holdMaxMs: 30_000,
-          password,
+          login,
         },
         report: (progress) => run.report(progress),
       });

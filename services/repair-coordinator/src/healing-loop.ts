@@ -16,6 +16,7 @@ import {
   vdisksOfCluster,
 } from '@salvor/config-store';
 import { type Logger, messageOf } from '@salvor/service-kit';
+import type { EngineLogin } from '@salvor/vdisk';
 import { EngineControl } from '@salvor/vdisk';
 import { logResult } from './reports.ts';
 import { SpreadBegin } from './spread-begin.ts';
@@ -27,7 +28,7 @@ export interface HealingLoopOptions {
   readonly instance: string;
   readonly log: Logger;
   readonly engineTimeoutMs: number;
-  readonly enginePassword?: string | undefined;
+  readonly login?: EngineLogin | undefined;
   /** How long a spare is waited for before the blocks of a lost engine's pair are spread; null = for ever. */
   readonly spreadAfterMs: number | null;
   /** How long after that the engine which is left of the pair is cleaned; default a minute. */
@@ -54,12 +55,12 @@ export class HealingLoop {
 
   constructor(options: HealingLoopOptions) {
     this.#options = options;
-    const { store, instance, log, engineTimeoutMs: timeoutMs, enginePassword: password } = options;
+    const { store, instance, log, engineTimeoutMs: timeoutMs, login } = options;
     const { spreadAfterMs, retireAfterMs } = options;
     this.#spreads =
       spreadAfterMs === null ? null : new SpreadBegin({ store, instance, log, afterMs: spreadAfterMs });
     this.#survivors = new SurvivorRetirement({
-      ...{ store, log, access: { timeoutMs, password } },
+      ...{ store, log, access: { timeoutMs, login } },
       ...(retireAfterMs === undefined ? {} : { afterMs: retireAfterMs }),
     });
     this.#loop = new WatchLoop({
@@ -175,13 +176,13 @@ export class HealingLoop {
   /** A cluster without vdisks has nobody who would make the spare a member. */
   async #claimSpare({ cluster, shard, replacement }: IncidentRecord): Promise<void> {
     if (replacement === undefined) return;
-    const { store, engineTimeoutMs: timeoutMs, enginePassword: password } = this.#options;
+    const { store, engineTimeoutMs: timeoutMs, login } = this.#options;
     const key = salvorClusterKey(cluster);
     const entry = await store.get(key);
     if (entry === null) return;
     const { role } = parseRecord(salvorClusterSchema, key, entry.value);
     const { address, db, generation } = replacement;
-    await EngineControl.with({ address, db, timeoutMs, password }, (control) =>
+    await EngineControl.with({ address, db, timeoutMs, login }, (control) =>
       control.claim({ cluster, role, shard, generation }, { mustBeEmpty: true }),
     );
   }

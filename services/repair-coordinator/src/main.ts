@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { busOptions, connectBus } from '@salvor/bus';
-import { openStore } from '@salvor/config-store';
-import { messageOf, runService } from '@salvor/service-kit';
-import { Bandwidth } from '@salvor/vdisk';
+import { openStore, storeOptions } from '@salvor/config-store';
+import { certificateMetadata, messageOf, runService } from '@salvor/service-kit';
+import { Bandwidth, engineLogin } from '@salvor/vdisk';
 import { Announcer } from './announcer.ts';
 import { commandHandlers } from './commands.ts';
 import { HealingLoop } from './healing-loop.ts';
@@ -32,19 +32,19 @@ await runService({
   name: 'repair-coordinator',
   settings: coordinatorSettings,
   start: async ({ config, log, metrics, starting }) => {
-    const store = openStore({ endpoints: config.etcdEndpoints, log });
+    const login = engineLogin(config);
+    const store = openStore({ ...storeOptions(config), log });
     const instance = randomUUID();
     // Before anything is waited for: a wrong file is known at once.
     const book = HookBook.read(store, log, config.hooksFile);
     const { engineTimeoutMs } = config;
-    const password = config.enginePassword === '' ? undefined : config.enginePassword;
     const healing = new HealingLoop({
-      ...{ store, instance, log, engineTimeoutMs, enginePassword: password },
+      ...{ store, instance, log, engineTimeoutMs, login },
       spreadAfterMs: config.spreadAfterMs < 0 ? null : config.spreadAfterMs,
     });
     starting('waits for etcd');
     await healing.start();
-    const access = { timeoutMs: engineTimeoutMs, password };
+    const access = { timeoutMs: engineTimeoutMs, login };
     const unavailable = new UnavailableWatch({ store, access, log });
     await unavailable.start();
     const recoveries = new RecoveryWatch({ store, log, by: 'repair-coordinator' });
@@ -100,6 +100,7 @@ await runService({
     const service = await bus.serve({
       name: 'repair-coordinator',
       version: '0.1.0',
+      metadata: certificateMetadata(config),
       description: 'Keeps the status of engines and clusters, drives repairs, admits vdisks',
       handlers: commandHandlers({
         ...{ store, access, log, hooks, logs, askServer },

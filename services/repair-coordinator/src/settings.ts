@@ -1,12 +1,12 @@
 import { integer, orElse, type Setting } from '@salvor/service-kit';
+import { engineLoginSettings } from '@salvor/vdisk';
 import { z } from 'zod';
 
 /** What a repair-coordinator is configured with, beside what every service has. */
-export const coordinatorSettings: {
+export const coordinatorSettings: typeof engineLoginSettings & {
   engineTimeoutMs: Setting<number>;
   cloneBandwidthMib: Setting<number>;
   spreadAfterMs: Setting<number>;
-  enginePassword: Setting<string>;
   hooksFile: Setting<string>;
   tlogContainers: Setting<number>;
   natsMonitorUrl: Setting<string>;
@@ -34,12 +34,7 @@ export const coordinatorSettings: {
     help: 'how long after a permanent verdict a spare is waited for before the blocks of the pair are spread over the other pairs; -1 = for ever',
     example: '600000',
   },
-  enginePassword: {
-    schema: orElse(z.string(), ''),
-    help: 'password of the storage engines',
-    secret: true,
-    example: 'from SALVOR_ENGINE_PASSWORD_FILE',
-  },
+  ...engineLoginSettings,
   tlogContainers: {
     schema: orElse(integer(1, 256), 4),
     help: 'containers over which the transaction logs of vdisks that get one from now on are spread; as many as bus apply made',

@@ -1,11 +1,12 @@
 import type { ConfigStore } from '@salvor/config-store';
 import { SalvorError } from '@salvor/service-kit';
+import type { EngineLogin } from '@salvor/vdisk';
 import { EngineControl } from '@salvor/vdisk';
 import { type KnownCluster, readCluster } from './descriptions.ts';
 
 export interface EngineAccess {
   readonly timeoutMs: number;
-  readonly password?: string | undefined;
+  readonly login?: EngineLogin | undefined;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { type ConfigStore, readVolume, sameGeneration } from '@salvor/config-store';
 import type { VolumeCompareReplyInit, VolumeCompareRequest } from '@salvor/contracts';
 import { SalvorError } from '@salvor/service-kit';
+import type { EngineLogin } from '@salvor/vdisk';
 import { LiveImage } from '@salvor/vdisk';
 import { answerOf } from './compare-answer.ts';
 import { readLogStanding } from './log-standing.ts';
@@ -8,7 +9,7 @@ import { readLogStanding } from './log-standing.ts';
 export interface ComparedSourceOptions {
   readonly store: ConfigStore;
   readonly zone: string;
-  readonly access: { readonly timeoutMs: number; readonly password: string | undefined };
+  readonly access: { readonly timeoutMs: number; readonly login: EngineLogin | undefined };
 }
 
 /** Answers that are made at once: each holds a range. */

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { busOptions, connectBus } from '@salvor/bus';
-import { openStore } from '@salvor/config-store';
-import { runService } from '@salvor/service-kit';
+import { openStore, storeOptions } from '@salvor/config-store';
+import { certificateMetadata, runService } from '@salvor/service-kit';
 import { ReplayWindow } from '@salvor/tlog';
+import { engineLogin } from '@salvor/vdisk';
 import { Archives } from './archives/archives.ts';
 import { ComparedSource } from './compared-source.ts';
 import { openArchive, PeerZones } from './peer-zones.ts';
@@ -19,7 +20,8 @@ await runService({
   settings: managerSettings,
   start: async ({ config, log, metrics, starting }) => {
     const { zone } = config;
-    const store = openStore({ endpoints: config.etcdEndpoints, log });
+    const login = engineLogin(config);
+    const store = openStore({ ...storeOptions(config), log });
     const instance = randomUUID();
     starting('waits for NATS');
     const bus = await connectBus({ ...busOptions(config), name: 'replication-manager', log });
@@ -34,7 +36,7 @@ await runService({
     const archive = await openArchive(config);
     const access = {
       timeoutMs: config.engineTimeoutMs,
-      password: config.enginePassword === '' ? undefined : config.enginePassword,
+      login,
     };
     const compared = new ComparedSource({ store, zone, access });
     const replayWindow = new ReplayWindow(
@@ -66,6 +68,7 @@ await runService({
     const service = await bus.serve({
       name: 'replication-manager',
       version: '0.1.0',
+      metadata: certificateMetadata(config),
       description: `Keeps volumes of zone ${zone} in step with other zones`,
       handlers: {
         ...volumeCommandHandlers({

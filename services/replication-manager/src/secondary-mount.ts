@@ -2,6 +2,7 @@ import type { LogStreamPort } from '@salvor/bus';
 import { type ConfigStore, copierOf, type LogEnd, readArchivedPlace } from '@salvor/config-store';
 import { type Logger, pause, SalvorError } from '@salvor/service-kit';
 import { decodeSegment, LogWriter, logStream, logSubject } from '@salvor/tlog';
+import type { EngineLogin } from '@salvor/vdisk';
 import { type LogAccess, type MountedVdisk, mountVdisk } from '@salvor/vdisk';
 import { logSegmentOf } from './zone-log.ts';
 
@@ -11,7 +12,7 @@ export interface SecondaryMountOptions {
   readonly log: Logger;
   /** One run of this process. */
   readonly instance: string;
-  readonly access: { readonly timeoutMs: number; readonly password: string | undefined };
+  readonly access: { readonly timeoutMs: number; readonly login: EngineLogin | undefined };
 }
 
 const LEASE_TTL_SECONDS = 5;
@@ -43,14 +44,14 @@ export async function mountSecondary(
   signal: AbortSignal,
 ): Promise<SecondaryMount> {
   const ended = new AbortController();
-  const { timeoutMs, password } = access;
+  const { timeoutMs, login } = access;
   const note = (fields: object, msg: string): void => log.info({ volume, vdisk, ...fields }, msg);
   const mounted = await mountVdisk({
     ...{ store, vdisk, log, owner: { server: operation, instance }, purpose: { operation } },
     logs: writersOver(streams, store),
     settings: {
       ...{ leaseTtlSeconds: LEASE_TTL_SECONDS, proposeAfterMs: PROPOSE_AFTER_MS, holdMaxMs: HOLD_MAX_MS },
-      ...{ connectTimeoutMs: timeoutMs, commandTimeoutMs: timeoutMs, password },
+      ...{ connectTimeoutMs: timeoutMs, commandTimeoutMs: timeoutMs, login },
     },
     events: {
       engineFailed: (failure) => note(failure, 'an engine failed under a secondary'),

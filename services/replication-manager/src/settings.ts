@@ -1,4 +1,5 @@
 import { integer, orElse, type Setting, text } from '@salvor/service-kit';
+import { engineLoginSettings } from '@salvor/vdisk';
 import { z } from 'zod';
 
 /** Where the logs of a zone are archived, as it is reached from here; empty: only what JetStream has can be read. */
@@ -17,6 +18,8 @@ export interface PeerZone extends TlogStoreSettings {
   readonly natsCreds: string;
   readonly natsNkeySeed: string;
   readonly natsTlsCa: string;
+  readonly natsTlsCert: string;
+  readonly natsTlsKey: string;
 }
 
 const peerSchema = z.strictObject({
@@ -25,6 +28,8 @@ const peerSchema = z.strictObject({
   natsCreds: z.string().default(''),
   natsNkeySeed: z.string().default(''),
   natsTlsCa: z.string().default(''),
+  natsTlsCert: z.string().default(''),
+  natsTlsKey: z.string().default(''),
   tlogStore: z.string().default(''),
   tlogStoreEndpoint: z.string().default(''),
   tlogStoreRegion: z.string().default(''),
@@ -58,11 +63,10 @@ const archivesSchema = z
   );
 
 /** What a replication-manager is configured with, beside what every service has. */
-export const managerSettings: {
+export const managerSettings: typeof engineLoginSettings & {
   zone: Setting<string>;
   zonePeers: Setting<PeerZone[]>;
   engineTimeoutMs: Setting<number>;
-  enginePassword: Setting<string>;
   tlogStore: Setting<string>;
   tlogStoreEndpoint: Setting<string>;
   tlogStoreRegion: Setting<string>;
@@ -82,7 +86,7 @@ export const managerSettings: {
   },
   zonePeers: {
     schema: orElse(fromJson(peersSchema), []),
-    help: 'the other zones, as JSON: zone, natsServers, natsCreds (a path), natsNkeySeed, natsTlsCa (a path), tlogStore and its keys where they are needed',
+    help: 'the other zones, as JSON: zone, natsServers, natsCreds (a path), natsNkeySeed, natsTlsCa, natsTlsCert, natsTlsKey (paths), tlogStore and its keys where they are needed',
     secret: true,
     example: '[{"zone":"south","natsServers":["10.2.0.1:4222"]}]',
   },
@@ -91,12 +95,7 @@ export const managerSettings: {
     help: 'bound of a call to a storage engine',
     example: '2000',
   },
-  enginePassword: {
-    schema: orElse(z.string(), ''),
-    help: 'password of the storage engines',
-    secret: true,
-    example: 'from SALVOR_ENGINE_PASSWORD_FILE',
-  },
+  ...engineLoginSettings,
   tlogStore: {
     schema: orElse(z.string(), ''),
     help: 'where the logs of this zone are archived, as its tlog-replayers have it: an absolute folder, or s3://<bucket>[/<prefix>]; empty = nowhere',

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { busOptions, connectBus } from '@salvor/bus';
-import { OperationWorkers, openStore } from '@salvor/config-store';
-import { runService } from '@salvor/service-kit';
+import { OperationWorkers, openStore, storeOptions } from '@salvor/config-store';
+import { certificateMetadata, runService } from '@salvor/service-kit';
+import { engineLogin } from '@salvor/vdisk';
 import { AllowedRoots } from './allowed-roots.ts';
 import { commandHandlers } from './commands.ts';
 import { recoverExecutor } from './recovery/recover-executor.ts';
@@ -20,7 +21,8 @@ await runService({
   name: 'segment-recovery',
   settings: segmentRecoverySettings,
   start: async ({ config, log, starting }) => {
-    const store = openStore({ endpoints: config.etcdEndpoints, log });
+    const login = engineLogin(config);
+    const store = openStore({ ...storeOptions(config), log });
     const instance = randomUUID();
     const worker = `segment-recovery ${instance}`;
     starting('waits for NATS');
@@ -31,7 +33,7 @@ await runService({
       treeMemoryMib: config.treeMemoryMib,
       engines: {
         timeoutMs: config.engineTimeoutMs,
-        password: config.enginePassword === '' ? undefined : config.enginePassword,
+        login,
       },
       streams: { leastBytes: config.segmentContainerMib * MIB, replicas: config.segmentReplicas },
     };
@@ -44,6 +46,7 @@ await runService({
     const service = await bus.serve({
       name: 'segment-recovery',
       version: '0.1.0',
+      metadata: certificateMetadata(config),
       description: 'Brings Tier-1 back from Tier-2, and tells of segments',
       handlers: commandHandlers(store, allowedRoots),
     });

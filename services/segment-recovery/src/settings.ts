@@ -1,15 +1,14 @@
 import { integer, list, orElse, type Setting } from '@salvor/service-kit';
-import { z } from 'zod';
+import { engineLoginSettings } from '@salvor/vdisk';
 
 /** What a segment-recovery is configured with, beside what every service has. */
-export const segmentRecoverySettings: {
+export const segmentRecoverySettings: typeof engineLoginSettings & {
   segmentContainerMib: Setting<number>;
   segmentReplicas: Setting<number>;
   segmentsAtOnce: Setting<number>;
   treeMemoryMib: Setting<number>;
   treeRoots: Setting<string[]>;
   engineTimeoutMs: Setting<number>;
-  enginePassword: Setting<string>;
 } = {
   segmentContainerMib: {
     schema: orElse(integer(1, 1_048_576), 64),
@@ -41,10 +40,5 @@ export const segmentRecoverySettings: {
     help: 'bound of a call to a storage engine',
     example: '2000',
   },
-  enginePassword: {
-    schema: orElse(z.string(), ''),
-    help: 'password of the storage engines',
-    secret: true,
-    example: 'from SALVOR_ENGINE_PASSWORD_FILE',
-  },
+  ...engineLoginSettings,
 };

@@ -76,7 +76,7 @@ export class Tier1 implements AsyncDisposable {
     const options = {
       ...{ store, bus, log, worker: 'in-process', atOnce: 4, treeMemoryMib: 400, leaseTtlSeconds: 2 },
       ...{ streams: { leastBytes: MIB, replicas: 1 }, allowedRoots },
-      engines: { timeoutMs: 2_000, password: undefined },
+      engines: { timeoutMs: 2_000, login: undefined },
     };
     const workers = new OperationWorkers({
       ...{ store, log, worker: 'in-process', retryDelayMs: 100, leaseTtlSeconds: 2 },

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { busOptions, connectBus } from '@salvor/bus';
-import { OperationWorkers, openStore } from '@salvor/config-store';
+import { OperationWorkers, openStore, storeOptions } from '@salvor/config-store';
 import { runService } from '@salvor/service-kit';
 import { ReplayWindow } from '@salvor/tlog';
+import { engineLogin } from '@salvor/vdisk';
 import { ArchiveLoop } from './archive-loop.ts';
 import { CompactionLoop } from './compaction-loop.ts';
 import { ConfigurationKeeper } from './configuration-keeper.ts';
@@ -23,7 +24,8 @@ await runService({
   name: 'tlog-replayer',
   settings: replayerSettings,
   start: async ({ config, log, metrics, starting }) => {
-    const store = openStore({ endpoints: config.etcdEndpoints, log });
+    const login = engineLogin(config);
+    const store = openStore({ ...storeOptions(config), log });
     const owner = { server: 'tlog-replayer', instance: randomUUID() };
     const by = `tlog-replayer ${owner.instance}`;
     const tier2 = config.tlogStore === '' ? null : new Tier2Access(config, log);
@@ -35,7 +37,7 @@ await runService({
     });
     const access = {
       timeoutMs: config.engineTimeoutMs,
-      password: config.enginePassword === '' ? undefined : config.enginePassword,
+      login,
     };
     const replays = {
       ...{ store, logs, access, owner, log, streams: bus.logStreams },

@@ -1,10 +1,10 @@
 import { integer, orElse, type Setting } from '@salvor/service-kit';
+import { engineLoginSettings } from '@salvor/vdisk';
 import { z } from 'zod';
 
 /** What a tlog-replayer is configured with, beside what every service has. */
-export const replayerSettings: {
+export const replayerSettings: typeof engineLoginSettings & {
   engineTimeoutMs: Setting<number>;
-  enginePassword: Setting<string>;
   tlogStore: Setting<string>;
   tlogStoreEndpoint: Setting<string>;
   tlogStoreRegion: Setting<string>;
@@ -27,12 +27,7 @@ export const replayerSettings: {
     help: 'bound of a call to a storage engine',
     example: '2000',
   },
-  enginePassword: {
-    schema: orElse(z.string(), ''),
-    help: 'password of the storage engines',
-    secret: true,
-    example: 'from SALVOR_ENGINE_PASSWORD_FILE',
-  },
+  ...engineLoginSettings,
   tlogStore: {
     schema: orElse(z.string(), ''),
     help: 'where logs are archived: an absolute folder, or s3://<bucket>[/<prefix>]; empty = nowhere',

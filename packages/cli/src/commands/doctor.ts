@@ -1,7 +1,9 @@
-import { CommandError } from '@salvor/bus';
+import { CommandError, serverCertificateEnd } from '@salvor/bus';
 import type { EngineDescription, EngineProbeReply } from '@salvor/contracts';
+import { type CertificateDates, certificateDates } from '@salvor/service-kit';
 import type { Command } from '../command.ts';
 import type { Session } from '../connection.ts';
+import { judgeCertificates } from '../doctor/certificates.ts';
 import { type Finding, ok, problem, warning } from '../doctor/finding.ts';
 import {
   judgeAlerts,
@@ -16,6 +18,7 @@ import {
   type ProbedEngine,
 } from '../doctor/judgements.ts';
 import { CliError, exitCodes, failureOf } from '../failure.ts';
+import { findLogin, type Login } from '../login.ts';
 import type { Paint, Style } from '../rendering/paint.ts';
 import { counted, indented, printable } from '../rendering/text.ts';
 import { version } from '../version.ts';
@@ -30,8 +33,10 @@ export const doctorCommand: Command = {
     'Looks at the bus, its streams, services, clocks, clusters, engines, logs and alerts, and says what to do about what is not as it should be. Changes nothing; exits 1 when it finds a problem.',
   options: { all: { type: 'boolean', help: 'show what is as it should be, too' } },
   examples: ['salvor doctor', 'salvor doctor --all', "salvor doctor --json | jq -r '.findings[].fix'"],
-  async run({ args, paint, print, withBus }) {
-    const findings = await withBus(examine);
+  async run({ args, paint, print, terminal, withBus }) {
+    const { cwd, env } = terminal;
+    const login = findLogin({ server: args.text('server'), creds: args.text('creds'), cwd, env });
+    const findings = await withBus((session) => examine(session, login));
     const problems = findings.filter(({ level }) => level === 'problem').length;
     print({ findings }, () => findingsText(paint, findings, args.flag('all')));
     if (problems > 0)
@@ -40,7 +45,7 @@ export const doctorCommand: Command = {
 };
 
 /** One part that cannot be looked at is a finding of its own, and keeps nobody from looking at the others. */
-async function examine(session: Session): Promise<Finding[]> {
+async function examine(session: Session, login: Login): Promise<Finding[]> {
   const { bus, ask } = session;
   const look = async (check: string, judge: () => Promise<Finding | Finding[]>): Promise<Finding[]> => {
     try {
@@ -59,6 +64,7 @@ async function examine(session: Session): Promise<Finding[]> {
     ok('bus', `connected to nats-server ${bus.serverVersion() ?? 'of an unknown version'}`),
     ...(await look('jetstream', async () => judgeManifest(await bus.checkManifest()))),
     ...judgeServices(own, version()),
+    ...(await look('tls', async () => judgeCertificates(await ownCertificates(login), own, Date.now()))),
     ...judgeClocks(own),
     ...(await look('clusters', async () => judgeClusters((await ask('cluster.list', {})).reply.clusters))),
     ...(await look('engines', async () => {
@@ -73,6 +79,14 @@ async function examine(session: Session): Promise<Finding[]> {
       ? await look('volumes', async () => judgeVolumes((await ask('volume.list', {})).reply.volumes))
       : []),
   ];
+}
+
+/** Those that this command holds, and the one that the NATS server shows. */
+async function ownCertificates({ tls, servers: [server] }: Login): Promise<CertificateDates[]> {
+  if (tls === undefined || server === undefined) return [];
+  const held = certificateDates({ natsTlsCa: tls.caFile, natsTlsCert: tls.certFile });
+  const expiresAt = await serverCertificateEnd(server, tls);
+  return [...held, { setting: 'the certificate of the NATS server', file: server, expiresAt }];
 }
 
 async function probed({ ask }: Session, engines: readonly EngineDescription[]): Promise<ProbedEngine[]> {

@@ -3,6 +3,7 @@ import type { Command } from '../command.ts';
 import { alertCommands } from './alert.ts';
 import { archiveCommands } from './archive.ts';
 import { busCommands } from './bus.ts';
+import { certificatesCommand } from './certificates.ts';
 import { clusterCommands } from './cluster.ts';
 import { completionCommand } from './completion.ts';
 import { decodeCommand } from './decode.ts';
@@ -37,6 +38,7 @@ export const allCommands: readonly Command[] = [
   upCommand,
   statusCommand,
   doctorCommand,
+  certificatesCommand,
   eventsCommand,
   ...vdiskCommands,
   rollbackCommand,

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ManagedProcess, Stack, StackEngine } from '@salvor/local-stack';
@@ -28,14 +29,23 @@ export const upCommand: Command = {
       help: 'engines of the slave cluster (default as many, 0 for none)',
     },
     spares: { type: 'string', value: 'n', help: 'spare engines (default 2)' },
+    tls: {
+      type: 'boolean',
+      help: 'every link is TLS, with certificates made in <dir>/tls; a folder that has them goes on so',
+    },
     'nbd-servers': { type: 'string', value: 'n', help: 'NBD servers (default 1)' },
   },
-  examples: ['salvor up', 'salvor up --dir /tmp/salvor --primaries 2 --spares 1'],
+  examples: ['salvor up', 'salvor up --tls', 'salvor up --dir /tmp/salvor --primaries 2 --spares 1'],
   async run(call) {
     const { args, terminal } = call;
     const interrupted = terminal.interrupted();
     const dir = resolve(terminal.cwd, args.text('dir') ?? DEFAULT_STACK_DIR);
-    const { readStackFile, startStack } = await import('@salvor/local-stack');
+    const { certificateFiles, makeCertificates, readStackFile, startStack } = await import(
+      '@salvor/local-stack'
+    );
+    const tlsDir = join(dir, 'tls');
+    const isTls = args.flag('tls') || existsSync(certificateFiles(tlsDir).ca);
+    const tls = isTls ? await makeCertificates(tlsDir) : undefined;
     const before = readStackFile(dir)?.ports ?? {};
     const primaries = args.integer('primaries', 1, MAX_ENGINES) ?? (numbered(before, 'p1') || 4);
     const slaves = numbered(before, 'p1') === primaries ? numbered(before, 's1') : primaries;
@@ -46,12 +56,18 @@ export const upCommand: Command = {
       spares: args.integer('spares', 0, MAX_ENGINES) ?? (isNew(before) ? 2 : numbered(before, 'spare')),
       nbdServers: args.integer('nbd-servers', 1, MAX_NBD_SERVERS) ?? (numbered(before, 'nbd') || 1),
       services: { console: { replicas: 1 } },
+      tls,
       onProgress: (line) => terminal.err(`salvor: ${line}\n`),
     });
     const contextFile = join(dir, STACK_CONTEXT_FILE);
     try {
       const summary = summaryOf(stack, dir, contextFile);
-      writeContext(contextFile, { natsUrl: summary.natsUrl, etcd: summary.etcd });
+      writeContext(contextFile, {
+        ...{ natsUrl: summary.natsUrl, etcd: summary.etcd },
+        ...(tls === undefined
+          ? {}
+          : { natsTlsCa: tls.ca, natsTlsCert: tls.clientCert, natsTlsKey: tls.clientKey }),
+      });
       const isFound = dir === resolve(terminal.cwd, DEFAULT_STACK_DIR);
       if (!interrupted.aborted) call.print(summary, () => stackScreen(call.paint, summary, isFound));
       await supervise(stack, call, interrupted);
@@ -106,6 +122,7 @@ function summaryOf(stack: Stack, dir: string, contextFile: string): StackSummary
         : [{ cluster: clusters.slave, role: 'slave', engines: addresses(engines.slave) }]),
     ],
     spares: addresses(engines.spares),
+    certificates: stack.options.tls?.dir ?? null,
   };
 }
 

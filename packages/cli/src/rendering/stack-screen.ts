@@ -14,6 +14,8 @@ export interface StackSummary {
   readonly nbdServers: readonly StackNbdServer[];
   readonly clusters: readonly StackCluster[];
   readonly spares: readonly string[];
+  /** Folder of the certificates where links are TLS, as QEMU and libnbd look for them. */
+  readonly certificates: string | null;
 }
 
 export interface StackProcess {
@@ -66,7 +68,7 @@ export function stackScreen(paint: Paint, stack: StackSummary, isFound: boolean)
 }
 
 function commandsToTry(paint: Paint, stack: StackSummary, isFound: boolean): string {
-  const { clusters, nbdServers, natsUrl, etcd, processes } = stack;
+  const { clusters, nbdServers, natsUrl, etcd, processes, certificates } = stack;
   const [primary, slave] = clusters;
   const [nbd] = nbdServers;
   const pidAt = (address: string | undefined) => processes.find(({ at }) => at === address)?.pid;
@@ -74,7 +76,9 @@ function commandsToTry(paint: Paint, stack: StackSummary, isFound: boolean): str
   const lost = pidAt(primary?.engines[1]);
   const page = processes.find(({ name }) => name === 'console')?.at;
   const pair = slave === undefined ? '' : ` --slave-cluster ${slave.cluster}`;
-  const nats = `nats --server ${natsUrl}`;
+  const file = (name: string): string => shellWord(`${certificates}/${name}.pem`);
+  const nats = `nats --server ${natsUrl}${certificates === null ? '' : ` --tlsca ${file('ca-cert')} --tlscert ${file('client-cert')} --tlskey ${file('client-key')}`}`;
+  const etcdctl = `etcdctl --endpoints ${etcd}${certificates === null ? '' : ` --cacert ${file('ca-cert')} --cert ${file('client-cert')} --key ${file('client-key')}`}`;
   return properties(
     paint,
     [
@@ -82,7 +86,7 @@ function commandsToTry(paint: Paint, stack: StackSummary, isFound: boolean): str
       ['look', 'salvor status --watch'],
       ['or in a browser', page],
       ['create a vdisk', primary && `salvor vdisk create v1 --size 1 --cluster ${primary.cluster}${pair}`],
-      ['attach it', nbd && `qemu-img info ${nbd.uri}v1`],
+      ['attach it', nbd && attach(nbd.uri, certificates)],
       ['or through a socket', nbd && `nbdinfo ${shellWord(nbd.unixUri.replace('?', 'v1?'))}`],
       ['let an engine hang, and return', hanging && `kill -STOP ${hanging}; sleep 5; kill -CONT ${hanging}`],
       ['lose an engine', lost && `kill -9 ${lost}`],
@@ -90,9 +94,15 @@ function commandsToTry(paint: Paint, stack: StackSummary, isFound: boolean): str
       ['services on the bus', `${nats} micro ls`],
       ['events', `${nats} sub 'salvor.evt.>' --translate 'salvor decode'`],
       ['a command by hand', `${nats} req salvor.cmd.v1.vdisk.list '{}'`],
-      ['the configuration', `etcdctl --endpoints ${etcd} get --prefix ''`],
+      ['the configuration', `${etcdctl} get --prefix ''`],
     ].flatMap(([name, value]) => (typeof value === 'string' ? [[String(name), value] as const] : [])),
   );
+}
+
+function attach(uri: string, certificates: string | null): string {
+  return certificates === null
+    ? `qemu-img info ${uri}v1`
+    : `nbdinfo ${shellWord(`${uri}v1?tls-certificates=${certificates}`)}`;
 }
 
 function inFolder(path: string, dir: string): string {

@@ -14,6 +14,7 @@ export interface NbdServerPlace {
   socketPath: string;
   httpPort: number;
   stackId: string;
+  isTls: boolean;
 }
 
 const EXIT_TIMEOUT_MS = 10_000;
@@ -33,9 +34,9 @@ export class NbdServerHandle {
     return this.#place.port;
   }
 
-  /** nbd://127.0.0.1:<port>/<vdisk> */
+  /** nbd://127.0.0.1:<port>/<vdisk>, or nbds:// */
   uri(vdisk: string): string {
-    return `nbd://127.0.0.1:${this.#place.port}/${encodeURIComponent(vdisk)}`;
+    return `${this.#place.isTls ? 'nbds' : 'nbd'}://127.0.0.1:${this.#place.port}/${encodeURIComponent(vdisk)}`;
   }
 
   /** nbd+unix:///<vdisk>?socket=<path> */

@@ -40,6 +40,7 @@ export async function startEngines(options: StackOptions, state: StackState): Pr
       env: { ...process.env, SALVOR_STACK: state.id },
       appendonly: options.appendonly ?? true,
       unixSockets,
+      tls: options.tls,
       survivesFileLimit: options.enginesSurviveFileLimit,
       appendfsync: options.appendfsync ?? 'everysec',
     });
@@ -67,10 +68,10 @@ const MAX_SOCKET_PATH_BYTES = 107;
 
 /**
  * Where the engines of a stack listen beside TCP; undefined when the stack's folder is too deep for sockets, and when
- * engines are reached through lines.
+ * engines are reached through lines or with TLS.
  */
 export function engineSockets(options: StackOptions): string | undefined {
-  if (options.via !== undefined) return undefined;
+  if (options.via !== undefined || options.tls !== undefined) return undefined;
   const template = join(options.dir, 'engines', '{port}.sock');
   return Buffer.byteLength(template) <= MAX_SOCKET_PATH_BYTES ? template : undefined;
 }

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { NatsRole } from '@salvor/bus';
+import type { CertificateFiles } from '../certificates.ts';
 
 /** Services of the stack beside the NBD servers. */
 export type StackServiceName =
@@ -36,6 +37,8 @@ export interface StackOptions {
   enginesSurviveFileLimit?: boolean;
   /** Users of the NATS server: part of its configuration, and the seed of each role; absent: anybody may do anything. */
   natsUsers?: { readonly config: string; readonly seedOf: (role: NatsRole) => string };
+  /** Every link is TLS, and every client shows a certificate; unix sockets of engines are not used then. */
+  tls?: CertificateFiles | undefined;
   /** For every service. */
   env?: Readonly<Record<string, string>>;
   /** Default { primary: 'p1', slave: 's1' }. */

@@ -47,6 +47,7 @@ export async function startServices(
   const common = {
     SALVOR_STACK: state.id,
     SALVOR_HTTP_HOST: '127.0.0.1',
+    ...clientTls(options),
     ...options.env,
   };
   const reach = (name: string) => reachFrom(name, options, surroundings);
@@ -118,13 +119,41 @@ export async function startServices(
 
 /** Its page keeps its address from run to run. Null: the stack has none. */
 async function placeConsole(
-  { services }: StackOptions,
+  { services, tls }: StackOptions,
   state: StackState,
 ): Promise<{ url: string; env: Readonly<Record<string, string>> } | null> {
   const { replicas = 0, env = {} } = services?.console ?? {};
   if (replicas === 0) return null;
   const port = await state.port('console', 'page');
-  return { url: `http://127.0.0.1:${port}/`, env: { SALVOR_PAGE_PORT: String(port), ...env } };
+  const shown: Record<string, string> =
+    tls === undefined ? {} : { SALVOR_PAGE_TLS_CERT: tls.serverCert, SALVOR_PAGE_TLS_KEY: tls.serverKey };
+  return {
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}/`,
+    env: { SALVOR_PAGE_PORT: String(port), ...shown, ...env },
+  };
+}
+
+/** How services reach NATS, etcd and engines with TLS. */
+function clientTls({ tls }: StackOptions): Record<string, string> {
+  if (tls === undefined) return {};
+  return Object.fromEntries(
+    ['NATS', 'ETCD', 'ENGINE'].flatMap((part) => [
+      [`SALVOR_${part}_TLS_CA`, tls.ca],
+      [`SALVOR_${part}_TLS_CERT`, tls.clientCert],
+      [`SALVOR_${part}_TLS_KEY`, tls.clientKey],
+    ]),
+  );
+}
+
+/** What an NBD server shows, and asks of its clients. */
+function nbdTls({ tls }: StackOptions): Record<string, string> {
+  if (tls === undefined) return {};
+  return {
+    SALVOR_NBD_TLS_MODE: 'required',
+    SALVOR_NBD_TLS_CERT_FILE: tls.serverCert,
+    SALVOR_NBD_TLS_KEY_FILE: tls.serverKey,
+    SALVOR_NBD_TLS_CLIENT_CA_FILE: tls.ca,
+  };
 }
 
 /** How a part of the stack reaches NATS and etcd. */
@@ -192,10 +221,14 @@ async function placeNbdServer(
     SALVOR_NBD_LISTEN: `tcp:127.0.0.1:${port},unix:${socketPath}`,
     SALVOR_HTTP_PORT: String(httpPort),
     SALVOR_ENGINE_SOCKETS: options.engineSocketsOf?.(name) ?? engineSockets(options) ?? '',
+    ...nbdTls(options),
     ...options.nbdServerEnv,
   };
   return {
-    handle: new NbdServerHandle({ name, port, socketPath, httpPort, stackId: state.id }),
+    handle: new NbdServerHandle({
+      ...{ name, port, socketPath, httpPort, stackId: state.id },
+      isTls: options.tls !== undefined,
+    }),
     launch: { name, httpPort, command: [process.execPath, mainOf(options, 'nbd-server')], env },
   };
 }

@@ -144,6 +144,7 @@ async function build(options: StackOptions, state: StackState): Promise<Stack> {
     ports: (server: string, role: string) => state.port(server, role),
     record: state.record,
     env: { ...process.env, SALVOR_STACK: state.id },
+    tls: options.tls,
   });
   const { natsUsers } = options;
   const nats = startNats({
@@ -204,10 +205,13 @@ async function endServices(services: ReadonlyMap<string, ManagedProcess>): Promi
   await Promise.allSettled([...services.values()].map((service) => service.stop()));
 }
 
-function connectStackBus(url: string, name: string, { natsUsers }: StackOptions): Promise<Bus> {
+function connectStackBus(url: string, name: string, { natsUsers, tls }: StackOptions): Promise<Bus> {
   return connectBus({
     ...{ servers: [url], name, log: silentLogger, connectTimeoutMs: CONNECT_TIMEOUT_MS },
     ...(natsUsers === undefined ? {} : { nkeySeed: natsUsers.seedOf('administrator') }),
+    ...(tls === undefined
+      ? {}
+      : { tls: { caFile: tls.ca, certFile: tls.clientCert, keyFile: tls.clientKey } }),
   });
 }
 

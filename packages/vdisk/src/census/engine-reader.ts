@@ -1,5 +1,6 @@
 import { identityFault } from '../engine-control.ts';
 import { type EngineIdentity, identityKey, identityText } from '../engine-keys.ts';
+import type { EngineLogin } from '../engine-login.ts';
 import { type EpochQuestion, GatheredReads } from '../gathered-reads.ts';
 import type { AskEngine, BlockLayout } from '../layout/block-layout.ts';
 import { ReadPart } from '../read-part.ts';
@@ -10,7 +11,7 @@ import { addReadHead, parseHead, type WriteHead } from '../write-history.ts';
 export interface EnginePlaceOptions {
   readonly address: string;
   readonly db: number;
-  readonly password?: string | undefined;
+  readonly login?: EngineLogin | undefined;
   readonly timeoutMs: number;
 }
 
@@ -43,11 +44,11 @@ export class EngineReader implements Disposable {
 
   /** @throws EngineError `identity-lost` or `identity-mismatch` when the engine is not who it should be */
   static async open(
-    { address, db, password, timeoutMs }: EnginePlaceOptions,
+    { address, db, login, timeoutMs }: EnginePlaceOptions,
     identity: EngineIdentity | null,
   ): Promise<EngineReader> {
     const link = await RespLink.connect({
-      ...{ address, db, password, clientName: 'salvor:census' },
+      ...{ address, db, login, clientName: 'salvor:census' },
       connectTimeoutMs: timeoutMs,
       commandTimeoutMs: timeoutMs,
     });

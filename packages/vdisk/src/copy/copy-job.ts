@@ -149,12 +149,12 @@ export class CopyJob {
     }
   }
 
-  #connect({ address, unixSocket, db, password }: CopyEnd): Promise<RespLink> {
+  #connect({ address, unixSocket, db, login }: CopyEnd): Promise<RespLink> {
     const { layout, epoch, connectTimeoutMs, commandTimeoutMs } = this.#spec;
     // Named like every link of this owner, so that the next owner ends it.
     const clientName = `salvor:owner:${layout.vdisk}:${epoch}`;
     return owned(
-      RespLink.connect({ address, unixSocket, db, password, connectTimeoutMs, commandTimeoutMs, clientName }),
+      RespLink.connect({ address, unixSocket, db, login, connectTimeoutMs, commandTimeoutMs, clientName }),
     );
   }
 }

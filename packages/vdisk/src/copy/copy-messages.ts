@@ -1,3 +1,4 @@
+import type { EngineLogin } from '../engine-login.ts';
 import type { EngineFault } from '../errors.ts';
 import type { LayoutSpec } from '../layout/layout-spec.ts';
 
@@ -6,7 +7,7 @@ export interface CopyEnd {
   readonly address: string;
   readonly unixSocket?: string | undefined;
   readonly db: number;
-  readonly password?: string | undefined;
+  readonly login?: EngineLogin | undefined;
 }
 
 /** A pair of engines between which blocks are copied or compared. */

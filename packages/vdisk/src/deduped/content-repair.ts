@@ -53,10 +53,10 @@ export async function repairContent(
 ): Promise<ContentRepairCounts> {
   const { vdisk, epoch, settings, shard } = task.pair.context;
   const { address, db } = task.target.record;
-  const { password, connectTimeoutMs, commandTimeoutMs } = settings;
+  const { login, connectTimeoutMs, commandTimeoutMs } = settings;
   const clientName = `salvor:owner:${vdisk}:${epoch}`;
   const link = await task.onTarget(() =>
-    RespLink.connect({ address, db, password, connectTimeoutMs, commandTimeoutMs, clientName }),
+    RespLink.connect({ address, db, login, connectTimeoutMs, commandTimeoutMs, clientName }),
   );
   try {
     const copy = new ContentCopy(task, new FencedLane(link, vdisk, epoch));

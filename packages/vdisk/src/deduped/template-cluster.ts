@@ -135,9 +135,9 @@ export class TemplateCluster implements TemplateContent {
     const known = this.#links.get(name);
     if (known !== undefined) return known;
     const { vdisk, settings } = this.#options;
-    const { password, connectTimeoutMs, commandTimeoutMs } = settings;
+    const { login, connectTimeoutMs, commandTimeoutMs } = settings;
     const clientName = `salvor:template-reader:${vdisk}`;
-    const link = RespLink.connect({ address, db, password, connectTimeoutMs, commandTimeoutMs, clientName });
+    const link = RespLink.connect({ address, db, login, connectTimeoutMs, commandTimeoutMs, clientName });
     this.#links.set(name, link);
     const forget = (): void => {
       if (this.#links.get(name) === link) this.#links.delete(name);

@@ -27,7 +27,7 @@ export interface ContentEngineOptions {
   readonly identity: EngineIdentity;
   readonly address: string;
   readonly db: number;
-  readonly settings: Pick<PairSettings, 'connectTimeoutMs' | 'commandTimeoutMs' | 'password'>;
+  readonly settings: Pick<PairSettings, 'connectTimeoutMs' | 'commandTimeoutMs' | 'login'>;
 }
 
 /** One engine of a cluster, as the collection of garbage uses it. Every call rejects with EngineError. */
@@ -43,8 +43,8 @@ export class ContentEngine {
   }
 
   static async open({ identity, address, db, settings }: ContentEngineOptions): Promise<ContentEngine> {
-    const { connectTimeoutMs, commandTimeoutMs, password } = settings;
-    const options = { address, db, password, connectTimeoutMs, commandTimeoutMs };
+    const { connectTimeoutMs, commandTimeoutMs, login } = settings;
+    const options = { address, db, login, connectTimeoutMs, commandTimeoutMs };
     const link = await RespLink.connect({ ...options, clientName: 'salvor:garbage-collector' });
     return new ContentEngine(link, identityText(identity));
   }

@@ -149,12 +149,12 @@ async function ringEntries(
 
 function openJob(pair: Pair): CopyJobHandle {
   const { epoch, layout, settings } = pair.context;
-  const { connectTimeoutMs, commandTimeoutMs, password, engineSockets } = settings;
+  const { connectTimeoutMs, commandTimeoutMs, login, engineSockets } = settings;
   const end = ({ record: { address, db } }: PairMember): CopyEnd => ({
     address,
     unixSocket: unixSocketOf(engineSockets, address),
     db,
-    password,
+    login,
   });
   return copier.open({
     layout: layout.spec,

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { type Logger, messageOf } from '@salvor/service-kit';
+import { createServer as createTlsServer } from 'node:https';
+import { type Logger, messageOf, type ServerTls } from '@salvor/service-kit';
 import type { ActionDesk } from '../actions/action-desk.ts';
 import type { Feed } from '../feed/feed.ts';
 import type { Asset } from './assets.ts';
@@ -9,6 +10,8 @@ export interface PageServerOptions {
   readonly host: string;
   /** 0 = any free port. */
   readonly port: number;
+  /** Undefined: plain HTTP. */
+  readonly tls: ServerTls | undefined;
   readonly assets: ReadonlyMap<string, Asset>;
   readonly feed: Feed;
   /** Null: the console only shows. */
@@ -47,7 +50,11 @@ export class PageServer {
 
   private constructor(options: PageServerOptions) {
     this.#options = options;
-    this.#server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS });
+    const limits = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS };
+    this.#server =
+      options.tls === undefined
+        ? createServer(limits)
+        : createTlsServer({ ...limits, ...options.tls, minVersion: 'TLSv1.2' });
     this.#server.maxConnections = CONNECTIONS_MAX;
     this.#server.on('request', (request, response) => {
       this.#answer(request, response).catch((error: unknown) => {
@@ -69,6 +76,11 @@ export class PageServer {
   get port(): number {
     const address = this.#server.address();
     return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  get url(): string {
+    const { tls, host } = this.#options;
+    return `${tls === undefined ? 'http' : 'https'}://${host}:${this.port}/`;
   }
 
   close(): void {

@@ -7,6 +7,7 @@ import {
 } from '@salvor/config-store';
 import { type Logger, type Metrics, SalvorError } from '@salvor/service-kit';
 import type { ReplayWindow, Tier2Store } from '@salvor/tlog';
+import type { EngineLogin } from '@salvor/vdisk';
 import type { PeerZones } from '../peer-zones.ts';
 import type { ArchiveSettings } from '../settings.ts';
 import { archiveAnnouncer } from './archive-announcer.ts';
@@ -27,7 +28,7 @@ export interface ArchivesOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly instance: string;
-  readonly access: { readonly timeoutMs: number; readonly password: string | undefined };
+  readonly access: { readonly timeoutMs: number; readonly login: EngineLogin | undefined };
   readonly window: ReplayWindow;
   readonly config: {
     readonly archives: readonly ArchiveSettings[];

@@ -1,4 +1,5 @@
 /** Who wrote to the engines: they normally survive, and refuse owners with lower epochs. */
+
 import {
   ConfigValueError,
   clusterStorageKey,
@@ -8,11 +9,12 @@ import {
   salvorClusterSchema,
 } from '@salvor/config-store';
 import { messageOf } from '@salvor/service-kit';
+import type { EngineLogin } from '@salvor/vdisk';
 import { EngineError, EngineReader, engineTraces, memberHistories } from '@salvor/vdisk';
 import type { EngineTrace } from './tier1-sources.ts';
 
 export interface EngineAccess {
-  readonly password: string | undefined;
+  readonly login: EngineLogin | undefined;
   readonly timeoutMs: number;
 }
 
@@ -81,11 +83,11 @@ function placesIn(key: string, value: string): Place[] {
 async function traceOf(
   place: Place,
   vdisks: readonly string[],
-  { password, timeoutMs }: EngineAccess,
+  { login, timeoutMs }: EngineAccess,
 ): Promise<EngineTrace> {
   const { address, db, cluster, shard } = place;
   try {
-    using reader = await EngineReader.open({ address, db, password, timeoutMs }, null);
+    using reader = await EngineReader.open({ address, db, login, timeoutMs }, null);
     return { address, db, cluster, shard, trouble: null, ...(await engineTraces(reader, vdisks, KEYS_MAX)) };
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
@@ -93,11 +95,11 @@ async function traceOf(
   }
 }
 
-async function askedAgain(trace: EngineTrace, { password, timeoutMs }: EngineAccess): Promise<EngineTrace> {
+async function askedAgain(trace: EngineTrace, { login, timeoutMs }: EngineAccess): Promise<EngineTrace> {
   if (trace.trouble !== null) return trace;
   const { address, db, epochs, histories = new Map<string, never>() } = trace;
   try {
-    using reader = await EngineReader.open({ address, db, password, timeoutMs }, null);
+    using reader = await EngineReader.open({ address, db, login, timeoutMs }, null);
     const vdisks = [...new Set([...epochs.keys(), ...histories.keys()])];
     return { ...trace, later: await memberHistories(reader, vdisks) };
   } catch (error) {

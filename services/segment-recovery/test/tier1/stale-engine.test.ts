@@ -40,7 +40,7 @@ describe('the configuration in Tier-2 has an engine online that failed behind it
     await plane.reportFailure(stale().address);
     await vdisk.device.write(0, CURRENT);
     using reader = await EngineReader.open(
-      { address: current().address, db: 0, password: undefined, timeoutMs: 2_000 },
+      { address: current().address, db: 0, login: undefined, timeoutMs: 2_000 },
       null,
     );
     const { owners } = await engineTraces(reader, [VDISK], 1_000);

@@ -42,14 +42,14 @@ export async function mountFor(
   operation: string,
 ): Promise<OperationMount> {
   const lost = new AbortController();
-  const { timeoutMs, password } = access;
+  const { timeoutMs, login } = access;
   const note = (fields: object, msg: string): void => log.info({ operation, vdisk, ...fields }, msg);
   const mounted = await mountVdisk({
     ...{ store, vdisk, log, owner: { server: `replay-${operation}`, instance } },
     ...{ purpose: { operation }, logs: writersOver(streams, store) },
     settings: {
       ...{ leaseTtlSeconds: LEASE_TTL_SECONDS, proposeAfterMs: PROPOSE_AFTER_MS, holdMaxMs: HOLD_MAX_MS },
-      ...{ connectTimeoutMs: timeoutMs, commandTimeoutMs: timeoutMs, password },
+      ...{ connectTimeoutMs: timeoutMs, commandTimeoutMs: timeoutMs, login },
     },
     events: {
       engineFailed: (failure) => note(failure, 'an engine failed under an operation'),

@@ -1,10 +1,11 @@
 import { type ConfigStore, type LostPair, vdisksOfCluster } from '@salvor/config-store';
 import type { Logger } from '@salvor/service-kit';
+import type { EngineLogin } from '@salvor/vdisk';
 import { EngineControl, EngineError, type EngineIdentity, identityText, removeVdisk } from '@salvor/vdisk';
 
 export interface EngineAccess {
   readonly timeoutMs: number;
-  readonly password?: string | undefined;
+  readonly login?: EngineLogin | undefined;
 }
 
 /**

@@ -154,12 +154,12 @@ function mount(
   vdisk: string,
   lost: (reason: string) => void,
 ): Promise<MountedVdisk> {
-  const { timeoutMs, password } = access;
+  const { timeoutMs, login } = access;
   return mountVdisk({
     ...{ store, vdisk, owner, log, purpose: 'restore' },
     settings: {
       ...{ leaseTtlSeconds: LEASE_TTL_SECONDS, proposeAfterMs: PROPOSE_AFTER_MS, holdMaxMs: HOLD_MAX_MS },
-      ...{ connectTimeoutMs: timeoutMs, commandTimeoutMs: timeoutMs, password },
+      ...{ connectTimeoutMs: timeoutMs, commandTimeoutMs: timeoutMs, login },
     },
     events: {
       engineFailed: () => {},
