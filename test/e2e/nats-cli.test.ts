@@ -1,21 +1,16 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { commandNames, commands, decode, toPlainJson } from '@salvor/contracts';
-import { freePort, ManagedProcess, type RawMessage, RawNats, until } from '@salvor/testkit';
+import { type ManagedProcess, type RawMessage, RawNats, until } from '@salvor/testkit';
 import { HealingStack } from './healing-stack.ts';
+import { startOtherServices } from './other-services.ts';
 
 let healing: HealingStack;
 let nats: RawNats;
-/** Services that are no part of a stack. */
 let others: readonly ManagedProcess[] = [];
 before(async () => {
   healing = await HealingStack.start({ primaries: 2, slaves: 2, spares: 1 });
-  others = await Promise.all([
-    startService('replication-manager', { SALVOR_ZONE: 'north', SALVOR_ZONE_PEERS: '[]' }),
-    startService('segment-recovery', {}),
-  ]);
+  others = await startOtherServices(healing);
   nats = await RawNats.connect(healing.stack.natsUrl);
 });
 after(async () => {
@@ -23,23 +18,6 @@ after(async () => {
   await Promise.all(others.map((service) => service.stop()));
   await healing[Symbol.asyncDispose]();
 });
-
-async function startService(name: string, env: NodeJS.ProcessEnv): Promise<ManagedProcess> {
-  const { stack } = healing;
-  const port = await freePort();
-  return ManagedProcess.start({
-    name,
-    command: process.execPath,
-    args: [fileURLToPath(new URL(`../../services/${name}/dist/main.js`, import.meta.url))],
-    env: {
-      ...{ PATH: process.env.PATH, SALVOR_HTTP_PORT: String(port), SALVOR_NATS_SERVERS: stack.natsUrl },
-      ...{ SALVOR_ETCD_ENDPOINTS: stack.etcdEndpoints.join(','), ...env },
-    },
-    logFile: join(stack.options.dir, `${name}.log`),
-    ready: async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,
-    readyTimeoutMs: 60_000,
-  });
-}
 
 for (const name of commandNames()) {
   test(`${name} answers a plain JSON request as the nats CLI sends it`, async () => {

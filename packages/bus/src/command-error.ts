@@ -1,3 +1,4 @@
+import { InvalidIdError } from '@salvor/contracts';
 import { type ErrorDetail, messageOf, SalvorError } from '@salvor/service-kit';
 import { oneLine } from './message-headers.ts';
 
@@ -41,6 +42,8 @@ export function wireErrorOf(error: unknown): WireError {
       details,
     };
   }
+  if (error instanceof InvalidIdError)
+    return { status: 400, code: error.code, message: error.message, details: [] };
   return { status: 500, code: 'internal', message: messageOf(error), details: [] };
 }
 

@@ -10,6 +10,7 @@ import {
   MAX_ID_LENGTH,
   type RecordInits,
   type RecordName,
+  repeatedMember,
   toPlainJson,
   ValidationError,
 } from '@salvor/contracts';
@@ -103,13 +104,26 @@ function looksLikeJson(data: Uint8Array): boolean {
 
 function readJson(definition: CommandDefinition, data: Uint8Array): unknown {
   let json: unknown;
+  let text: string;
   try {
     // TextDecoder drops a byte order mark.
-    const text = strictUtf8.decode(data).trim();
+    text = strictUtf8.decode(data).trim();
     json = text === '' ? {} : JSON.parse(text);
   } catch (error) {
     const message = `${definition.name}: the request is no JSON: ${messageOf(error)}; an example: ${JSON.stringify(definition.example)}`;
     throw new CommandError('invalid-json', message, { status: 400, cause: error });
+  }
+  const twice = repeatedMember(text);
+  if (twice !== undefined) {
+    const expected = 'to be given once';
+    throw new CommandError(
+      'invalid-json',
+      `${definition.name}: ${twice}: expected ${expected}, found it twice in one object`,
+      {
+        status: 400,
+        details: [{ path: twice, expected }],
+      },
+    );
   }
   try {
     return fromPlainJson(definition.request, json);

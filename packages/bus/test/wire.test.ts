@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { commands, engineToken } from '@salvor/contracts';
 import fc from 'fast-check';
 import { decodeAttribute, encodeAttribute } from '../src/cloud-events.ts';
 import { commandErrorFrom, errorBody, errorHeaders, wireErrorOf } from '../src/command-error.ts';
+import { readRequest } from '../src/command-wire.ts';
 import { parseDelivery } from '../src/delivery.ts';
 import { writeHeaders } from '../src/message-headers.ts';
 
@@ -44,6 +46,23 @@ describe('errors on the wire', () => {
       commandErrorFrom('400', '', '{"code":"c","message":"m","details":[1,{"path":"p","expected":"e"}]}')
         .details,
       [{ path: 'p', expected: 'e' }],
+    );
+  });
+});
+
+describe('requests', () => {
+  it('are refused when a field is given twice, by its path', () => {
+    const body = '{"target":"a","reason":"b","by":"c","reason":"d","seconds":1}';
+    assert.throws(() => readRequest(commands['downtime.begin'], Buffer.from(body), new Map()), {
+      ...{ code: 'invalid-json', status: 400 },
+      details: [{ path: 'reason', expected: 'to be given once' }],
+    });
+  });
+
+  it('with an address that is none are the fault of who asks', () => {
+    assert.throws(
+      () => engineToken('💥'),
+      (error) => wireErrorOf(error).status === 400 && wireErrorOf(error).code === 'invalid-id',
     );
   });
 });

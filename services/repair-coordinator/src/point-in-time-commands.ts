@@ -33,6 +33,7 @@ export function pointInTimeHandlers(store: ConfigStore): CommandHandlers {
       return { snapshots: snapshots.map(({ name, sequence, at }) => ({ name, sequence, at })) };
     },
     'vdisk.snapshot.delete': async ({ vdisk, name }, { operationId: operation }) => {
+      assertName(name);
       const isGone = await deleteSnapshot(store, vdisk, name);
       const reason = isGone
         ? `snapshot '${name}' of vdisk ${vdisk} is deleted`
@@ -75,11 +76,7 @@ async function beginSnapshot(
   name: string,
   operation: string,
 ): Promise<BegunOperation> {
-  if (!NAME.test(name))
-    throw new SalvorError(
-      'bad-request',
-      `name: expected 1 to 64 of A-Z a-z 0-9 _ : -, found ${JSON.stringify(name)}`,
-    );
+  assertName(name);
   await assertLog(store, vdisk);
   const known = await readSnapshot(store, vdisk, name);
   if (known !== null && known.operation !== operation)
@@ -93,6 +90,14 @@ async function beginSnapshot(
     subject: vdisk,
     message,
   });
+}
+
+function assertName(name: string): void {
+  if (NAME.test(name)) return;
+  throw new SalvorError(
+    'bad-request',
+    `name: expected 1 to 64 of A-Z a-z 0-9 _ : -, found ${JSON.stringify(name)}`,
+  );
 }
 
 async function assertLog(store: ConfigStore, vdisk: string): Promise<void> {

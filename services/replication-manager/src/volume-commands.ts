@@ -23,7 +23,7 @@ import {
   type VolumeResult,
   volumeModes,
 } from '@salvor/config-store';
-import type { Outcome, VolumeDescriptionInit } from '@salvor/contracts';
+import { isId, type Outcome, type VolumeDescriptionInit } from '@salvor/contracts';
 import { type Logger, SalvorError } from '@salvor/service-kit';
 import type { ComparedSource } from './compared-source.ts';
 import { compressionOf } from './packed-data.ts';
@@ -67,7 +67,11 @@ export function volumeCommandHandlers({
     decide: (facts: VolumeFacts, now: number) => VolumeDecision,
     more: Partial<VolumeChange> = {},
   ): Promise<Changed> => {
-    if (request.volume === '') throw new SalvorError('invalid-volume-id', 'volume ids must not be empty');
+    if (!isId(request.volume))
+      throw new SalvorError(
+        'invalid-volume-id',
+        `volume: expected 1 to 64 of A-Z a-z 0-9 _ : -, found ${JSON.stringify(request.volume.slice(0, 100))}`,
+      );
     const change = { volume: request.volume, order: { operation, kind, request, by: 'command' }, ...more };
     const result = await applyVolume(store, change, decide);
     announce(result);

@@ -111,6 +111,8 @@ export function commandHandlers(store: ConfigStore, allowedRoots: AllowedRoots):
       };
     },
     'segment.list': async ({ container, prefix, after, limit }) => {
+      if (container !== undefined && container < 0)
+        throw new SalvorError('invalid-container', `expected a container of at least 0, found ${container}`);
       if (limit < 1 || limit > MAX_PAGE)
         throw new SalvorError('invalid-limit', `expected limit to be 1 to ${MAX_PAGE}, found ${limit}`);
       return listSegments(store, { container, prefix: prefix ?? '', after, limit });
