@@ -11,8 +11,9 @@ import {
   fingerprintOfMessage,
   type RecordInits,
 } from '@salvor/contracts';
-import { childTraceparent, type Logger } from '@salvor/service-kit';
+import { childTraceparent, type Logger, type Metrics } from '@salvor/service-kit';
 import { BusError } from './bus-error.ts';
+import { type BusMeter, busMeter, unmetered } from './bus-meter.ts';
 import { eventHeaders } from './cloud-events.ts';
 import { CommandClient } from './command-client.ts';
 import { type BusConnectOptions, type BusStatus, type Connection, openConnection } from './connection.ts';
@@ -73,6 +74,8 @@ const DEAD_LETTER_SOURCE = /^[A-Za-z0-9_:-]{1,64}(\.[A-Za-z0-9_:-]{1,64}){0,3}$/
 export interface ConnectBusOptions extends BusConnectOptions {
   outbox?: Partial<OutboxLimits>;
   logPublisher?: Partial<LogPublisherLimits>;
+  /** Those of the process; given to one of its connections only. */
+  metrics?: Metrics;
 }
 
 /**
@@ -92,6 +95,7 @@ class NatsBus implements Bus {
   readonly #connection: Connection;
   readonly #name: string;
   readonly #log: Logger;
+  readonly #meter: BusMeter;
   readonly #inbox: ReplyInbox;
   readonly #outbox: Outbox;
   readonly #deadLetters: DeadLetterOffice;
@@ -100,6 +104,7 @@ class NatsBus implements Bus {
   readonly #commands: CommandClient;
   readonly logStreams: LogStreams;
   readonly #open = new Set<Stoppable>();
+  readonly #services = new Set<Service>();
   #closing: Promise<void> | undefined;
 
   constructor(connection: Connection, options: ConnectBusOptions) {
@@ -109,12 +114,20 @@ class NatsBus implements Bus {
     this.#inbox = new ReplyInbox(connection.nc, connection.inboxPrefix);
     const limits = { ...DEFAULT_OUTBOX_LIMITS, ...options.outbox };
     this.#outbox = new Outbox(connection, this.#inbox, options.log, limits);
-    this.#deadLetters = new DeadLetterOffice(this.#outbox, connection, options.log);
+    this.#meter =
+      options.metrics === undefined
+        ? unmetered
+        : busMeter(options.metrics, {
+            connected: () => connection.connected(),
+            outbox: () => this.#outbox.size(),
+            inFlight: () => [...this.#services].reduce((sum, service) => sum + service.inFlight(), 0),
+          });
+    this.#deadLetters = new DeadLetterOffice(this.#outbox, connection, options.log, this.#meter);
     const requester = new Requester(connection, this.#inbox);
     this.logStreams = new LogStreams(connection, this.#inbox, requester, options.logPublisher);
     this.#registry = new SchemaRegistry(requester, options.log);
     this.#reader = new EventReader(this.#registry);
-    this.#commands = new CommandClient(requester, this.#registry);
+    this.#commands = new CommandClient(requester, this.#registry, this.#meter);
   }
 
   async publishEvent<T extends EventType>(
@@ -139,13 +152,15 @@ class NatsBus implements Bus {
       fingerprint: fingerprintOfMessage(data) ?? '',
       traceparent: childTraceparent(options.traceparent),
     });
-    return this.#outbox.publish({
+    const stored = await this.#outbox.publish({
       // Encoding has checked the payload, so the field that gives the subject its token is there.
       subject: eventSubject(type, payload as unknown as EventPayloads[T]),
       data,
       headers: writeHeaders(headers),
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
     });
+    this.#meter.published(type);
+    return stored;
   }
 
   consume<T extends EventType>(options: ConsumeEvents<T>): Consumption {
@@ -176,6 +191,7 @@ class NatsBus implements Bus {
           deadLetters: this.#deadLetters,
           reader: this.#reader,
           log: this.#log,
+          meter: this.#meter,
         },
       ),
     );
@@ -188,7 +204,8 @@ class NatsBus implements Bus {
 
   async serve(options: ServeOptions): Promise<RunningService> {
     this.#mustBeOpen('serve');
-    const service = this.#keep(new Service(this.#connection, options, this.#log));
+    const service = this.#keep(new Service(this.#connection, options, this.#log, this.#meter));
+    this.#services.add(service);
     await settledWithin(this.#connection.nc.flush(), DEFAULT_CLOSE_DEADLINE_MS);
     return service;
   }

@@ -10,8 +10,9 @@ import {
   type RecordInits,
   type RecordName,
 } from '@salvor/contracts';
-import { childTraceparent } from '@salvor/service-kit';
+import { childTraceparent, codeOf } from '@salvor/service-kit';
 import type { Msg } from 'nats';
+import type { BusMeter } from './bus-meter.ts';
 import { AVRO_CONTENT_TYPE } from './cloud-events.ts';
 import { CommandError, commandErrorFrom, ERROR_CODE_HEADER, ERROR_HEADER } from './command-error.ts';
 import { readHeaders, writeHeaders } from './message-headers.ts';
@@ -25,16 +26,33 @@ const DEFAULT_REQUEST_TIMEOUT_MS = 5_000;
 export class CommandClient {
   readonly #requester: Requester;
   readonly #registry: SchemaRegistry;
+  readonly #meter: BusMeter;
 
-  constructor(requester: Requester, registry: SchemaRegistry) {
+  constructor(requester: Requester, registry: SchemaRegistry, meter: BusMeter) {
     this.#requester = requester;
     this.#registry = registry;
+    this.#meter = meter;
   }
 
   async request<C extends CommandName>(
     command: C,
     request: CommandShapes[C]['init'],
     options: RequestOptions = {},
+  ): Promise<CommandShapes[C]['reply']> {
+    try {
+      const reply = await this.#ask(command, request, options);
+      this.#meter.asked(command, 'ok');
+      return reply;
+    } catch (error) {
+      this.#meter.asked(command, codeOf(error));
+      throw error;
+    }
+  }
+
+  async #ask<C extends CommandName>(
+    command: C,
+    request: CommandShapes[C]['init'],
+    options: RequestOptions,
   ): Promise<CommandShapes[C]['reply']> {
     const definition = commands[command];
     const subject = commandSubject(command, options.instance);

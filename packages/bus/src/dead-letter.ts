@@ -1,4 +1,5 @@
 import type { Logger } from '@salvor/service-kit';
+import type { BusMeter } from './bus-meter.ts';
 import type { Connection } from './connection.ts';
 import { oneLine, type ReadHeaders, writeHeaders } from './message-headers.ts';
 import type { Outbox } from './outbox.ts';
@@ -34,11 +35,13 @@ export class DeadLetterOffice {
   readonly #outbox: Outbox;
   readonly #connection: Connection;
   readonly #log: Logger;
+  readonly #meter: BusMeter;
 
-  constructor(outbox: Outbox, connection: Connection, log: Logger) {
+  constructor(outbox: Outbox, connection: Connection, log: Logger, meter: BusMeter) {
     this.#outbox = outbox;
     this.#connection = connection;
     this.#log = log;
+    this.#meter = meter;
   }
 
   /** Resolves when the dead letter is stored. @throws BusError as `Outbox.publish` */
@@ -60,6 +63,7 @@ export class DeadLetterOffice {
       'Salvor-Dlq-Deliveries': origin?.deliveries.toString(),
       'Salvor-Dlq-Cut-From-Bytes': data === letter.data ? undefined : String(letter.data.length),
     });
+    this.#meter.buried(code);
     const stored = await this.#outbox.publish({ subject: `${DEAD_LETTER_PREFIX}.${source}`, data, headers });
     this.#log.warn({ source, code, reason, ...origin, letter: stored.seq }, 'message is a dead letter');
     return stored;

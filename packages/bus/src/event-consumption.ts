@@ -1,6 +1,7 @@
 import type { EventType } from '@salvor/contracts';
 import { type Logger, messageOf, pause } from '@salvor/service-kit';
 import type { Msg } from 'nats';
+import type { BusMeter, EventOutcome } from './bus-meter.ts';
 import type { Connection } from './connection.ts';
 import type { DeadLetterOffice } from './dead-letter.ts';
 import { type Delivery, parseDelivery } from './delivery.ts';
@@ -39,6 +40,7 @@ interface ConsumptionParts {
   deadLetters: DeadLetterOffice;
   reader: EventReader;
   log: Logger;
+  meter: BusMeter;
 }
 
 /** One delivered message, from arrival to its answer. */
@@ -137,11 +139,16 @@ export class EventConsumption<T extends EventType> {
     if (type === undefined || !this.#types.has(type)) return this.#answer(task, '+ACK');
 
     const read = await reader.read(message, type, delivery);
-    if (!read.ok) return this.#bury(task, read.code, read.reason);
+    const ended = (outcome: EventOutcome): void => this.#parts.meter.took(type, outcome);
+    if (!read.ok) {
+      ended('dead-letter');
+      return this.#bury(task, read.code, read.reason);
+    }
     const event = read.event as BusEvent<T>;
     if (this.#handled.has(event.id)) return this.#answer(task, '+ACK');
     if (delivery.deliveries > maxDeliver * SILENT_DELIVERIES_FACTOR) {
       const reason = `delivered ${delivery.deliveries} times and never settled: does handling it end the process?`;
+      ended('dead-letter');
       return this.#bury(task, 'never-settled', reason);
     }
 
@@ -150,12 +157,18 @@ export class EventConsumption<T extends EventType> {
     if (!this.#atWork.has(delivery.streamSeq)) return;
     if (failure === undefined) {
       this.#remember(event.id);
+      ended('handled');
       return this.#answer(task, '+ACK');
     }
-    if (failure instanceof RetryLater) return this.#answer(task, '-NAK');
+    if (failure instanceof RetryLater) {
+      ended('held');
+      return this.#answer(task, '-NAK');
+    }
     const reason = messageOf(failure);
+    const isGivenUp = failure instanceof RejectEvent || delivery.deliveries >= maxDeliver;
+    ended(isGivenUp ? 'dead-letter' : 'retried');
     if (failure instanceof RejectEvent) return this.#bury(task, 'rejected', reason);
-    if (delivery.deliveries >= maxDeliver) {
+    if (isGivenUp) {
       const tried = `failed ${delivery.deliveries} times, at last: ${reason}`;
       return this.#bury(task, 'handler-failed', tried);
     }

@@ -2,6 +2,7 @@ import type { CommandDefinition } from '@salvor/contracts';
 import { childTraceparent, type Logger } from '@salvor/service-kit';
 import { type Msg, nuid, type Subscription } from 'nats';
 import { BusError } from './bus-error.ts';
+import type { BusMeter } from './bus-meter.ts';
 import { CommandError, errorBody, errorHeaders, wireErrorOf } from './command-error.ts';
 import { type Encoding, operationIdOf, readRequest, writeReply } from './command-wire.ts';
 import type { Connection } from './connection.ts';
@@ -46,6 +47,7 @@ export class Service {
   readonly #connection: Connection;
   readonly #options: ServeOptions;
   readonly #log: Logger;
+  readonly #meter: BusMeter;
   readonly #endpoints: Endpoint[];
   readonly #subscriptions: Subscription[];
   readonly #inFlight = new Set<Promise<void>>();
@@ -53,13 +55,15 @@ export class Service {
   readonly #started = new Date();
 
   /** @throws BusError `invalid-service` */
-  constructor(connection: Connection, options: ServeOptions, log: Logger) {
+  constructor(connection: Connection, options: ServeOptions, log: Logger, meter: BusMeter) {
     const problem = identityProblem(options.name, options.version);
     if (problem !== undefined) throw new BusError('invalid-service', problem);
     this.#connection = connection;
     this.#options = options;
     this.#log = log;
+    this.#meter = meter;
     this.#endpoints = endpointsOf(options.handlers, options.instance);
+    for (const { definition } of this.#endpoints) meter.served(definition.name);
     this.#subscriptions = [
       ...this.#endpoints.map((endpoint) => this.#serve(endpoint)),
       ...this.#answerControl('PING', () => ({ type: 'io.nats.micro.v1.ping_response', ...this.#identity() })),
@@ -144,6 +148,7 @@ export class Service {
     const { counter, definition } = endpoint;
     const startedAt = process.hrtime.bigint();
     let operationId: string | undefined;
+    let outcome = 'ok';
     try {
       const headers = this.#admit(message);
       const { request, replyEncoding } = readRequest(definition, message.data, headers);
@@ -155,6 +160,7 @@ export class Service {
       counter.failed(wire.status, wire.message);
       const level = wire.status >= 500 ? 'error' : 'info';
       const { code, status } = wire;
+      outcome = code;
       this.#log[level](
         { err: error, command: definition.name, operation: operationId, code, status },
         'command refused',
@@ -164,7 +170,9 @@ export class Service {
         [OPERATION_HEADER]: operationId,
       });
     } finally {
-      counter.took(process.hrtime.bigint() - startedAt);
+      const nanos = process.hrtime.bigint() - startedAt;
+      counter.took(nanos);
+      this.#meter.answered(definition.name, outcome, Number(nanos) / 1e9);
     }
   }
 

@@ -27,6 +27,17 @@ export class HealthServer {
   private constructor(options: HealthServerOptions) {
     this.#options = options;
     this.#checks = options.checks;
+    options.metrics.gaugesFrom(
+      'salvor_check_ok',
+      'Whether a check of /readyz passes: 1, else 0',
+      ['check'],
+      async () => {
+        const problems = await this.#problems();
+        return Object.keys({ ...this.#checks, ...problems }).map(
+          (check) => [{ check }, check in problems ? 0 : 1] as const,
+        );
+      },
+    );
     this.#server = createServer((request, response) => {
       this.#answer(request.url ?? '/', response).catch((error: unknown) =>
         send(response, 500, { error: messageOf(error) }),

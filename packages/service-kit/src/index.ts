@@ -1,6 +1,7 @@
 export * from './certificate-dates.ts';
 export * from './configuration.ts';
 export * from './deadline.ts';
+export * from './duration-counts.ts';
 export * from './errors.ts';
 export * from './health-server.ts';
 export * from './in-flight.ts';

@@ -61,6 +61,9 @@ export async function runService<S extends Settings>(options: ServiceOptions<S>)
   const config = configurationOrExit(options.name, settings, argv) as ServiceContext<S>['config'];
   const log = createLogger({ service: options.name, level: config.logLevel });
   const metrics = createMetrics();
+  metrics
+    .gauge('salvor_service_info', 'Which service this is: always 1', ['service'])
+    .set(1, { service: options.name });
   watchCertificates(config, metrics, log);
   process.on('unhandledRejection', (error) => die(log, error, 'unhandled rejection'));
   process.on('uncaughtException', (error) => die(log, error, 'uncaught exception'));

@@ -18,6 +18,8 @@ export interface VdiskEvents {
   dataUnavailable(trouble: { vdisk: string; cluster: string; shard: number; reason: string }): void;
   /** What was unavailable is so no longer; not told when the vdisk is given up meanwhile. */
   dataAvailable(relief: { vdisk: string; cluster: string; shard: number; reason: string }): void;
+  /** Writes of a shard waited until etcd had the failure of an engine on record, or were given up. */
+  writesHeld?(hold: { vdisk: string; shard: number; heldMs: number }): void;
   /** An engine holds blocks that do not match their checksums; of `lost` nobody holds an intact copy. */
   blocksCorrupt(trouble: {
     vdisk: string;

@@ -14,6 +14,7 @@ import { MapFilling } from './deduped/map-filling.ts';
 import { sectorsOf } from './deduped/sector.ts';
 import { TemplateCluster } from './deduped/template-cluster.ts';
 import type { VdiskDevice } from './device.ts';
+import { countDirty } from './dirty-count.ts';
 import { type EngineError, errno, VdiskIoError } from './errors.ts';
 import { EtcdView } from './etcd-view.ts';
 import { HeldOwnership } from './held-ownership.ts';
@@ -136,6 +137,15 @@ export class MountedVdisk {
   repairsUnderWay(): RepairState[] {
     const own = this.#pairs.flatMap(({ repairState }) => repairState ?? []);
     return [...own, ...(this.#spreads?.underWay() ?? [])];
+  }
+
+  /**
+   * Blocks that an engine lacks and its partner has, as the partner's dirty maps mark them now. Rejects with EngineError or
+   * VdiskIoError where one cannot be asked.
+   */
+  async dirtyBlocks(): Promise<number> {
+    const counts = await Promise.all(this.#pairs.map(countDirty));
+    return counts.reduce((sum, count) => sum + count, 0);
   }
 
   /** The transaction log, null when the vdisk has none. */
@@ -381,6 +391,7 @@ export class MountedVdisk {
       writesLost: (record, error) => this.#holdWithoutWrites(record, error.message),
       proposeOffline: (record, error) => this.#proposeOffline(record, error.message),
       repairCompleted: (outcome) => void this.#recordRepair(outcome),
+      writesHeld: (heldMs) => events.writesHeld?.({ vdisk, shard, heldMs }),
       dataUnavailable: (at, reason) => {
         if (!this.#placement.holdsBlocks(at)) return;
         log.error({ vdisk, shard: at, reason }, 'data unavailable');

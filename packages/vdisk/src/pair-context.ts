@@ -164,6 +164,8 @@ export interface PairContext {
   proposeOffline(record: MemberRecord, error: EngineError): Promise<void>;
   repairCompleted(outcome: RepairOutcome): void;
   dataUnavailable(shard: number, reason: string): void;
+  /** Writes of this shard waited for so long until etcd had a failure on record. */
+  writesHeld?(heldMs: number): void;
   /** What was unavailable is so no longer. */
   dataAvailable(shard: number, reason: string): void;
   /** A member holds blocks that do not match their checksums; `lost` are those that nobody holds intact. */

@@ -560,6 +560,16 @@ export class Pair implements TurnEnd {
 
   /** Waits until the mode is one that takes writes, and its members are connected. */
   async #usableMode(): Promise<PairMode> {
+    if (this.mode.kind !== 'holding') return this.#modeForWrites();
+    const heldFrom = performance.now();
+    try {
+      return await this.#modeForWrites();
+    } finally {
+      this.context.writesHeld?.(performance.now() - heldFrom);
+    }
+  }
+
+  async #modeForWrites(): Promise<PairMode> {
     const giveUpAt = performance.now() + this.context.settings.holdMaxMs;
     for (;;) {
       if (this.#closed !== null) throw this.#closed;

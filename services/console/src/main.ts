@@ -61,7 +61,7 @@ await runService({
     });
     log.info({ page: page.url }, 'page served');
     starting('waits for NATS');
-    const connected = await connectBus({ ...busOptions(config), name: 'console', log });
+    const connected = await connectBus({ ...busOptions(config), name: 'console', log, metrics });
     bus = connected;
     situation.follow(connected);
     return {

@@ -26,7 +26,7 @@ await runService({
     const login = engineLogin(config);
     const store = openStore({ ...storeOptions(config), log });
     starting('waits for NATS');
-    const bus = await connectBus({ ...busOptions(config), name: 'health-analyzer', log });
+    const bus = await connectBus({ ...busOptions(config), name: 'health-analyzer', log, metrics });
     const observer = randomUUID();
     const probe = {
       timeoutMs: config.probeTimeoutMs,

@@ -1,5 +1,5 @@
 import { type Bus, type BusSettings, busOptions, connectBus } from '@salvor/bus';
-import { certificateMetadata, type Logger, messageOf, pause } from '@salvor/service-kit';
+import { certificateMetadata, type Logger, type Metrics, messageOf, pause } from '@salvor/service-kit';
 import type { LogSources } from './log-sources.ts';
 
 /** A login that was refused is tried again: credentials may be put right, and the servers behind us must run on. */
@@ -13,10 +13,10 @@ export class BusPresence {
   readonly #abort = new AbortController();
   #bus: Bus | null = null;
 
-  constructor(settings: BusSettings, log: Logger) {
+  constructor(settings: BusSettings, log: Logger, metrics: Metrics) {
     this.#log = log;
     this.#metadata = certificateMetadata({ ...settings });
-    this.connecting = this.#connect(settings);
+    this.connecting = this.#connect(settings, metrics);
     // Whoever waits for it is told; nobody may be waiting.
     this.connecting.catch(() => {});
   }
@@ -49,7 +49,7 @@ export class BusPresence {
     await this.#bus?.close({ deadlineMs: 2_000 });
   }
 
-  async #connect(settings: BusSettings): Promise<Bus> {
+  async #connect(settings: BusSettings, metrics: Metrics): Promise<Bus> {
     const { signal } = this.#abort;
     for (;;) {
       try {
@@ -57,6 +57,7 @@ export class BusPresence {
           ...busOptions(settings),
           name: 'log-watcher',
           log: this.#log,
+          metrics,
           signal,
         });
         return this.#bus;

@@ -25,14 +25,14 @@ export class LogSources {
     const sum = (count: (source: LogSource) => number): (() => number) => {
       return () => this.#sources.reduce((total, source) => total + count(source), 0);
     };
-    metrics.gaugeFrom(
-      'salvor_log_lines_read',
-      'Lines read since the start',
+    metrics.counterFrom(
+      'salvor_log_lines_read_total',
+      'Lines read',
       sum((source) => source.describe().linesRead),
     );
-    metrics.gaugeFrom(
-      'salvor_log_lines_rejected',
-      'Lines since the start that could not be understood',
+    metrics.counterFrom(
+      'salvor_log_lines_rejected_total',
+      'Lines that could not be understood',
       sum((source) => source.describe().linesRejected),
     );
     metrics.gaugeFrom(
@@ -40,8 +40,8 @@ export class LogSources {
       'Events sent and not yet stored by the bus',
       sum((source) => source.unacknowledged),
     );
-    metrics.gaugeFrom(
-      'salvor_children_restarts',
+    metrics.counterFrom(
+      'salvor_children_restarts_total',
       'Restarts of spawned servers',
       sum((source) => source.describe().child?.restarts ?? 0),
     );

@@ -13,7 +13,7 @@ await runService({
   shutdownTimeoutMs: 25_000,
   start: async ({ config, log, metrics }) => {
     const stateDir = new StateDir(config.stateDir);
-    const presence = new BusPresence(config, log);
+    const presence = new BusPresence(config, log, metrics);
     const latency = metrics.histogram(
       'salvor_log_event_publish_seconds',
       'From the line read to its event stored by the bus',

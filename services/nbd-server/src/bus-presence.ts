@@ -1,6 +1,6 @@
 import { type Bus, type BusSettings, busOptions, connectBus, inboxOf } from '@salvor/bus';
 import type { EventInits, EventType, MountedTlogInit } from '@salvor/contracts';
-import { certificateMetadata, type Logger, messageOf } from '@salvor/service-kit';
+import { certificateMetadata, type Logger, type Metrics, messageOf } from '@salvor/service-kit';
 import type { EngineProbes, OwnerIdentity, VdiskLogState } from '@salvor/vdisk';
 import { viewEngine } from './engine-view.ts';
 import type { Takeovers } from './takeovers.ts';
@@ -27,7 +27,7 @@ export class BusPresence {
   readonly #abort = new AbortController();
   #bus: Bus | null = null;
 
-  constructor(config: BusSettings, owner: OwnerIdentity, log: Logger) {
+  constructor(config: BusSettings, owner: OwnerIdentity, log: Logger, metrics: Metrics) {
     this.#owner = owner;
     this.#log = log;
     this.#metadata = certificateMetadata({ ...config });
@@ -36,6 +36,7 @@ export class BusPresence {
       name: `nbd-server-${owner.server}`,
       inboxPrefix: inboxOf('nbd-server'),
       log,
+      metrics,
       signal: this.#abort.signal,
     });
     this.connecting.then(

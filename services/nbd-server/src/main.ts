@@ -4,6 +4,7 @@ import { OperationWorkers, openStore, storeOptions } from '@salvor/config-store'
 import { messageOf, runService } from '@salvor/service-kit';
 import { Bandwidth, EngineProbes, engineLogin, RepairTurns, warmCopier } from '@salvor/vdisk';
 import { BusPresence } from './bus-presence.ts';
+import { HealingMeter } from './healing-meter.ts';
 import { IdleRepairs } from './idle-repairs.ts';
 import { logAccess } from './log-access.ts';
 import { type NbdServer, startNbdServer } from './nbd/server.ts';
@@ -27,7 +28,7 @@ await runService({
     const login = engineLogin(config);
     const store = openStore({ ...storeOptions(config), log });
     const owner = { server: config.serverId, instance: randomUUID() };
-    const presence = new BusPresence(config, owner, log);
+    const presence = new BusPresence(config, owner, log, metrics);
     const corruptBlocks = metrics.counter(
       'salvor_corrupt_blocks_total',
       'Blocks found on engines that did not match their checksums',
@@ -36,6 +37,7 @@ await runService({
       'salvor_scrub_mismatches_total',
       'Blocks whose two copies differed when they were scrubbed',
     );
+    const healing = new HealingMeter(metrics);
     const repairTurns = new RepairTurns(config.repairsAtOnce);
     const exports: VdiskExports = new VdiskExports({
       store,
@@ -63,11 +65,13 @@ await runService({
         available: (relief) => presence.announceAvailable(relief),
         corrupt: ({ blocks }) => corruptBlocks.add({}, blocks.length),
         lost: (vdisk, reason) => {
+          healing.ownershipLost();
           exports.forget(vdisk);
           nbd.cutExport(vdisk, reason);
         },
         takeoverAsked: (vdisk) => void takeovers.letGo(vdisk, nbd),
         repaired: (vdisk) => repairs.noteRepaired(vdisk),
+        meter: healing,
       }),
       onMounted: (vdisk, epoch) => presence.announceMounted(vdisk, epoch),
       onReleased: (vdisk, epoch) => presence.announceReleased(vdisk, epoch),
@@ -123,6 +127,11 @@ await runService({
     });
     presence.start({ exports, uris: () => nbd.uris(''), takeovers, probes });
     registerMetrics(metrics, nbd, exports);
+    healing.register(
+      metrics,
+      () => exports.states(),
+      () => exports.dirtyBlocks(),
+    );
     return {
       checks: { etcd: () => repairs.problem(), bus: () => presence.problem() },
       shutdown: [

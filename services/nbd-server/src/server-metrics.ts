@@ -3,6 +3,16 @@ import type { VdiskLogState } from '@salvor/vdisk';
 import type { NbdServer } from './nbd/server.ts';
 import type { VdiskExports } from './vdisk-exports.ts';
 
+const REQUESTS = {
+  read: 'reads',
+  write: 'writes',
+  flush: 'flushes',
+  trim: 'trims',
+  zero: 'zeroes',
+  cache: 'caches',
+  'block-status': 'blockStatuses',
+} as const;
+
 export function registerMetrics(metrics: Metrics, nbd: NbdServer, exports: VdiskExports): void {
   metrics.gaugeFrom('salvor_nbd_connections', 'NBD connections open now', () => nbd.connections().length);
   metrics.gaugeFrom(
@@ -10,6 +20,7 @@ export function registerMetrics(metrics: Metrics, nbd: NbdServer, exports: Vdisk
     'Payload bytes of NBD requests in flight',
     () => nbd.bytesInFlight,
   );
+  registerTraffic(metrics, nbd);
   metrics.gaugeFrom('salvor_vdisks_mounted', 'Vdisks that this server owns', () => exports.states().length);
   const shards = (mode: string): number =>
     exports
@@ -56,4 +67,39 @@ export function registerMetrics(metrics: Metrics, nbd: NbdServer, exports: Vdisk
     withLog('basing'),
   );
   metrics.gaugeFrom('salvor_tlog_vdisks_broken', 'Mounted vdisks whose log ended', () => withLog('broken'));
+}
+
+function registerTraffic(metrics: Metrics, { traffic }: NbdServer): void {
+  metrics.countersFrom('salvor_nbd_requests_total', 'NBD requests that were carried out', ['type'], () =>
+    Object.entries(REQUESTS).map(([type, count]) => [{ type }, traffic[count]] as const),
+  );
+  metrics.countersFrom(
+    'salvor_nbd_request_errors_total',
+    'NBD requests answered with an error: failed by the device, or refused by the rules of the protocol',
+    ['reason'],
+    () => [
+      [{ reason: 'failed' }, traffic.failedRequests],
+      [{ reason: 'refused' }, traffic.refusedRequests],
+    ],
+  );
+  metrics.histogramFrom(
+    'salvor_nbd_request_duration_seconds',
+    'From an NBD request taken to its answer; a write with FUA counts as a flush',
+    'type',
+    () => Object.entries(traffic.durations),
+  );
+  metrics.countersFrom('salvor_nbd_bytes_total', 'Payload bytes of NBD requests', ['direction'], () => [
+    [{ direction: 'read' }, traffic.readBytes],
+    [{ direction: 'written' }, traffic.writtenBytes],
+  ]);
+  metrics.countersFrom(
+    'salvor_nbd_connections_total',
+    'NBD connections that were accepted, refused for being too many, or ended in the handshake',
+    ['outcome'],
+    () => [
+      [{ outcome: 'accepted' }, traffic.acceptedConnections],
+      [{ outcome: 'refused' }, traffic.refusedConnections],
+      [{ outcome: 'failed-handshake' }, traffic.failedHandshakes],
+    ],
+  );
 }

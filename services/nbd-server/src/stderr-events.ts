@@ -1,4 +1,5 @@
 import type { VdiskEvents } from '@salvor/vdisk';
+import type { HealingMeter } from './healing-meter.ts';
 import { engineFailureLine, repairCompleteLine } from './stderr-contract.ts';
 
 export interface StderrEventsOptions {
@@ -10,6 +11,7 @@ export interface StderrEventsOptions {
   readonly lost: VdiskEvents['ownershipLost'];
   readonly takeoverAsked: VdiskEvents['takeoverAsked'];
   readonly repaired: (vdisk: string) => void;
+  readonly meter: Pick<HealingMeter, 'engineFailed' | 'repairCompleted' | 'writesHeld'>;
 }
 
 /** Says on stderr what a supervisor must know, and passes on the rest. */
@@ -22,21 +24,18 @@ export function stderrEvents({
   lost,
   takeoverAsked,
   repaired,
+  meter,
 }: StderrEventsOptions): VdiskEvents {
   return {
-    engineFailed: ({ address, vdisk, cluster, reason }) =>
-      write(engineFailureLine({ address, server, vdisk, cluster, reason, at: Date.now() })),
-    repairCompleted: ({
-      kind,
-      address,
-      vdisk,
-      incident,
-      attempt,
-      dirtyBlocks,
-      copiedBlocks,
-      storedBlocks,
-      repairMs,
-    }) => {
+    engineFailed: (failure) => {
+      const { address, vdisk, cluster, reason } = failure;
+      write(engineFailureLine({ address, server, vdisk, cluster, reason, at: Date.now() }));
+      meter.engineFailed(failure);
+    },
+    writesHeld: meter.writesHeld,
+    repairCompleted: (outcome) => {
+      const { kind, address, vdisk, incident, attempt, dirtyBlocks, copiedBlocks, storedBlocks, repairMs } =
+        outcome;
       write(
         repairCompleteLine({
           kind,
@@ -52,6 +51,7 @@ export function stderrEvents({
           at: Date.now(),
         }),
       );
+      meter.repairCompleted(outcome);
       repaired(vdisk);
     },
     dataUnavailable: unavailable,

@@ -155,6 +155,13 @@ export class VdiskExports implements Exports {
     }));
   }
 
+  /** Blocks of all vdisks mounted here that one engine lacks and its partner has; vdisks that cannot be asked now are left out. */
+  async dirtyBlocks(): Promise<number> {
+    const asked = [...this.#mounts.values()].map(async ({ mounted }) => mounted?.dirtyBlocks() ?? 0);
+    const told = await Promise.allSettled(asked);
+    return told.reduce((sum, each) => sum + (each.status === 'fulfilled' ? each.value : 0), 0);
+  }
+
   /** Vdisks mounted here with blocks on an engine, and whether they took writes without it since it is offline. */
   onEngine(address: string): { vdisk: string; missedWrites: boolean | null }[] {
     return [...this.#mounts.values()].flatMap(({ vdisk, mounted }) => {

@@ -10,9 +10,10 @@ import {
   openStore,
   ownerKey,
 } from '@salvor/config-store';
-import { silentLogger } from '@salvor/service-kit';
+import { createMetrics, silentLogger } from '@salvor/service-kit';
 import { type EtcdHandle, type RedisHandle, startEtcd, startRedis, tempDir } from '@salvor/testkit';
 import { EngineControl, type MountSettings } from '@salvor/vdisk';
+import { HealingMeter } from '../src/healing-meter.ts';
 import { stderrEvents } from '../src/stderr-events.ts';
 import { VdiskExports, type VdiskExportsOptions } from '../src/vdisk-exports.ts';
 
@@ -96,6 +97,7 @@ export class ServedVdisks implements AsyncDisposable {
         corrupt: () => {},
         takeoverAsked: () => {},
         repaired: () => {},
+        meter: new HealingMeter(createMetrics()),
         lost: (vdisk) => {
           said.push(`lost ${vdisk}`);
           exports.forget(vdisk);

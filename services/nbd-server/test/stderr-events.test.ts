@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { createMetrics } from '@salvor/service-kit';
+import { HealingMeter } from '../src/healing-meter.ts';
 import { stderrEvents } from '../src/stderr-events.ts';
 
 function speak() {
@@ -15,6 +17,7 @@ function speak() {
     lost: (...told) => void passedOn.push(['lost', ...told]),
     takeoverAsked: (...told) => void passedOn.push(['takeoverAsked', ...told]),
     repaired: (...told) => void repaired.push(...told),
+    meter: new HealingMeter(createMetrics()),
   });
   return { events, lines, passedOn, repaired };
 }

@@ -13,14 +13,22 @@ export class Announcer {
   readonly #store: ConfigStore;
   readonly #bus: Bus;
   readonly #log: Logger;
+  readonly #announced: (announcement: Announcement) => void;
   readonly #announcements = new Announcements();
   #watch: Watch | null = null;
   #chain: Promise<void> = Promise.resolve();
 
-  constructor(store: ConfigStore, bus: Bus, log: Logger) {
+  /** @param announced called once for each that came up since the start, before it is on the bus */
+  constructor(
+    store: ConfigStore,
+    bus: Bus,
+    log: Logger,
+    announced: (announcement: Announcement) => void = () => {},
+  ) {
     this.#store = store;
     this.#bus = bus;
     this.#log = log;
+    this.#announced = announced;
   }
 
   /** Waits for etcd as long as that takes. */
@@ -30,6 +38,7 @@ export class Announcer {
       const announcements = this.#read(batch);
       const due =
         batch.kind === 'initial' ? announcements.filter(({ payload }) => payload.at >= since) : announcements;
+      if (batch.kind !== 'initial') for (const announcement of due) this.#announced(announcement);
       for (const announcement of due) this.#publish(announcement);
     };
     const prefixes = [...announcedPrefixes];

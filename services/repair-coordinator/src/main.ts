@@ -10,6 +10,8 @@ import { HealingLoop } from './healing-loop.ts';
 import { HookBook } from './hooks/hook-book.ts';
 import { startHooks } from './hooks/hooks.ts';
 import { InstanceLoop } from './instances/instance-loop.ts';
+import { durationMeter } from './measures/duration-meter.ts';
+import { registerEtcdMeasures } from './measures/etcd-measures.ts';
 import { vdiskOperations } from './operations.ts';
 import { RecoveryWatch } from './recovery/recovery-watch.ts';
 import { rehearse } from './rehearsal.ts';
@@ -62,13 +64,14 @@ await runService({
       raised: metrics.gauge('salvor_alerts', 'Alerts that are raised', ['kind']),
     });
     await watchdog.start();
+    registerEtcdMeasures(metrics, store);
     const hooks = await startHooks({ store, log, metrics, by: instance, book });
     const instances = new InstanceLoop({ store, book, log, by: instance });
     await instances.start();
 
     starting('waits for NATS');
-    const bus = await connectBus({ ...busOptions(config), name: 'repair-coordinator', log });
-    const announcer = new Announcer(store, bus, log);
+    const bus = await connectBus({ ...busOptions(config), name: 'repair-coordinator', log, metrics });
+    const announcer = new Announcer(store, bus, log, durationMeter(metrics));
     starting('waits for etcd');
     await announcer.start();
     const taken = metrics.counter('salvor_reports_total', 'Reports taken from the bus', ['type', 'outcome']);

@@ -24,7 +24,7 @@ await runService({
     const store = openStore({ ...storeOptions(config), log });
     const instance = randomUUID();
     starting('waits for NATS');
-    const bus = await connectBus({ ...busOptions(config), name: 'replication-manager', log });
+    const bus = await connectBus({ ...busOptions(config), name: 'replication-manager', log, metrics });
     const peers = new PeerZones(config.zonePeers, log);
     peers.start();
     const announce = announcer(bus, zone, log);
@@ -62,8 +62,8 @@ await runService({
       'Volumes that this replica keeps in step',
       () => loop.volumes.length,
     );
-    metrics.gaugeFrom('salvor_volume_lag_max_ms', 'Largest age of what a secondary here lacks', () =>
-      Math.max(0, ...loop.volumes.map(({ lagMs }) => lagMs)),
+    metrics.gaugeFrom('salvor_volume_lag_max_seconds', 'Largest age of what a secondary here lacks', () =>
+      Math.max(0, ...loop.volumes.map(({ lagMs }) => lagMs / 1_000)),
     );
     const service = await bus.serve({
       name: 'replication-manager',

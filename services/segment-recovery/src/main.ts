@@ -20,13 +20,13 @@ setFlagsFromString('--optimize-for-size');
 await runService({
   name: 'segment-recovery',
   settings: segmentRecoverySettings,
-  start: async ({ config, log, starting }) => {
+  start: async ({ config, log, metrics, starting }) => {
     const login = engineLogin(config);
     const store = openStore({ ...storeOptions(config), log });
     const instance = randomUUID();
     const worker = `segment-recovery ${instance}`;
     starting('waits for NATS');
-    const bus = await connectBus({ ...busOptions(config), name: 'segment-recovery', log });
+    const bus = await connectBus({ ...busOptions(config), name: 'segment-recovery', log, metrics });
     const allowedRoots = new AllowedRoots(config.treeRoots);
     const options = {
       ...{ store, bus, log, worker, allowedRoots, atOnce: config.segmentsAtOnce },

@@ -30,7 +30,7 @@ await runService({
     const by = `tlog-replayer ${owner.instance}`;
     const tier2 = config.tlogStore === '' ? null : new Tier2Access(config, log);
     starting('waits for NATS');
-    const bus = await connectBus({ ...busOptions(config), name: 'tlog-replayer', log });
+    const bus = await connectBus({ ...busOptions(config), name: 'tlog-replayer', log, metrics });
     const logs = new Logs({
       ...{ store, tier2, streams: bus.logStreams },
       noticed: (vdisk, what) => log.warn({ vdisk, what }, 'part of a log is missing'),
@@ -83,9 +83,9 @@ await runService({
       () => archive?.vdisks.length ?? 0,
     );
     metrics.gaugeFrom(
-      'salvor_tlog_archive_lag_ms',
+      'salvor_tlog_archive_lag_seconds',
       'How long the oldest segment waits that is not archived',
-      () => archive?.lagMs ?? 0,
+      () => (archive?.lagMs ?? 0) / 1_000,
     );
     metrics.gaugeFrom(
       'salvor_tlog_archive_troubled',

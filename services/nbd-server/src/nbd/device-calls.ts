@@ -2,7 +2,7 @@ import type { BlockDevice } from './block-device.ts';
 import { allocationStatus } from './block-status.ts';
 import { command, commandFlag } from './constants.ts';
 import type { Request } from './requests.ts';
-import type { NbdTraffic } from './traffic.ts';
+import type { NbdTraffic, TimedRequest } from './traffic.ts';
 
 /** The data of a READ, null for one of which nothing is stored; the payload of a BLOCK_STATUS; nothing for the others. */
 export type DeviceAnswer = Buffer | null | undefined;
@@ -58,6 +58,12 @@ async function runOther(
 export function wrongLength({ type, lengthBytes }: Request, data: DeviceAnswer): Error | undefined {
   if (type !== command.read || data === null || data?.length === lengthBytes) return undefined;
   return new Error(`the device read ${data?.length} bytes, expected ${lengthBytes}`);
+}
+
+export function timedAs({ type, flags }: Request): TimedRequest {
+  // A write with FUA waits for what a flush waits for.
+  if (type === command.flush || (flags & commandFlag.fua) !== 0) return 'flush';
+  return type === command.read ? 'read' : type === command.write ? 'write' : 'other';
 }
 
 export function countRequest(traffic: NbdTraffic, { type, lengthBytes }: Request): void {

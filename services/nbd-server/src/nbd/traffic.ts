@@ -1,3 +1,5 @@
+import { DurationCounts } from '@salvor/service-kit';
+
 /** What the front end has done since it started, for metrics. Bytes count payloads of successful requests. */
 export interface NbdTraffic {
   acceptedConnections: number;
@@ -16,7 +18,11 @@ export interface NbdTraffic {
   failedRequests: number;
   readBytes: number;
   writtenBytes: number;
+  /** From a request taken to its answer by the device, by kind of request. */
+  readonly durations: Readonly<Record<TimedRequest, DurationCounts>>;
 }
+
+export type TimedRequest = 'read' | 'write' | 'flush' | 'other';
 
 export function noTraffic(): NbdTraffic {
   return {
@@ -34,6 +40,12 @@ export function noTraffic(): NbdTraffic {
     failedRequests: 0,
     readBytes: 0,
     writtenBytes: 0,
+    durations: {
+      read: new DurationCounts(),
+      write: new DurationCounts(),
+      flush: new DurationCounts(),
+      other: new DurationCounts(),
+    },
   };
 }
 

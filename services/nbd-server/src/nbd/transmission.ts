@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { type BlockDevice, wireFailure } from './block-device.ts';
 import { maxStatusBytes } from './block-status.ts';
 import { command, errno } from './constants.ts';
-import { countRequest, type DeviceAnswer, runOnDevice, wrongLength } from './device-calls.ts';
+import { countRequest, type DeviceAnswer, runOnDevice, timedAs, wrongLength } from './device-calls.ts';
 import type { BudgetHolder, InFlightBudget } from './in-flight-budget.ts';
 import type { NbdLimits } from './limits.ts';
 import { simpleReplies, structuredReplies } from './replies.ts';
@@ -250,14 +250,23 @@ export class Transmission implements BudgetHolder, ReplyQueueOwner {
       return;
     }
     this.#executing += 1;
+    const takenAtMs = performance.now();
     runOnDevice(this.#parts.device, request, payload?.data).then(
-      (data) => this.#settled(request, payload, data, undefined),
-      (error: unknown) => this.#settled(request, payload, undefined, error ?? new Error('no reason given')),
+      (data) => this.#settled(request, takenAtMs, payload, data, undefined),
+      (error: unknown) =>
+        this.#settled(request, takenAtMs, payload, undefined, error ?? new Error('no reason given')),
     );
   }
 
-  #settled(request: Request, payload: Payload | undefined, answer: DeviceAnswer, error: unknown): void {
+  #settled(
+    request: Request,
+    takenAtMs: number,
+    payload: Payload | undefined,
+    answer: DeviceAnswer,
+    error: unknown,
+  ): void {
     this.#executing -= 1;
+    this.#parts.traffic.durations[timedAs(request)].add((performance.now() - takenAtMs) / 1_000);
     if (payload !== undefined) {
       this.#reader.release(payload);
       this.#giveBack(request.lengthBytes);
