@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { NbdClient, type TempDir, tempDir } from '@salvor/testkit';
+import { NbdClient, type TempDir, tempDir, until } from '@salvor/testkit';
 import { type ComposeFile, mountOf, readCompose } from './compose-file.ts';
+import { readExposition } from './exposition.ts';
 import { LocalCompose } from './local-compose.ts';
+import { readMetricsPage } from './metrics-page.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const FOLDER = join(ROOT, 'deploy/compose');
@@ -135,6 +137,15 @@ describe('deploy/compose, its command lines as processes of this machine', () =>
     assert.deepEqual(await client.read(0, 4_096), block(1));
   });
 
+  it('archives it', async () => {
+    await compose.run('cli', 'archive', 'init-storage', 'vol1', '--vdisk', 'v1');
+    await compose.run('cli', 'archive', 'start-synchronizing', 'local', 'vol1');
+    const isProtected = async () =>
+      JSON.parse(await compose.run('cli', 'archive', 'status', 'vol1', '--json')).archives[0].status ===
+      'protected';
+    await until(isProtected, { what: 'the archive to have everything', timeoutMs: 60_000, intervalMs: 500 });
+  });
+
   it('shows it on the page of the console', async () => {
     const page = await fetch(`http://127.0.0.1:${compose.port('console', 8_480)}/`);
     assert.match(await page.text(), /<title>Salvor<\/title>/);
@@ -154,12 +165,42 @@ describe('deploy/compose, its command lines as processes of this machine', () =>
     assert.match(incidents, /engine-unreachable|offline/);
   });
 
+  it('has the metrics that docs/metrics.md lists, all of them and no others', async () => {
+    const page = readMetricsPage(join(ROOT, 'docs/metrics.md'));
+    const running = partsOf(FILE).filter(({ name }) => compose.names.includes(name));
+    const told = new Set<string>();
+    for (const { name, part } of running.filter((each) => compose.process(each.name).running))
+      for (const [service, port] of part === 'log-watcher'
+        ? ([
+            [part, 9_100],
+            ['nbd-server', 9_101],
+          ] as const)
+        : ([[part, 9_100]] as const)) {
+        const url = `http://127.0.0.1:${compose.port(name, port)}/metrics`;
+        const found = readExposition(await (await fetch(url)).text());
+        const listed = page.get(service);
+        assert.ok(listed, `docs/metrics.md has no section ${service}`);
+        assert.deepEqual([...found.keys()].toSorted(), [...listed.keys()].toSorted(), service);
+        for (const [metric, { type, help, labels, series }] of found) {
+          assert.deepEqual(
+            { type, meaning: help },
+            { type: listed.get(metric)?.type, meaning: listed.get(metric)?.meaning },
+            metric,
+          );
+          if (series > 0)
+            assert.deepEqual([...labels].toSorted(), listed.get(metric)?.labels.toSorted(), metric);
+        }
+        told.add(service);
+      }
+    assert.deepEqual([...told].toSorted(), [...page.keys()].toSorted());
+  });
+
   it('ends each service by SIGTERM within its grace, and no log has the password', async () => {
     const parts = partsOf(FILE)
       .map(({ name }) => name)
       .filter((name) => compose.names.includes(name));
     const running = parts.filter((name) => compose.process(name).running);
-    assert.ok(running.length >= 7);
+    assert.ok(running.length >= 10);
     const exits = await Promise.all(
       running.map(async (name) => {
         await compose.process(name).stop();

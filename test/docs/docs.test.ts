@@ -129,7 +129,8 @@ describe('the documentation', () => {
     });
 
     it(`lists the metrics of ${service}`, () => {
-      const text = all.find(({ path }) => path === `docs/services/${service}.md`)?.text ?? '';
+      const page = all.find(({ path }) => path === 'docs/metrics.md')?.text ?? '';
+      const text = page.split(/^## /m).find((section) => section.startsWith(`${service}\n`)) ?? '';
       const metrics = sourceText(join(root, 'services', service, 'src')).match(/'salvor_[a-z_]+'/g) ?? [];
       const missing = metrics.map((name) => name.slice(1, -1)).filter((name) => !text.includes(name));
       assert.deepEqual(missing, []);

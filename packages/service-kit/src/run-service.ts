@@ -110,14 +110,12 @@ export async function runService<S extends Settings>(options: ServiceOptions<S>)
 
 /** Certificates that are about to expire are a warning at the start, and a metric all the time. */
 function watchCertificates(config: Readonly<Record<string, unknown>>, metrics: Metrics, log: Logger): void {
-  const dates = certificateDates(config);
-  if (dates.length === 0) return;
   const expires = metrics.gauge(
     'salvor_certificate_expires_timestamp_seconds',
     'When the first certificate in the file of a setting expires, in Unix seconds',
     ['setting'],
   );
-  for (const { setting, file, expiresAt } of dates) {
+  for (const { setting, file, expiresAt } of certificateDates(config)) {
     if (expiresAt === null) continue;
     expires.set(expiresAt / 1_000, { setting });
     if (expiresAt - Date.now() < CERTIFICATE_NEAR_END_MS)
