@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { NatsRole } from '@salvor/bus';
@@ -233,7 +233,11 @@ async function placeNbdServer(
   };
 }
 
+/** Bundled where the environment says so: it starts in half of the time. */
 function mainOf(options: StackOptions, service: string): string {
+  const bundles = process.env['SALVOR_BUNDLED_SERVICES'];
+  const bundled = bundles === undefined ? undefined : join(bundles, service, 'main.js');
+  if (bundled !== undefined && existsSync(bundled)) return bundled;
   return join(repoRootOf(options), 'services', service, 'dist', 'main.js');
 }
 
