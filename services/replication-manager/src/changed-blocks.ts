@@ -19,10 +19,10 @@ export async function changedSinceFork(branches: readonly Branch[]): Promise<Wan
 async function addChanged(changed: Set<number>, source: LogSource, after: number): Promise<boolean> {
   let next: number | null = null;
   for await (const segment of source.newestFirst()) {
-    const { number, first, last, covers, kind } = segment;
+    const { number, first, last, covers, kind, base } = segment;
     if (next !== null && number !== next) return false;
-    // A base copies what is there, and says nothing of what was emptied before it.
-    if (kind === 'baseBegin' && first > after) return false;
+    // A base copies what is there, and says nothing of what was emptied before it. Compaction leaves its mark out.
+    if ((kind === 'baseBegin' && first > after) || base > Math.max(after, 1)) return false;
     for (const { sequence, block } of segment.records) if (sequence > after) changed.add(block);
     if ((covers?.first ?? first) <= after + 1 || last <= after) return true;
     next = (covers?.number ?? number) - 1;

@@ -1,4 +1,4 @@
-import type { LogSegment, VolumeCopyState, VolumeRecord } from '@salvor/config-store';
+import { type LogSegment, sameSegment, type VolumeCopyState, type VolumeRecord } from '@salvor/config-store';
 import type { VolumeDescription } from '@salvor/contracts';
 import { codeOf, messageOf, SalvorError } from '@salvor/service-kit';
 import {
@@ -57,10 +57,10 @@ export async function copyVolume(copy: VolumeCopy): Promise<Copied> {
       'different-shape',
       `vdisk ${from.vdisk} in zone ${from.zone} has ${from.sizeBytes} bytes in blocks of ${from.blockSize}, vdisk ${record.vdisk} here ${sizeBytes} in blocks of ${blockSizeBytes}: make it like the other one`,
     );
-  const changed = await sinceFork(copy);
-  const facts = { changed: changed?.count ?? null, incomparable: null };
+  const since = await sinceFork(copy);
+  const facts = { changed: since?.wanted.count ?? null, incomparable: null };
   const chosen = decideCopyWay(record, facts);
-  if (chosen.way !== 'compare') return replayed(copy, chosen, changed);
+  if (chosen.way !== 'compare') return replayed(copy, chosen, since);
   try {
     return await compareVolume(copy, chosen.reason);
   } catch (error) {
@@ -73,53 +73,87 @@ export async function copyVolume(copy: VolumeCopy): Promise<Copied> {
 /** Of a vdisk that cannot be read beside its owner, or of managers there that know no hashes. */
 const INCOMPARABLE: readonly string[] = ['unsupported-type', 'no-responders', 'bad-answer'];
 
+/** What is brought over: the state of the primary at a record of its log, of these blocks. */
+interface ReplayAim {
+  readonly end: Pick<Copied, 'sequence' | 'segment' | 'writtenAt'>;
+  readonly wanted: WantedBlocks;
+}
+
+/** @param since null: all blocks are looked at */
 async function replayed(
-  { record, source: from, log, mount, window, confirm, signal }: VolumeCopy,
+  copy: VolumeCopy,
   { way, reason }: ChosenWay,
-  changed: WantedBlocks | null,
+  since: ReplayAim | null,
 ): Promise<Copied> {
+  const { record, source: from, log, mount, window, signal } = copy;
   const target = mount.mounted.wholeBlocks();
   const beganAt = Date.now();
-  const source = await wholeLog(log);
-  try {
-    if ((await source.newestNumber()) === 0)
-      throw new SalvorError(
-        'log-not-begun',
-        `nobody has used vdisk ${from.vdisk} in zone ${from.zone} since it has a transaction log: what it holds is known once a client does`,
-      );
-    const point = await findPoint(from.vdisk, source, { kind: 'newest' });
-    const bound = await confirm();
-    if (bound === null || bound < point.sequence)
-      throw new SalvorError(
-        'source-changed',
-        `zone ${from.zone} is not what volume ${record.volume} is copied from any more`,
-      );
-    const wanted = changed ?? everyBlock(target.blocks);
+  return reaching(copy, await wholeLog(log), async (source) => {
+    const { end, wanted } = since ?? {
+      end: await endOf(copy, source),
+      wanted: everyBlock(target.blocks),
+    };
     const { vdisk } = from;
     const done = await replay(
-      { vdisk, source, target, wanted, upTo: point.sequence, onlyDiffering: true, signal },
+      { vdisk, source, target, wanted, upTo: end.sequence, onlyDiffering: true, signal },
       window,
     );
+    // It may have lost its end meanwhile, and been written on under the same numbers.
+    if (!sameSegment(await segmentAt(source, end.sequence), end.segment)) throw changedMeanwhile(copy);
     const { blocksWritten, blocksDeleted, bytesRead } = done;
     return {
-      sequence: point.sequence,
-      segment: await segmentAt(source, point.sequence),
-      writtenAt: point.at,
+      ...end,
       copy: {
         ...{ way, reason, generation: record.generation, behind: null, next: 0, blocks: wanted.count },
         ...{ sentBlocks: blocksWritten + blocksDeleted, sentBytes: bytesRead, hashBytes: 0 },
         ...{ beganAt, endedAt: Date.now() },
       },
     };
+  });
+}
+
+/**
+ * Where the log of the primary ends, and that it is still its primary's. Which blocks were changed up to there is looked for
+ * behind this: the primary goes on writing.
+ */
+async function endOf(copy: VolumeCopy, source: LogSource): Promise<ReplayAim['end']> {
+  const { vdisk, zone } = copy.source;
+  if ((await source.newestNumber()) === 0)
+    throw new SalvorError(
+      'log-not-begun',
+      `nobody has used vdisk ${vdisk} in zone ${zone} since it has a transaction log: what it holds is known once a client does`,
+    );
+  const { sequence, at: writtenAt } = await findPoint(vdisk, source, { kind: 'newest' });
+  const segment = await segmentAt(source, sequence);
+  const bound = await copy.confirm();
+  if (bound === null || bound < sequence) throw changedMeanwhile(copy);
+  return { sequence, segment, writtenAt };
+}
+
+/** Does something with a log, closes it, and says what to do about one that does not reach back. */
+async function reaching<T>(
+  { source: { vdisk, zone } }: VolumeCopy,
+  source: LogSource,
+  work: (source: LogSource) => Promise<T>,
+): Promise<T> {
+  try {
+    return await work(source);
   } catch (error) {
     if (codeOf(error) !== 'gap' && codeOf(error) !== 'not-restorable') throw error;
     throw new SalvorError(
       codeOf(error),
-      `the log of vdisk ${from.vdisk} in zone ${from.zone} does not reach back to a base (${messageOf(error)}): name its archive (tlogStore of that zone in SALVOR_ZONE_PEERS), or begin the log anew there ('salvor tlog disable', 'salvor tlog enable')`,
+      `the log of vdisk ${vdisk} in zone ${zone} does not reach back to a base (${messageOf(error)}): name its archive (tlogStore of that zone in SALVOR_ZONE_PEERS), or begin the log anew there ('salvor tlog disable', 'salvor tlog enable')`,
     );
   } finally {
     await source.close();
   }
+}
+
+function changedMeanwhile({ source: { zone }, record: { volume } }: VolumeCopy): SalvorError {
+  return new SalvorError(
+    'source-changed',
+    `zone ${zone} is not what volume ${volume} is copied from any more`,
+  );
 }
 
 /** The first segment that ends with a record and says which base it builds on: a base that was begun since lies behind it. */
@@ -137,17 +171,22 @@ async function segmentAt(source: LogSource, sequence: number): Promise<LogSegmen
 }
 
 /** Where both logs tell what was written since the fork, the rest is equal; null: they do not. */
-async function sinceFork({ record, source: { lineage, zone, begins }, log, own }: VolumeCopy) {
+async function sinceFork(copy: VolumeCopy): Promise<ReplayAim | null> {
+  const { record, source, log, own } = copy;
+  const { lineage, zone, begins } = source;
   const fork = provenFork(record, { lineage, zone });
   if (fork === null) return null;
-  await using mine = closing(await wholeLog(own));
-  await using theirs = closing(await wholeLog(log));
-  return await changedSinceFork([
-    { source: mine.source, after: fork.sequence },
-    { source: theirs.source, after: begins },
-  ]);
-}
-
-function closing(source: LogSource): { readonly source: LogSource } & AsyncDisposable {
-  return { source, [Symbol.asyncDispose]: () => source.close() };
+  return reaching(copy, await wholeLog(log), async (theirs) => {
+    const end = await endOf(copy, theirs);
+    const mine = await wholeLog(own);
+    try {
+      const wanted = await changedSinceFork([
+        { source: mine, after: fork.sequence },
+        { source: theirs, after: begins },
+      ]);
+      return wanted === null ? null : { end, wanted };
+    } finally {
+      await mine.close();
+    }
+  });
 }
