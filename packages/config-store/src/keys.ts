@@ -85,6 +85,7 @@ export const UNAVAILABLE_PREFIX = `${SALVOR_PREFIX}unavailable/`;
 export const TLOGS_PREFIX = `${SALVOR_PREFIX}tlogs/`;
 export const AVAILABLE_AGAIN_PREFIX = `${SALVOR_PREFIX}available-again/`;
 export const VOLUMES_PREFIX = `${SALVOR_PREFIX}volumes/`;
+export const RBD_VOLUMES_PREFIX = `${SALVOR_PREFIX}rbd-volumes/`;
 export const VOLUME_POINTS_PREFIX = `${SALVOR_PREFIX}volume-points/`;
 export const ARCHIVES_PREFIX = `${SALVOR_PREFIX}archives/`;
 export const PLANS_PREFIX = `${SALVOR_PREFIX}plans/`;
@@ -152,7 +153,7 @@ export const repairsPrefix = (incident: string, attempt: number): string =>
 export const incidentRepairsPrefix = (incident: string): string => `${REPAIRS_PREFIX}${segment(incident)}/`;
 
 /** A volume whose copies Ceph RBD mirroring makes. */
-export const rbdVolumeKey = (volume: string): string => `${SALVOR_PREFIX}rbd-volumes/${segment(volume)}`;
+export const rbdVolumeKey = (volume: string): string => `${RBD_VOLUMES_PREFIX}${segment(volume)}`;
 export const hookKey = (hook: string): string => `${HOOKS_PREFIX}${segment(hook)}`;
 /** Under a lease: who runs the hooks of this lane, one after the other. */
 export const hookLaneKey = (lane: string): string => `${HOOK_LANES_PREFIX}${segment(lane)}`;

@@ -8,6 +8,10 @@ import { Archives } from './archives/archives.ts';
 import { ComparedSource } from './compared-source.ts';
 import { openArchive, PeerZones } from './peer-zones.ts';
 import { Plans } from './plans/plans.ts';
+import { rbdAnnouncer } from './rbd-volumes/rbd-announcer.ts';
+import { rbdClusters } from './rbd-volumes/rbd-clusters.ts';
+import { RbdLoop } from './rbd-volumes/rbd-loop.ts';
+import { rbdVolumeHandlers } from './rbd-volumes/rbd-volume-commands.ts';
 import { managerSettings } from './settings.ts';
 import { announcer } from './volume-announcer.ts';
 import { volumeCommandHandlers } from './volume-commands.ts';
@@ -50,6 +54,12 @@ await runService({
       applied: (lagMs) => lag.observe(lagMs / 1_000),
     });
     loop.start();
+    const clusters = rbdClusters(config.rbdClusters);
+    const images = new RbdLoop({
+      ...{ store, zone, peers, clusters, log, instance, intervalMs: config.rbdIntervalMs },
+      announce: rbdAnnouncer(bus, zone, log),
+    });
+    images.start();
     const archives = new Archives({
       ...{ store, bus, zone, peers, archive, log, metrics, instance, access, config },
       window: replayWindow,
@@ -60,7 +70,7 @@ await runService({
     metrics.gaugeFrom(
       'salvor_volumes_kept',
       'Volumes that this replica keeps in step',
-      () => loop.volumes.length,
+      () => loop.volumes.length + images.kept,
     );
     metrics.gaugeFrom('salvor_volume_lag_max_seconds', 'Largest age of what a secondary here lacks', () =>
       Math.max(0, ...loop.volumes.map(({ lagMs }) => lagMs / 1_000)),
@@ -71,9 +81,12 @@ await runService({
       metadata: certificateMetadata(config),
       description: `Keeps volumes of zone ${zone} in step with other zones`,
       handlers: {
-        ...volumeCommandHandlers({
-          ...{ store, zone, peers, announce, log, compared },
-          streams: bus.logStreams,
+        ...rbdVolumeHandlers({
+          ...{ store, zone, peers: peers.names, clusters, log },
+          native: volumeCommandHandlers({
+            ...{ store, zone, peers, announce, log, compared },
+            streams: bus.logStreams,
+          }),
         }),
         ...archives.handlers,
         ...plans.handlers,
@@ -91,6 +104,7 @@ await runService({
         { name: 'commands', run: () => service.stop(3_000) },
         { name: 'plans', run: () => plans.stop() },
         { name: 'volumes', run: () => loop.stop() },
+        { name: 'mirrored volumes', run: () => images.stop() },
         { name: 'archives', run: () => archives.stop() },
         { name: 'compared images', run: async () => compared.close() },
         { name: 'other zones', run: () => peers.close() },

@@ -62,6 +62,28 @@ const archivesSchema = z
     'expected each archive once',
   );
 
+/** A Ceph cluster whose images are volumes of a zone, as it is reached from here. */
+export interface RbdClusterSettings {
+  readonly zone: string;
+  readonly conf: string;
+  /** Without `client.`. */
+  readonly user: string;
+  readonly pool: string;
+  readonly program: string;
+}
+
+const rbdClustersSchema = z
+  .array(
+    z.strictObject({
+      zone: z.string().regex(/^[A-Za-z0-9_:-]{1,64}$/, 'expected 1 to 64 of A-Z a-z 0-9 _ : -'),
+      conf: z.string().regex(/^\//, 'expected an absolute path'),
+      user: z.string().min(1).default('admin'),
+      pool: z.string().regex(/^[^/@\s]+$/, 'expected the name of a pool'),
+      program: z.string().min(1).default('rbd'),
+    }),
+  )
+  .refine((all) => new Set(all.map(({ zone }) => zone)).size === all.length, 'expected each zone once');
+
 /** What a replication-manager is configured with, beside what every service has. */
 export const managerSettings: typeof engineLoginSettings & {
   zone: Setting<string>;
@@ -78,6 +100,8 @@ export const managerSettings: typeof engineLoginSettings & {
   archiveChunkMib: Setting<number>;
   archiveMaxAgeMs: Setting<number>;
   archiveCompactIntervalMs: Setting<number>;
+  rbdClusters: Setting<RbdClusterSettings[]>;
+  rbdIntervalMs: Setting<number>;
 } = {
   zone: {
     schema: text('the name of this zone'),
@@ -152,6 +176,16 @@ export const managerSettings: typeof engineLoginSettings & {
     schema: orElse(integer(50, 86_400_000), 3_600_000),
     help: 'pause between two looks for what an archive need not keep any more',
     example: '3600000',
+  },
+  rbdClusters: {
+    schema: orElse(fromJson(rbdClustersSchema), []),
+    help: 'the Ceph clusters of this zone and of the others, as JSON: zone, conf (a path), user (default admin), pool, program (default rbd)',
+    example: '[{"zone":"north","conf":"/etc/ceph/ceph.conf","pool":"vol"}]',
+  },
+  rbdIntervalMs: {
+    schema: orElse(integer(50, 3_600_000), 5_000),
+    help: 'pause between two looks at a volume of driver rbd',
+    example: '5000',
   },
 };
 

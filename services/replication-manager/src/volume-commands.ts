@@ -15,6 +15,7 @@ import {
   type MissedPolicy,
   missedPolicies,
   type PeerNow,
+  rbdVolumeKey,
   readVolume,
   type VolumeChange,
   type VolumeDecision,
@@ -93,7 +94,9 @@ export function volumeCommandHandlers({
           { zone, peers: peers.names, ...around(facts) },
           now,
         );
-      return order('volume.enable', request, operationId, decide, { vdisk });
+      // An image may have become the volume meanwhile.
+      const compare = volume === '' ? [] : [{ key: rbdVolumeKey(volume), revision: 'absent' as const }];
+      return order('volume.enable', request, operationId, decide, { vdisk, compare });
     },
     'volume.disable': (request, { operationId }) =>
       order('volume.disable', request, operationId, ({ record }) => decideVolumeDisable(record, request)),

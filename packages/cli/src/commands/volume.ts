@@ -102,7 +102,12 @@ export const volumeCommands: readonly Command[] = [
         type: 'string',
         required: true,
         value: 'id',
-        help: 'the vdisk in this zone; it has a transaction log',
+        help: 'the vdisk in this zone, which has a transaction log; of driver rbd the image in its pool',
+      },
+      driver: {
+        type: 'string',
+        value: 'driver',
+        help: 'native (default): a vdisk, by its transaction log; rbd: an image, by Ceph RBD mirroring',
       },
       from: {
         type: 'string',
@@ -111,12 +116,17 @@ export const volumeCommands: readonly Command[] = [
       },
       'operation-id': operationIdOption,
     },
-    examples: ['salvor volume enable vol1 --vdisk v1', 'salvor volume enable vol1 --vdisk v1 --from north'],
+    examples: [
+      'salvor volume enable vol1 --vdisk v1',
+      'salvor volume enable vol1 --vdisk v1 --from north',
+      'salvor volume enable vol1 --driver rbd --vdisk img',
+    ],
     async run({ args, paint, print, withBus }) {
       const request = {
         volume: args.positional('volume'),
         vdisk: args.text('vdisk') ?? '',
         from: args.text('from'),
+        ...(args.text('driver') === undefined ? {} : { driver: args.text('driver') }),
         operationId: args.text('operation-id'),
       };
       const { reply, json } = await withBus((session) => session.ask('volume.enable', request));
@@ -211,13 +221,23 @@ export const volumeCommands: readonly Command[] = [
     positionals: [id],
     options: {
       force: { type: 'boolean', help: 'although the other zone is primary, or does not answer' },
+      point: {
+        type: 'string',
+        value: 'name',
+        help: 'of driver rbd, with --force: a clone of this point takes the place of the image',
+      },
       'operation-id': operationIdOption,
     },
-    examples: ['salvor volume promote vol1', 'salvor volume promote vol1 --force'],
+    examples: [
+      'salvor volume promote vol1',
+      'salvor volume promote vol1 --force',
+      'salvor volume promote vol1 --force --point dr-7',
+    ],
     async run({ args, paint, print, withBus }) {
       const request = {
         volume: args.positional('volume'),
         force: args.flag('force'),
+        ...(args.text('point') === undefined ? {} : { point: args.text('point') }),
         operationId: args.text('operation-id'),
       };
       const { reply, json } = await withBus((session) => session.ask('volume.promote', request));

@@ -20,7 +20,8 @@ export function volumesText(paint: Paint, volumes: readonly VolumeDescription[])
 
 /** Everything about one. */
 export function volumeText(paint: Paint, volume: VolumeDescription): string {
-  const { point, divergence, lag, copy } = volume;
+  const { divergence, lag, copy } = volume;
+  const point = volume.driver === 'rbd' ? undefined : volume.point;
   return (
     title(paint, `volume ${printable(volume.volume)} in zone ${printable(volume.zone)}`) +
     properties(paint, [
@@ -30,7 +31,7 @@ export function volumeText(paint: Paint, volume: VolumeDescription): string {
         paint('red', printable(reason)),
       ]),
       ['phase', `${printable(volume.phase)}: ${printable(volume.reason)}`],
-      ['vdisk', printable(volume.vdisk)],
+      [volume.driver === 'rbd' ? 'image' : 'vdisk', printable(volume.vdisk)],
       [
         'other zone',
         volume.peer === undefined
@@ -48,6 +49,7 @@ export function volumeText(paint: Paint, volume: VolumeDescription): string {
       ],
       ['last sync', point && syncText(point)],
       ['schedule', scheduleText(volume)],
+      ...imageRows(volume),
       ['last copy', copy && copyText(copy)],
       [
         'forked',
@@ -62,6 +64,36 @@ export function volumeText(paint: Paint, volume: VolumeDescription): string {
     ])
   );
 }
+
+/** Of a mirrored image. */
+function imageRows({ driver, rbd }: VolumeDescription): [string, string | undefined][] {
+  if (driver !== 'rbd' || rbd === undefined) return [];
+  const { points, order, promotion, clones, kept, backlog, reportedAt, replaces } = rbd;
+  const list = (names: readonly string[]): string | undefined =>
+    names.length === 0 ? undefined : names.map(printable).join(', ');
+  const pointText = ({ name, at, complete }: (typeof points)[number]): string =>
+    `${name} (${dateTimeText(at)}${complete ? '' : ', on its way'})`;
+  return [
+    ['stands for', replaces === '' ? undefined : `${printable(replaces)}, as a clone of a point`],
+    ['points', list(points.slice(-POINTS_SHOWN).map(pointText))],
+    ['the other zone lacks', backlog === undefined ? undefined : `${backlog} points`],
+    [
+      'order',
+      order &&
+        `${printable(order.verb)}, operation ${printable(order.operation)}${order.step === '' ? '' : ` (${printable(order.step)})`}: ${printable(order.reason)}`,
+    ],
+    [
+      'promoted',
+      promotion &&
+        `zone ${printable(promotion.zone)}, ${dateTimeText(promotion.at)}${promotion.force ? ', by force' : ''}`,
+    ],
+    ['clones of tests', list(clones)],
+    ['kept images', list(kept)],
+    ['daemon reported', reportedAt === undefined ? undefined : dateTimeText(reportedAt)],
+  ];
+}
+
+const POINTS_SHOWN = 5;
 
 /** One line for each segment. */
 export function segmentsText(paint: Paint, { places, lengths }: VolumeLogReply): string {

@@ -1,4 +1,5 @@
 export * from './apply-volume.ts';
+export type { RbdSightRecord } from './rbd-sight.ts';
 export * from './rbd-volume-record.ts';
 export * from './volume-admission.ts';
 export * from './volume-claim.ts';

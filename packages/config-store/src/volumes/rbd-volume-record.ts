@@ -1,8 +1,9 @@
 /** What etcd of one zone holds of a volume whose copies Ceph RBD mirroring makes. Times are Unix milliseconds. */
 import { z } from 'zod';
+import { ConfigValueError } from '../errors.ts';
 import { formatRecord, parseRecord } from '../healing/record-text.ts';
-import { rbdVolumeKey } from '../keys.ts';
-import type { ConfigStore } from '../types.ts';
+import { RBD_VOLUMES_PREFIX, rbdVolumeKey } from '../keys.ts';
+import type { Compare, ConfigStore } from '../types.ts';
 
 /** Orders whose end a volume remembers: the same one again gets the same answer. */
 export const rbdDoneMax = 64;
@@ -55,6 +56,18 @@ const openSchema = z.looseObject({
 });
 export type RbdOpen = z.infer<typeof openSchema>;
 
+/** Orders that a volume holds before they are begun. */
+export const rbdOrdersMax = 16;
+
+/** An order that was given, and has not ended. */
+const orderSchema = openSchema
+  .pick({ operation: true, verb: true, order: true, at: true, reason: true })
+  .extend({
+    /** Of a detach: with its end the volume is one no more. */
+    forget: z.boolean().default(false),
+  });
+export type RbdOrder = z.infer<typeof orderSchema>;
+
 const pointSchema = z.looseObject({
   number: z.number().int().min(1),
   /** Of the snapshot that a clone is made of. */
@@ -85,6 +98,8 @@ export const pointSlotsSchema = z.looseObject({
   owed: z.boolean(),
   missed: count,
   coalesced: count,
+  /** Points that were begun because a slot was due. */
+  runs: count.default(0),
 });
 export type PointSlots = z.infer<typeof pointSlotsSchema>;
 
@@ -95,6 +110,10 @@ export const rbdVolumeSchema = z.looseObject({
   image: text,
   /** The image whose place `image`, a clone of a point of it, took; empty: none. */
   replaces: z.string().default(''),
+  /** The other zone; null: none is named yet. */
+  peer: text.nullable().default(null),
+  /** It was enabled as the copy of the other zone. */
+  follows: z.boolean().default(false),
   /** Null: not replicated. */
   mode: z.enum(['instant', 'one-time', 'periodic']).nullable(),
   /** Raised by each promote in this zone, above every one that it heard of. */
@@ -105,6 +124,8 @@ export const rbdVolumeSchema = z.looseObject({
   schedule: pointScheduleSchema.nullable(),
   slots: pointSlotsSchema,
   open: openSchema.nullable(),
+  /** Oldest first; the manager that keeps the volume carries them out. */
+  orders: z.array(orderSchema).max(rbdOrdersMax).default([]),
   done: z.array(doneSchema).max(rbdDoneMax),
   /** The last promote in this zone. */
   promotion: z
@@ -113,12 +134,47 @@ export const rbdVolumeSchema = z.looseObject({
   clones: z.array(z.looseObject({ name: text, point: text, at: millis, operation: text })),
   /** Images that keep what a resync would have lost, or a detach left. */
   kept: z.array(text),
+  changedAt: millis.default(0),
 });
 export type RbdVolumeRecord = z.infer<typeof rbdVolumeSchema>;
 
 export interface StoredRbdVolume {
   readonly record: RbdVolumeRecord;
   readonly revision: string;
+}
+
+/** A volume of which nothing is known yet but its image. */
+export function newRbdVolume(
+  at: Pick<RbdVolumeRecord, 'volume' | 'pool' | 'image'> & Partial<RbdVolumeRecord>,
+): RbdVolumeRecord {
+  return {
+    ...{ replaces: '', peer: null, follows: false, mode: null, generation: 0, nextPoint: 1, points: [] },
+    ...{ schedule: null, slots: { last: null, owed: false, missed: 0, coalesced: 0, runs: 0 } },
+    ...{ open: null, orders: [], done: [], promotion: null, clones: [], kept: [], changedAt: 0 },
+    ...at,
+  };
+}
+
+/**
+ * All of this zone, by name.
+ *
+ * @param bad told of each record that cannot be used
+ * @throws StoreError
+ */
+export async function listRbdVolumes(
+  store: Pick<ConfigStore, 'list'>,
+  bad: (error: ConfigValueError) => void,
+): Promise<RbdVolumeRecord[]> {
+  const { entries } = await store.list(RBD_VOLUMES_PREFIX);
+  return entries.flatMap(({ key, value }) => {
+    try {
+      return parseRecord(rbdVolumeSchema, key, value);
+    } catch (error) {
+      if (!(error instanceof ConfigValueError)) throw error;
+      bad(error);
+      return [];
+    }
+  });
 }
 
 /** Null: there is none. Throws StoreError, ConfigValueError. */
@@ -135,16 +191,24 @@ export async function readRbdVolume(
 /**
  * Stores it where it is as it was read.
  *
+ * @param record null: it is there no more
  * @param revision of what was read; `absent`: there was none
- * @returns its revision now; null: others were faster
+ * @param compare must hold as well: the right of whoever keeps the volume, or that a native volume has not its name
+ * @returns its revision now; null: others were faster, or something else does not hold
  */
 export async function writeRbdVolume(
   store: Pick<ConfigStore, 'transact'>,
-  record: RbdVolumeRecord,
+  volume: string,
+  record: RbdVolumeRecord | null,
   revision: string,
+  compare: readonly Compare[] = [],
 ): Promise<string | null> {
-  const key = rbdVolumeKey(record.volume);
-  const value = formatRecord(rbdVolumeSchema, key, record);
-  const result = await store.transact({ compare: [{ key, revision }], puts: [{ key, value }] });
+  const key = rbdVolumeKey(volume);
+  const all = [{ key, revision }, ...compare];
+  const result = await store.transact(
+    record === null
+      ? { compare: all, deletes: [key] }
+      : { compare: all, puts: [{ key, value: formatRecord(rbdVolumeSchema, key, record) }] },
+  );
   return result.ok ? result.revision : null;
 }

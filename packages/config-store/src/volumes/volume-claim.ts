@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { formatRecord, parseRecord } from '../healing/record-text.ts';
 import { volumeWorkerKey } from '../keys.ts';
 import type { Compare, ConfigStore, Lease, StoreEntry } from '../types.ts';
+import { type RbdSightRecord, rbdSightSchema } from './rbd-sight.ts';
 
 const millis = z.number().int().min(0);
 
@@ -25,7 +26,12 @@ const viewSchema = z.looseObject({
 export type VolumeSight = z.infer<typeof viewSchema>;
 
 /** `/salvor/volume-workers/<volume>` */
-const workerSchema = z.looseObject({ worker: z.string().min(1), since: millis, view: viewSchema.optional() });
+const workerSchema = z.looseObject({
+  worker: z.string().min(1),
+  since: millis,
+  view: viewSchema.optional(),
+  rbd: rbdSightSchema.optional(),
+});
 
 /** The right of one process to keep a volume in step: every write proves that it still has it. */
 export class VolumeClaim {
@@ -82,9 +88,18 @@ export class VolumeClaim {
   }
 
   /** Puts what it sees on record. @returns false when it has the volume no more. Throws StoreError. */
-  async tell(view: VolumeSight): Promise<boolean> {
+  tell(view: VolumeSight): Promise<boolean> {
+    return this.#tell({ view });
+  }
+
+  /** The same of a volume whose copies Ceph RBD mirroring makes. */
+  tellRbd(rbd: RbdSightRecord): Promise<boolean> {
+    return this.#tell({ rbd });
+  }
+
+  async #tell(seen: { readonly view: VolumeSight } | { readonly rbd: RbdSightRecord }): Promise<boolean> {
     const key = volumeWorkerKey(this.volume);
-    const value = formatRecord(workerSchema, key, { worker: this.#worker, since: this.#since, view });
+    const value = formatRecord(workerSchema, key, { worker: this.#worker, since: this.#since, ...seen });
     return (
       await this.#store.transact({ compare: [this.compare], puts: [{ key, value, lease: this.#lease.id }] })
     ).ok;
@@ -103,6 +118,16 @@ export async function readVolumeView(
   const key = volumeWorkerKey(volume);
   const entry = await store.get(key);
   return entry === null ? null : volumeViewIn(entry);
+}
+
+/** The same of a volume whose copies Ceph RBD mirroring makes. Throws StoreError, ConfigValueError. */
+export async function readRbdSight(
+  store: Pick<ConfigStore, 'get'>,
+  volume: string,
+): Promise<RbdSightRecord | null> {
+  const key = volumeWorkerKey(volume);
+  const entry = await store.get(key);
+  return entry === null ? null : (parseRecord(workerSchema, key, entry.value).rbd ?? null);
 }
 
 /** The same of an entry that was read. Throws ConfigValueError. */

@@ -2768,18 +2768,26 @@ export interface VolumeEnableReply {
 }
 export type VolumeEnableReplyInit = VolumeEnableReply;
 
-/** Makes a vdisk with a transaction log a volume: the primary, or the copy of a primary in another zone. */
+/** Makes a vdisk with a transaction log, or an image of Ceph, a volume: the primary, or the copy of a primary in another zone. */
 export interface VolumeEnableRequest {
   /** Volume id, the same in both zones. */
   volume: string;
-  /** Vdisk id in this zone. */
+  /** Vdisk id in this zone; of driver rbd the image in its pool. */
   vdisk: string;
   /** Zone whose copy it becomes, and whose content replaces its own; absent: it is the primary. */
   from?: string | undefined;
   /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
   operationId?: string | undefined;
+  /** native (a vdisk, by its transaction log) or rbd (an image, by Ceph RBD mirroring); empty: native. */
+  driver: string;
 }
-export type VolumeEnableRequestInit = VolumeEnableRequest;
+export interface VolumeEnableRequestInit {
+  volume: string;
+  vdisk: string;
+  from?: string | undefined;
+  operationId?: string | undefined;
+  driver?: string | undefined;
+}
 
 /** Volumes. */
 export interface VolumeListReply {
@@ -2869,11 +2877,14 @@ export interface VolumePromoteRequest {
   force: boolean;
   /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
   operationId?: string | undefined;
+  /** Of driver rbd, with force: a clone of this point takes the place of the image; empty: what is newest. */
+  point: string;
 }
 export interface VolumePromoteRequestInit {
   volume: string;
   force?: boolean | undefined;
   operationId?: string | undefined;
+  point?: string | undefined;
 }
 
 /** Who may follow the volume. */
@@ -5437,11 +5448,11 @@ export interface VolumeDescription {
   zone: string;
   /** Volume id, the same in both zones. */
   volume: string;
-  /** Vdisk id in this zone. */
+  /** Vdisk id in this zone; of driver rbd pool and image. */
   vdisk: string;
-  /** primary or secondary. */
+  /** primary or secondary; of driver rbd also none or unknown. */
   role: string;
-  /** active - primary, active - updating or active - secondary. */
+  /** active - primary, active - updating or active - secondary; of driver rbd inactive where none of them is true, and a condition says what is. */
   status: string;
   /** What is not as it should be. */
   conditions: VolumeCondition[];
@@ -5469,7 +5480,7 @@ export interface VolumeDescription {
   blockSize: number;
   /** The other zone. */
   peer?: string | undefined;
-  /** none or instant. */
+  /** none, instant, one-time or periodic. */
   mode: string;
   /** When the other zone last answered. */
   peerSeenAt?: number | undefined;
@@ -5499,6 +5510,10 @@ export interface VolumeDescription {
   schedule?: VolumeSchedule | undefined;
   /** Of a secondary in these modes. */
   sync?: VolumeSync | undefined;
+  /** What copies it: native or rbd. */
+  driver: string;
+  /** Of driver rbd: what is on record of its image. */
+  rbd?: VolumeRbd | undefined;
 }
 export interface VolumeDescriptionInit {
   zone: string;
@@ -5534,6 +5549,8 @@ export interface VolumeDescriptionInit {
   compression?: string | undefined;
   schedule?: VolumeScheduleInit | undefined;
   sync?: VolumeSyncInit | undefined;
+  driver?: string | undefined;
+  rbd?: VolumeRbdInit | undefined;
 }
 
 /** What both zones wrote after they parted. */
@@ -5618,6 +5635,85 @@ export interface VolumePointInit {
   at: number;
   bytes?: number | undefined;
   beganAt?: number | undefined;
+}
+
+/** An order about a mirrored image that has not ended. */
+export interface VolumeRbdOrder {
+  /** Its operation id. */
+  operation: string;
+  /** enable, detach, take-point, promote, demote, resync, test-clone or remove-clone. */
+  verb: string;
+  /** What was begun last; empty: nothing yet. */
+  step: string;
+  /** What it waits for, as a sentence. */
+  reason: string;
+  /** When it was begun. */
+  at: number;
+}
+export type VolumeRbdOrderInit = VolumeRbdOrder;
+
+/** A snapshot that can be cloned, and was carried over by a mirror snapshot. */
+export interface VolumeRbdPoint {
+  /** dr-<n>; numbers are never given again. */
+  name: string;
+  /** Id of the mirror snapshot in the cluster of the primary, an unsigned 64-bit number; absent: not taken yet. */
+  snapshot?: string | undefined;
+  /** When it was begun. */
+  at: number;
+  /** All of it was seen in the other zone. */
+  complete: boolean;
+}
+export type VolumeRbdPointInit = VolumeRbdPoint;
+
+/** A promote of a mirrored image. */
+export interface VolumeRbdPromotion {
+  /** Zone that was promoted. */
+  zone: string;
+  /** When. */
+  at: number;
+  /** It was forced. */
+  force: boolean;
+  /** Mirror snapshot with which it began, an unsigned 64-bit number; absent: none. */
+  snapshot?: string | undefined;
+  /** Generation that began with it. */
+  generation: number;
+}
+export type VolumeRbdPromotionInit = VolumeRbdPromotion;
+
+/** A mirrored image, as one zone has it on record. */
+export interface VolumeRbd {
+  /** Pool in the cluster of the zone that answers. */
+  pool: string;
+  /** The image that is the volume here. */
+  image: string;
+  /** The image whose place it took, as a clone of a point; empty: none. */
+  replaces: string;
+  /** Oldest first. */
+  points: VolumeRbdPoint[];
+  /** What is under way. */
+  order?: VolumeRbdOrder | undefined;
+  /** The last promote in this zone. */
+  promotion?: VolumeRbdPromotion | undefined;
+  /** Clones of tests. */
+  clones: string[];
+  /** Images that keep what a resync would have lost, or a detach left. */
+  kept: string[];
+  /** Points that the other zone lacks; absent: not known. */
+  backlog?: number | undefined;
+  /** When the mirror daemon of this zone reported last. */
+  reportedAt?: number | undefined;
+}
+export interface VolumeRbdInit {
+  pool: string;
+  image: string;
+  replaces: string;
+  points: readonly VolumeRbdPointInit[];
+  order?: VolumeRbdOrderInit | undefined;
+  promotion?: VolumeRbdPromotionInit | undefined;
+  clones: readonly string[];
+  kept: readonly string[];
+  backlog?: number | undefined;
+  reportedAt?: number | undefined;
 }
 
 /** When a volume that is not followed all the time is synchronised. */
@@ -6243,6 +6339,10 @@ export interface RecordTypes {
   readonly VolumeGeneration: VolumeGeneration;
   readonly VolumeLag: VolumeLag;
   readonly VolumePoint: VolumePoint;
+  readonly VolumeRbdOrder: VolumeRbdOrder;
+  readonly VolumeRbdPoint: VolumeRbdPoint;
+  readonly VolumeRbdPromotion: VolumeRbdPromotion;
+  readonly VolumeRbd: VolumeRbd;
   readonly VolumeSchedule: VolumeSchedule;
   readonly VolumeSegment: VolumeSegment;
   readonly VolumeSync: VolumeSync;
@@ -6584,6 +6684,10 @@ export interface RecordInits {
   readonly VolumeGeneration: VolumeGenerationInit;
   readonly VolumeLag: VolumeLagInit;
   readonly VolumePoint: VolumePointInit;
+  readonly VolumeRbdOrder: VolumeRbdOrderInit;
+  readonly VolumeRbdPoint: VolumeRbdPointInit;
+  readonly VolumeRbdPromotion: VolumeRbdPromotionInit;
+  readonly VolumeRbd: VolumeRbdInit;
   readonly VolumeSchedule: VolumeScheduleInit;
   readonly VolumeSegment: VolumeSegmentInit;
   readonly VolumeSync: VolumeSyncInit;

@@ -67,7 +67,7 @@ function volumeProblem(
       if (role === 'primary' && there?.role === 'secondary') return null;
       if (role === 'primary') return `volume ${volume} is primary in zone ${target} already`;
       if (phase !== 'following') return `volume ${volume} does not follow in zone ${target}: ${here.reason}`;
-      return there?.role === 'primary' || there?.phase === 'waiting'
+      return there?.role === 'primary' || there?.phase === 'waiting' || isDemotedImage(there)
         ? null
         : `volume ${volume} is not primary in zone ${source}: ${there?.reason ?? 'it is not known'}`;
     case 'failover':
@@ -88,13 +88,19 @@ function volumeProblem(
   }
 }
 
+/** Half of a planned failover of a mirrored image: a promote waits for what is on its way. */
+function isDemotedImage(there: VolumeDescription | null): boolean {
+  return there?.driver === 'rbd' && there.role === 'secondary' && there.phase !== 'split';
+}
+
 /** What was complete before a copy began comes back with a forced promote; whether there is such a state, that order says. */
 function isRestorable({ phase, point }: VolumeDescription): boolean {
   return (phase === 'copying' || phase === 'resyncing') && point !== undefined;
 }
 
-function writtenAge({ point, lag, role }: VolumeDescription, now: number): number | null {
+function writtenAge({ point, lag, role, driver }: VolumeDescription, now: number): number | null {
   if (role === 'primary') return null;
+  if (driver === 'rbd') return point === undefined ? null : Math.max(0, now - point.writtenAt);
   if (lag?.level === true) return Math.max(0, now - lag.observedAt);
   if (lag !== undefined && lag.ms > 0) return lag.ms;
   return point === undefined ? null : Math.max(0, now - point.writtenAt);

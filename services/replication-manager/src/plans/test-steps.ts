@@ -22,7 +22,9 @@ export async function cloned(
   const operation = orderOf(run, 'clone', volume);
   const known = await hands.find(target, 'operation.get', { operation });
   if (known === null) {
-    const { role, vdisk, point, reason } = await volumeIn(hands, target, volume);
+    const { role, vdisk, point, reason, driver } = await volumeIn(hands, target, volume);
+    if (driver === 'rbd')
+      return failed(`volume ${volume} is an image of Ceph: a test of a plan clones vdisks only`);
     if (role !== 'secondary')
       return failed(`volume ${volume} is primary in zone ${target}: a test is made of a copy`);
     if (point === undefined) return waits(`volume ${volume} has no replication point yet: ${reason}`);
@@ -40,7 +42,9 @@ export async function cloned(
 
 export async function cloneRemoved(hands: ZoneHands, run: PlanRun, volume: string): Promise<StepSeen> {
   const { target } = run;
-  const vdisk = testIdOf((await volumeIn(hands, target, volume)).vdisk);
+  const found = await volumeIn(hands, target, volume);
+  if (found.driver === 'rbd') return done(`volume ${volume} is an image of Ceph, and was not cloned`);
+  const vdisk = testIdOf(found.vdisk);
   if ((await hands.find(target, 'vdisk.describe', { vdisk })) === null)
     return done(`there is no vdisk ${vdisk}`);
   const operation = orderOf(run, 'remove-clone', volume);

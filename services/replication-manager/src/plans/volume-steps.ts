@@ -30,6 +30,15 @@ export async function levelled(
   if (here.role === 'primary') return done(here.reason);
   const there = await volumeIn(hands, source, volume);
   if (there.role === 'primary') return failed(`volume ${volume} is primary in zone ${source} again`);
+  if (here.driver === 'rbd') {
+    // Of a journal, rbd itself says whether the demotion arrived: a promote waits for it.
+    const isLevel = here.mode === 'instant' || here.lag?.level === true;
+    if (!isLevel || here.role !== 'secondary' || there.role !== 'secondary')
+      return waits(`zone ${source}: ${there.reason}; zone ${target}: ${here.reason}`);
+    return done(`zone ${target} has the last state of volume ${volume}`, [
+      { volume, lostWrites: 0, lostMs: 0, generation: there.generation },
+    ]);
+  }
   const isSame = here.generation === there.generation && here.generationZone === there.generationZone;
   const { sequence } = there;
   if (sequence === undefined || here.sequence === undefined || !isSame || here.phase !== 'following')
@@ -84,6 +93,7 @@ export async function protectedIn(hands: ZoneHands, run: PlanRun, volume: string
   }
   const there = await volumeIn(hands, source, volume);
   const { role, phase, reason } = there;
+  if (there.driver === 'rbd' && phase === 'split') return failed(imageSplitText(run, there));
   if (role === 'primary') return waits(`zone ${source} has not heard yet that zone ${target} is primary`);
   if (phase === 'split') return failed(splitText(run, there));
   const isSame = there.generation === here.generation && there.generationZone === here.generationZone;
@@ -100,10 +110,23 @@ function splitText({ source, target }: PlanRun, { volume, divergence }: VolumeDe
   );
 }
 
+/** A mirrored image that was primary in both zones stays so until somebody says which one is given up. */
+function imageSplitText({ source, target }: PlanRun, { volume, role }: VolumeDescription): string {
+  const demote =
+    role === 'primary'
+      ? `'salvor volume demote ${volume}', which keeps its state in an image, and then `
+      : '';
+  return (
+    `volume ${volume} was primary in zones ${source} and ${target} at the same time. ` +
+    `Decide: in zone ${source}, ${demote}'salvor volume resync ${volume} --discard ${source}' gives that of zone ${source} up. Then run this again`
+  );
+}
+
 /** Writes that a failover lost, as the zone that comes back tells; null: it cannot be told (any more). */
 export function lossTold(there: VolumeDescription, failedOverAt: number): number | null {
-  const { role, phase, divergence, copy } = there;
-  if (role === 'primary') return null;
+  const { role, phase, divergence, copy, driver } = there;
+  // A mirrored image is copied whole: what it had written does not show.
+  if (role === 'primary' || driver === 'rbd') return null;
   if (divergence !== undefined) return divergence.records ?? null;
   // What follows without anything having been copied had nothing that the other zone lacks.
   return phase === 'following' && (copy === undefined || copy.beganAt < failedOverAt) ? 0 : null;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { until } from '@salvor/testkit';
-import { oneAtATime, rbdProcess } from '../../src/drivers/rbd/rbd-command.ts';
+import { asksAtMost, oneAtATime, rbdProcess } from '../../src/drivers/rbd/rbd-command.ts';
 import type { RbdCallEnd } from '../../src/drivers/rbd/rbd-outcome.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'salvor-rbd-'));
@@ -24,7 +24,7 @@ const SOON_MS = 60_000;
 test('a call has the configuration, the user, and an environment of its own, and its end is told', async () => {
   process.env.SALVOR_ENGINE_PASSWORD = 'a secret';
   const path = program('answers', 'echo "$@ $TZ $LC_ALL [$SALVOR_ENGINE_PASSWORD]"; echo oops >&2; exit 22');
-  const end = await rbdProcess({ ...cluster, program: path })(['info', 'vol/img'], SOON_MS);
+  const end = await rbdProcess({ ...cluster, program: path })(['info', 'vol/img'], SOON_MS, 'asks');
   delete process.env.SALVOR_ENGINE_PASSWORD;
   assert.deepEqual(end, {
     ...{ exitCode: 22, signal: null, timedOut: false, stderr: 'oops\n' },
@@ -33,17 +33,21 @@ test('a call has the configuration, the user, and an environment of its own, and
 });
 
 test('a crash and a program that is not there are told too', async () => {
-  const crashed = await rbdProcess({ ...cluster, program: program('crashes', 'kill -SEGV $$') })([], SOON_MS);
+  const crashed = await rbdProcess({ ...cluster, program: program('crashes', 'kill -SEGV $$') })(
+    [],
+    SOON_MS,
+    'asks',
+  );
   assert.deepEqual([crashed.exitCode, crashed.signal], [null, 'SIGSEGV']);
-  const missing = await rbdProcess({ ...cluster, program: join(folder, 'none') })([], SOON_MS);
+  const missing = await rbdProcess({ ...cluster, program: join(folder, 'none') })([], SOON_MS, 'asks');
   assert.equal(missing.exitCode, 127);
 });
 
-test('a call that has not ended by its deadline is left to itself', async () => {
+test('a call that changes something and has not ended by its deadline is left to itself', async () => {
   const mark = join(folder, 'mark');
   const gate = join(folder, 'gate');
   const path = program('slow', `while [ ! -e ${gate} ]; do sleep 0.05; done; echo done > ${mark}`);
-  const end = await rbdProcess({ ...cluster, program: path })([], 50);
+  const end = await rbdProcess({ ...cluster, program: path })([], 50, 'changes');
   assert.deepEqual([end.timedOut, end.exitCode], [true, null]);
   writeFileSync(gate, '');
   const isMarked = (): boolean => {
@@ -56,6 +60,43 @@ test('a call that has not ended by its deadline is left to itself', async () => 
   await until(isMarked, { what: 'the program went on', timeoutMs: SOON_MS });
 });
 
+test('a call that only asks is ended at its deadline', async () => {
+  const pid = join(folder, 'pid');
+  const path = program('hangs', `echo $$ > ${pid}; exec sleep 600`);
+  const end = await rbdProcess({ ...cluster, program: path })([], 500, 'asks');
+  assert.equal(end.timedOut, true);
+  const isGone = (): boolean => {
+    try {
+      process.kill(Number(readFileSync(pid, 'utf8')), 0);
+      return false;
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code !== 'EPERM';
+    }
+  };
+  await until(isGone, { what: 'the program was ended', timeoutMs: SOON_MS });
+});
+
+test('so many calls that ask are made at the same time, and a change does not wait for them', async () => {
+  const end: RbdCallEnd = { exitCode: 0, signal: null, timedOut: false, stdout: '', stderr: '' };
+  const [asked, changed]: [string[], string[]] = [[], []];
+  const ends: (() => void)[] = [];
+  const exec = asksAtMost(2, async ([word = ''], _, kind) => {
+    (kind === 'asks' ? asked : changed).push(word);
+    if (kind === 'asks') await new Promise<void>((resolve) => ends.push(resolve));
+    return end;
+  });
+  const calls = ['a', 'b', 'c', 'd'].map((word) => exec([word], 1, 'asks'));
+  await exec(['e'], 1, 'changes');
+  assert.deepEqual([asked, changed], [['a', 'b'], ['e']]);
+  while (ends.length > 0) {
+    ends.shift()?.();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.ok(ends.length <= 2);
+  }
+  await Promise.all(calls);
+  assert.deepEqual(asked, ['a', 'b', 'c', 'd']);
+});
+
 test('calls are made one after the other, in order', async () => {
   const log: string[] = [];
   const end: RbdCallEnd = { exitCode: 0, signal: null, timedOut: false, stdout: '', stderr: '' };
@@ -65,6 +106,6 @@ test('calls are made one after the other, in order', async () => {
     log.push(`${word} ends`);
     return end;
   });
-  await Promise.all([exec(['a'], 1), exec(['b'], 1)]);
+  await Promise.all([exec(['a'], 1, 'asks'), exec(['b'], 1, 'asks')]);
   assert.deepEqual(log, ['a begins', 'a ends', 'b begins', 'b ends']);
 });

@@ -213,7 +213,7 @@ test('of two zones that are to be promoted at the same time one goes on, in ever
 
 const MINUTE = 60_000;
 const schedule: PointSchedule = { everyMs: 15 * MINUTE, startAt: 0, missed: 'run-once', backlogMax: 3 };
-const FRESH: PointSlots = { last: null, owed: false, missed: 0, coalesced: 0 };
+const FRESH: PointSlots = { last: null, owed: false, missed: 0, coalesced: 0, runs: 0 };
 const FINE = { isPrimary: true, lastIsComplete: true, backlog: 0 };
 
 test('slots that passed while nobody was there are skipped or run once, as the policy says, and counted', () => {

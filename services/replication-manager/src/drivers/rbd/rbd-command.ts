@@ -14,10 +14,15 @@ export interface RbdCluster {
 }
 
 /**
- * Calls `rbd` with these arguments. Never rejects. At the deadline the answer is `timedOut`, and the program is left to itself:
- * to end a promote in its middle tears the image.
+ * Calls `rbd` with these arguments. Never rejects. At the deadline the answer is `timedOut`. A program that changes something is
+ * then left to itself: to end a promote in its middle tears the image. One that only asks is ended: of a cluster that is away,
+ * each would stay for minutes.
  */
-export type RbdExec = (args: readonly string[], deadlineMs: number) => Promise<RbdCallEnd>;
+export type RbdExec = (
+  args: readonly string[],
+  deadlineMs: number,
+  kind: 'asks' | 'changes',
+) => Promise<RbdCallEnd>;
 
 /** Of what a program prints, so much is kept of each stream. */
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
@@ -31,7 +36,7 @@ export function rbdProcess({ program = 'rbd', conf, user }: RbdCluster): RbdExec
   );
   // Texts are read, and times: in English, and in UTC.
   const env = { ...own, TZ: 'UTC', LC_ALL: 'C' };
-  return (args, deadlineMs) =>
+  return (args, deadlineMs, kind) =>
     new Promise((resolve) => {
       // Of a group of its own: it goes on when this process is ended by its group.
       const child = spawn(program, ['-c', conf, '--id', user, ...args], {
@@ -43,6 +48,7 @@ export function rbdProcess({ program = 'rbd', conf, user }: RbdCluster): RbdExec
         resolve({ ...how, ...streams });
       };
       const timer = setTimeout(() => {
+        if (kind === 'asks') child.kill('SIGKILL');
         child.unref();
         for (const stream of [child.stdout, child.stderr]) stream.resume();
         end({ exitCode: null, signal: null, timedOut: true });
@@ -65,9 +71,27 @@ export function rbdProcess({ program = 'rbd', conf, user }: RbdCluster): RbdExec
 /** One call at a time, in order; a call that timed out does not hold up the next one. */
 export function oneAtATime(exec: RbdExec): RbdExec {
   let last: Promise<unknown> = Promise.resolve();
-  return (args, deadlineMs) => {
-    const call = last.then(() => exec(args, deadlineMs));
+  return (args, deadlineMs, kind) => {
+    const call = last.then(() => exec(args, deadlineMs, kind));
     last = call.catch(() => undefined);
     return call;
+  };
+}
+
+/** So many calls that ask at the same time, in order; those that change something, which may take long, do not wait. */
+export function asksAtMost(most: number, exec: RbdExec): RbdExec {
+  let running = 0;
+  const queue: (() => void)[] = [];
+  return async (args, deadlineMs, kind) => {
+    if (kind === 'changes') return exec(args, deadlineMs, kind);
+    if (running >= most) await new Promise<void>((begin) => queue.push(begin));
+    else running++;
+    try {
+      return await exec(args, deadlineMs, kind);
+    } finally {
+      const next = queue.shift();
+      if (next === undefined) running--;
+      else next();
+    }
   };
 }

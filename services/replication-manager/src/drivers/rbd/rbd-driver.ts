@@ -1,5 +1,6 @@
 /** Ceph RBD mirroring, through the `rbd` command of both clusters. */
 import {
+  newRbdVolume,
   type RbdDone,
   type RbdOpen,
   type RbdPoint,
@@ -37,6 +38,7 @@ import {
   enable,
   ensureClone,
   promote,
+  type RbdPeerRecord,
   refused,
   resync,
   type VerbEnd,
@@ -61,8 +63,16 @@ export interface RbdDriverOptions {
   readonly peerExec: RbdExec;
   readonly records: RbdRecordStore;
   /** What the other zone has on record; rejects when it does not answer. */
-  readonly peerRecord: () => Promise<RbdVolumeRecord | null>;
+  readonly peerRecord: () => Promise<RbdPeerRecord | null>;
   readonly now: () => number;
+}
+
+export interface RbdLook {
+  readonly record: RbdVolumeRecord;
+  /** Null: nothing, or the other zone did not answer. */
+  readonly peer: RbdPeerRecord | null;
+  readonly sight: RbdSight;
+  readonly state: RbdState;
 }
 
 const CAPABILITIES: DriverCapabilities = {
@@ -172,10 +182,16 @@ export class RbdDriver implements ReplicationDriver {
   }
 
   async status(): Promise<DriverStatus & Pick<RbdState, 'state' | 'reason'>> {
+    return (await this.look()).state;
+  }
+
+  /** What the status is decided from, and what it is. */
+  async look(): Promise<RbdLook> {
     const record = await this.#record();
     const peer = await this.#options.peerRecord().catch(() => null);
     const sight = await this.#sight(record);
-    return decideRbdStatus(sight, { local: record, peer } satisfies RbdRecords, this.#options.now());
+    const records: RbdRecords = { local: record, peer };
+    return { record, peer, sight, state: decideRbdStatus(sight, records, this.#options.now()) };
   }
 
   async testClone(operation: string, point?: string): Promise<DriverOperation> {
@@ -256,7 +272,9 @@ export class RbdDriver implements ReplicationDriver {
     if (decided.action !== 'take') return;
     const taken = await this.takePoint(`slot-${decided.slots.last}-${decided.slots.missed}`);
     // What was refused after all is still owed.
-    if (taken.state === 'refused') await this.#update((now) => ({ slots: { ...now.slots, owed: true } }));
+    await this.#update(({ slots: now }) => ({
+      slots: taken.state === 'refused' ? { ...now, owed: true } : { ...now, runs: now.runs + 1 },
+    }));
   }
 
   async #letGoOfPoints(): Promise<void> {
@@ -375,15 +393,16 @@ export class RbdDriver implements ReplicationDriver {
     if (state === 'done' || state === 'refused') {
       const mark: RbdDone = { operation, verb, state, code, reason, made };
       await this.#update(({ open, done }) => ({
-        done: [...done, mark].slice(-rbdDoneMax),
+        done: [...done.filter((each) => each.operation !== operation), mark].slice(-rbdDoneMax),
         open: open?.operation === operation ? null : open,
       }));
     }
     return answer(operation, verb, end);
   }
 
+  /** What was refused had no effect: the same order may be given again. */
   #known({ done }: RbdVolumeRecord, operation: string): DriverOperation | null {
-    const mark = done.find((each) => each.operation === operation);
+    const mark = done.find((each) => each.operation === operation && each.state !== 'refused');
     return mark === undefined ? null : answer(operation, mark.verb, mark);
   }
 
@@ -393,11 +412,7 @@ export class RbdDriver implements ReplicationDriver {
 
   #fresh(): RbdVolumeRecord {
     const { volume, pool, image } = this.#options;
-    return {
-      ...{ volume, pool, image, replaces: '', mode: null, generation: 0, nextPoint: 1, points: [] },
-      ...{ schedule: null, slots: { last: null, owed: false, missed: 0, coalesced: 0 } },
-      ...{ open: null, done: [], promotion: null, clones: [], kept: [] },
-    };
+    return newRbdVolume({ volume, pool, image });
   }
 
   /** @param change null: nothing is written. @throws RbdRecordChangedError after too many attempts */

@@ -144,12 +144,12 @@ export class RbdImage {
   }
 
   async #change(args: readonly string[], deadlineMs = CHANGE_DEADLINE_MS): Promise<RbdChange> {
-    const end = await this.#exec(args, deadlineMs);
+    const end = await this.#exec(args, deadlineMs, 'changes');
     return { outcome: rbdOutcome(end), message: rbdMessage(end), stdout: end.stdout };
   }
 
   async #asked<T>(args: readonly string[], parse: (text: string) => T): Promise<Asked<T | null>> {
-    const end: RbdCallEnd = await this.#exec(args, ASK_DEADLINE_MS);
+    const end: RbdCallEnd = await this.#exec(args, ASK_DEADLINE_MS, 'asks');
     const outcome = rbdOutcome(end);
     if (outcome === 'not-found' || outcome === 'not-mirrored') return { kind: 'answered', value: null };
     if (outcome !== 'done') return { kind: 'silent', reason: rbdMessage(end) };

@@ -20,6 +20,12 @@ export interface VerbEnd {
   readonly made: string;
 }
 
+/** What is asked of the record of the other zone. */
+export type RbdPeerRecord = Pick<
+  RbdVolumeRecord,
+  'open' | 'generation' | 'promotion' | 'points' | 'replaces'
+>;
+
 /** What a verb works with. */
 export interface VerbScene {
   readonly zone: string;
@@ -30,7 +36,7 @@ export interface VerbScene {
   readonly now: () => number;
   sight(): Promise<RbdSight>;
   /** Of the other zone; rejects when it does not answer. */
-  peerRecord(): Promise<RbdVolumeRecord | null>;
+  peerRecord(): Promise<RbdPeerRecord | null>;
   /** Puts on record what comes next, and what changed; the scene as it is then. */
   note(step: string, change?: (record: RbdVolumeRecord) => Partial<RbdVolumeRecord>): Promise<VerbScene>;
 }
@@ -89,7 +95,7 @@ function unfinished(decided: RbdPromotion): string {
 async function claim(scene: VerbScene): Promise<VerbScene | VerbEnd> {
   const own: RbdClaim = { zone: scene.zone, at: scene.open.at, isGoing: scene.open.step === PROMOTING };
   const claimed = own.isGoing || scene.open.step === CLAIMED ? scene : await scene.note(CLAIMED);
-  let other: RbdVolumeRecord | null;
+  let other: RbdPeerRecord | null;
   try {
     other = await claimed.peerRecord();
   } catch {
