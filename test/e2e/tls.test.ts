@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { get } from 'node:https';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { connectBus } from '@salvor/bus';
 import { openStore } from '@salvor/config-store';
-import { silentLogger } from '@salvor/service-kit';
+import { clientTls, silentLogger } from '@salvor/service-kit';
 import {
   type CertificateFiles,
+  certificateFiles,
   EngineLink,
-  makeCertificates,
   restartEmpty,
   type TempDir,
   tempDir,
@@ -20,7 +21,9 @@ import {
 import { HealingStack } from './healing-stack.ts';
 
 const run = promisify(execFile);
+const SALVOR = join(import.meta.dirname, '../../bin/salvor');
 const MIB = 1024 * 1024;
+const TOKEN = randomBytes(24).toString('base64url');
 
 /** What a client trusts, and shows. */
 interface Client {
@@ -29,18 +32,31 @@ interface Client {
   readonly keyFile?: string;
 }
 
-describe('a stack of which every link is TLS', () => {
+describe('a stack of which every link is TLS, and every login one of a user', () => {
   let healing: HealingStack;
   let dir: TempDir;
   let ours: CertificateFiles;
   let strangers: CertificateFiles;
+  /** What a role logs in with, as the commands have put it into files. */
+  const seedOf = (role: string): string => readFileSync(dir.join(`nats/${role}.seed`), 'utf8').trim();
+  const passwordOf = (user: string): string =>
+    readFileSync(dir.join(`engines/${user}.password`), 'utf8').trim();
   before(async () => {
     dir = tempDir('tls');
-    ours = await makeCertificates(dir.join('ours'));
-    strangers = await makeCertificates(dir.join('strangers'));
+    const salvor = (...args: string[]) => run(SALVOR, [...args, '--json'], { cwd: dir.path });
+    await Promise.all([
+      ...[salvor('certificates', 'ours'), salvor('certificates', 'strangers')],
+      ...[salvor('bus', 'users', 'nats'), salvor('engine', 'users', 'engines')],
+    ]);
+    [ours, strangers] = [certificateFiles(dir.join('ours')), certificateFiles(dir.join('strangers'))];
     healing = await HealingStack.start({
       ...{ primaries: 1, slaves: 1, spares: 1, tls: ours },
-      services: { console: { replicas: 1 }, 'tlog-replayer': { replicas: 0 } },
+      natsUsers: { config: readFileSync(dir.join('nats/nats-users.conf'), 'utf8'), seedOf },
+      engineUsers: { aclFile: dir.join('engines/engine-users.acl'), passwordOf },
+      services: {
+        console: { replicas: 1, env: { SALVOR_CONSOLE_TOKENS: `anna ${TOKEN}` } },
+        'tlog-replayer': { replicas: 0 },
+      },
     });
   });
   after(async () => {
@@ -89,11 +105,50 @@ describe('a stack of which every link is TLS', () => {
     });
     await Promise.all(refused);
     // The same questions, asked as they should be.
+    const nkeySeed = seedOf('reader');
     const known = { caFile: ours.ca, certFile: ours.clientCert, keyFile: ours.clientKey };
-    await askNats(healing, known);
+    await askNats(healing, known, nkeySeed);
     await askEtcd(healing, known);
-    assert.equal(await askEngine(healing, known), 'PONG');
+    await assert.rejects(askEngine(healing, known), /NOAUTH/, 'a certificate is no login');
     assert.equal(await askNbdServer(healing, known, dir), String(1024 * MIB));
+  });
+
+  it('had no service refused by an engine or by NATS', async () => {
+    const { engines, nats } = healing.stack;
+    for (const { port, name } of [...engines.primary, ...engines.slave, ...engines.spares]) {
+      using link = await EngineLink.open(port, undefined, undefined, engineClient(ours));
+      await link.send('AUTH', 'administrator', passwordOf('administrator'));
+      assert.deepEqual(await link.send('ACL', 'LOG'), [], name);
+    }
+    assert.doesNotMatch(readFileSync(nats.process.logFile, 'utf8'), /Violation/);
+  });
+
+  it('told no password, seed, token or key in any log', () => {
+    const { services, nats, etcd, engines, options } = healing.stack;
+    const all = [...engines.primary, ...engines.slave, ...engines.spares];
+    const spool = join(options.dir, 'log-watcher', 'spool');
+    const logs = [
+      ...[...services.values(), nats.process, etcd.process, ...all.map(({ process }) => process)].map(
+        ({ logFile }) => logFile,
+      ),
+      ...readdirSync(spool).map((name) => join(spool, name)),
+    ];
+    const secrets = [
+      ...['nats', 'engines'].flatMap((folder) =>
+        readdirSync(dir.join(folder))
+          .filter((name) => /\.(seed|password)$/.test(name))
+          .map((name) => readFileSync(dir.join(folder, name), 'utf8').trim()),
+      ),
+      ...[ours.serverKey, ours.clientKey].map((file) => readFileSync(file, 'utf8').split('\n')[1] ?? ''),
+      TOKEN,
+    ];
+    assert.ok(secrets.length > 15 && secrets.every((secret) => secret.length >= 24));
+    for (const log of logs) {
+      const text = readFileSync(log, 'utf8');
+      const told = secrets.filter((secret) => text.includes(secret));
+      assert.deepEqual(told, [], log);
+    }
+    assert.ok(logs.length >= 10, `expected many logs, found ${logs.length}`);
   });
 
   it('shows the page of the console over HTTPS only', async () => {
@@ -105,10 +160,11 @@ describe('a stack of which every link is TLS', () => {
   });
 });
 
-async function askNats({ stack }: HealingStack, tls: Client | undefined): Promise<void> {
+async function askNats({ stack }: HealingStack, tls: Client | undefined, nkeySeed?: string): Promise<void> {
   const bus = await connectBus({
-    ...{ servers: [stack.natsUrl], name: 'stranger', log: silentLogger, connectTimeoutMs: 1 },
+    ...{ servers: [stack.natsUrl], name: 'salvor-cli', log: silentLogger, connectTimeoutMs: 1 },
     ...(tls === undefined ? {} : { tls: { ...tls } }),
+    ...(nkeySeed === undefined ? {} : { nkeySeed }),
   });
   await bus.close();
 }
@@ -123,8 +179,8 @@ async function askEtcd({ stack }: HealingStack, client: Client | undefined): Pro
 }
 
 async function askEngine({ stack }: HealingStack, client: Client | undefined): Promise<unknown> {
-  const { ca, cert, privateKey } = contentOf(client) ?? {};
-  const tls = ca === undefined ? undefined : { ca, ...(cert && privateKey ? { cert, key: privateKey } : {}) };
+  const content = contentOf(client);
+  const tls = content === undefined ? undefined : clientTls(content);
   using link = await EngineLink.open(stack.engine('slave', 0).port, undefined, undefined, tls);
   return await link.send('PING');
 }
@@ -146,6 +202,10 @@ async function askNbdServer(
 
 async function sizeOf(uri: string): Promise<string> {
   return (await run('nbdinfo', ['--size', uri])).stdout.trim();
+}
+
+function engineClient({ ca, clientCert: certFile, clientKey: keyFile }: CertificateFiles): object {
+  return clientTls(contentOf({ caFile: ca, certFile, keyFile }) ?? assert.fail());
 }
 
 function contentOf(

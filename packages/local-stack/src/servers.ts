@@ -96,6 +96,8 @@ export interface RedisOptions extends ServerOptions, WithTls {
   /** It goes on when it reaches the limit on the size of its files (setrlimit(2)), as on a full disk; default false. */
   survivesFileLimit?: boolean | undefined;
   extraArgs?: readonly string[];
+  /** ACL user and password of whoever asks whether it is ready, where the default user may not. */
+  login?: readonly [user: string, password: string] | undefined;
 }
 
 /** A redis-server as a storage engine. Ready when it has loaded its data and is verifiably this very process. */
@@ -173,9 +175,10 @@ export function clientOf({ tls }: WithTls): { ca: string; cert: string; key: str
   return { ca: read(tls.ca), cert: read(tls.clientCert), key: read(tls.clientKey) };
 }
 
-async function isLoaded(port: number, pid: number | undefined, options: WithTls): Promise<boolean> {
+async function isLoaded(port: number, pid: number | undefined, options: RedisOptions): Promise<boolean> {
   const link = await EngineLink.open(port, undefined, undefined, clientOf(options));
   try {
+    if (options.login !== undefined) await link.send('AUTH', ...options.login);
     const info = String(await link.send('INFO', 'server', 'persistence'));
     return /^loading:0\r?$/m.test(info) && new RegExp(`^process_id:${pid}\\r?$`, 'm').test(info);
   } finally {

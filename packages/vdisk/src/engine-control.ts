@@ -99,6 +99,7 @@ export class EngineControl {
       commandTimeout: options.timeoutMs,
       disconnectTimeout: DISCONNECT_TIMEOUT_MS,
       connectionName: 'salvor:control',
+      disableClientInfo: true,
     });
     let last: Error | null = null;
     let isSecure = false;

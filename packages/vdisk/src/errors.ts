@@ -23,9 +23,12 @@ export class EngineError extends SalvorError {
   }
 }
 
-/** Whether what an engine answered refuses the login: NOAUTH and WRONGPASS, and what Redis before 6 says. */
+/**
+ * Whether what an engine answered refuses the login: NOAUTH and WRONGPASS, what Redis before 6 says, and NOPERM, which is about the
+ * user and not about the engine.
+ */
 export function refusesLogin(message: string): boolean {
-  return /^(NOAUTH|WRONGPASS|ERR invalid password)/.test(message);
+  return /^(NOAUTH|WRONGPASS|NOPERM|ERR invalid password)/.test(message);
 }
 
 /** What failed was a link to an engine as etcd recorded it before: it says nothing about the one that is meant now. */

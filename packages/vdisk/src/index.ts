@@ -19,6 +19,13 @@ export { type EngineIdentity, identityText, vdiskKeys } from './engine-keys.ts';
 export { type EngineLogin, engineLogin, engineLoginSettings } from './engine-login.ts';
 export type { ProbeFinding, ProbeOptions, ProbeTarget } from './engine-probe.ts';
 export { EngineProbes, PROBE_LINK_AGE_MAX_MS, probeEngine } from './engine-probes.ts';
+export {
+  ENGINE_ROLES,
+  type EnginePermissions,
+  type EngineRole,
+  enginePermissions,
+  engineUsersFile,
+} from './engine-users.ts';
 export { EngineError, type EngineFault, errno, FencedError, VdiskIoError } from './errors.ts';
 export type { Extent } from './extents.ts';
 export {

@@ -1,5 +1,4 @@
-import { constants } from 'node:fs';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import {
   CONSOLE_ROLE,
@@ -15,6 +14,7 @@ import { messageOf } from '@salvor/service-kit';
 import type { Command } from '../command.ts';
 import { CliError, exitCodes } from '../failure.ts';
 import { table } from '../rendering/text.ts';
+import { keptSecret, replaceFile } from '../secret-files.ts';
 
 const CONFIG = 'nats-users.conf';
 const ROLES: readonly NatsRole[] = [...SERVICE_ROLES, CONSOLE_ROLE, ...HUMAN_ROLES];
@@ -59,28 +59,8 @@ async function userIn(
   role: NatsRole,
 ): Promise<NatsUser & { readonly file: string; readonly isNew: boolean }> {
   const file = join(directory, `${role}.seed`);
-  const kept = await readFile(file, 'utf8').catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT') return null;
-    throw error;
-  });
-  if (kept !== null) return { ...natsUser(role, kept.trim()), file, isNew: false };
-  const user = natsUser(role);
-  await replaceFile(file, `${user.seed}\n`, 0o600);
-  return { ...user, file, isNew: true };
-}
-
-/** Whole or not at all: a server may be reading it. */
-async function replaceFile(path: string, text: string, mode: number): Promise<void> {
-  const next = `${path}.new`;
-  await rm(next, { force: true });
-  const file = await open(next, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, mode);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(next, path);
+  const { secret, isNew } = await keptSecret(file, () => natsUser(role).seed);
+  return { ...natsUser(role, secret), file, isNew };
 }
 
 async function orFailed<T>(directory: string, work: () => Promise<T>): Promise<T> {
@@ -91,8 +71,4 @@ async function orFailed<T>(directory: string, work: () => Promise<T>): Promise<T
       cause: error,
     });
   }
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

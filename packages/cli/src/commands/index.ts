@@ -11,6 +11,7 @@ import { doctorCommand } from './doctor.ts';
 import { drCommands } from './dr.ts';
 import { engineCommands } from './engine.ts';
 import { engineOrderCommands } from './engine-orders.ts';
+import { engineUsersCommand } from './engine-users.ts';
 import { eventsCommand } from './events.ts';
 import { exportCommands } from './export.ts';
 import { downtimeCommands, healingCommands } from './healing.ts';
@@ -46,6 +47,7 @@ export const allCommands: readonly Command[] = [
   ...snapshotCommands,
   ...engineCommands,
   ...engineOrderCommands,
+  engineUsersCommand,
   ...incidentCommands,
   ...repairCommands,
   ...healingCommands,

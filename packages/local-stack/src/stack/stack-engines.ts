@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type RedisHandle, startRedis } from '../servers.ts';
+import { type RedisHandle, type RedisOptions, startRedis } from '../servers.ts';
 import type { StackOptions } from './stack-options.ts';
 import type { StackState } from './stack-state.ts';
 
@@ -41,6 +41,7 @@ export async function startEngines(options: StackOptions, state: StackState): Pr
       appendonly: options.appendonly ?? true,
       unixSockets,
       tls: options.tls,
+      ...usersOf(options),
       survivesFileLimit: options.enginesSurviveFileLimit,
       appendfsync: options.appendfsync ?? 'everysec',
     });
@@ -61,6 +62,15 @@ export async function startEngines(options: StackOptions, state: StackState): Pr
     ),
   ]);
   return { primary: primaryEngines, slave: slaveEngines, spares: spareEngines };
+}
+
+function usersOf({ engineUsers }: StackOptions): Pick<RedisOptions, 'login' | 'extraArgs'> {
+  if (engineUsers === undefined) return {};
+  const { aclFile, passwordOf } = engineUsers;
+  return {
+    login: ['administrator', passwordOf('administrator')],
+    extraArgs: ['--aclfile', aclFile],
+  };
 }
 
 // A socket address holds 107 bytes of path (unix(7)), and a port has at most five digits.

@@ -37,6 +37,8 @@ export interface StackOptions {
   enginesSurviveFileLimit?: boolean;
   /** Users of the NATS server: part of its configuration, and the seed of each role; absent: anybody may do anything. */
   natsUsers?: { readonly config: string; readonly seedOf: (role: NatsRole) => string };
+  /** Users of the engines: their ACL file, and the password of each; absent: anybody may do anything. */
+  engineUsers?: { readonly aclFile: string; readonly passwordOf: (user: string) => string };
   /** Every link is TLS, and every client shows a certificate; unix sockets of engines are not used then. */
   tls?: CertificateFiles | undefined;
   /** For every service. */

@@ -168,8 +168,14 @@ async function reachFrom(
   };
 }
 
-function loginOf(service: NatsRole, { natsUsers }: StackOptions): Record<string, string> {
-  return natsUsers === undefined ? {} : { SALVOR_NATS_NKEY_SEED: natsUsers.seedOf(service) };
+/** As whom a service logs in to NATS, and to the engines if it talks to them. */
+function loginOf(service: NatsRole, { natsUsers, engineUsers }: StackOptions): Record<string, string> {
+  return {
+    ...(natsUsers === undefined ? {} : { SALVOR_NATS_NKEY_SEED: natsUsers.seedOf(service) }),
+    ...(engineUsers === undefined || service === 'console' || service === 'log-watcher'
+      ? {}
+      : { SALVOR_ENGINE_USER: service, SALVOR_ENGINE_PASSWORD: engineUsers.passwordOf(service) }),
+  };
 }
 
 interface ServiceLaunch {
