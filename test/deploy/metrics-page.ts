@@ -38,3 +38,7 @@ export function readMetricsPage(path: string): Map<string, Map<string, Documente
       .map(([section, own]) => [section, new Map([...common, ...own])]),
   );
 }
+/** All metrics by name, whichever service has them. */
+export function allMetrics(page: ReturnType<typeof readMetricsPage>): Map<string, DocumentedMetric> {
+  return new Map([...page.values()].flatMap((own) => [...own]));
+}

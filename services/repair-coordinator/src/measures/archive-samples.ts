@@ -6,15 +6,17 @@ export function archiveSamples(
   archives: readonly { readonly record: ArchiveRecord; readonly isWritten: boolean }[],
   now: number,
 ): Measured {
+  // To one that was stopped nothing is to come.
+  const wanted = archives.filter(({ record }) => record.phase !== 'stopped');
   return {
-    salvor_archive_managers: archives.map(({ record, isWritten }) => [labelsOf(record), isWritten ? 1 : 0]),
-    salvor_archive_newest_state_seconds: archives.flatMap(({ record, isWritten }) => {
+    salvor_archive_managers: wanted.map(({ record, isWritten }) => [labelsOf(record), isWritten ? 1 : 0]),
+    salvor_archive_newest_state_seconds: wanted.flatMap(({ record, isWritten }) => {
       if (record.writtenAt === 0) return [];
       // Whether anything is missing is known only while somebody looks.
       const isLevel = isWritten && record.levelAt !== null;
       return [[labelsOf(record), isLevel ? 0 : Math.max(0, now - record.writtenAt) / 1_000] as const];
     }),
-    salvor_archive_protected: archives.map(({ record }) => [labelsOf(record), isProtected(record) ? 1 : 0]),
+    salvor_archive_protected: wanted.map(({ record }) => [labelsOf(record), isProtected(record) ? 1 : 0]),
   };
 }
 

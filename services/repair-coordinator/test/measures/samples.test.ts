@@ -53,6 +53,11 @@ describe('the newest state of an archive', () => {
     assert.deepEqual(found.salvor_archive_newest_state_seconds, [[labels, 0]]);
     assert.deepEqual(found.salvor_archive_protected, [[labels, 1]]);
   });
+  it('is of no interest once it was stopped', () => {
+    const stopped = { ...record, phase: 'stopped' as const };
+    const found = archiveSamples([{ record: stopped, isWritten: false }], NOW);
+    assert.deepEqual(Object.values(found).flat(), []);
+  });
   it('is as old as it is when no manager looks, whatever was found last', () => {
     const found = archiveSamples([{ record, isWritten: false }], NOW);
     assert.deepEqual(found.salvor_archive_newest_state_seconds, [[labels, 60]]);
