@@ -12,6 +12,7 @@ export { ArchivedImage } from './archive/archived-image.ts';
 export { type Compacted, type CompactionOptions, compactLog } from './archive/compaction.ts';
 export { exactPoint } from './archive/exact-point.ts';
 export { hasArchive } from './archive/has-archive.ts';
+export { type Retention, type RetentionPoints, retentionPoints } from './archive/retention-points.ts';
 export {
   type Tier2Finding,
   type Tier2Verification,

@@ -3,18 +3,12 @@ import {
   keptSnapshotSchema,
   parseRecord,
   readTlog,
+  readVolumeOf,
   tlogSnapshotsPrefix,
+  type VolumeRecord,
 } from '@salvor/config-store';
 import { type CounterMetric, type Logger, messageOf, pause } from '@salvor/service-kit';
-import { compactLog, type Tier2Store, VdiskChunks } from '@salvor/tlog';
-
-export interface Retention {
-  /** Every state that is younger can be restored. */
-  readonly everyStateMs: number;
-  /** Of older ones, so many: one each {@link pointEveryMs}. */
-  readonly points: number;
-  readonly pointEveryMs: number;
-}
+import { compactLog, type Retention, retentionPoints, type Tier2Store, VdiskChunks } from '@salvor/tlog';
 
 export interface CompactionLoopOptions {
   readonly store: ConfigStore;
@@ -70,13 +64,9 @@ export class CompactionLoop {
     // What is broken may yet be all that is left of a vdisk.
     if (recorded === null || recorded.state?.status !== 'whole') return;
     const { container, begins } = recorded.config;
-    const horizonAt = Date.now() - retention.everyStateMs;
     const done = await compactLog({
-      ...{ chunks: new VdiskChunks(tier2, container, vdisk), after: begins.number, horizonAt, chunkBytes },
-      pointsAt: Array.from(
-        { length: retention.points },
-        (_, i) => horizonAt - (i + 1) * retention.pointEveryMs,
-      ),
+      ...{ chunks: new VdiskChunks(tier2, container, vdisk), after: begins.number, chunkBytes },
+      ...retentionPoints(retention, Date.now()),
       snapshots: await this.#snapshots(vdisk),
       mayGoOn: async () => {
         if (this.#stopping.signal.aborted || !this.#options.vdisks().includes(vdisk))
@@ -90,11 +80,19 @@ export class CompactionLoop {
 
   /** One that cannot be read keeps the log from being compacted. Throws StoreError, ConfigValueError. */
   async #snapshots(vdisk: string): Promise<{ name: string; sequence: number }[]> {
+    const { store } = this.#options;
     const prefix = tlogSnapshotsPrefix(vdisk);
-    const { entries } = await this.#options.store.list(prefix);
-    return entries.map(({ key, value }) => ({
+    const { entries } = await store.list(prefix);
+    const named = entries.map(({ key, value }) => ({
       name: decodeURIComponent(key.slice(prefix.length)),
       sequence: parseRecord(keptSnapshotSchema, key, value).sequence,
     }));
+    return [...named, ...pinnedByVolume(await readVolumeOf(store, vdisk))];
   }
+}
+
+/** What a secondary may have to bring back from its own log, and the state that it is read at. They have no mark. */
+function pinnedByVolume(volume: VolumeRecord | null): { name: string; sequence: number }[] {
+  const pinned = [volume?.kept?.ownSequence, volume?.point?.ownSequence];
+  return pinned.flatMap((sequence) => (sequence == null || sequence < 1 ? [] : [{ name: '', sequence }]));
 }

@@ -162,6 +162,16 @@ export async function readVolume(
   return entry === null ? null : parseRecord(volumeSchema, key, entry.value);
 }
 
+/** The volume that a vdisk is. Null: it is none. Throws StoreError, ConfigValueError. */
+export async function readVolumeOf(
+  store: Pick<ConfigStore, 'get'>,
+  vdisk: string,
+): Promise<VolumeRecord | null> {
+  const key = vdiskVolumeKey(vdisk);
+  const entry = await store.get(key);
+  return entry === null ? null : readVolume(store, parseRecord(vdiskVolumeSchema, key, entry.value).volume);
+}
+
 /**
  * All of this zone, by name.
  *

@@ -9,7 +9,14 @@ import {
   readArchive,
 } from '@salvor/config-store';
 import { codeOf, type Logger, messageOf, pause, SalvorError } from '@salvor/service-kit';
-import { ArchiveWriter, archiveEnd, compactLog, type ReplayWindow, type VdiskChunks } from '@salvor/tlog';
+import {
+  ArchiveWriter,
+  archiveEnd,
+  compactLog,
+  type ReplayWindow,
+  retentionPoints,
+  type VdiskChunks,
+} from '@salvor/tlog';
 import type { AnnounceArchive } from './archive-announcer.ts';
 import type { ArchiveSources } from './archive-source.ts';
 import type { ArchiveStores } from './archive-stores.ts';
@@ -249,11 +256,9 @@ export class ArchiveKeeper {
     const { limits, log } = this.#options;
     if (performance.now() - this.#compactedAt < limits.compactIntervalMs) return;
     this.#compactedAt = performance.now();
-    const { everyStateMs, points, pointEveryMs } = record.retention;
-    const horizonAt = Date.now() - everyStateMs;
     const done = await compactLog({
-      ...{ chunks, after: 0, horizonAt, chunkBytes: limits.chunkBytes },
-      pointsAt: Array.from({ length: points }, (_, i) => horizonAt - (i + 1) * pointEveryMs),
+      ...{ chunks, after: 0, chunkBytes: limits.chunkBytes },
+      ...retentionPoints(record.retention, Date.now()),
       snapshots: record.snapshots.flatMap(({ name, sequence, state }) =>
         sequence === null || state !== 'restorable' ? [] : [{ name, sequence }],
       ),
