@@ -32,11 +32,13 @@ export async function problemOf(argv: readonly string[]): Promise<string | null>
   // Would start a whole stack: only its help is asked.
   if (argv[0] === 'up') return problemOfUp(argv.slice(1));
   const { exitCode, err } = await askSalvor(argv);
-  const isWithoutBus = exitCode === 3 && /no server|--server/i.test(err);
-  // Directories of examples are not there.
+  const isWithoutBus = exitCode === 3 && /no server|--server|--etcd/i.test(err);
+  // Directories and files of examples are not there.
   const isWithoutTree =
     (exitCode === 1 || exitCode === 2) &&
-    /to be a readable directory.*ENOENT|the directory of Tier-2, found none/.test(err);
+    /to be a readable directory.*ENOENT|the directory of Tier-2, found none|the configuration cannot be read: ENOENT/.test(
+      err,
+    );
   return exitCode === 0 || isWithoutBus || isWithoutTree ? null : `exit code ${exitCode}: ${err.trim()}`;
 }
 

@@ -7,6 +7,7 @@ export * from './health-server.ts';
 export * from './in-flight.ts';
 export * from './logger.ts';
 export * from './metrics.ts';
+export { REDACTED, redactMember } from './redaction.ts';
 export * from './run-service.ts';
 export * from './service-settings.ts';
 export * from './tls-material.ts';

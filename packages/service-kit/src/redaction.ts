@@ -1,6 +1,7 @@
 const SECRET_NAME = /(password|passwd|seed|creds|secret|secretkey|privatekey|token|authorization)$/i;
 const URL_LOGIN = /(:\/\/)[^/@\s]+@/g;
-const REDACTED = '[redacted]';
+/** Stands where a secret was. */
+export const REDACTED = '[redacted]';
 /** Deeper values are left out: a log line is no dump. */
 const MAX_DEPTH = 6;
 
@@ -10,6 +11,11 @@ const MAX_DEPTH = 6;
  */
 export function redact(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return redactMembers(fields, 0);
+}
+
+/** One member as it may be shown: the text of a secret is gone, and the login part of a URL. */
+export function redactMember(name: string, value: string): string {
+  return SECRET_NAME.test(name) && value !== '' ? REDACTED : value.replace(URL_LOGIN, `$1${REDACTED}@`);
 }
 
 function redactMembers(value: object, depth: number): Record<string, unknown> {

@@ -6,6 +6,7 @@ import { busCommands } from './bus.ts';
 import { certificatesCommand } from './certificates.ts';
 import { clusterCommands } from './cluster.ts';
 import { completionCommand } from './completion.ts';
+import { configCommands } from './config.ts';
 import { decodeCommand } from './decode.ts';
 import { doctorCommand } from './doctor.ts';
 import { drCommands } from './dr.ts';
@@ -70,6 +71,7 @@ export const allCommands: readonly Command[] = [
   ...serverCommands,
   ...sourceCommands,
   ...busCommands,
+  ...configCommands,
   decodeCommand,
   completionCommand(() => allCommands),
 ];

@@ -10,6 +10,7 @@ import {
   type OperationEnding,
   type OperationRun,
   parseRecord,
+  raiseRevision,
   type SegmentClaim,
   segmentRecoveryKey,
   tier1RecoveryKey,
@@ -24,7 +25,6 @@ import type { RecoveryRequest } from '../recovery/recovery-request.ts';
 import { decideInstallation, installationId } from './decide-installation.ts';
 import { writes } from './decide-key.ts';
 import { decideRecovery, type Tier1Plan } from './decide-recovery.ts';
-import { raiseRevision } from './raise-revision.ts';
 import { isSalvorTree } from './read-archives.ts';
 import { type EngineAccess, readEngines } from './read-engines.ts';
 import { ReadOnlyStore } from './read-only-store.ts';
