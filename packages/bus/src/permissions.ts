@@ -44,7 +44,8 @@ const asks: Partial<Record<ServiceName, readonly (keyof typeof commands)[]>> = {
   'repair-coordinator': ['nbdserver.status'],
   'replication-manager': [
     ...(['volume.status', 'volume.tell', 'volume.compare', 'volume.log', 'volume.replicate'] as const),
-    ...(['volume.promote', 'volume.demote', 'plan.get', 'plan.list'] as const),
+    ...(['volume.promote', 'volume.demote', 'volume.clone', 'volume.remove-clone'] as const),
+    ...(['plan.get', 'plan.list'] as const),
     ...(['instance.get', 'instance.set', 'instance.delete', 'instance.start', 'instance.stop'] as const),
     'operation.get',
     ...(['vdisk.create', 'vdisk.clone', 'vdisk.delete', 'vdisk.describe'] as const),

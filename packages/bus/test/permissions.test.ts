@@ -22,7 +22,7 @@ const ASKS: Partial<Record<NatsRole, readonly string[]>> = {
   'repair-coordinator': ['nbdserver.status'],
   'replication-manager': [
     ...['volume.status', 'volume.tell', 'volume.compare', 'volume.log', 'volume.replicate'],
-    ...['volume.promote', 'volume.demote', 'plan.get', 'plan.list'],
+    ...['volume.promote', 'volume.demote', 'volume.clone', 'volume.remove-clone', 'plan.get', 'plan.list'],
     ...['instance.get', 'instance.set', 'instance.delete', 'instance.start', 'instance.stop'],
     'operation.get',
     ...['vdisk.create', 'vdisk.clone', 'vdisk.delete', 'vdisk.describe'],

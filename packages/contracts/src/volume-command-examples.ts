@@ -41,6 +41,14 @@ const volume = {
 };
 
 export const volumeCommandExamples = {
+  'volume.clone': {
+    request: { volume: 'vol1', point: 'dr-7' },
+    reply: {
+      ...applied,
+      reason: 'img-test-op-5a11 is a writable clone of point dr-7',
+      clone: 'img-test-op-5a11',
+    },
+  },
   'volume.compare': {
     request: { volume: 'vol1', first: 0, count: 64 },
     reply: {
@@ -72,6 +80,10 @@ export const volumeCommandExamples = {
   'volume.promote': {
     request: { volume: 'vol1', force: true },
     reply: { ...applied, reason: 'volume vol1 becomes primary once all that arrived is applied' },
+  },
+  'volume.remove-clone': {
+    request: { volume: 'vol1', clone: 'img-test-op-5a11' },
+    reply: { ...applied, reason: 'img-test-op-5a11 is removed' },
   },
   'volume.replicate': {
     request: {

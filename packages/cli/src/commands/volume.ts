@@ -245,6 +245,48 @@ export const volumeCommands: readonly Command[] = [
     },
   },
   {
+    name: 'volume clone',
+    sends: 'volume.clone',
+    positionals: [id],
+    options: {
+      point: {
+        type: 'string',
+        value: 'name',
+        help: 'a point that is whole in this zone; default: the newest',
+      },
+      'operation-id': operationIdOption,
+    },
+    examples: ['salvor volume clone vol1', 'salvor volume clone vol1 --point dr-7'],
+    async run({ args, paint, print, withBus }) {
+      const request = {
+        volume: args.positional('volume'),
+        ...(args.text('point') === undefined ? {} : { point: args.text('point') }),
+        operationId: args.text('operation-id'),
+      };
+      const { reply, json } = await withBus((session) => session.ask('volume.clone', request));
+      print(json, () => outcomeText(paint, reply));
+    },
+  },
+  {
+    name: 'volume remove-clone',
+    sends: 'volume.remove-clone',
+    positionals: [id],
+    options: {
+      clone: { type: 'string', required: true, value: 'image', help: "as 'salvor volume status' shows it" },
+      'operation-id': operationIdOption,
+    },
+    examples: ['salvor volume remove-clone vol1 --clone img-test-op-5a11'],
+    async run({ args, paint, print, withBus }) {
+      const request = {
+        volume: args.positional('volume'),
+        clone: args.text('clone') ?? '',
+        operationId: args.text('operation-id'),
+      };
+      const { reply, json } = await withBus((session) => session.ask('volume.remove-clone', request));
+      print(json, () => outcomeText(paint, reply));
+    },
+  },
+  {
     name: 'volume demote',
     sends: 'volume.demote',
     positionals: [id],

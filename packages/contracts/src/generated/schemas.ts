@@ -801,6 +801,14 @@ export const generatedSchemas: Readonly<Record<RecordName, GeneratedSchema>> = {
     fingerprint: '27f9e813d998031e',
     schema: {"type":"record","name":"VdiskTakeoverRequest","namespace":"salvor.v1","doc":"Moves a vdisk from the NBD server that owns it to another one. The owner answers what is under way and lets go; with force one that does not answer is replaced, and the engines refuse it from then on.","fields":[{"name":"vdisk","type":"string","doc":"Vdisk id."},{"name":"server","type":"string","doc":"Id of the NBD server that takes it."},{"name":"force","type":"boolean","default":false,"doc":"Replace an owner that does not answer, and take it though an engine cannot be reached from that server."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
   },
+  VolumeCloneReply: {
+    fingerprint: 'cc51d51de2cdda12',
+    schema: {"type":"record","name":"VolumeCloneReply","namespace":"salvor.v1","doc":"The clone was ordered.","fields":[{"name":"volume","type":"string","doc":"Volume id, the same in both zones."},{"name":"operation","type":"string","doc":"Id of the operation."},{"name":"outcome","type":{"type":"enum","name":"Outcome","namespace":"salvor.v1","doc":"applied: this call made the change. already: the same operation, or another one, had made it before.","symbols":["applied","already"]},"doc":"Whether this call changed something; already: it is done."},{"name":"reason","type":"string","doc":"What was done, or what it waits for, as a sentence."},{"name":"clone","type":"string","default":"","doc":"Its image; empty: it is not there yet."}]},
+  },
+  VolumeCloneRequest: {
+    fingerprint: 'd9c7f512f766381e',
+    schema: {"type":"record","name":"VolumeCloneRequest","namespace":"salvor.v1","doc":"Of driver rbd: a writable image of a point, beside the volume, which goes on. A vdisk is cloned with vdisk.clone.","fields":[{"name":"volume","type":"string","doc":"Volume id, the same in both zones."},{"name":"point","type":"string","default":"","doc":"A point that is whole in this zone; empty: the newest."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
+  },
   VolumeCompareReply: {
     fingerprint: 'b127f76215efd48d',
     schema: {"type":"record","name":"VolumeCompareReply","namespace":"salvor.v1","doc":"Hashes of bulks, or blocks that differ.","fields":[{"name":"volume","type":"string","doc":"Volume id, the same in both zones."},{"name":"image","type":"string","doc":"Names the copies on the engines that were read; another text: they are other ones, or may have been changed by a repair."},{"name":"blockSize","type":"int","doc":"Bytes of a block."},{"name":"bulkBlocks","type":"int","doc":"Blocks of a bulk; the last one of a vdisk may have fewer."},{"name":"hashes","type":"bytes","default":"","doc":"SHA-256 of each bulk, 32 bytes each: of the range, or of the bulks that are answered."},{"name":"answered","type":"int","default":0,"doc":"Of the bulks that were asked for, how many are answered: the others did not fit in."},{"name":"zeros","type":{"type":"array","items":"long"},"default":[],"doc":"Blocks that differ and are zeros."},{"name":"blocks","type":{"type":"array","items":"long"},"default":[],"doc":"Blocks that differ and are not."},{"name":"data","type":"bytes","default":"","doc":"The content of these blocks, one after the other."},{"name":"positions","type":{"type":"array","items":{"type":"record","name":"TlogPosition","namespace":"salvor.v1","doc":"How far the log is with one shard.","fields":[{"name":"shard","type":"int","doc":"Shard."},{"name":"batch","type":"long","doc":"Number of the last batch of the pair whose changes are in the log."}]}},"default":[],"doc":"How far the engines that were read are, after it."},{"name":"isOwned","type":"boolean","default":false,"doc":"A server has the vdisk: what the engines have beyond the log comes to the log yet."},{"name":"isLogWhole","type":"boolean","default":true,"doc":"False: the log has not all that was written; its next owner begins it anew."},{"name":"compression","type":"string","default":"none","doc":"none or brotli: what data is, all of it together."}]},
@@ -856,6 +864,14 @@ export const generatedSchemas: Readonly<Record<RecordName, GeneratedSchema>> = {
   VolumePromoteRequest: {
     fingerprint: '2bd527482b20b0a7',
     schema: {"type":"record","name":"VolumePromoteRequest","namespace":"salvor.v1","doc":"Makes the secondary of this zone the primary, once all that arrived is applied. Raises the generation.","fields":[{"name":"volume","type":"string","doc":"Volume id, the same in both zones."},{"name":"force","type":"boolean","default":false,"doc":"Although the other zone is primary, or does not answer: what did not arrive is lost to this side, and what the other side writes from then on is a split brain."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."},{"name":"point","type":"string","default":"","doc":"Of driver rbd, with force: a clone of this point takes the place of the image; empty: what is newest."}]},
+  },
+  VolumeRemoveCloneReply: {
+    fingerprint: '86a82597c9a55077',
+    schema: {"type":"record","name":"VolumeRemoveCloneReply","namespace":"salvor.v1","doc":"The removal was ordered.","fields":[{"name":"volume","type":"string","doc":"Volume id, the same in both zones."},{"name":"operation","type":"string","doc":"Id of the operation."},{"name":"outcome","type":{"type":"enum","name":"Outcome","namespace":"salvor.v1","doc":"applied: this call made the change. already: the same operation, or another one, had made it before.","symbols":["applied","already"]},"doc":"Whether this call changed something; already: it is done."},{"name":"reason","type":"string","doc":"What was done, or what it waits for, as a sentence."}]},
+  },
+  VolumeRemoveCloneRequest: {
+    fingerprint: '0561f63c80fe686f',
+    schema: {"type":"record","name":"VolumeRemoveCloneRequest","namespace":"salvor.v1","doc":"Of driver rbd: removes an image that volume.clone made.","fields":[{"name":"volume","type":"string","doc":"Volume id, the same in both zones."},{"name":"clone","type":"string","doc":"The image, as volume.clone and volume.status tell it."},{"name":"operationId","type":["null","string"],"default":null,"doc":"Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated."}]},
   },
   VolumeReplicateReply: {
     fingerprint: '78a3513d8818d5f0',
@@ -1504,6 +1520,7 @@ export const commandRecords: CommandRecords = {
   'vdisk.snapshot.delete': { request: 'VdiskSnapshotDeleteRequest', reply: 'VdiskSnapshotDeleteReply' },
   'vdisk.snapshot.list': { request: 'VdiskSnapshotListRequest', reply: 'VdiskSnapshotListReply' },
   'vdisk.takeover': { request: 'VdiskTakeoverRequest', reply: 'VdiskTakeoverReply' },
+  'volume.clone': { request: 'VolumeCloneRequest', reply: 'VolumeCloneReply' },
   'volume.compare': { request: 'VolumeCompareRequest', reply: 'VolumeCompareReply' },
   'volume.demote': { request: 'VolumeDemoteRequest', reply: 'VolumeDemoteReply' },
   'volume.disable': { request: 'VolumeDisableRequest', reply: 'VolumeDisableReply' },
@@ -1511,6 +1528,7 @@ export const commandRecords: CommandRecords = {
   'volume.list': { request: 'VolumeListRequest', reply: 'VolumeListReply' },
   'volume.log': { request: 'VolumeLogRequest', reply: 'VolumeLogReply' },
   'volume.promote': { request: 'VolumePromoteRequest', reply: 'VolumePromoteReply' },
+  'volume.remove-clone': { request: 'VolumeRemoveCloneRequest', reply: 'VolumeRemoveCloneReply' },
   'volume.replicate': { request: 'VolumeReplicateRequest', reply: 'VolumeReplicateReply' },
   'volume.resync': { request: 'VolumeResyncRequest', reply: 'VolumeResyncReply' },
   'volume.status': { request: 'VolumeStatusRequest', reply: 'VolumeStatusReply' },

@@ -2621,6 +2621,42 @@ export interface VdiskTakeoverRequestInit {
   operationId?: string | undefined;
 }
 
+/** The clone was ordered. */
+export interface VolumeCloneReply {
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something; already: it is done. */
+  outcome: Outcome;
+  /** What was done, or what it waits for, as a sentence. */
+  reason: string;
+  /** Its image; empty: it is not there yet. */
+  clone: string;
+}
+export interface VolumeCloneReplyInit {
+  volume: string;
+  operation: string;
+  outcome: Outcome;
+  reason: string;
+  clone?: string | undefined;
+}
+
+/** Of driver rbd: a writable image of a point, beside the volume, which goes on. A vdisk is cloned with vdisk.clone. */
+export interface VolumeCloneRequest {
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** A point that is whole in this zone; empty: the newest. */
+  point: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export interface VolumeCloneRequestInit {
+  volume: string;
+  point?: string | undefined;
+  operationId?: string | undefined;
+}
+
 /** Hashes of bulks, or blocks that differ. */
 export interface VolumeCompareReply {
   /** Volume id, the same in both zones. */
@@ -2886,6 +2922,30 @@ export interface VolumePromoteRequestInit {
   operationId?: string | undefined;
   point?: string | undefined;
 }
+
+/** The removal was ordered. */
+export interface VolumeRemoveCloneReply {
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** Id of the operation. */
+  operation: string;
+  /** Whether this call changed something; already: it is done. */
+  outcome: Outcome;
+  /** What was done, or what it waits for, as a sentence. */
+  reason: string;
+}
+export type VolumeRemoveCloneReplyInit = VolumeRemoveCloneReply;
+
+/** Of driver rbd: removes an image that volume.clone made. */
+export interface VolumeRemoveCloneRequest {
+  /** Volume id, the same in both zones. */
+  volume: string;
+  /** The image, as volume.clone and volume.status tell it. */
+  clone: string;
+  /** Idempotency key: the same id twice is one effect and the same answer. Default: the Nats-Msg-Id header, else generated. */
+  operationId?: string | undefined;
+}
+export type VolumeRemoveCloneRequestInit = VolumeRemoveCloneRequest;
 
 /** Who may follow the volume. */
 export interface VolumeReplicateReply {
@@ -6215,6 +6275,8 @@ export interface RecordTypes {
   readonly VdiskSnapshotListRequest: VdiskSnapshotListRequest;
   readonly VdiskTakeoverReply: VdiskTakeoverReply;
   readonly VdiskTakeoverRequest: VdiskTakeoverRequest;
+  readonly VolumeCloneReply: VolumeCloneReply;
+  readonly VolumeCloneRequest: VolumeCloneRequest;
   readonly VolumeCompareReply: VolumeCompareReply;
   readonly VolumeCompareRequest: VolumeCompareRequest;
   readonly VolumeDemoteReply: VolumeDemoteReply;
@@ -6229,6 +6291,8 @@ export interface RecordTypes {
   readonly VolumeLogRequest: VolumeLogRequest;
   readonly VolumePromoteReply: VolumePromoteReply;
   readonly VolumePromoteRequest: VolumePromoteRequest;
+  readonly VolumeRemoveCloneReply: VolumeRemoveCloneReply;
+  readonly VolumeRemoveCloneRequest: VolumeRemoveCloneRequest;
   readonly VolumeReplicateReply: VolumeReplicateReply;
   readonly VolumeReplicateRequest: VolumeReplicateRequest;
   readonly VolumeResyncReply: VolumeResyncReply;
@@ -6560,6 +6624,8 @@ export interface RecordInits {
   readonly VdiskSnapshotListRequest: VdiskSnapshotListRequestInit;
   readonly VdiskTakeoverReply: VdiskTakeoverReplyInit;
   readonly VdiskTakeoverRequest: VdiskTakeoverRequestInit;
+  readonly VolumeCloneReply: VolumeCloneReplyInit;
+  readonly VolumeCloneRequest: VolumeCloneRequestInit;
   readonly VolumeCompareReply: VolumeCompareReplyInit;
   readonly VolumeCompareRequest: VolumeCompareRequestInit;
   readonly VolumeDemoteReply: VolumeDemoteReplyInit;
@@ -6574,6 +6640,8 @@ export interface RecordInits {
   readonly VolumeLogRequest: VolumeLogRequestInit;
   readonly VolumePromoteReply: VolumePromoteReplyInit;
   readonly VolumePromoteRequest: VolumePromoteRequestInit;
+  readonly VolumeRemoveCloneReply: VolumeRemoveCloneReplyInit;
+  readonly VolumeRemoveCloneRequest: VolumeRemoveCloneRequestInit;
   readonly VolumeReplicateReply: VolumeReplicateReplyInit;
   readonly VolumeReplicateRequest: VolumeReplicateRequestInit;
   readonly VolumeResyncReply: VolumeResyncReplyInit;
@@ -6836,6 +6904,7 @@ export interface CommandRecords {
   readonly 'vdisk.snapshot.delete': { readonly request: 'VdiskSnapshotDeleteRequest'; readonly reply: 'VdiskSnapshotDeleteReply' };
   readonly 'vdisk.snapshot.list': { readonly request: 'VdiskSnapshotListRequest'; readonly reply: 'VdiskSnapshotListReply' };
   readonly 'vdisk.takeover': { readonly request: 'VdiskTakeoverRequest'; readonly reply: 'VdiskTakeoverReply' };
+  readonly 'volume.clone': { readonly request: 'VolumeCloneRequest'; readonly reply: 'VolumeCloneReply' };
   readonly 'volume.compare': { readonly request: 'VolumeCompareRequest'; readonly reply: 'VolumeCompareReply' };
   readonly 'volume.demote': { readonly request: 'VolumeDemoteRequest'; readonly reply: 'VolumeDemoteReply' };
   readonly 'volume.disable': { readonly request: 'VolumeDisableRequest'; readonly reply: 'VolumeDisableReply' };
@@ -6843,6 +6912,7 @@ export interface CommandRecords {
   readonly 'volume.list': { readonly request: 'VolumeListRequest'; readonly reply: 'VolumeListReply' };
   readonly 'volume.log': { readonly request: 'VolumeLogRequest'; readonly reply: 'VolumeLogReply' };
   readonly 'volume.promote': { readonly request: 'VolumePromoteRequest'; readonly reply: 'VolumePromoteReply' };
+  readonly 'volume.remove-clone': { readonly request: 'VolumeRemoveCloneRequest'; readonly reply: 'VolumeRemoveCloneReply' };
   readonly 'volume.replicate': { readonly request: 'VolumeReplicateRequest'; readonly reply: 'VolumeReplicateReply' };
   readonly 'volume.resync': { readonly request: 'VolumeResyncRequest'; readonly reply: 'VolumeResyncReply' };
   readonly 'volume.status': { readonly request: 'VolumeStatusRequest'; readonly reply: 'VolumeStatusReply' };

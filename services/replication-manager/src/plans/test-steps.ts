@@ -20,11 +20,11 @@ export async function cloned(
 ): Promise<StepSeen> {
   const { target } = run;
   const operation = orderOf(run, 'clone', volume);
+  const here = await volumeIn(hands, target, volume);
+  if (here.driver === 'rbd' && here.role === 'secondary') return imageCloned(hands, run, volume, now);
   const known = await hands.find(target, 'operation.get', { operation });
   if (known === null) {
-    const { role, vdisk, point, reason, driver } = await volumeIn(hands, target, volume);
-    if (driver === 'rbd')
-      return failed(`volume ${volume} is an image of Ceph: a test of a plan clones vdisks only`);
+    const { role, vdisk, point, reason } = here;
     if (role !== 'secondary')
       return failed(`volume ${volume} is primary in zone ${target}: a test is made of a copy`);
     if (point === undefined) return waits(`volume ${volume} has no replication point yet: ${reason}`);
@@ -43,7 +43,7 @@ export async function cloned(
 export async function cloneRemoved(hands: ZoneHands, run: PlanRun, volume: string): Promise<StepSeen> {
   const { target } = run;
   const found = await volumeIn(hands, target, volume);
-  if (found.driver === 'rbd') return done(`volume ${volume} is an image of Ceph, and was not cloned`);
+  if (found.driver === 'rbd') return imageClonesRemoved(hands, run, volume, found.rbd?.clones ?? []);
   const vdisk = testIdOf(found.vdisk);
   if ((await hands.find(target, 'vdisk.describe', { vdisk })) === null)
     return done(`there is no vdisk ${vdisk}`);
@@ -54,6 +54,35 @@ export async function cloneRemoved(hands: ZoneHands, run: PlanRun, volume: strin
   return status === 'failed' || status === 'cancelled'
     ? failed(known?.operation.message ?? '')
     : waits(`vdisk ${vdisk} is being deleted`);
+}
+
+/** The same of a mirrored image; the name of the clone is in what is said of the step. */
+async function imageCloned(
+  hands: ZoneHands,
+  run: PlanRun,
+  volume: string,
+  now: () => number,
+): Promise<StepSeen> {
+  const { target } = run;
+  const operationId = orderOf(run, 'clone', volume);
+  const { clone, reason } = await hands.ask(target, 'volume.clone', { volume, operationId });
+  if (clone === '') return waits(reason);
+  const { point } = await volumeIn(hands, target, volume);
+  const age = point === undefined ? null : Math.max(0, run.beganAt - point.writtenAt);
+  return done(reason, [{ volume, lostMs: age, promotedMs: Math.max(0, now() - run.beganAt) }]);
+}
+
+/** Those that runs of plans made: their names have the ids of the orders of runs. */
+async function imageClonesRemoved(
+  hands: ZoneHands,
+  run: PlanRun,
+  volume: string,
+  clones: readonly string[],
+): Promise<StepSeen> {
+  const clone = clones.find((name) => /-test-plan-[0-9a-f]{32}$/.test(name));
+  if (clone === undefined) return done(`there is no clone of a test of volume ${volume}`);
+  const operationId = orderOf(run, 'remove-clone', volume, clone);
+  return waits((await hands.ask(run.target, 'volume.remove-clone', { volume, clone, operationId })).reason);
 }
 
 /** The test instance uses the clones of what the stand-by instance uses. */

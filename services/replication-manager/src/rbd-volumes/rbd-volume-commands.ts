@@ -44,6 +44,8 @@ interface Changed {
   readonly operation: string;
   readonly outcome: Outcome;
   readonly reason: string;
+  /** Of a clone: its image; empty: none, or none yet. */
+  readonly made: string;
 }
 
 export function rbdVolumeHandlers(options: RbdVolumeCommandsOptions): CommandHandlers {
@@ -137,6 +139,21 @@ export function rbdVolumeHandlers(options: RbdVolumeCommandsOptions): CommandHan
         order: { name: discard ?? '' },
       });
     },
+    'volume.clone': async (request, context) => {
+      const { volume, point } = request;
+      if ((await found(volume)) === null) throw await noImage(options, volume, 'salvor vdisk clone');
+      const { made, ...changed } = await order(volume, {
+        operation: context.operationId,
+        verb: 'test-clone',
+        order: { name: point },
+      });
+      return { ...changed, clone: made };
+    },
+    'volume.remove-clone': async (request, context) => {
+      const { volume, clone } = request;
+      if ((await found(volume)) === null) throw await noImage(options, volume, 'salvor vdisk delete');
+      return order(volume, { operation: context.operationId, verb: 'remove-clone', order: { name: clone } });
+    },
     'volume.compare': async (request, context) => {
       if ((await found(request.volume)) !== null) throw noLog(request.volume);
       return answeredBy(native, 'volume.compare')(request, context);
@@ -183,7 +200,10 @@ async function ordered(
     const decision = decide(stored?.record ?? null, Date.now());
     if (decision.outcome === 'refused') throw new SalvorError(decision.code, decision.reason);
     const same = { volume, operation };
-    if (decision.outcome === 'already') return { ...same, outcome: 'already', reason: decision.reason };
+    if (decision.outcome === 'already') {
+      const made = stored?.record.done.find((each) => each.operation === operation)?.made ?? '';
+      return { ...same, outcome: 'already', reason: decision.reason, made };
+    }
     const { next, reason, waitsFor } = decision;
     if (next !== (stored?.record ?? null)) {
       // A vdisk may have become the volume meanwhile.
@@ -192,7 +212,7 @@ async function ordered(
       if (written === null) continue;
     }
     const end = waitsFor === null ? null : await endOf(store, volume, waitsFor);
-    return { ...same, outcome: 'applied', reason: end ?? reason };
+    return { ...same, outcome: 'applied', reason: end?.reason ?? reason, made: end?.made ?? '' };
   }
   throw new SalvorError('conflict', `volume ${volume} was changed by others at every attempt; try again`);
 }
@@ -202,20 +222,25 @@ async function ordered(
  *
  * @throws SalvorError with the code of what was refused, `unknown-outcome`: it is not known how it ended
  */
-async function endOf(store: ConfigStore, volume: string, operation: string): Promise<string | null> {
+async function endOf(
+  store: ConfigStore,
+  volume: string,
+  operation: string,
+): Promise<Pick<Changed, 'reason' | 'made'> | null> {
   const until = performance.now() + ANSWER_MS;
   for (;;) {
     const record = (await readRbdVolume(store, volume))?.record;
-    if (record === undefined) return `volume ${volume} is one no more in this zone`;
+    if (record === undefined) return { reason: `volume ${volume} is one no more in this zone`, made: '' };
     const waiting = record.orders.find((each) => each.operation === operation);
     if (waiting === undefined) {
       const mark = record.done.find((each) => each.operation === operation);
-      if (mark?.state === 'done') return mark.reason;
+      if (mark?.state === 'done') return mark;
       if (mark !== undefined) throw new SalvorError(mark.code || 'refused', mark.reason);
       if (record.open?.operation === operation) throw new SalvorError('unknown-outcome', record.open.reason);
       return null;
     }
-    if (performance.now() >= until) return waiting.reason === '' ? null : waiting.reason;
+    if (performance.now() >= until)
+      return waiting.reason === '' ? null : { reason: waiting.reason, made: '' };
     await pause(LOOK_EVERY_MS);
   }
 }
@@ -240,6 +265,18 @@ function unknownVolume(volume: string): RbdDecision {
     ...{ outcome: 'refused', code: 'unknown-volume' },
     reason: `there is no volume ${volume} in this zone`,
   };
+}
+
+/** Of what only an image can do. */
+async function noImage(
+  { store, zone }: RbdVolumeCommandsOptions,
+  volume: string,
+  instead: string,
+): Promise<SalvorError> {
+  const isVdisk = volume !== '' && (await readVolume(store, volume)) !== null;
+  return isVdisk
+    ? new SalvorError('wrong-driver', `volume ${volume} is a vdisk: use '${instead}'`)
+    : new SalvorError('unknown-volume', `there is no volume ${volume} in zone ${zone}`);
 }
 
 function noLog(volume: string): SalvorError {

@@ -28,7 +28,7 @@ const TIMEOUT_MS = 10_000;
 export class BusDriver implements ReplicationDriver {
   readonly capabilities: DriverCapabilities = {
     ...{ name: 'rbd', modes: ['instant', 'one-time', 'periodic'], deltaResync: false, groups: false },
-    ...{ ackPolicies: ['async'], promoteMidSync: 'clone-only', points: true, testClones: false },
+    ...{ ackPolicies: ['async'], promoteMidSync: 'clone-only', points: true, testClones: true },
     schedules: true,
   };
   readonly #options: BusDriverOptions;
@@ -117,12 +117,20 @@ export class BusDriver implements ReplicationDriver {
     );
   }
 
-  testClone(operation: string): Promise<DriverOperation> {
-    return this.#ordered('test-clone', operation, () => Promise.reject(new Error('not by a command')));
+  testClone(operation: string, point = ''): Promise<DriverOperation> {
+    const { bus, volume } = this.#options;
+    const order = { volume, point, operationId: operation };
+    return this.#ordered('test-clone', operation, () =>
+      bus.request('volume.clone', order, { timeoutMs: TIMEOUT_MS }),
+    );
   }
 
-  removeClone(operation: string): Promise<DriverOperation> {
-    return this.#ordered('remove-clone', operation, () => Promise.reject(new Error('not by a command')));
+  removeClone(operation: string, clone: string): Promise<DriverOperation> {
+    const { bus, volume } = this.#options;
+    const order = { volume, clone, operationId: operation };
+    return this.#ordered('remove-clone', operation, () =>
+      bus.request('volume.remove-clone', order, { timeoutMs: TIMEOUT_MS }),
+    );
   }
 
   /** The managers go on by themselves. */
@@ -132,12 +140,12 @@ export class BusDriver implements ReplicationDriver {
   async #ordered(
     verb: DriverVerb,
     operation: string,
-    order: () => Promise<{ readonly outcome: string; readonly reason: string }>,
+    order: () => Promise<{ readonly outcome: string; readonly reason: string; readonly clone?: string }>,
   ): Promise<DriverOperation> {
     const same = { operation, verb, made: '' };
     try {
-      const { outcome, reason } = await order();
-      return { ...same, state: outcome === 'already' ? 'done' : 'waiting', code: '', reason };
+      const { outcome, reason, clone: made = '' } = await order();
+      return { ...same, made, state: outcome === 'already' ? 'done' : 'waiting', code: '', reason };
     } catch (error) {
       const code = codeOf(error);
       const state = SILENCE.has(code) ? 'waiting' : code === 'unknown-outcome' ? 'unknown' : 'refused';

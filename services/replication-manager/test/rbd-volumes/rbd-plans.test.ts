@@ -6,6 +6,7 @@ import { codeOf } from '@salvor/service-kit';
 import { until } from '@salvor/testkit';
 import type { StepSeen } from '../../src/plans/plan-decision.ts';
 import { newPlanRun } from '../../src/plans/plan-steps.ts';
+import { cloned, cloneRemoved } from '../../src/plans/test-steps.ts';
 import { demoted, levelled, promoted, protectedIn, volumeIn } from '../../src/plans/volume-steps.ts';
 import { seenOf, ZoneHands } from '../../src/plans/zone-hands.ts';
 import { RbdModel, type Site } from '../drivers/rbd-model.ts';
@@ -55,7 +56,9 @@ async function carriedOut(what: string, step: () => Promise<StepSeen>): Promise<
     seen = await step().catch(seenOf);
     return seen.kind !== 'waiting';
   };
-  await until(isEnded, { what, timeoutMs: SOON_MS, intervalMs: 50 });
+  await until(isEnded, { what, timeoutMs: SOON_MS, intervalMs: 50 }).catch((error: unknown) => {
+    throw new Error(`${what}: ${seen.reason}`, { cause: error });
+  });
   return seen;
 }
 
@@ -85,6 +88,27 @@ test('a planned failover: demoted, level, promoted and protected, by journal as 
   assert.deepEqual([there.generation, there.generationZone], [generation, generationZone]);
 });
 
+test('a test of a plan clones a point of the copy, and its cleanup removes that', async () => {
+  const { north, south } = zones;
+  const volume = 'vol2';
+  model.createImage('north', 'img2');
+  await north.bus.request('volume.enable', { volume, vdisk: 'img2', driver: 'rbd' });
+  await north.bus.request('volume.replicate', { volume, to: 'south', mode: 'one-time' });
+  await south.bus.request('volume.enable', { volume, vdisk: 'img2', driver: 'rbd', from: 'north' });
+  const hasPoint = async (): Promise<boolean> =>
+    (await volumeIn(hands('south'), 'south', volume)).point !== undefined;
+  await until(hasPoint, { what: 'a point is whole', timeoutMs: SOON_MS });
+  const trial = runOf('run-2', 'test', 'south');
+  const made = await carriedOut('clone', () => cloned(hands('south'), trial, volume, Date.now));
+  assert.equal(made.kind, 'done', made.reason);
+  const clones = (): string[] => model.names('south').filter((name) => name.startsWith('img2-test-plan-'));
+  assert.equal(clones().length, 1);
+  const cleanup = runOf('run-3', 'cleanup', 'south');
+  const removed = await carriedOut('remove', () => cloneRemoved(hands('south'), cleanup, volume));
+  assert.equal(removed.kind, 'done', removed.reason);
+  assert.deepEqual(clones(), []);
+});
+
 test('orders that are wrong here are refused with what to do, and nothing is called', async () => {
   const { north, south } = zones;
   const codes: string[] = [];
@@ -96,8 +120,8 @@ test('orders that are wrong here are refused with what to do, and nothing is cal
   const before = calls();
   await refused(south.bus.request('volume.enable', { volume: VOLUME, vdisk: 'other', driver: 'rbd' }));
   await refused(south.bus.request('volume.enable', { volume: VOLUME, vdisk: 'v1' }));
-  await refused(south.bus.request('volume.enable', { volume: 'vol2', vdisk: 'none', driver: 'rbd' }));
-  await refused(south.bus.request('volume.enable', { volume: 'vol2', vdisk: IMAGE, driver: 'tape' }));
+  await refused(south.bus.request('volume.enable', { volume: 'vol3', vdisk: 'none', driver: 'rbd' }));
+  await refused(south.bus.request('volume.enable', { volume: 'vol3', vdisk: IMAGE, driver: 'tape' }));
   await refused(north.bus.request('volume.replicate', { volume: VOLUME, to: 'south' }));
   await refused(south.bus.request('volume.replicate', { volume: VOLUME, to: 'west' }));
   await refused(south.bus.request('volume.replicate', { volume: VOLUME, to: 'north', mode: 'periodic' }));
@@ -105,10 +129,12 @@ test('orders that are wrong here are refused with what to do, and nothing is cal
   await refused(south.bus.request('volume.compare', { volume: VOLUME, first: 0, count: 1 }));
   await refused(north.bus.request('volume.promote', { volume: VOLUME, force: true }));
   await refused(north.bus.request('volume.promote', { volume: VOLUME, point: 'dr-1' }));
+  await refused(south.bus.request('volume.clone', { volume: 'none' }));
   await refused(south.bus.request('volume.resync', { volume: VOLUME, discard: 'south' }));
   assert.deepEqual(codes, [
     ...['volume-exists', 'volume-exists', 'unknown-image', 'invalid-driver', 'wrong-role', 'unknown-zone'],
-    ...['mode-conflict', 'invalid-link', 'no-log', 'peer-is-primary', 'bad-request', 'wrong-role'],
+    ...['mode-conflict', 'invalid-link', 'no-log', 'peer-is-primary', 'bad-request', 'unknown-volume'],
+    'wrong-role',
   ]);
   assert.equal(calls(), before);
 });
