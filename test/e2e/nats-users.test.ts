@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
-import { connectBus, natsUser, natsUsersConfig, SERVICE_ROLES } from '@salvor/bus';
+import { connectBus, natsPeopleFile, natsUser, natsUsersConfig, SERVICE_ROLES } from '@salvor/bus';
 import { silentLogger } from '@salvor/service-kit';
 import { NbdClient, restartEmpty, until } from '@salvor/testkit';
 import { HealingStack } from './healing-stack.ts';
@@ -18,6 +18,7 @@ describe('every service logs in to NATS as a user of its own', () => {
       ...{ primaries: 2, slaves: 2, spares: 2, nbdServers: 2 },
       services: { 'tlog-replayer': { env: { SALVOR_ARCHIVE_MAX_AGE_MS: '500' } } },
       natsUsers: { config: natsUsersConfig(made), seedOf },
+      env: { SALVOR_NATS_PEOPLE: natsPeopleFile(made) },
     });
   });
   after(() => healing?.[Symbol.asyncDispose]());
@@ -79,6 +80,10 @@ describe('every service logs in to NATS as a user of its own', () => {
     const served: NbdClient = clone ?? assert.fail();
     assert.deepEqual(await served.read(0, 2 * BLOCK), Buffer.alloc(2 * BLOCK, 7));
     await served.disconnect();
+    await operator.request('healing.pause', { reason: 'a lie about who it is', by: 'administrator' });
+    const { everywhere: pause } = await operator.request('healing.status', {});
+    assert.equal(pause?.by, 'operator (as administrator)');
+    await operator.request('healing.resume', { reason: 'seen' });
     const { alerts } = await operator.request('alert.list', {});
     assert.deepEqual(alerts, []);
   });

@@ -3,6 +3,7 @@ import { SalvorError } from '@salvor/service-kit';
 export type BusErrorCode =
   | 'not-authorized'
   | 'bad-seed'
+  | 'bad-people'
   | 'not-permitted'
   | 'connect-timeout'
   | 'connect-aborted'

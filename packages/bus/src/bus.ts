@@ -14,6 +14,7 @@ import {
 import { childTraceparent, type Logger, type Metrics } from '@salvor/service-kit';
 import { BusError } from './bus-error.ts';
 import { type BusMeter, busMeter, unmetered } from './bus-meter.ts';
+import type { Person } from './caller.ts';
 import { eventHeaders } from './cloud-events.ts';
 import { CommandClient } from './command-client.ts';
 import { type BusConnectOptions, type BusStatus, type Connection, openConnection } from './connection.ts';
@@ -73,6 +74,8 @@ const DEAD_LETTER_SOURCE = /^[A-Za-z0-9_:-]{1,64}(\.[A-Za-z0-9_:-]{1,64}){0,3}$/
 
 export interface ConnectBusOptions extends BusConnectOptions {
   outbox?: Partial<OutboxLimits>;
+  /** Of every service on this connection: see `ServeOptions.people`. */
+  people?: readonly Person[] | null | undefined;
   logPublisher?: Partial<LogPublisherLimits>;
   /** Those of the process; given to one of its connections only. */
   metrics?: Metrics;
@@ -96,6 +99,7 @@ class NatsBus implements Bus {
   readonly #name: string;
   readonly #log: Logger;
   readonly #meter: BusMeter;
+  readonly #people: readonly Person[] | null;
   readonly #inbox: ReplyInbox;
   readonly #outbox: Outbox;
   readonly #deadLetters: DeadLetterOffice;
@@ -111,6 +115,7 @@ class NatsBus implements Bus {
     this.#connection = connection;
     this.#name = options.name;
     this.#log = options.log;
+    this.#people = options.people ?? null;
     this.#inbox = new ReplyInbox(connection.nc, connection.inboxPrefix);
     const limits = { ...DEFAULT_OUTBOX_LIMITS, ...options.outbox };
     this.#outbox = new Outbox(connection, this.#inbox, options.log, limits);
@@ -204,7 +209,9 @@ class NatsBus implements Bus {
 
   async serve(options: ServeOptions): Promise<RunningService> {
     this.#mustBeOpen('serve');
-    const service = this.#keep(new Service(this.#connection, options, this.#log, this.#meter));
+    const service = this.#keep(
+      new Service(this.#connection, { people: this.#people, ...options }, this.#log, this.#meter),
+    );
     this.#services.add(service);
     await settledWithin(this.#connection.nc.flush(), DEFAULT_CLOSE_DEADLINE_MS);
     return service;

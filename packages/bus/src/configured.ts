@@ -1,5 +1,6 @@
 import { readTlsMaterial } from '@salvor/service-kit';
-import type { BusConnectOptions } from './connection.ts';
+import type { ConnectBusOptions } from './bus.ts';
+import { parsePeople } from './caller.ts';
 
 /** The settings that every service has about NATS; empty = not used. */
 export interface BusSettings {
@@ -9,18 +10,20 @@ export interface BusSettings {
   readonly natsTlsCa: string;
   readonly natsTlsCert: string;
   readonly natsTlsKey: string;
+  readonly natsPeople: string;
 }
 
-/** What a service's configuration means for its connection. @throws TlsMaterialError */
+/** What a service's configuration means for its connection. @throws TlsMaterialError; BusError `bad-people` */
 export function busOptions(
   settings: BusSettings,
-): Pick<BusConnectOptions, 'servers' | 'creds' | 'nkeySeed' | 'tls'> {
+): Pick<ConnectBusOptions, 'servers' | 'creds' | 'nkeySeed' | 'tls' | 'people'> {
   const { natsServers, natsCreds, natsNkeySeed, natsTlsCa, natsTlsCert, natsTlsKey } = settings;
   // The client reads the files again at every connect; what is wrong with them now is better told now.
   readTlsMaterial('NATS', { ca: natsTlsCa, cert: natsTlsCert, key: natsTlsKey });
   const own = natsTlsCert === '' ? {} : { certFile: natsTlsCert, keyFile: natsTlsKey };
   return {
     servers: [...natsServers],
+    people: parsePeople(settings.natsPeople),
     ...(natsCreds === '' ? {} : { creds: natsCreds }),
     ...(natsNkeySeed === '' ? {} : { nkeySeed: natsNkeySeed }),
     ...(natsTlsCa === '' ? {} : { tls: { caFile: natsTlsCa, ...own } }),

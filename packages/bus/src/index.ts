@@ -1,6 +1,7 @@
 /** NATS for Salvor: events, commands, dead letters, and the streams they need. Start at `types.ts`. */
 export { type ConnectBusOptions, connectBus } from './bus.ts';
 export { BusError, type BusErrorCode } from './bus-error.ts';
+export { type Person, parsePeople } from './caller.ts';
 export { CommandError } from './command-error.ts';
 export { type BusSettings, busOptions } from './configured.ts';
 export type { BusConnectOptions, TlsFiles } from './connection.ts';
@@ -15,11 +16,12 @@ export {
   type LogContainers,
   MAX_LOG_CONTAINERS,
 } from './manifest.ts';
-export { type NatsUser, natsUser, natsUsersConfig } from './nats-users.ts';
+export { type NatsUser, natsPeopleFile, natsUser, natsUsersConfig } from './nats-users.ts';
 export {
   CONSOLE_ROLE,
   HUMAN_ROLES,
   inboxOf,
+  isPerson,
   type NatsPermissions,
   type NatsRole,
   natsPermissions,

@@ -82,6 +82,22 @@ export function natsPermissions(role: NatsRole, options: PermissionOptions = {})
   }
 }
 
+/** Whether who has this role is in the account of people: the server says who gave a command from there. */
+export function isPerson(role: NatsRole): boolean {
+  return role === 'operator' || role === 'reader' || role === CONSOLE_ROLE;
+}
+
+/** What people ask of the account of the services, beside commands and events. */
+export const PEOPLE_ASK: { readonly discovery: readonly string[]; readonly streams: readonly string[] } = {
+  discovery: ['$SRV.PING', '$SRV.INFO', '$SRV.STATS'].flatMap((verb) => [verb, `${verb}.>`]),
+  // What `salvor bus check`, `salvor doctor` and `salvor decode` look at.
+  streams: [
+    ...['$JS.API.INFO', '$JS.API.STREAM.INFO.*', '$JS.API.CONSUMER.INFO.*.*', '$JS.API.STREAM.NAMES'],
+    `$JS.API.STREAM.MSG.GET.KV_${SCHEMA_BUCKET}`,
+    `$JS.API.DIRECT.GET.KV_${SCHEMA_BUCKET}.>`,
+  ],
+};
+
 /** The inbox in which a service gets its answers; nobody else may listen there. */
 export function inboxOf(role: NatsRole): string {
   return `_INBOX_${role}`;
@@ -89,14 +105,7 @@ export function inboxOf(role: NatsRole): string {
 
 function person(...subjects: string[]): NatsPermissions {
   return {
-    publish: [
-      ...subjects,
-      ...['$SRV.PING', '$SRV.INFO', '$SRV.STATS'].flatMap((verb) => [verb, `${verb}.>`]),
-      // What `salvor bus check`, `salvor doctor` and `salvor decode` look at.
-      ...['$JS.API.INFO', '$JS.API.STREAM.INFO.*', '$JS.API.CONSUMER.INFO.*.*', '$JS.API.STREAM.NAMES'],
-      `$JS.API.STREAM.MSG.GET.KV_${SCHEMA_BUCKET}`,
-      ...schemas(),
-    ],
+    publish: [...subjects, ...PEOPLE_ASK.discovery, ...PEOPLE_ASK.streams],
     // The nats CLI takes `_INBOX`, `salvor` an inbox of its own.
     subscribe: ['_INBOX.>', '_INBOX_salvor-cli.>', `${EVENT_SUBJECT_PREFIX}.>`],
   };

@@ -1,8 +1,9 @@
-import type { CommandDefinition } from '@salvor/contracts';
-import { childTraceparent, type Logger } from '@salvor/service-kit';
+import { type CommandDefinition, hasField } from '@salvor/contracts';
+import { childTraceparent, type Logger, messageOf } from '@salvor/service-kit';
 import { type Msg, nuid, type Subscription } from 'nats';
 import { BusError } from './bus-error.ts';
 import type { BusMeter } from './bus-meter.ts';
+import { type Caller, callerOf, creditedTo, type Person } from './caller.ts';
 import { CommandError, errorBody, errorHeaders, wireErrorOf } from './command-error.ts';
 import { type Encoding, operationIdOf, readRequest, writeReply } from './command-wire.ts';
 import type { Connection } from './connection.ts';
@@ -33,12 +34,21 @@ export interface ServeOptions {
   description: string;
   handlers: CommandHandlers;
   metadata?: Record<string, string>;
+  /** Who gives commands; then those are credited to whom the NATS server says. Null: nobody is told apart. */
+  people?: readonly Person[] | null | undefined;
   /** An id of this instance: every command is also served on `<subject>.<instance>`, by this instance only. */
   instance?: string;
   /** More requests at once are answered with `overloaded`. */
   maxInFlight?: number;
   /** A handler that takes longer is answered for with `handler-timeout`. */
   handlerTimeoutMs?: number;
+}
+
+/** The request with who gave it in its `by`, where it has one. */
+function credited(definition: CommandDefinition, request: unknown, caller: Caller): unknown {
+  if (!hasField(definition.request, 'by')) return request;
+  const { by } = request as { by?: unknown };
+  return { ...(request as object), by: creditedTo(caller, typeof by === 'string' ? by : undefined) };
 }
 
 /** One instance of a NATS service: commands as endpoints, and the `$SRV` answers about them. */
@@ -149,12 +159,20 @@ export class Service {
     const startedAt = process.hrtime.bigint();
     let operationId: string | undefined;
     let outcome = 'ok';
+    let caller: Caller | null = null;
     try {
       const headers = this.#admit(message);
-      const { request, replyEncoding } = readRequest(definition, message.data, headers);
+      caller = this.#callerOf(message);
+      const { request: asked, replyEncoding } = readRequest(definition, message.data, headers);
+      const request = caller === null ? asked : credited(definition, asked, caller);
       operationId = operationIdOf(request, headers);
       const reply = await this.#handle(endpoint, request, operationId, headers, message.subject);
       this.#reply(message, definition, reply, replyEncoding, operationId);
+      if (caller !== null && definition.mutating)
+        this.#log.info(
+          { command: definition.name, operation: operationId, caller: caller.name },
+          'command answered',
+        );
     } catch (error) {
       const wire = wireErrorOf(error);
       counter.failed(wire.status, wire.message);
@@ -162,7 +180,7 @@ export class Service {
       const { code, status } = wire;
       outcome = code;
       this.#log[level](
-        { err: error, command: definition.name, operation: operationId, code, status },
+        { err: error, command: definition.name, operation: operationId, caller: caller?.name, code, status },
         'command refused',
       );
       this.#respond(message, errorBody(wire), {
@@ -173,6 +191,23 @@ export class Service {
       const nanos = process.hrtime.bigint() - startedAt;
       counter.took(nanos);
       this.#meter.answered(definition.name, outcome, Number(nanos) / 1e9);
+    }
+  }
+
+  /** Null where nobody is told apart. */
+  #callerOf(message: Msg): Caller | null {
+    const { people } = this.#options;
+    if (people === null || people === undefined) return null;
+    try {
+      return callerOf(message.headers, people);
+    } catch (error) {
+      throw new CommandError(
+        'malformed-headers',
+        `who gave the command cannot be read: ${messageOf(error)}`,
+        {
+          status: 400,
+        },
+      );
     }
   }
 

@@ -26,7 +26,7 @@ export {
 } from './errors.ts';
 export type * from './generated/types.ts';
 export { fromPlainJson, toPlainJson } from './plain-json.ts';
-export { type RegisteredSchema, registerWriterSchema } from './registry.ts';
+export { hasField, type RegisteredSchema, registerWriterSchema } from './registry.ts';
 export { repeatedMember } from './repeated-member.ts';
 export { eventPublishers } from './routing.ts';
 export { fingerprintOf, type PublishedSchema, recordNames, schemaList } from './schema-list.ts';

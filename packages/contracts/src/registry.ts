@@ -67,6 +67,13 @@ export function knownRecord(name: RecordName): KnownRecord {
   return record;
 }
 
+/** Whether a record of ours has a field of this name. */
+export function hasField(name: RecordName, field: string): boolean {
+  return (generatedSchemas[name].schema as { fields: readonly { name: string }[] }).fields.some(
+    (each) => each.name === field,
+  );
+}
+
 /** The schema with this fingerprint, if it is one of ours or was registered. */
 export function writerSchema(fingerprint: string): WriterSchema | undefined {
   const found = writers.get(fingerprint);

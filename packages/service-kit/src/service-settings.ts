@@ -61,6 +61,7 @@ export const serviceSettings: {
   natsTlsCa: Setting<string>;
   natsTlsCert: Setting<string>;
   natsTlsKey: Setting<string>;
+  natsPeople: Setting<string>;
   etcdEndpoints: Setting<string[]>;
   etcdTlsCa: Setting<string>;
   etcdTlsCert: Setting<string>;
@@ -88,6 +89,11 @@ export const serviceSettings: {
   natsTlsCa: file('CA certificate of the NATS servers; when set, they are talked to with TLS', 'ca.pem'),
   natsTlsCert: file('certificate shown to NATS servers that ask for one', 'client.pem'),
   natsTlsKey: file('private key of that certificate', 'client-key.pem'),
+  natsPeople: {
+    schema: orElse(z.string(), ''),
+    help: 'who gives commands, as salvor bus users writes it; then they are credited to whom the NATS server names',
+    example: 'from SALVOR_NATS_PEOPLE_FILE',
+  },
   etcdEndpoints: {
     schema: orElse(list('a comma-separated list of host:port'), ['127.0.0.1:2379']),
     help: 'etcd endpoints',
