@@ -1,18 +1,30 @@
 /** What becomes of an archive by what whoever writes it finds out. Pure. */
 import type { LogSegment } from '../volumes/volume-records.ts';
+import { newHistory, noHistory, partedHistory } from './archive-history.ts';
 import { type ArchiveDecision, archiveChanged, archiveUnchanged, nameOfArchive } from './archive-outcome.ts';
 import {
   type ArchiveBackup,
   type ArchivePlace,
   type ArchiveRecord,
   type ArchiveSnapshot,
+  type ArchiveSource,
   archiveHolesMax,
 } from './archive-records.ts';
 
 type Positions = NonNullable<ArchiveBackup['until']>;
 
+/** By what whoever found something out was working: news of a source or a backup that is over are void. */
+export interface ArchiveTask {
+  readonly source: ArchiveSource;
+  readonly lineage: number;
+  /** Of the backup; null: it follows. */
+  readonly beganAt: number | null;
+}
+
 /** What was found out. */
-export type ArchiveNews =
+export type ArchiveNews = ArchiveFinding & { readonly of?: ArchiveTask };
+
+type ArchiveFinding =
   /** The comparison begins: how the primary is, and where its log is. */
   | {
       readonly kind: 'compare-begun';
@@ -46,14 +58,21 @@ export type ArchiveNews =
       /** Of the vdisk, where it grew. */
       readonly sizeBytes?: number;
       /** Of what is copied from another archive: which base it has reached, and what it is a copy of. */
-      readonly copied?: Pick<ArchiveRecord, 'base' | 'generation' | 'sizeBytes' | 'blockSize' | 'snapshots'>;
+      readonly copied?: ArchiveCopied;
     }
   /** The source has no more what comes next. */
   | { readonly kind: 'source-lost'; readonly reason: string }
-  /** The archive itself lacks what it had; `sequence`: the last record that is left, 0: none. */
-  | { readonly kind: 'content-lost'; readonly sequence: number; readonly reason: string }
+  /** The archive itself lacks what it had; `sequence` and `number`: the last record and segment that are left, 0: none. */
+  | {
+      readonly kind: 'content-lost';
+      readonly sequence: number;
+      readonly number: number;
+      readonly reason: string;
+    }
   /** The folder in which a copy was to begin holds something else, which stays. */
   | { readonly kind: 'occupied' }
+  /** What a copy holds so far, nothing complete, is of another history than its source has now. */
+  | { readonly kind: 'begins-anew' }
   | { readonly kind: 'trouble'; readonly code: string; readonly reason: string }
   | { readonly kind: 'relief' };
 
@@ -66,6 +85,8 @@ export function decideArchive(
   const name = nameOfArchive(record);
   const { backup } = record;
   if (record.phase === 'stopped' && news.kind !== 'relief') return archiveUnchanged(`${name} is stopped`);
+  if (news.of !== undefined && !isTaskOf(record, news.of))
+    return archiveUnchanged(`${name} is taken from elsewhere by now, or compared anew`);
   switch (news.kind) {
     case 'compare-begun': {
       if (backup === null || backup.behind !== null) return archiveUnchanged(`${name} compares already`);
@@ -81,7 +102,7 @@ export function decideArchive(
     case 'compared': {
       if (backup === null || backup.behind === null || news.next < backup.next)
         return archiveUnchanged(`${name} does not compare`);
-      const { kind: _, ...counts } = news;
+      const { kind: _, of: __, ...counts } = news;
       return archiveChanged(record, { backup: { ...backup, ...counts } }, record.reason, now);
     }
     case 'compare-void': {
@@ -131,6 +152,15 @@ export function decideArchive(
       if (record.place !== null || record.source.kind === 'zone')
         return archiveUnchanged(`${name} goes on in its folder`);
       return archiveChanged(record, { lineage: record.lineage + 1 }, record.reason, now);
+    case 'begins-anew':
+      if (record.source.kind === 'zone' || record.base > 0)
+        return archiveUnchanged(`${name} keeps what it holds`);
+      return archiveChanged(
+        record,
+        { lineage: record.lineage + 1, place: null, levelAt: null, ...noHistory },
+        `${name} is copied from archive ${record.source.archive} again, which was begun anew`,
+        now,
+      );
     case 'trouble': {
       const { code, reason } = news;
       const before = record.trouble;
@@ -145,6 +175,46 @@ export function decideArchive(
     default:
       throw new RangeError(`unknown news ${JSON.stringify(news satisfies never)}`);
   }
+}
+
+/** What a copy takes over from the archive that it is made of. */
+export type ArchiveCopied = Pick<
+  ArchiveRecord,
+  'base' | 'generation' | 'sizeBytes' | 'blockSize' | 'snapshots' | 'history' | 'forks'
+>;
+
+/**
+ * Of an archive that holds nothing complete only what it is is taken over, and of names those that lie within what is held. A
+ * state that is restorable here stays so when the other archive has lost it.
+ */
+export function copiedFrom(
+  record: ArchiveRecord,
+  from: ArchiveRecord,
+  { isLevel, sequence }: { readonly isLevel: boolean; readonly sequence: number },
+): ArchiveCopied {
+  const { history, forks } = from;
+  if (from.base === 0) {
+    const { base, generation, sizeBytes, blockSize, snapshots } = record;
+    return { base, generation, sizeBytes, blockSize, snapshots, history, forks };
+  }
+  const { generation, sizeBytes, blockSize } = from;
+  const snapshots = from.snapshots
+    .filter((each) => each.sequence !== null && each.sequence <= sequence)
+    .map((each) => {
+      const own = record.snapshots.find(({ name }) => name === each.name);
+      const isKept = own?.state === 'restorable' && own.sequence === each.sequence;
+      return isKept ? { ...each, state: own.state } : { ...each };
+    });
+  const base = isLevel ? from.base : record.base;
+  return { base, generation, sizeBytes, blockSize, snapshots, history, forks };
+}
+
+function isTaskOf({ source, lineage, backup }: ArchiveRecord, of: ArchiveTask): boolean {
+  const isSource =
+    source.kind === 'zone'
+      ? of.source.kind === 'zone' && of.source.zone === source.zone
+      : of.source.kind === 'archive' && of.source.archive === source.archive;
+  return isSource && lineage === of.lineage && (backup?.beganAt ?? null) === of.beganAt;
 }
 
 function archived(
@@ -165,9 +235,8 @@ function archived(
       snapshots: reached(record.snapshots, place, record.generation),
       ...(sizeBytes === undefined ? {} : { sizeBytes }),
       ...(copied ?? {}),
-      ...(copied === undefined || copied.base === 0
-        ? {}
-        : { overflow: null, holes: closed(record.holes, now) }),
+      // What it lacks lies before the base that it has reached.
+      ...(copied === undefined || !isLevel ? {} : { overflow: null, holes: closed(record.holes, now) }),
     },
     isFirst ? `${name} is complete and follows` : record.reason,
     now,
@@ -233,6 +302,11 @@ export function begunBackup(
   };
 }
 
+/** A base with a gap behind it, as a copy may have one, is none to build on. */
+export function wayBehind({ source, overflow }: ArchiveRecord): 'full' | 'hash' {
+  return source.kind === 'archive' && overflow !== null ? 'full' : 'hash';
+}
+
 function closed(holes: ArchiveRecord['holes'], now: number): ArchiveRecord['holes'] {
   return holes.map((hole) => (hole.to === null ? { ...hole, to: now } : hole));
 }
@@ -243,31 +317,39 @@ function opened(record: ArchiveRecord, reason: string, now: number): ArchiveReco
   return [...record.holes, { from, to: null, reason }].slice(-archiveHolesMax);
 }
 
-/** The archive lost what it held: another one that has as much takes over, and gives back what it has. */
+/**
+ * The archive lost what it held. Where it is the primary one, the archive that holds most takes over, and gives back what it has:
+ * with all of it at once, else after it was compared with the volume.
+ */
 function contentLost(
   record: ArchiveRecord,
-  { sequence, reason }: ArchiveNews & { kind: 'content-lost' },
+  { sequence, number, reason }: ArchiveNews & { kind: 'content-lost' },
   others: readonly ArchiveRecord[],
   now: number,
 ): ArchiveDecision {
   const name = nameOfArchive(record);
   const lost = { at: now, reason };
+  const isEndLost = sequence > 0 && record.base > 0 && record.base <= sequence;
+  const heir = heirOf(record, isEndLost ? number : 0, others);
   const snapshots = record.snapshots.map((each) =>
     (each.sequence ?? sequence + 1) > sequence ? { ...each, state: 'lost' as const } : { ...each },
   );
-  if (sequence > 0 && record.base > 0 && record.base <= sequence)
+  if (isEndLost && heir === undefined)
     return archiveChanged(
       record,
       {
         ...{ lost, snapshots, place: null, levelAt: null, holes: opened(record, reason, now) },
         ...(record.source.kind === 'zone'
-          ? { phase: 'backup', backup: begunBackup(record, reason, now) }
+          ? {
+              ...{ phase: 'backup', backup: begunBackup(record, reason, now) },
+              // Numbers behind it are given a second time.
+              ...partedHistory(record, number, now),
+            }
           : { phase: 'following' }),
       },
       `${name} lost its end: ${reason}`,
       now,
     );
-  const heir = record.role === 'primary' ? others.find((other) => hasAllOf(other, record)) : undefined;
   const gives = (other: ArchiveRecord): boolean =>
     other.role === 'primary' && isHealthy(other) && !isTakenFrom(other, record.archive, others);
   const giver = heir ?? others.find(gives);
@@ -277,27 +359,50 @@ function contentLost(
       record,
       {
         ...{ ...nothing, role: 'secondary', phase: 'following', backup: null, snapshots: [], holes: [] },
-        source: { kind: 'archive', archive: giver.archive },
+        ...{ source: { kind: 'archive', archive: giver.archive }, ...noHistory },
       },
       `${name} lost what it held (${reason}), and is made again from archive ${giver.archive}, with its history`,
       now,
     );
-    return heir === undefined ? again : { ...again, others: [takenOver(heir, record, now)] };
+    return heir === undefined ? again : { ...again, others: [takenOver(heir, record, now, 'lost')] };
   }
   if (record.source.kind === 'archive')
     return archiveChanged(
       record,
-      { ...nothing, phase: 'following', backup: null, snapshots: [], holes: [] },
+      { ...nothing, ...noHistory, phase: 'following', backup: null, snapshots: [], holes: [] },
       `${name} lost what it held (${reason}), and is copied again from archive ${record.source.archive}`,
       now,
     );
   const why = `it lost what it held: ${reason}`;
   return archiveChanged(
     record,
-    { ...nothing, snapshots, phase: 'backup', backup: begunBackup({ base: 0 }, why, now) },
-    `${name} lost what it held (${reason}). No other archive has as much: its history is lost, and a full backup of what the volume holds now is made`,
+    {
+      ...{ ...nothing, snapshots, phase: 'backup', backup: begunBackup({ base: 0 }, why, now) },
+      ...newHistory(record, now),
+    },
+    `${name} lost what it held (${reason}). No other archive can take over: its history is lost, and a full backup of what the volume holds now is made`,
     now,
   );
+}
+
+/** Who is primary in the place of one that has nothing behind segment `left` any more. */
+function heirOf(
+  record: ArchiveRecord,
+  left: number,
+  others: readonly ArchiveRecord[],
+): ArchiveRecord | undefined {
+  if (record.role !== 'primary') return undefined;
+  const reach = ({ place }: ArchiveRecord): number => place?.number ?? 0;
+  const copies = others
+    .filter((other) => isHealthy(other) && isCopyOf(other, record) && reach(other) > left)
+    .toSorted((a, b) => reach(b) - reach(a));
+  if (left > 0) return copies[0];
+  const independent = others.find((other) => isHealthy(other) && other.source.kind === 'zone');
+  return others.find((other) => hasAllOf(other, record)) ?? copies[0] ?? independent;
+}
+
+function isCopyOf({ source, history }: ArchiveRecord, of: ArchiveRecord): boolean {
+  return source.kind === 'archive' && source.archive === of.archive && history === of.history;
 }
 
 /** Whether an archive takes what it holds from another one, directly or by way of others. */
@@ -323,13 +428,16 @@ function isHealthy({ phase, base, lost, overflow }: ArchiveRecord): boolean {
 }
 
 /** Whether an archive holds everything that the other one had acknowledged. */
-export function hasAllOf(other: ArchiveRecord, { archive, source, place }: ArchiveRecord): boolean {
+export function hasAllOf(other: ArchiveRecord, record: ArchiveRecord): boolean {
   if (!isHealthy(other)) return false;
+  const { source, place, backup } = record;
+  if (other.source.kind === 'archive') {
+    // Until a backup has ended, what was taken of it tells no state.
+    const isWhole = isCopyOf(other, record) && backup === null && place !== null;
+    return isWhole && other.place !== null && other.place.number >= place.number;
+  }
   if (place === null) return true;
-  if (other.place === null) return false;
-  if (other.source.kind === 'archive')
-    return other.source.archive === archive && other.place.number >= place.number;
-  if (source.kind !== 'zone' || source.zone !== other.source.zone) return false;
+  if (other.place === null || source.kind !== 'zone' || source.zone !== other.source.zone) return false;
   return isBehindOrAt(place.segment, other.place.segment);
 }
 
@@ -337,23 +445,37 @@ function isBehindOrAt(a: LogSegment, b: LogSegment): boolean {
   return a.number <= b.number && a.epoch <= b.epoch;
 }
 
-/** It goes on where the lost one was: what followed that one follows its source from now on. */
-export function takenOver(heir: ArchiveRecord, from: ArchiveRecord, now: number): ArchiveRecord {
-  const isCopy = heir.source.kind === 'archive' && heir.source.archive === from.archive;
-  const isLevel = isCopy && from.place !== null && heir.place?.number === from.place.number;
-  return {
+/**
+ * It goes on where the other one was: what followed that one follows its source from now on. What is no copy of all that it had,
+ * of a backup that is complete, is compared with the volume first.
+ *
+ * @param fate of the other one: it goes on by itself, or has lost what it had
+ */
+export function takenOver(
+  heir: ArchiveRecord,
+  from: ArchiveRecord,
+  now: number,
+  fate: 'goes-on' | 'lost',
+): ArchiveRecord {
+  const primary = {
     ...heir,
-    role: 'primary',
-    ...(isCopy ? { source: from.source } : {}),
-    ...(isLevel ? { place: from.place } : {}),
-    ...(isCopy && !isLevel && from.source.kind === 'zone'
-      ? {
-          phase: 'backup' as const,
-          place: null,
-          backup: begunBackup(heir, `archive ${from.archive} is its source no more`, now),
-        }
-      : {}),
+    role: 'primary' as const,
     reason: `${nameOfArchive(heir)} is primary, in the place of archive ${from.archive}`,
     changedAt: now,
   };
+  if (heir.source.kind === 'zone' || heir.source.archive !== from.archive) return primary;
+  if (from.source.kind === 'archive') return { ...primary, source: from.source };
+  // Both number on by themselves from here.
+  const own = fate === 'lost' ? {} : partedHistory(heir, heir.place?.number ?? 0, now);
+  const taken = { ...primary, ...own, source: from.source };
+  const isLevel =
+    isCopyOf(heir, from) &&
+    from.backup === null &&
+    heir.overflow === null &&
+    from.place !== null &&
+    heir.place?.number === from.place.number;
+  if (isLevel) return { ...taken, place: from.place };
+  const reason = `archive ${from.archive} is its source no more`;
+  const backup = begunBackup(heir, reason, now, wayBehind(heir));
+  return { ...taken, phase: 'backup', place: null, levelAt: null, backup };
 }

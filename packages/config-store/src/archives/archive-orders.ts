@@ -1,5 +1,6 @@
 /** What an operator may order of an archive, and what becomes of it. Pure. */
-import { begunBackup, hasAllOf, isTakenFrom, takenOver } from './archive-decision.ts';
+import { begunBackup, hasAllOf, isTakenFrom, takenOver, wayBehind } from './archive-decision.ts';
+import { newHistory, noHistory, partedHistory } from './archive-history.ts';
 import {
   type ArchiveDecision,
   archiveChanged,
@@ -100,6 +101,7 @@ function started(
       ...{
         place: null,
         lineage: 0,
+        ...(isFromZone ? newHistory(named, now) : noHistory),
         sizeBytes: 0,
         blockSize: 0,
         base: 0,
@@ -138,9 +140,13 @@ function started(
       ...(isFromZone
         ? {
             phase: 'backup' as const,
-            backup: begunBackup(record, `it is taken from ${where} from now on`, now),
+            backup: begunBackup(record, `it is taken from ${where} from now on`, now, wayBehind(record)),
+            // It numbers by itself from now on.
+            ...(record.source.kind === 'archive'
+              ? partedHistory(record, record.place?.number ?? 0, now)
+              : {}),
           }
-        : { phase: 'following' as const, backup: null }),
+        : { phase: 'following' as const, backup: null, ...noHistory }),
     },
     `${name} is taken from ${where} from now on`,
     now,
@@ -191,7 +197,7 @@ function makePrimary(
   const next =
     before === undefined
       ? { ...record, role: 'primary' as const, reason: `${name} is primary`, changedAt: now }
-      : takenOver(record, before, now);
+      : takenOver(record, before, now, 'goes-on');
   const given = before === undefined ? [] : [givenUp(before, record, now)];
   return { outcome: 'applied', code: 'decided', reason: next.reason, next, others: given };
 }

@@ -6,8 +6,10 @@ import {
   type ArchiveOrder,
   type ArchiveRecord,
   archiveSchema,
+  copiedFrom,
   decideArchive,
   decideArchiveOrder,
+  decideCopy,
   type LogSegment,
 } from '../../src/index.ts';
 
@@ -76,6 +78,17 @@ export class ArchiveWorld {
     store.states = store.states.slice(0, keep);
   }
 
+  forget(archive: string): void {
+    this.records.delete(archive);
+  }
+
+  /** Whether it holds a history that its source does not go on with. */
+  hasParted({ archive, source, base, history }: ArchiveRecord): boolean {
+    const theirs = source.kind === 'archive' ? this.records.get(source.archive) : undefined;
+    if (theirs === undefined) return false;
+    return decideCopy({ base, history }, this.storeOf(archive).end, theirs) === 'parted';
+  }
+
   /** The folder that it writes now. */
   storeOf(archive: string): Store {
     const name = `${archive} ${this.records.get(archive)?.lineage ?? 0}`;
@@ -96,29 +109,30 @@ export class ArchiveWorld {
     };
     const number = record.place?.number ?? 0;
     if (store.end < number || (record.base > 0 && store.end < record.base)) {
-      tell({ kind: 'content-lost', sequence: store.end, reason: 'it is gone' });
+      tell({ kind: 'content-lost', sequence: store.end, number: store.end, reason: 'it is gone' });
       return;
     }
     if (record.source.kind === 'archive' && record.place === null && store.end > 0)
       tell({ kind: 'occupied' });
-    else if (record.source.kind === 'archive') this.#copy(record.source.archive, store, tell);
+    else if (record.source.kind === 'archive') this.#copy(record, record.source.archive, store, tell);
     else if (record.backup !== null && record.backup.until === null) this.#compare(record, store, tell);
     else this.#follow(record, store, tell);
   }
 
-  #copy(from: string, store: Store, tell: (news: ArchiveNews) => ArchiveRecord): void {
+  #copy(record: ArchiveRecord, from: string, store: Store, tell: (news: ArchiveNews) => ArchiveRecord): void {
     const theirs = this.records.get(from);
     if (theirs === undefined) return;
+    const next = decideCopy(record, store.end, theirs);
+    if (next === 'begins-anew') tell({ kind: 'begins-anew' });
+    if (next !== 'goes-on') return;
     store.states.push(...this.storeOf(from).states.slice(store.end));
     if (store.end === 0) return;
-    const isLevel = theirs.place === null || store.end >= theirs.place.number;
-    const { generation, sizeBytes, blockSize, snapshots } = theirs;
-    const reached = snapshots.filter(({ sequence }) => sequence !== null && sequence <= store.end);
-    const base = isLevel ? theirs.base : 0;
+    const isWhole = theirs.base > 0 && theirs.backup === null && theirs.place !== null;
+    const isLevel = isWhole && store.end >= (theirs.place?.number ?? 0);
     const place = { segment: segmentOf(store.end), number: store.end, sequence: store.end };
     tell({
       ...{ kind: 'archived', place, writtenAt: this.#now, isLevel },
-      copied: { base, generation, sizeBytes, blockSize, snapshots: reached },
+      copied: copiedFrom(record, theirs, { isLevel, sequence: store.end }),
     });
   }
 

@@ -17,6 +17,8 @@ export interface CompactionOptions {
   /** Sequences and names of snapshots: the states after them stay exact, and their marks stay. */
   readonly snapshots: readonly { readonly name: string; readonly sequence: number }[];
   readonly chunkBytes: number;
+  /** Segments that are missing are known to be: what lies before them is compacted by itself. Default: such a log stays as it is. */
+  readonly isGapKnown?: boolean;
   /** Asked before each change. Rejects when this process may not go on. */
   readonly mayGoOn: () => Promise<void>;
 }
@@ -58,19 +60,48 @@ interface Group {
  * @throws LogError `bad-chunk` when a record that is needed does not match its checksum: what it lies in stays; `store`
  */
 export async function compactLog(options: CompactionOptions): Promise<Compacted | null> {
-  const { chunks, after, horizonAt } = options;
+  const { chunks, after, isGapKnown = false } = options;
   const coverage = decideCoverage((await chunks.list()).filter(({ to }) => to > after));
-  if (coverage.gaps.length > 0) return null;
+  if (coverage.gaps.length > 0 && !isGapKnown) return null;
   const all = coverage.chunks.map(({ chunk }) => chunk);
   // What others cover is a leftover.
   if (coverage.spare.length > 0) await options.mayGoOn();
   for (const spare of coverage.spare) await removeSpare(chunks, spare, all);
+  const [chunksBefore, bytesBefore] = [all.length, bytesOf(all)];
+  const sum = { chunksBefore, chunksAfter: chunksBefore, bytesBefore, bytesAfter: bytesBefore };
+  let isDone = false;
+  // The newest chunk may still be archived again.
+  for (const stretch of stretchesOf(all.slice(0, -1))) {
+    const found = await oldOf(options, stretch);
+    if (found === null) continue;
+    const written = await new Pass(options, found.base).run(found.old);
+    sum.chunksAfter += written.chunks - found.old.length;
+    sum.bytesAfter += written.bytes - bytesOf(found.old);
+    isDone = true;
+  }
+  return isDone ? sum : null;
+}
+
+/** Chunks without a gap between them. */
+function stretchesOf(chunks: readonly FoundChunk[]): FoundChunk[][] {
+  const stretches: FoundChunk[][] = [];
+  let to = -1;
+  for (const chunk of chunks) {
+    if (chunk.from > to + 1) stretches.push([]);
+    stretches.at(-1)?.push(chunk);
+    ({ to } = chunk);
+  }
+  return stretches;
+}
+
+/** What is to be written again, newest first, and the base that its newest state builds on; null: nothing is yet. */
+async function oldOf(
+  { chunks, horizonAt }: CompactionOptions,
+  stretch: readonly FoundChunk[],
+): Promise<{ readonly old: readonly FoundChunk[]; readonly base: number } | null> {
   const old: FoundChunk[] = [];
   let base = 0;
-  // The newest chunk may still be archived again.
-  for (let i = all.length - 2; i >= 0; i--) {
-    const chunk = all[i];
-    if (chunk === undefined) break;
+  for (const chunk of stretch.toReversed()) {
     if (old.length === 0) {
       const { entries, lost } = await chunks.read(chunk);
       const newest = entries.at(-1);
@@ -82,14 +113,7 @@ export async function compactLog(options: CompactionOptions): Promise<Compacted 
   }
   const newBytes = bytesOf(old.filter(({ pass }) => pass === 0));
   const isWorth = newBytes >= NEW_SHARE * bytesOf(old.filter(({ pass }) => pass > 0));
-  if (base < 1 || newBytes === 0 || !isWorth) return null;
-  const written = await new Pass(options, base).run(old);
-  return {
-    chunksBefore: all.length,
-    chunksAfter: all.length - old.length + written.chunks,
-    bytesBefore: bytesOf(all),
-    bytesAfter: bytesOf(all) - bytesOf(old) + written.bytes,
-  };
+  return base < 1 || newBytes === 0 || !isWorth ? null : { old, base };
 }
 
 /** Only what chunks that can be read cover. */

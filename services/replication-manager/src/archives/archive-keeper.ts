@@ -141,7 +141,7 @@ export class ArchiveKeeper {
     }
     const { chunks, writer } = await this.#open(record);
     if (await this.#hasLost(record, chunks, writer)) return true;
-    const work = this.#work(chunks, writer);
+    const work = this.#work(record, chunks, writer);
     if (record.source.kind === 'archive' && record.place === null && writer.end.number > 0) {
       await this.#tell({ kind: 'occupied' });
       return true;
@@ -170,7 +170,9 @@ export class ArchiveKeeper {
         'unknown-archive',
         `archive ${from} does not hold volume ${this.volume} any more`,
       );
-    const isBusy = await copyArchive(work, record, theirs, await stores.chunksOf(theirs));
+    await this.#endFollowing();
+    const again = (): Promise<ArchiveRecord | null> => readArchive(store, there);
+    const isBusy = await copyArchive(work, record, theirs, await stores.chunksOf(theirs), again);
     await this.#compact(record, work.chunks);
     return isBusy;
   }
@@ -188,7 +190,8 @@ export class ArchiveKeeper {
       await this.#endFollowing();
       const now = await readArchive(this.#options.store, this);
       if (now?.place == null) throw new SalvorError('changed', 'the archive was changed meanwhile');
-      return this.#begin(work, { ...now, place: now.place }, zone, key);
+      const again = this.#work(now, work.chunks, work.writer);
+      return this.#begin(again, { ...now, place: now.place }, zone, key);
     }
     return this.#begin(work, record, zone, key);
   }
@@ -205,11 +208,12 @@ export class ArchiveKeeper {
     return following;
   }
 
-  #work(chunks: VdiskChunks, writer: ArchiveWriter): ArchiveWork {
+  #work({ source, lineage, backup }: ArchiveRecord, chunks: VdiskChunks, writer: ArchiveWriter): ArchiveWork {
     const { window, limits } = this.#options;
+    const of = { source, lineage, beganAt: backup?.beganAt ?? null };
     return {
       ...{ chunks, writer, window, maxAgeMs: limits.maxAgeMs },
-      tell: (news) => this.#tell(news),
+      tell: (news) => this.#tell({ ...news, of }),
       signal: this.#stopping.signal,
     };
   }
@@ -257,7 +261,7 @@ export class ArchiveKeeper {
     if (performance.now() - this.#compactedAt < limits.compactIntervalMs) return;
     this.#compactedAt = performance.now();
     const done = await compactLog({
-      ...{ chunks, after: 0, chunkBytes: limits.chunkBytes },
+      ...{ chunks, after: 0, chunkBytes: limits.chunkBytes, isGapKnown: true },
       ...retentionPoints(record.retention, Date.now()),
       snapshots: record.snapshots.flatMap(({ name, sequence, state }) =>
         sequence === null || state !== 'restorable' ? [] : [{ name, sequence }],

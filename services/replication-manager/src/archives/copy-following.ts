@@ -1,4 +1,5 @@
-import type { ArchiveRecord } from '@salvor/config-store';
+import { isDeepStrictEqual } from 'node:util';
+import { type ArchiveCopied, type ArchiveRecord, copiedFrom, decideCopy } from '@salvor/config-store';
 import type { TlogSegment } from '@salvor/contracts';
 import { SalvorError } from '@salvor/service-kit';
 import { type SegmentIndex, Tier2Source, type VdiskChunks } from '@salvor/tlog';
@@ -6,21 +7,38 @@ import { indexedSegmentOf } from '../zone-log.ts';
 import type { ArchiveWork } from './archive-work.ts';
 
 /**
- * Takes what another archive holds and this one lacks, with its numbers and its history.
+ * Takes what another archive holds and this one lacks, with its numbers and its history, as long as both have the same one.
  *
  * @param from that archive's record, as it is before what it holds is looked at
+ * @param now that archive's record, as it is then
  * @returns whether anything came
- * @throws LogError `store`, `bad-chunk`, `bad-segment`
+ * @throws SalvorError `archive-parted`, `source-changed`, `archive-damaged`; LogError `store`, `bad-chunk`, `bad-segment`
  */
 export async function copyArchive(
   work: ArchiveWork,
   record: ArchiveRecord,
   from: ArchiveRecord,
   theirs: VdiskChunks,
+  now: () => Promise<ArchiveRecord | null>,
 ): Promise<boolean> {
   const { writer, tell, signal } = work;
-  const source = await Tier2Source.open(theirs);
   const before = writer.end.number;
+  const step = decideCopy(record, before, from);
+  if (step === 'waits') return false;
+  if (step === 'begins-anew') {
+    await tell({ kind: 'begins-anew' });
+    return true;
+  }
+  if (step === 'parted') throw parted(record, from);
+  const flush = async (): Promise<void> => {
+    // A history is put on record before its first segment is written: what was read belongs to the one that is named here.
+    if ((await now())?.history !== from.history)
+      throw new SalvorError('source-changed', `archive ${from.archive} was begun anew meanwhile`);
+    await writer.flush();
+  };
+  const copied = (isLevel: boolean): ArchiveCopied =>
+    copiedFrom(record, from, { isLevel, sequence: writer.stored.sequence });
+  const source = await Tier2Source.open(theirs);
   try {
     const { range } = source;
     if (range !== null && range.from > before + 1 && before > 0 && record.overflow === null)
@@ -34,6 +52,7 @@ export async function copyArchive(
       if (index.number <= writer.end.number) continue;
       const data = await source.read(index, index.records);
       const segment = clipped(work.chunks.vdisk, index, data, writer.end);
+      if (newest === null && !(await isSameThere(record, source))) throw parted(record, from);
       const { number, first } = segment.covers ?? segment;
       if (number > writer.end.number + 1) {
         if (newest !== null || number !== range?.from) throw gapIn(from, writer.end.number, number);
@@ -43,31 +62,43 @@ export async function copyArchive(
       newest = index;
       if (!writer.isDue) continue;
       // What is on record is this one's own: it goes on there.
-      await writer.flush();
+      await flush();
       const place = { segment: indexedSegmentOf(index), ...writer.stored };
-      await tell({ kind: 'archived', place, isLevel: false, writtenAt: index.lastAt });
+      await tell({ kind: 'archived', place, isLevel: false, writtenAt: index.lastAt, copied: copied(false) });
     }
-    await writer.flush();
-    const isLevel = from.place === null || writer.stored.number >= from.place.number;
-    const isNews = newest !== null || isLevel !== (record.levelAt !== null) || from.base !== record.base;
+    if (newest !== null) await flush();
+    const isWhole = from.base > 0 && from.backup === null && from.place !== null;
+    const isLevel = isWhole && writer.stored.number >= (from.place?.number ?? 0);
+    const taken = copied(isLevel);
+    const isNews = newest !== null || isLevel !== (record.levelAt !== null) || !isCopied(record, taken);
     if (!isNews) return false;
     const place = newest === null ? record.place : { segment: indexedSegmentOf(newest), ...writer.stored };
     if (place === null) return false;
-    const reached = from.snapshots.filter(
-      ({ sequence }) => sequence !== null && sequence <= writer.stored.sequence,
-    );
-    await tell({
-      ...{ kind: 'archived', place, isLevel, writtenAt: newest?.lastAt ?? 0 },
-      copied: {
-        base: isLevel ? from.base : record.base,
-        ...{ generation: from.generation, sizeBytes: from.sizeBytes, blockSize: from.blockSize },
-        snapshots: reached,
-      },
-    });
+    await tell({ kind: 'archived', place, isLevel, writtenAt: newest?.lastAt ?? 0, copied: taken });
     return newest !== null;
   } finally {
     await source.close();
   }
+}
+
+/** Whether the last segment that is held is theirs; that may have become a part of another one there. */
+async function isSameThere({ place }: ArchiveRecord, source: Tier2Source): Promise<boolean> {
+  const own = place?.segment;
+  const found = own === undefined ? null : await source.segment(own.number);
+  return found === null || (found.epoch === own?.epoch && found.lastAt === own.at);
+}
+
+function isCopied(record: ArchiveRecord, taken: ArchiveCopied): boolean {
+  return Object.entries(taken).every(([key, value]) =>
+    isDeepStrictEqual(record[key as keyof ArchiveCopied], value),
+  );
+}
+
+function parted({ archive, volume }: ArchiveRecord, from: ArchiveRecord): SalvorError {
+  return new SalvorError(
+    'archive-parted',
+    `archive ${from.archive} of volume ${volume} was begun anew, and archive ${archive} holds its earlier history: it stays as it is. 'salvor archive make-primary ${archive} ${volume} --force' goes on with it; 'salvor archive stop-synchronizing ${archive} ${volume} --forget' and 'salvor archive replicate' give it up`,
+  );
 }
 
 function gapIn({ archive, volume }: ArchiveRecord, after: number, before: number): SalvorError {
