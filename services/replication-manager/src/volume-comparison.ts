@@ -176,7 +176,7 @@ async function applyBehind(
 }
 
 /** What engines have at a segment that is the newest of its log; null: it is not, or does not tell. */
-async function positionsAt(
+export async function positionsAt(
   { streams, container, vdisk }: VolumeCopy['log'],
   segment: LogSegment,
 ): Promise<readonly TlogPosition[] | null> {

@@ -123,6 +123,16 @@ export class ArchiveWriter {
     this.#isLoose = true;
   }
 
+  /** What was added and is not stored is not written. */
+  forget(): void {
+    this.#pending = [];
+    this.#bytes = 0;
+    this.#blocks = [];
+    this.#blockBytes = 0;
+    this.#end = this.#stored;
+    this.#isLoose = true;
+  }
+
   /** A segment without records: the state before it can be restored. */
   addMark(as: ComparedAs): void {
     this.#cutBlocks();

@@ -25,6 +25,8 @@ export interface SourceVolume {
   readonly log: ZoneLog;
   /** Hashes and blocks of what its engines have. */
   readonly ask: Ask;
+  /** The volume as the zone describes it at this moment. */
+  readonly look: () => Promise<VolumeDescription>;
 }
 
 const STATUS_TIMEOUT_MS = 2_000;
@@ -42,16 +44,16 @@ export class ArchiveSources {
   /** @throws SalvorError `unknown-volume`, `no-log`, `peer-unreachable`, …; BusError */
   async open(zone: string, volume: string): Promise<SourceVolume> {
     const bus = this.#busOf(zone);
-    const { volume: description } = await bus.request(
-      'volume.status',
-      { volume },
-      { timeoutMs: STATUS_TIMEOUT_MS },
-    );
-    if (description.zone !== zone)
-      throw new SalvorError(
-        'wrong-zone',
-        `expected an answer of zone ${zone}, found one of ${description.zone}`,
+    const look = async (): Promise<VolumeDescription> => {
+      const { volume: found } = await bus.request(
+        'volume.status',
+        { volume },
+        { timeoutMs: STATUS_TIMEOUT_MS },
       );
+      if (found.zone === zone) return found;
+      throw new SalvorError('wrong-zone', `expected an answer of zone ${zone}, found one of ${found.zone}`);
+    };
+    const description = await look();
     const { store, peers, archive, ending } = this.#options;
     const streams = this.#options.bus.logStreams;
     const logs = new VolumeLogs({ store, streams, peers, archive, volume, ending });
@@ -64,7 +66,7 @@ export class ArchiveSources {
         { volume, generation, generationZone, incarnation, ...question },
         { timeoutMs: COMPARE_TIMEOUT_MS },
       );
-    return { description, log, ask };
+    return { description, log, ask, look };
   }
 
   #busOf(zone: string): Bus {

@@ -13,6 +13,7 @@ import { endedBy } from '../ended-by.ts';
 import { logSegmentOf } from '../zone-log.ts';
 import type { SourceVolume } from './archive-source.ts';
 import { type ArchiveWork, covers } from './archive-work.ts';
+import { secondaryReason } from './source-standing.ts';
 
 /** How far it is is put on record this often; what it has by then is stored. */
 const RECORD_EVERY_MS = 2_000;
@@ -66,6 +67,7 @@ async function begin(
   { log, ask, description }: SourceVolume,
 ): Promise<ArchiveRecord> {
   const { zone, vdisk, sizeBytes, blockSize } = description;
+  if (description.role !== 'primary') throw new SalvorError('wrong-role', secondaryReason(description));
   if (record.base > 0 && record.blockSize > 0 && blockSize !== record.blockSize)
     throw new SalvorError(
       'different-shape',

@@ -1,15 +1,20 @@
-import type { ArchivePlace, ArchiveRecord } from '@salvor/config-store';
+import type { ArchiveBackup, ArchivePlace, ArchiveRecord } from '@salvor/config-store';
 import { messageOf, SalvorError } from '@salvor/service-kit';
 import { lastSequence, renumbered } from '@salvor/tlog';
 import { decideLevelLog } from '../decide-level-log.ts';
 import { endedBy } from '../ended-by.ts';
 import { LostPlaceError, SourceLog, type SourceSegment } from '../source-log.ts';
+import { positionsAt } from '../volume-comparison.ts';
 import { logSegmentOf } from '../zone-log.ts';
 import type { SourceVolume } from './archive-source.ts';
 import { type ArchiveWork, covers } from './archive-work.ts';
+import { reasonNotToStore, reasonNotToTake } from './source-standing.ts';
 
 /** The zone is asked whether more comes of a log that is level for this long, although its engines are beyond it. */
 const LEVEL_MAX_MS = 5_000;
+
+/** What was read tells no states that the volume had: nothing of it is stored. */
+class NoPrimaryError extends Error {}
 
 /** Takes the log of a volume as it is written, renumbered behind what the archive holds. */
 export class ZoneFollowing {
@@ -56,13 +61,39 @@ export class ZoneFollowing {
    * @throws BusError; LogError `store`, `bad-segment`; SalvorError
    */
   async step(record: ArchiveRecord): Promise<boolean> {
-    const { tell, signal } = this.#work;
+    const { tell } = this.#work;
     const mark = record.backup?.mark;
     if (mark != null) return this.#finishMark(record, mark);
     if (record.backup !== null && this.#isReached && this.#pendingSince === null) {
       await tell({ kind: 'clean', place: this.#place });
       return true;
     }
+    const reason = reasonNotToTake(this.#source.description, this.#place.segment.last);
+    if (reason !== null) {
+      await this.#lose(reason);
+      return true;
+    }
+    try {
+      return await this.#next(record);
+    } catch (error) {
+      if (!(error instanceof NoPrimaryError)) throw error;
+      await this.#lose(error.message);
+      return true;
+    }
+  }
+
+  /** What was taken is stored now. */
+  async end(record: ArchiveRecord): Promise<void> {
+    try {
+      await this.#store(record, false);
+    } catch (error) {
+      if (!(error instanceof NoPrimaryError)) throw error;
+      await this.#lose(error.message);
+    }
+  }
+
+  async #next(record: ArchiveRecord): Promise<boolean> {
+    const { tell, signal } = this.#work;
     let window: Awaited<ReturnType<SourceLog['next']>>;
     try {
       window = await endedBy(signal, this.#reader.next());
@@ -78,9 +109,10 @@ export class ZoneFollowing {
     return !window.isLevel || window.segments.length > 0;
   }
 
-  /** What was taken is stored now. */
-  async end(record: ArchiveRecord): Promise<void> {
-    await this.#store(record, false);
+  async #lose(reason: string): Promise<void> {
+    const { writer, tell } = this.#work;
+    writer.forget();
+    await tell({ kind: 'source-lost', reason });
   }
 
   async #take(record: ArchiveRecord, { segment }: SourceSegment): Promise<void> {
@@ -119,7 +151,13 @@ export class ZoneFollowing {
   }
 
   async #store(record: ArchiveRecord, isLevel: boolean): Promise<void> {
-    const { writer, tell } = this.#work;
+    const { writer, tell, signal } = this.#work;
+    const { description, look } = this.#source;
+    if (writer.end.number > writer.stored.number) {
+      // Asked behind what was read: a zone that is demoted puts that on record before anything else is written there.
+      const reason = reasonNotToStore(description, await endedBy(signal, look()));
+      if (reason !== null) throw new NoPrimaryError(reason);
+    }
     await writer.flush();
     const { sizeBytes } = this.#source.description;
     const grown = sizeBytes > record.sizeBytes ? { sizeBytes } : {};
@@ -128,15 +166,12 @@ export class ZoneFollowing {
   }
 
   async #waitForEngines(record: ArchiveRecord, isIdle: boolean): Promise<void> {
-    const { writer, tell, signal } = this.#work;
+    const { writer, tell } = this.#work;
     if (!isIdle || this.#isReached || record.backup === null) {
       this.#levelSince = null;
       return;
     }
-    this.#levelSince ??= performance.now();
-    if (performance.now() - this.#levelSince < LEVEL_MAX_MS) return;
-    this.#levelSince = null;
-    const next = decideLevelLog(await endedBy(signal, this.#source.ask({ count: 0 })));
+    const next = await this.#standing(record.backup);
     if (next === 'wait') return;
     await this.#store(record, false);
     if (next === 'broken') {
@@ -144,6 +179,21 @@ export class ZoneFollowing {
       return;
     }
     await tell({ kind: 'mark', number: writer.end.number + 1 });
+  }
+
+  /** Whether more is to come of a log that is level. */
+  async #standing({ until }: ArchiveBackup): Promise<'complete' | 'wait' | 'broken'> {
+    const { signal } = this.#work;
+    const { log, ask } = this.#source;
+    if (this.#levelSince === null) {
+      this.#levelSince = performance.now();
+      // What came from the archive of the zone, or was stored before this began, does not tell of engines.
+      const positions = await endedBy(signal, positionsAt(log, this.#place.segment));
+      if (positions !== null && until !== null && covers(positions, until)) return 'complete';
+    }
+    if (performance.now() - this.#levelSince < LEVEL_MAX_MS) return 'wait';
+    this.#levelSince = null;
+    return decideLevelLog(await endedBy(signal, ask({ count: 0 })));
   }
 
   /** A mark has a number of its own: what follows is numbered behind it. */
