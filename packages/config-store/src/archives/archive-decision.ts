@@ -71,6 +71,8 @@ type ArchiveFinding =
     }
   /** The folder in which a copy was to begin holds something else, which stays. */
   | { readonly kind: 'occupied' }
+  /** Somebody begins to write it; `found`: the latest epoch of what is there. */
+  | { readonly kind: 'opened'; readonly found: number }
   /** What a copy holds so far, nothing complete, is of another history than its source has now. */
   | { readonly kind: 'begins-anew' }
   | { readonly kind: 'trouble'; readonly code: string; readonly reason: string }
@@ -152,6 +154,8 @@ export function decideArchive(
       if (record.place !== null || record.source.kind === 'zone')
         return archiveUnchanged(`${name} goes on in its folder`);
       return archiveChanged(record, { lineage: record.lineage + 1 }, record.reason, now);
+    case 'opened':
+      return archiveChanged(record, { epoch: Math.max(record.epoch, news.found) + 1 }, record.reason, now);
     case 'begins-anew':
       if (record.source.kind === 'zone' || record.base > 0)
         return archiveUnchanged(`${name} keeps what it holds`);

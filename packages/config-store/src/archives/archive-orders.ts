@@ -101,6 +101,7 @@ function started(
       ...{
         place: null,
         lineage: 0,
+        epoch: 0,
         ...(isFromZone ? newHistory(named, now) : noHistory),
         sizeBytes: 0,
         blockSize: 0,

@@ -113,6 +113,8 @@ export const archiveSchema = z.looseObject({
   place: archivePlaceSchema.nullable().default(null),
   /** Of the folder that holds it: a copy of another archive begins in an empty one. */
   lineage: count.default(0),
+  /** Of whoever writes it: raised whenever one begins. */
+  epoch: count.default(0),
   /** Archives that have the same one have the same segments under the same numbers; null: a copy that has nothing yet. */
   history: z.string().nullable().default(''),
   /** Histories that it went on from, oldest first: what is up to that segment, they have as well. */

@@ -27,6 +27,8 @@ export interface ArchiveWriterOptions {
   readonly chunks: VdiskChunks;
   readonly end: ArchiveEnd;
   readonly chunkBytes: number;
+  /** Later than that of every writer before it: what one of those still stores does not count. Default 0: there is no other. */
+  readonly epoch?: number;
   /** Asked before each chunk. Rejects when this process may not go on. */
   readonly mayGoOn: () => Promise<void>;
 }
@@ -144,11 +146,11 @@ export class ArchiveWriter {
     this.#cutBlocks();
     const [first] = this.#pending;
     if (first === undefined) return;
-    const { chunks, mayGoOn } = this.#options;
+    const { chunks, mayGoOn, epoch = 0 } = this.#options;
     // In one that leaves segments out, or has such that tell no state, not every number must be found.
     const pass = this.#pending.some(({ covers }) => covers !== undefined) ? 1 : 0;
     const from = first.covers?.number ?? first.number;
-    const builder = new ChunkBuilder(chunks.vdisk, from, pass);
+    const builder = new ChunkBuilder(chunks.vdisk, from, { pass, epoch });
     for (const segment of this.#pending) builder.add(segment);
     await mayGoOn();
     const covered = first.covers === undefined ? {} : { first: first.covers.first };

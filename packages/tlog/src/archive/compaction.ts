@@ -222,7 +222,8 @@ class Pass {
     if (newest === undefined || oldest === undefined) return;
     const { chunks } = this.#options;
     const pass = 1 + Math.max(...sources.map((source) => source.pass));
-    const builder = new ChunkBuilder(chunks.vdisk, oldest.from, pass);
+    const epoch = Math.max(...sources.map((source) => source.epoch));
+    const builder = new ChunkBuilder(chunks.vdisk, oldest.from, { pass, epoch });
     for (const piece of piecesOf(segments.toReversed())) builder.add(await this.#segmentOf(piece));
     const files = builder.finish({ to: newest.to, first: oldest.first, last: newest.last });
     await this.#options.mayGoOn();

@@ -39,7 +39,7 @@ export interface ChunkIndex {
 /** Gathers the segments of one chunk. The same segments give the same bytes. */
 export class ChunkBuilder {
   readonly #vdisk: string;
-  readonly #range: { from: number; to: number; pass: number };
+  readonly #range: { from: number; to: number; pass: number; epoch: number };
   readonly #sync: Buffer;
   readonly #parts: Buffer[] = [];
   readonly #hash = createHash('sha256');
@@ -50,9 +50,13 @@ export class ChunkBuilder {
   #records = 0;
 
   /** `from` is the number of the first segment that the chunk covers. */
-  constructor(vdisk: string, from: number, pass = 0) {
+  constructor(
+    vdisk: string,
+    from: number,
+    { pass = 0, epoch = 0 }: Partial<Pick<ChunkName, 'pass' | 'epoch'>> = {},
+  ) {
     this.#vdisk = vdisk;
-    this.#range = { from, to: from - 1, pass };
+    this.#range = { from, to: from - 1, pass, epoch };
     this.#sync = syncMarker(`${vdisk} ${from} ${pass}`);
     this.#push([avroFileHeader('TlogSegment', { 'salvor.vdisk': vdisk }, this.#sync)]);
   }
@@ -88,13 +92,13 @@ export class ChunkBuilder {
 
   /** What compaction left out is covered as well: numbers up to `to`, sequences from `first` to `last`. */
   finish(covered: { to?: number; first?: number; last?: number } = {}): ChunkFiles {
-    const { from, to, pass } = this.#range;
+    const { from, to, pass, epoch } = this.#range;
     const name: ChunkName = {
       first: covered.first ?? this.#first,
       last: covered.last ?? this.#last,
       from,
       to: covered.to ?? to,
-      pass,
+      ...{ pass, epoch },
     };
     const sha256 = this.#hash.copy().digest('hex');
     const index = indexParts(name, this.#vdisk, this.#entries, this.#bytes, sha256);

@@ -259,7 +259,7 @@ export class Tier2Source implements LogSource {
   }
 
   #cover(): void {
-    this.#coverage = decideCoverage(this.#found.filter(({ path }) => !this.#avoided.has(path)));
+    this.#coverage = decideCoverage(this.#found, ({ path }) => this.#avoided.has(path));
   }
 
   #segmentOf(chunk: FoundChunk, entry: TlogIndexEntry): SegmentIndex {

@@ -314,10 +314,15 @@ test('files of other names in the folder of a vdisk are no chunks', async (conte
 });
 
 test('the name of a chunk tells what it holds', () => {
-  const name = { first: 101, last: 100, from: 7, to: 9, pass: 2 };
-  assert.deepEqual(parseChunkName('0000000000000101-0000000000000100.7-9.c2.avro'), {
-    ...name,
-    kind: 'chunk',
-  });
-  assert.equal(parseChunkName('0000000000000101-0000000000000100.9-7.avro'), null);
+  const name = { first: 101, last: 100, from: 7, to: 9, pass: 2, epoch: 0, kind: 'chunk' };
+  const stem = '0000000000000101-0000000000000100';
+  assert.deepEqual(parseChunkName(`${stem}.7-9.c2.avro`), name);
+  assert.deepEqual(parseChunkName(`${stem}.7-9.avro`), { ...name, pass: 0 });
+  assert.deepEqual(parseChunkName(`${stem}.7-9.e12.avro`), { ...name, pass: 0, epoch: 12 });
+  assert.deepEqual(parseChunkName(`${stem}.7-9.e12.c2.idx.avro`), { ...name, epoch: 12, kind: 'index' });
+  for (const bad of [
+    ...['9-7.avro', '7-9.e0.avro', '7-9.e01.avro', '7-9.e.avro', '7-9.e-1.avro', '7-9.e1.5.avro'],
+    ...['7-9.c2.e12.avro', '7-9.e1.e2.avro', '7-9.e9999999999999999.avro', '7-9.e12345678901234567.avro'],
+  ])
+    assert.equal(parseChunkName(`${stem}.${bad}`), null, bad);
 });

@@ -222,8 +222,11 @@ export class ArchiveKeeper {
     if (this.#opened?.lineage === lineage) return this.#opened;
     const chunks = await this.#options.stores.chunksOf({ archive, volume, lineage });
     await chunks.store.tidy(chunks.folder);
+    const found = (await chunks.list()).reduce((latest, { epoch }) => Math.max(latest, epoch), 0);
+    const { epoch, phase } = await this.#tell({ kind: 'opened', found });
+    if (phase === 'stopped') throw new SalvorError('changed', `archive ${archive} was stopped meanwhile`);
     const writer = new ArchiveWriter({
-      ...{ chunks, end: await archiveEnd(chunks), chunkBytes: this.#options.limits.chunkBytes },
+      ...{ chunks, end: await archiveEnd(chunks), chunkBytes: this.#options.limits.chunkBytes, epoch },
       mayGoOn: async () => {
         if (!(await this.#hold.isHeld())) throw new ArchiveHoldLostError(archive, volume);
       },
