@@ -50,9 +50,9 @@ export { lostShardOf } from './spread/lost-shard.ts';
 export { type Takeover, TakeoverError, type TakeoverSettings, takeOver } from './takeover.ts';
 export type { ShardState } from './vdisk.ts';
 export {
-  assertVolumeConfirmed,
   describeVdisk,
   layoutOf,
   VdiskRefusedError,
+  volumeConfirmation,
 } from './vdisk-description.ts';
 export type { StoredBlocks, WholeBlock, WholeBlocks } from './whole-blocks.ts';

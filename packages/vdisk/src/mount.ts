@@ -1,7 +1,7 @@
 import type { MountOptions } from './mount-options.ts';
 import { MountedVdisk } from './mounted-vdisk.ts';
 import { takeOwnership } from './ownership.ts';
-import { assertVolumeConfirmed, describeVdisk } from './vdisk-description.ts';
+import { describeVdisk, volumeConfirmation } from './vdisk-description.ts';
 
 /**
  * Takes ownership of a vdisk and makes it servable: fences earlier owners on every engine that etcd does not record as
@@ -10,14 +10,17 @@ import { assertVolumeConfirmed, describeVdisk } from './vdisk-description.ts';
  * @throws VdiskRefusedError, OwnedElsewhereError, FencedError
  */
 export async function mountVdisk(options: MountOptions): Promise<MountedVdisk> {
+  const isForClients = (options.purpose ?? 'clients') === 'clients';
   await describeVdisk(options.store, options.vdisk, options.purpose);
   const lease = await options.store.grantLease(options.settings.leaseTtlSeconds);
   try {
-    const epoch = await takeOwnership(options.store, lease, options.vdisk, options.owner);
+    const [epoch, confirmed] = await Promise.all([
+      takeOwnership(options.store, lease, options.vdisk, options.owner),
+      isForClients ? volumeConfirmation(options.store, options.vdisk) : null,
+    ]);
     // Again: what is owned cannot be deleted, but until now it could be, or created anew in another shape.
     const description = await describeVdisk(options.store, options.vdisk, options.purpose);
-    if ((options.purpose ?? 'clients') === 'clients')
-      await assertVolumeConfirmed(options.store, options.vdisk);
+    await confirmed?.();
     const mounted = new MountedVdisk(options, description, lease, epoch);
     try {
       await mounted.start();

@@ -113,13 +113,17 @@ export async function describeVdisk(
 }
 
 /**
- * Last of all before clients are served: what etcd says of a volume is so now, and not only what it said once.
+ * Last of all before clients are served: what etcd says of a volume is so now, and not only what it said before this began.
  *
- * @throws VdiskRefusedError
+ * @returns waits for that word
+ * @throws VdiskRefusedError, later
  */
-export async function assertVolumeConfirmed(store: ConfigStore, vdisk: string): Promise<void> {
-  const hindrance = await confirmVolume(store, vdisk);
-  if (hindrance !== null) throw new VdiskRefusedError(hindrance.code, hindrance.reason);
+export async function volumeConfirmation(store: ConfigStore, vdisk: string): Promise<() => Promise<void>> {
+  const confirmed = await confirmVolume(store, vdisk);
+  return async () => {
+    const hindrance = await confirmed();
+    if (hindrance !== null) throw new VdiskRefusedError(hindrance.code, hindrance.reason);
+  };
 }
 
 /**

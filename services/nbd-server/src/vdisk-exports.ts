@@ -7,7 +7,6 @@ import {
 } from '@salvor/config-store';
 import type { Logger } from '@salvor/service-kit';
 import {
-  assertVolumeConfirmed,
   describeVdisk,
   FencedError,
   type LogAccess,
@@ -22,6 +21,7 @@ import {
   type VdiskEvents,
   type VdiskLogState,
   VdiskRefusedError,
+  volumeConfirmation,
 } from '@salvor/vdisk';
 import { type ExportDescription, ExportError, type Exports, type OpenExport } from './nbd/block-device.ts';
 
@@ -123,8 +123,9 @@ export class VdiskExports implements Exports {
     try {
       const mounted = await mount.ready;
       if (purpose === 'clients' && mount.purpose !== 'clients') {
+        const confirmed = await volumeConfirmation(this.#options.store, vdisk);
         await describeVdisk(this.#options.store, vdisk);
-        await assertVolumeConfirmed(this.#options.store, vdisk);
+        await confirmed();
         mount.purpose = 'clients'; // from here on: nothing that excludes clients can begin while it is owned
       }
       let released = false;

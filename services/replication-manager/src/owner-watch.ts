@@ -28,9 +28,14 @@ export class OwnerWatch {
     if (vdisk === null) return;
     this.#watch = await this.#store.watch({ prefixes: [ownerKey(vdisk)] }, () => {
       this.#changedAt = performance.now();
-      this.#wake?.abort();
+      this.wake();
     });
     this.#vdisk = vdisk;
+  }
+
+  /** Ends the pause of now, if there is one. */
+  wake(): void {
+    this.#wake?.abort();
   }
 
   /** Ends early when a server takes the vdisk. */

@@ -311,6 +311,8 @@ export class VolumeKeeper {
       this.#aloneUntil = this.#soonUntil;
     }
     await this.#tell(await readVolume(store, this.volume));
+    // Whoever takes the vdisk is watched from here on, and not from the next look.
+    this.#owner.wake();
     return false;
   }
 

@@ -44,27 +44,32 @@ export async function readVolumeHindrance(
   return (await look(store, vdisk)).hindrance;
 }
 
-const LOOK_EVERY_MS = 20;
+const LOOK_EVERY_MS = 5;
 /** Whoever keeps a volume tells what it sees more often than this. */
 const WORD_MAX_MS = 3_000;
 
 /**
  * The same, and what is seen is seen now: after a power failure etcd still has what was told before it, until the lease of who
  * told it has run out. So a word is waited for that is told after this began, however clocks are set.
+ *
+ * @returns waits for that word; what else a mount needs may be done before
  */
 export async function confirmVolume(
   store: Pick<ConfigStore, 'get'>,
   vdisk: string,
-): Promise<VolumeHindrance | null> {
+): Promise<() => Promise<VolumeHindrance | null>> {
   const first = await look(store, vdisk);
-  if (first.word === null) return first.hindrance;
-  const giveUpAt = performance.now() + WORD_MAX_MS;
-  for (;;) {
-    const { hindrance, word } = await look(store, vdisk);
-    if (word !== first.word) return hindrance;
-    if (performance.now() >= giveUpAt) return unconfirmed(first.record);
-    await pause(LOOK_EVERY_MS);
-  }
+  return async () => {
+    if (first.word === null) return first.hindrance;
+    const giveUpAt = performance.now() + WORD_MAX_MS;
+    const key = volumeWorkerKey(first.record.volume);
+    for (;;) {
+      const worker = await store.get(key);
+      if (worker?.revision !== first.word) return (await look(store, vdisk)).hindrance;
+      if (performance.now() >= giveUpAt) return unconfirmed(first.record);
+      await pause(LOOK_EVERY_MS);
+    }
+  };
 }
 
 /** `word` names what was told by who keeps the volume; null: it does not matter, or there is none. */
@@ -77,8 +82,7 @@ async function look(store: Pick<ConfigStore, 'get'>, vdisk: string): Promise<Loo
   const entry = await store.get(key);
   if (entry === null) return { hindrance: null, word: null };
   const { volume } = parseRecord(vdiskVolumeSchema, key, entry.value);
-  const record = await readVolume(store, volume);
-  const worker = await store.get(volumeWorkerKey(volume));
+  const [record, worker] = await Promise.all([readVolume(store, volume), store.get(volumeWorkerKey(volume))]);
   const hindrance = volumeHindrance(record, worker === null ? null : volumeViewIn(worker));
   if (record === null || worker === null || volumeHindrance(record, null) === null)
     return { hindrance, word: null };

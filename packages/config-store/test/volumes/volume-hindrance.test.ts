@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { decideVdiskDelete } from '../../src/healing/vdisk-admission.ts';
 import { vdiskVolumeKey, volumeKey, volumeWorkerKey } from '../../src/keys.ts';
 import type { ConfigStore } from '../../src/types.ts';
-import { confirmVolume, volumeHindrance } from '../../src/volumes/volume-hindrance.ts';
+import { confirmVolume, type VolumeHindrance, volumeHindrance } from '../../src/volumes/volume-hindrance.ts';
 
 const primary = { volume: 'vol1', vdisk: 'v1', role: 'primary', peer: 'south' } as const;
 
@@ -39,26 +39,21 @@ const cleared = {
   at: 1,
 };
 
+async function confirmedNow(store: Pick<ConfigStore, 'get'>): Promise<VolumeHindrance | null> {
+  return (await confirmVolume(store, 'v1'))();
+}
+
 test('what was told of a primary before is not taken for what is so now', async () => {
   const value = (view: object): string => JSON.stringify({ worker: 'm1', since: 1, view });
-  assert.equal(
-    await confirmVolume(
-      storeOf(() => null),
-      'v1',
-    ).then((each) => each?.code),
-    'volume-unconfirmed',
-  );
+  assert.equal((await confirmedNow(storeOf(() => null)))?.code, 'volume-unconfirmed');
   // The manager died with the zone; etcd still has its word.
-  const dead = await confirmVolume(
-    storeOf(() => ({ value: value(cleared), revision: '7' })),
-    'v1',
-  );
+  const dead = await confirmedNow(storeOf(() => ({ value: value(cleared), revision: '7' })));
   assert.match(dead?.reason ?? '', /not known yet whether zone south/);
   let looks = 0;
   const alive = (view: object): Pick<ConfigStore, 'get'> =>
     storeOf(() => ({ value: value(view), revision: String(7 + Math.floor(looks++ / 4)) }));
-  assert.equal(await confirmVolume(alive(cleared), 'v1'), null);
-  const unsure = await confirmVolume(alive({ ...cleared, cleared: false }), 'v1');
+  assert.equal(await confirmedNow(alive(cleared)), null);
+  const unsure = await confirmedNow(alive({ ...cleared, cleared: false }));
   assert.equal(unsure?.code, 'volume-unconfirmed');
 });
 
