@@ -1,0 +1,127 @@
+# Probes engines that were reported, and judges their outages. Each of them judges; from two machines they see more.
+variable "version" {
+  type        = string
+  description = "image tag of Salvor"
+  default     = "latest"
+}
+
+variable "nats_servers" {
+  type        = string
+  description = "NATS servers, comma-separated"
+  default     = "nats-1:4222,nats-2:4222,nats-3:4222"
+}
+
+variable "etcd_endpoints" {
+  type        = string
+  description = "etcd endpoints, comma-separated"
+  default     = "etcd-1:2379,etcd-2:2379,etcd-3:2379"
+}
+
+job "salvor-health-analyzer" {
+  type        = "service"
+  datacenters = ["*"]
+
+  # One after the other, each ready before the next; back to the last version that was when it is not.
+  update {
+    max_parallel      = 1
+    health_check      = "checks"
+    min_healthy_time  = "10s"
+    healthy_deadline  = "5m"
+    progress_deadline = "10m"
+    auto_revert       = true
+  }
+
+  group "health-analyzer" {
+    count = 2
+
+    # A node that is lost takes one of them.
+    constraint {
+      operator = "distinct_hosts"
+      value    = "true"
+    }
+
+    network {
+      mode = "host"
+      port "http" {}
+    }
+
+    # For ever: what it needs may be away for long.
+    restart {
+      attempts = 10
+      interval = "5m"
+      delay    = "5s"
+      mode     = "delay"
+    }
+
+    reschedule {
+      delay          = "10s"
+      delay_function = "exponential"
+      max_delay      = "2m"
+      unlimited      = true
+    }
+
+    service {
+      name     = "salvor-health-analyzer"
+      provider = "nomad"
+      port     = "http"
+      tags     = ["metrics"]
+
+      check {
+        name     = "ready"
+        type     = "http"
+        path     = "/readyz"
+        interval = "5s"
+        timeout  = "3s"
+      }
+    }
+
+    task "health-analyzer" {
+      driver = "docker"
+      user   = "1000:1000"
+
+      # Longer than a service gives itself to end what it has begun; the client's max_kill_timeout must allow it.
+      kill_signal  = "SIGTERM"
+      kill_timeout = "40s"
+
+      config {
+        image           = "salvor/health-analyzer:${var.version}"
+        command         = "node"
+        args            = ["/salvor/health-analyzer/dist/main.js"]
+        ports           = ["http"]
+        network_mode    = "host"
+        readonly_rootfs = true
+        cap_drop        = ["all"]
+        security_opt    = ["no-new-privileges"]
+
+        mount {
+          type     = "tmpfs"
+          target   = "/tmp"
+          readonly = false
+        }
+      }
+
+      env {
+        SALVOR_NATS_SERVERS         = "${var.nats_servers}"
+        SALVOR_ETCD_ENDPOINTS       = "${var.etcd_endpoints}"
+        SALVOR_ENGINE_PASSWORD_FILE = "${NOMAD_SECRETS_DIR}/engine-password"
+        SALVOR_HTTP_HOST            = "0.0.0.0"
+        SALVOR_HTTP_PORT            = "${NOMAD_PORT_http}"
+      }
+
+      # nomad var put nomad/jobs engine_password=…
+      template {
+        destination = "secrets/engine-password"
+        data        = "{{ with nomadVar \"nomad/jobs\" }}{{ .engine_password }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      resources {
+        cpu    = 500
+        memory = 256
+      }
+    }
+  }
+}
