@@ -1,5 +1,5 @@
 import type { EventType } from '@salvor/contracts';
-import { type Logger, messageOf, pause } from '@salvor/service-kit';
+import { childTraceparent, inTrace, type Logger, messageOf, pause } from '@salvor/service-kit';
 import type { Msg } from 'nats';
 import type { BusMeter, EventOutcome } from './bus-meter.ts';
 import type { Connection } from './connection.ts';
@@ -200,7 +200,7 @@ export class EventConsumption<T extends EventType> {
     const { handler, handlerTimeoutMs } = this.#options;
     const { signal } = task.abort;
     // Wrapped so that a handler that throws before its first await is a failure like any other.
-    const work = (async () => handler(event, { signal }))().then(
+    const work = inTrace(childTraceparent(event.traceparent), async () => handler(event, { signal })).then(
       () => undefined,
       (error: unknown) => error ?? new Error('the handler rejected without a reason'),
     );

@@ -1,5 +1,5 @@
 import { type CommandDefinition, hasField } from '@salvor/contracts';
-import { childTraceparent, type Logger, messageOf } from '@salvor/service-kit';
+import { childTraceparent, inTrace, type Logger, messageOf } from '@salvor/service-kit';
 import { type Msg, nuid, type Subscription } from 'nats';
 import { BusError } from './bus-error.ts';
 import type { BusMeter } from './bus-meter.ts';
@@ -40,6 +40,8 @@ export interface ServeOptions {
   instance?: string;
   /** More requests at once are answered with `overloaded`. */
   maxInFlight?: number;
+  /** Whether what a handler logs, tells and asks belongs to the trace of the request; default true. Costs every promise of the process some. */
+  isTraced?: boolean;
   /** A handler that takes longer is answered for with `handler-timeout`. */
   handlerTimeoutMs?: number;
 }
@@ -238,13 +240,9 @@ export class Service {
     const timeoutMs = this.#options.handlerTimeoutMs ?? DEFAULT_COMMAND_TIMEOUT_MS;
     const ended = new AbortController();
     const { name } = endpoint.definition;
-    const work = endpoint.handler(request, {
-      command: name,
-      operationId,
-      traceparent: childTraceparent(headers.get('traceparent')),
-      subject,
-      signal: ended.signal,
-    });
+    const traceparent = childTraceparent(headers.get('traceparent'));
+    const context = { command: name, operationId, traceparent, subject, signal: ended.signal };
+    const work = this.#traced(traceparent, () => endpoint.handler(request, context));
     if (await settledWithin(work, timeoutMs, this.#abandoned.signal)) return work;
     ended.abort();
     const why = this.#abandoned.signal.aborted ? 'before the service stopped' : `within ${timeoutMs} ms`;
@@ -252,6 +250,10 @@ export class Service {
       this.#abandoned.signal.aborted ? 'service-closing' : 'handler-timeout',
       `${name} did not end ${why} and may still take effect; ask again with the same operation id`,
     );
+  }
+
+  #traced<T>(traceparent: string, work: () => T): T {
+    return this.#options.isTraced === false ? work() : inTrace(traceparent, work);
   }
 
   #reply(

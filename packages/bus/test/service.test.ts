@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { type Bus, type CommandContext, CommandError, type RunningService } from '@salvor/bus';
 import { commands, decodeAs, encode } from '@salvor/contracts';
-import { SalvorError } from '@salvor/service-kit';
+import { currentTraceparent, parseTraceparent, SalvorError } from '@salvor/service-kit';
 import fc from 'fast-check';
 import { headers, Match, type Msg, type NatsConnection } from 'nats';
 import { BusFixture } from './bus-fixture.ts';
@@ -39,6 +39,10 @@ describe('a service', () => {
           if (request.vdisk === 'typed')
             throw new SalvorError('vdisk-not-found', 'no vdisk "typed"\r\n at all: größe');
           if (request.vdisk === 'numbered') throw new CommandError('in-use', 'mounted', { status: 423 });
+          if (request.vdisk === 'asks') {
+            await new Promise((resolve) => setImmediate(resolve));
+            await asker.request('vdisk.delete', { vdisk: 'asked' });
+          }
           if (request.vdisk === 'stuck') await new Promise(() => {});
           if (request.vdisk === 'broken') throw new TypeError('x is not a function');
           if (request.vdisk === 'huge') throw new SalvorError('huge', 'x'.repeat(100_000));
@@ -116,6 +120,22 @@ describe('a service', () => {
     assert.equal(context?.command, 'vdisk.delete');
     assert.match(context?.traceparent ?? '', /^00-0af7651916cd43dd8448eb211c80319c-/);
     assert.notEqual(context?.traceparent, traceparent);
+  });
+
+  it('asks others within the trace of the request, also after it waited', async () => {
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const trace = async (with_: Record<string, string>) => {
+      await request(DELETE, '{"vdisk":"asks"}', with_);
+      return parseTraceparent(calls.at(-1)?.context.traceparent)?.traceId;
+    };
+    assert.equal(await trace({ traceparent }), '0af7651916cd43dd8448eb211c80319c');
+    assert.deepEqual(
+      calls.slice(-2).map(({ request: asked }) => (asked as { vdisk: string }).vdisk),
+      ['asks', 'asked'],
+    );
+    const other = await trace({});
+    assert.ok(other !== undefined && other !== '0af7651916cd43dd8448eb211c80319c');
+    assert.equal(currentTraceparent(), undefined);
   });
 
   it('names every wrong field of a request, in the body and with a numeric code', async () => {

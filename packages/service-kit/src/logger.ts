@@ -1,5 +1,6 @@
 import { type Logger as Pino, pino } from 'pino';
 import { redact } from './redaction.ts';
+import { currentTraceparent, parseTraceparent } from './trace.ts';
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
@@ -19,10 +20,21 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 /** JSON lines on stdout (stderr belongs to the contract that supervisors read), without secrets. */
 export function createLogger({ service, level }: { service: string; level: LogLevel }): Logger {
   const log = pino(
-    { level, base: { svc: service, pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime },
+    {
+      level,
+      base: { svc: service, pid: process.pid },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      mixin: traceFields,
+    },
     pino.destination({ fd: 1, sync: true }),
   );
   return withoutSecrets(log);
+}
+
+/** Names as OpenTelemetry has them in logs. */
+function traceFields(): { trace_id?: string; span_id?: string } {
+  const context = parseTraceparent(currentTraceparent());
+  return context === null ? {} : { trace_id: context.traceId, span_id: context.spanId };
 }
 
 function withoutSecrets(log: Pino): Logger {

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 
 /** W3C Trace Context: the header that ties the messages of one story together. */
@@ -17,8 +18,20 @@ export function parseTraceparent(header: string | undefined): TraceContext | nul
   return { traceId, spanId, sampled: (Number.parseInt(flags, 16) & 1) === 1 };
 }
 
-/** A `traceparent` for work caused by `parent`, or the start of a new trace. */
-export function childTraceparent(parent?: string): string {
+const current = new AsyncLocalStorage<string>();
+
+/** Does the work as a part of a trace: what it logs, tells and asks, also later, belongs to it. */
+export function inTrace<T>(traceparent: string, work: () => T): T {
+  return current.run(traceparent, work);
+}
+
+/** The `traceparent` of the work that is being done; undefined outside of any. */
+export function currentTraceparent(): string | undefined {
+  return current.getStore();
+}
+
+/** A `traceparent` for work caused by `parent`, by default what is being done now; or the start of a new trace. */
+export function childTraceparent(parent: string | undefined = currentTraceparent()): string {
   const context = parseTraceparent(parent);
   const traceId = context?.traceId ?? randomBytes(16).toString('hex');
   const flags = context === null || context.sampled ? '01' : '00';

@@ -112,6 +112,8 @@ export class BusPresence {
       metadata: this.#metadata,
       description: 'Serves vdisks over NBD, fails over and repairs',
       instance: server,
+      // Block I/O lives of promises; Node.js 20 would slow each of them down.
+      isTraced: false,
       handlers: {
         'vdisk.takeover': (request, { operationId }) => takeovers.answer(bus, request, operationId),
         'nbdserver.probe': (request) => viewEngine(request, { server, exports, probes }),
