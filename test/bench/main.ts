@@ -8,6 +8,7 @@ import { benchLayouts, layoutTable } from './layout.ts';
 import { benchMany, manyOptions, manyTable } from './many.ts';
 import { benchMemory, memoryOptions, memoryTable } from './memory.ts';
 import { benchNbd, nbdTable } from './nbd.ts';
+import { benchNodes, nodesTable } from './nodes.ts';
 import { benchReplay, replayOptions, replayTable } from './replay.ts';
 import { benchResync, resyncOptions, resyncTable } from './resync.ts';
 import { benchScenarios, scenarioOptions, scenarioTable } from './scenarios.ts';
@@ -170,6 +171,16 @@ switch (name) {
     if (result.broken.length > 0) process.exitCode = 1;
     break;
   }
+  case 'nodes': {
+    const result = await benchNodes({
+      seconds: positive('--seconds', values.seconds),
+      perSecond: positive('--writes-per-second', values['writes-per-second'] ?? '400'),
+      progress,
+    });
+    print(result, nodesTable(result));
+    if (result.broken.length > 0) process.exitCode = 1;
+    break;
+  }
   case 'scenarios': {
     const result = await benchScenarios({ only: values.only, progress });
     print(result, scenarioTable(result));
@@ -178,7 +189,7 @@ switch (name) {
   }
   default:
     process.stderr.write(
-      `bench: expected one of: copy, nbd, layout, soak, memory, history, many, replay, resync, disaster, tlog, zones, scenarios; found ${name ?? 'nothing'}\n`,
+      `bench: expected one of: copy, nbd, layout, soak, memory, history, many, replay, resync, disaster, tlog, zones, nodes, scenarios; found ${name ?? 'nothing'}\n`,
     );
     process.exitCode = 2;
 }
