@@ -122,21 +122,24 @@ export class TwoZones implements AsyncDisposable {
   }
 
   /**
-   * @param isArchived the logs are archived within a moment, and let go of
+   * @param isArchived the logs are archived within a moment, and let go of; `later`: as they are by default
    * @param hooksFile of the coordinators of both zones
+   * @param nbdServers of each zone
    */
   static async start({
     isArchived,
     hooksFile,
+    nbdServers = 1,
   }: {
-    readonly isArchived: boolean;
+    readonly isArchived: boolean | 'later';
     readonly hooksFile?: string;
+    readonly nbdServers?: number;
   }): Promise<TwoZones> {
     const soon = { SALVOR_ARCHIVE_MAX_AGE_MS: '200', SALVOR_ARCHIVE_POLL_MS: '100' };
     const options = {
-      ...{ primaries: 2, slaves: 2, spares: 0 },
+      ...{ primaries: 2, slaves: 2, spares: 0, nbdServers },
       services: {
-        'tlog-replayer': isArchived ? { env: soon } : { replicas: 0 },
+        'tlog-replayer': isArchived === true ? { env: soon } : isArchived === 'later' ? {} : { replicas: 0 },
         'health-analyzer': { replicas: 0 },
         ...(hooksFile === undefined
           ? {}

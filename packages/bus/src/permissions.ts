@@ -48,6 +48,7 @@ const asks: Partial<Record<ServiceName, readonly (keyof typeof commands)[]>> = {
     ...(['plan.get', 'plan.list'] as const),
     ...(['instance.get', 'instance.set', 'instance.delete', 'instance.start', 'instance.stop'] as const),
     'operation.get',
+    'nbdserver.cut',
     ...(['vdisk.create', 'vdisk.clone', 'vdisk.delete', 'vdisk.describe'] as const),
   ],
 };

@@ -25,6 +25,7 @@ const ASKS: Partial<Record<NatsRole, readonly string[]>> = {
     ...['volume.promote', 'volume.demote', 'volume.clone', 'volume.remove-clone', 'plan.get', 'plan.list'],
     ...['instance.get', 'instance.set', 'instance.delete', 'instance.start', 'instance.stop'],
     'operation.get',
+    'nbdserver.cut',
     ...['vdisk.create', 'vdisk.clone', 'vdisk.delete', 'vdisk.describe'],
   ],
 };

@@ -261,6 +261,16 @@ export const commandExamples: Readonly<
     reply: { incident: { ...incident, unavailable: [unavailable] } },
   },
   'incident.list': { request: { all: true }, reply: { incidents: [incident] } },
+  'nbdserver.cut': {
+    request: { cut: 'cut-90fe', vdisks: [{ vdisk: 'v1', epoch: 41 }], holdMs: 500 },
+    reply: {
+      server: 'nbd-1',
+      cut: 'cut-90fe',
+      places: [],
+      ...applied,
+      reason: 'server nbd-1 has cut vdisk v1, and answers its writes once that is collected',
+    },
+  },
   'nbdserver.probe': {
     request: { address: '10.100.0.1:22005' },
     reply: {

@@ -88,6 +88,7 @@ export const commandServices: Readonly<Record<CommandName, { service: ServiceNam
   'hook.test': { service: 'repair-coordinator', mutating: true },
   'incident.get': { service: 'repair-coordinator', mutating: false },
   'incident.list': { service: 'repair-coordinator', mutating: false },
+  'nbdserver.cut': { service: 'nbd-server', mutating: true },
   'nbdserver.probe': { service: 'nbd-server', mutating: false },
   'instance.delete': { service: 'repair-coordinator', mutating: true },
   'instance.get': { service: 'repair-coordinator', mutating: false },

@@ -59,6 +59,7 @@ export { JoinedSource } from './joined-source.ts';
 export { LogError, type LogErrorCode } from './log-error.ts';
 export type { LogSource, RecordIndex, SegmentCover, SegmentIndex } from './log-source.ts';
 export {
+  type CutPlace,
   DEFAULT_LOG_WRITER_LIMITS,
   type LogLag,
   LogWriter,

@@ -73,8 +73,20 @@ interface Sealed {
   readonly dataBytes: number;
   readonly number: number;
   readonly last: number;
+  /** When its last record was taken, Unix milliseconds, and the base that it builds on. */
+  readonly at: number;
+  readonly base: number;
   readonly ticket: number;
   readonly sealedAtMs: number;
+}
+
+/** A segment of a log, told from every other that has its number. */
+export interface CutPlace {
+  readonly number: number;
+  readonly epoch: number;
+  readonly last: number;
+  readonly at: number;
+  readonly base: number;
 }
 
 interface Waiter {
@@ -112,13 +124,15 @@ export class LogWriter {
   #next = 1;
   #base = 0;
   #ticket = 0;
-  #durable = { number: 0, last: 0, ticket: 0, dataBytes: 0 };
+  #durable = { number: 0, last: 0, at: 0, base: 0, ticket: 0, dataBytes: 0 };
   #pendingBytes = 0;
   #linger: NodeJS.Timeout | null = null;
   #sendAsked = false;
   #trouble: string | null = null;
   #failure: LogError | null = null;
   #isBroken = false;
+  /** How often the log was broken off: what was sealed before may have been forgotten, and its number given again. */
+  #breaks = 0;
   #hasBegun = false;
 
   constructor(options: LogWriterOptions) {
@@ -194,11 +208,11 @@ export class LogWriter {
         this.#beginning ??= this.#segments.take(this.#options.shards, this.#next);
         const segment = this.#beginning;
         segment.reset(this.#options.shards, this.#next);
-        const { bytes, number, last } = this.#seal(segment, 'begin', '');
+        const { bytes, number, last, at, base: on } = this.#seal(segment, 'begin', '');
         this.#streamSequence = await this.#publishOnce(bytes, number);
         this.#beginning = null;
         this.#segments.give(segment);
-        this.#durable = { number, last, ticket: 0, dataBytes: 0 };
+        this.#durable = { number, last, at, base: on, ticket: 0, dataBytes: 0 };
         this.#trouble = null;
         this.#hasBegun = true;
         return;
@@ -268,6 +282,28 @@ export class LogWriter {
   }
 
   /**
+   * Ends the segment that is being filled. At once, so that several logs can be cut at one moment: which segment ends with the
+   * last record that was appended. `durable` resolves once Tier-1 has it, and rejects with LogError where it never will.
+   *
+   * @throws LogError
+   */
+  cut(): { readonly place: CutPlace; readonly durable: Promise<void> } {
+    if (this.#failure !== null) throw this.#failure;
+    this.#assertOpen();
+    if (!this.#hasBegun || this.#isBroken)
+      throw new LogError('unavailable', this.#text('it is not written now'));
+    if (this.#openCount > 0) this.#sealOpen();
+    const { number, last, at, base } = this.#sealed.at(-1) ?? this.#inFlight ?? this.#durable;
+    const place = { number, epoch: this.#options.epoch, last, at, base };
+    return { place, durable: this.#durableUnbroken(this.#breaks) };
+  }
+
+  async #durableUnbroken(breaks: number): Promise<void> {
+    await this.flush();
+    if (this.#breaks !== breaks) throw new LogError('unavailable', this.#text('it was broken off'));
+  }
+
+  /**
    * Writes a segment without records behind everything before it; resolves with the sequence of the record that follows it
    * once it is durable. `base`: which base the log has from it on.
    *
@@ -293,6 +329,7 @@ export class LogWriter {
   /** Forgets what no message was sent for yet, so that the log ends before it. Until the next base nothing is taken. */
   breakOff(): void {
     this.#isBroken = true;
+    this.#breaks++;
     const { number, last, ticket, dataBytes } = this.#inFlight ?? this.#durable;
     for (const { segment } of this.#sealed.splice(0)) this.#segments.give(segment);
     this.#number = number;
@@ -369,8 +406,8 @@ export class LogWriter {
         );
       return;
     }
-    const { number, last, ticket, dataBytes, segment } = sealed;
-    this.#durable = { number, last, ticket, dataBytes: 0 };
+    const { number, last, at, base, ticket, dataBytes, segment } = sealed;
+    this.#durable = { number, last, at, base, ticket, dataBytes: 0 };
     this.#inFlight = null;
     this.#pendingBytes -= dataBytes;
     this.#segments.give(segment);
@@ -454,13 +491,17 @@ export class LogWriter {
   #seal(segment: OpenSegment, kind: TlogSegment['kind'], name: string): Sealed {
     const { vdisk, epoch, blockSize } = this.#options;
     const number = ++this.#number;
+    const base = this.#base;
+    const now = Date.now();
     const bytes = segment.seal({
       ...{ vdisk, number, epoch, generation: 0, kind, name, blockSize },
-      ...{ base: this.#base, positions: this.#positions, at: Date.now() },
+      ...{ base, positions: this.#positions, at: now },
     });
     const sealedAtMs = segment.count > 0 ? this.#openedAtMs : performance.now();
+    const at = segment.count > 0 ? segment.lastAt : now;
     const { dataBytes } = segment;
-    return { segment, bytes, dataBytes, number, last: this.#next - 1, ticket: this.#ticket, sealedAtMs };
+    const place = { number, last: this.#next - 1, at, base };
+    return { segment, bytes, dataBytes, ...place, ticket: this.#ticket, sealedAtMs };
   }
 
   #tellRoom(): void {

@@ -57,6 +57,11 @@ export class OpenSegment {
     return this.#end - this.#headRoom;
   }
 
+  /** When its last record was taken, Unix milliseconds; of one without records it says nothing. */
+  get lastAt(): number {
+    return this.#lastAt;
+  }
+
   get first(): number {
     return this.#first;
   }

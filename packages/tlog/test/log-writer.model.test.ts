@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { decodeSegment, LogWriter } from '../src/index.ts';
+import { type CutPlace, decodeSegment, LogWriter, lastSequence } from '../src/index.ts';
 import { SegmentPool } from '../src/segment-pool.ts';
 import { type Fault, FaultyStreams } from './faulty-streams.ts';
 
@@ -12,6 +12,8 @@ type Step =
   | { readonly kind: 'flush' }
   | { readonly kind: 'snapshot' }
   | { readonly kind: 'turn' }
+  /** Where the log is now is asked, and not waited for. */
+  | { readonly kind: 'cut' }
   /** The policy overflow gives up, and begins a new base when Tier-1 takes again. */
   | { readonly kind: 'break' }
   /** Another owner takes over; the old one goes on for a while. */
@@ -31,6 +33,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.constant({ kind: 'flush' } as const) },
   { weight: 1, arbitrary: fc.constant({ kind: 'snapshot' } as const) },
   { weight: 3, arbitrary: fc.constant({ kind: 'turn' } as const) },
+  { weight: 3, arbitrary: fc.constant({ kind: 'cut' } as const) },
   { weight: 1, arbitrary: fc.constant({ kind: 'break' } as const) },
   { weight: 1, arbitrary: fc.constant({ kind: 'takeover' } as const) },
 );
@@ -75,6 +78,8 @@ class Owner {
   batch = 0;
   /** Sequence of the last record before its own. */
   start = 0;
+  /** Places that were told, once the log up to there was said to be durable. */
+  readonly cuts: CutPlace[] = [];
   /** It began a new base: what is not in the log is in that. */
   hasBroken = false;
 
@@ -133,6 +138,15 @@ async function run(
       case 'turn':
         await new Promise((resolve) => setImmediate(resolve));
         break;
+      case 'cut': {
+        const { place, durable } = now.writer.cut();
+        assert.equal(place.last, now.writer.sequence, 'it ends with what was appended last');
+        durable.then(
+          () => now.cuts.push(place),
+          () => undefined,
+        );
+        break;
+      }
       case 'break':
         await breakOff(now);
         break;
@@ -204,6 +218,12 @@ function assertLog(streams: FaultyStreams, owners: readonly Owner[]): void {
   }
   for (const owner of owners) {
     const own = segments.filter(({ epoch }) => epoch === owner.epoch);
+    for (const cut of owner.cuts) {
+      const at = own.find(({ number }) => number === cut.number);
+      assert.ok(at !== undefined, `segment ${cut.number} of a cut is in the log`);
+      const { number, epoch, lastAt, base } = at;
+      assert.deepEqual({ number, epoch, last: lastSequence(at), at: lastAt, base }, cut);
+    }
     assert.equal(own[0]?.kind, 'begin');
     const found = own.flatMap(({ records, data }) => {
       let at = 0;

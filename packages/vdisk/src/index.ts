@@ -37,7 +37,7 @@ export {
 export { CollectionRefusedError } from './garbage/content-clusters.ts';
 export { type BlockLayout, SCAN_START } from './layout/block-layout.ts';
 export type { VdiskLog, VdiskLogState } from './log/vdisk-log.ts';
-export type { LogAccess, OpenWriteLog, WriteLog } from './log/write-log.ts';
+export type { LogAccess, OpenWriteLog, WriteLog, WriteLogCut } from './log/write-log.ts';
 export { decideLevelling, type FoundHistory } from './member-history.ts';
 export { mountVdisk } from './mount.ts';
 export type { MountOptions, MountSettings, VdiskEvents } from './mount-options.ts';

@@ -3,6 +3,7 @@ import type { EventInits, EventType, MountedTlogInit } from '@salvor/contracts';
 import { certificateMetadata, type Logger, type Metrics, messageOf } from '@salvor/service-kit';
 import type { EngineProbes, OwnerIdentity, VdiskLogState } from '@salvor/vdisk';
 import { viewEngine } from './engine-view.ts';
+import type { ServerCuts } from './server-cuts.ts';
 import type { Takeovers } from './takeovers.ts';
 import type { VdiskExports } from './vdisk-exports.ts';
 
@@ -10,6 +11,7 @@ interface Served {
   readonly exports: VdiskExports;
   readonly uris: () => string[];
   readonly takeovers: Takeovers;
+  readonly cuts: ServerCuts;
   /** By which engines are probed from here. */
   readonly probes: EngineProbes;
 }
@@ -104,7 +106,7 @@ export class BusPresence {
       );
   }
 
-  async #serve(bus: Bus, { exports, uris, takeovers, probes }: Served): Promise<void> {
+  async #serve(bus: Bus, { exports, uris, takeovers, cuts, probes }: Served): Promise<void> {
     const { server } = this.#owner;
     await bus.serve({
       name: 'nbd-server',
@@ -116,6 +118,7 @@ export class BusPresence {
       isTraced: false,
       handlers: {
         'vdisk.takeover': (request, { operationId }) => takeovers.answer(bus, request, operationId),
+        'nbdserver.cut': (request, { operationId }) => cuts.answer(request, operationId),
         'nbdserver.probe': (request) => viewEngine(request, { server, exports, probes }),
         'nbdserver.status': async () => ({
           server,

@@ -10,6 +10,7 @@ import { logAccess } from './log-access.ts';
 import { type NbdServer, startNbdServer } from './nbd/server.ts';
 import { RepairReports } from './repair-reports.ts';
 import { mayScrub, scrubExecutor } from './scrub-executor.ts';
+import { ServerCuts } from './server-cuts.ts';
 import { registerMetrics } from './server-metrics.ts';
 import { nbdServerSettings } from './settings.ts';
 import { snapshotExecutor } from './snapshot-executor.ts';
@@ -125,7 +126,8 @@ await runService({
       observer: owner.server,
       now: Date.now,
     });
-    presence.start({ exports, uris: () => nbd.uris(''), takeovers, probes });
+    const cuts = new ServerCuts(owner.server, (vdisk) => exports.mountedOf(vdisk), log);
+    presence.start({ exports, uris: () => nbd.uris(''), takeovers, cuts, probes });
     registerMetrics(metrics, nbd, exports);
     healing.register(
       metrics,
@@ -135,6 +137,7 @@ await runService({
     return {
       checks: { etcd: () => repairs.problem(), bus: () => presence.problem() },
       shutdown: [
+        { name: 'cuts', run: async () => cuts.close() },
         { name: 'nbd clients', run: () => nbd.close({ deadlineMs: 5_000 }) },
         { name: 'operations', run: () => operations.stop() },
         { name: 'repairs', run: () => repairs.stop() },

@@ -140,6 +140,11 @@ export class VdiskExports implements Exports {
     }
   }
 
+  /** Null: it is not mounted here, or not yet. */
+  mountedOf(vdisk: string): MountedVdisk | null {
+    return this.#mounts.get(vdisk)?.mounted ?? null;
+  }
+
   isMounted(vdisk: string): boolean {
     return this.#mounts.has(vdisk);
   }

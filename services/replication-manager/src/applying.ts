@@ -18,7 +18,7 @@ export interface Applied {
 }
 
 /**
- * Brings the vdisk to the state after the last of these segments; each block is written once. What was begun and not ended is
+ * Brings the vdisk to the state after the last of these segments, or after the record `upTo` in them; each block is written once. What was begun and not ended is
  * done by applying the same segments again.
  *
  * @throws SalvorError `different-shape`: the other vdisk is larger, or has other blocks; VdiskIoError
@@ -27,6 +27,7 @@ export async function applySegments(
   target: AppliedTo,
   segments: readonly SourceSegment[],
   after: number,
+  upTo: number = Number.POSITIVE_INFINITY,
 ): Promise<Applied> {
   const content = new Map<number, Buffer | null>();
   let sequence = after;
@@ -41,7 +42,7 @@ export async function applySegments(
     for (const { sequence: own, block, length } of segment.records) {
       const data = length === 0 ? null : whole(segment.data.subarray(at, at + length), target.blockSize);
       at += length;
-      if (own <= after) continue;
+      if (own <= after || own > upTo) continue;
       if (block >= target.blocks)
         throw new SalvorError(
           'different-shape',
@@ -50,7 +51,8 @@ export async function applySegments(
       content.set(block, data);
       sequence = own;
     }
-    if (segment.records.length > 0) writtenAt = segment.lastAt;
+    const begins = segment.records[0]?.sequence;
+    if (begins !== undefined && begins <= upTo) writtenAt = segment.lastAt;
   }
   const changes = [...content].map(([block, data]) => ({ block, data }));
   for (let from = 0; from < changes.length; from += target.stepBlocks)

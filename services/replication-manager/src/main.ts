@@ -6,6 +6,7 @@ import { ReplayWindow } from '@salvor/tlog';
 import { engineLogin } from '@salvor/vdisk';
 import { Archives } from './archives/archives.ts';
 import { ComparedSource } from './compared-source.ts';
+import { GroupLoop } from './groups/group-loop.ts';
 import { openArchive, PeerZones } from './peer-zones.ts';
 import { Plans } from './plans/plans.ts';
 import { rbdAnnouncer } from './rbd-volumes/rbd-announcer.ts';
@@ -60,6 +61,8 @@ await runService({
       announce: rbdAnnouncer(bus, zone, log),
     });
     images.start();
+    const groups = new GroupLoop({ store, bus, log, kept: () => loop.volumes });
+    groups.start();
     const archives = new Archives({
       ...{ store, bus, zone, peers, archive, log, metrics, instance, access, config },
       window: replayWindow,
@@ -103,6 +106,7 @@ await runService({
       shutdown: [
         { name: 'commands', run: () => service.stop(3_000) },
         { name: 'plans', run: () => plans.stop() },
+        { name: 'groups', run: () => groups.stop() },
         { name: 'volumes', run: () => loop.stop() },
         { name: 'mirrored volumes', run: () => images.stop() },
         { name: 'archives', run: () => archives.stop() },

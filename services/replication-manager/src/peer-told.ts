@@ -1,4 +1,10 @@
-import { type Generation, type PeerTold, volumeSchema } from '@salvor/config-store';
+import {
+  type Generation,
+  type PeerTold,
+  type VolumeCut,
+  volumeCutSchema,
+  volumeSchema,
+} from '@salvor/config-store';
 import type { VolumeDescription } from '@salvor/contracts';
 import { SalvorError } from '@salvor/service-kit';
 
@@ -42,6 +48,23 @@ export function toldBy(zone: string, description: VolumeDescription): PeerTold {
   if (parsed.data.role === 'primary' && parsed.data.generation.number < 1)
     throw bad(zone, 'a primary without a generation');
   return { zone, promotionAt: promotion == null ? null : (promotionAt ?? null), ...parsed.data };
+}
+
+/** Cuts of its group that were made there, oldest first. @throws SalvorError `bad-peer` */
+export function toldCuts({ zone, group }: Pick<VolumeDescription, 'zone' | 'group'>): VolumeCut[] {
+  return (group?.made ?? []).map((made) => {
+    const { id, number, at, generation, generationZone, incarnation, segment } = made;
+    const parsed = volumeCutSchema.safeParse({
+      ...{ id, number, at, segment },
+      generation: { number: generation, zone: generationZone, incarnation },
+    });
+    if (parsed.success) return parsed.data;
+    const [issue] = parsed.error.issues;
+    throw bad(
+      zone,
+      `cut of its group: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not understood'}`,
+    );
+  });
 }
 
 /** That the content belongs to which is described. */

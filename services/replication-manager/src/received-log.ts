@@ -1,8 +1,9 @@
 import type { LogStreamPort } from '@salvor/bus';
-import type { Generation } from '@salvor/config-store';
+import type { Generation, LogSegment } from '@salvor/config-store';
 import { decodeSegment, lastSequence, logStream, logSubject } from '@salvor/tlog';
 import { joined } from './joined-segments.ts';
 import type { SourceSegment } from './source-log.ts';
+import { logSegmentOf } from './zone-log.ts';
 
 export interface ReceivedLogOptions {
   readonly streams: LogStreamPort;
@@ -24,6 +25,9 @@ export class ReceivedLog {
   readonly #stream: string;
   readonly #subject: string;
   #newest = 0;
+  #head: LogSegment | null = null;
+  /** By place: the last record of what was read or stored here and may be needed. */
+  readonly #messages = new Map<number, { readonly last: number; readonly bytes: number }>();
 
   private constructor(options: ReceivedLogOptions) {
     const { container, vdisk, generation } = options;
@@ -39,14 +43,29 @@ export class ReceivedLog {
     const log = new ReceivedLog(options);
     const newest = await options.streams.last(log.#stream, log.#subject);
     if (newest === null) return { log, last: 0 };
+    const segment = decodeSegment(newest.data);
     log.#newest = newest.sequence;
-    return { log, last: lastSequence(decodeSegment(newest.data)) };
+    log.#head = logSegmentOf(segment);
+    return { log, last: lastSequence(segment) };
+  }
+
+  /** The newest segment that is in it, of the log that it came from; null: nothing is. */
+  get head(): LogSegment | null {
+    return this.#head;
+  }
+
+  /** Of what was read or stored here and not let go of: bytes of that which has records behind this one. */
+  bytesBehind(record: number): number {
+    let sum = 0;
+    for (const { last, bytes } of this.#messages.values()) if (last > record) sum += bytes;
+    return sum;
   }
 
   /** Resolves when this zone has all of it. @throws BusError `wrong-last-sequence`: another process stores here; `stream-full`, … */
   async store(segments: readonly SourceSegment[]): Promise<void> {
     const { streams } = this.#options;
     for (const { bytes: data, segment } of joined(segments)) {
+      const last = lastSequence(segment);
       const id = `${this.#subject}:${segment.epoch}:${segment.number}:${this.#newest}`;
       const { seq } = await streams.publish({
         subject: this.#subject,
@@ -55,6 +74,8 @@ export class ReceivedLog {
         expectedLastSequence: this.#newest,
       });
       this.#newest = seq;
+      this.#head = logSegmentOf(segment);
+      this.#messages.set(seq, { last, bytes: data.length });
     }
   }
 
@@ -65,8 +86,13 @@ export class ReceivedLog {
       const window = await streams.readWindow({
         ...{ stream: this.#stream, subject: this.#subject, from, maxBytes: WINDOW_BYTES },
       });
-      const segments = window.messages
-        .map(({ data: bytes }) => ({ bytes, segment: decodeSegment(bytes) }))
+      const found = window.messages.map(({ data: bytes, sequence }) => ({
+        ...{ bytes, sequence, segment: decodeSegment(bytes) },
+      }));
+      for (const { bytes, sequence, segment } of found)
+        this.#messages.set(sequence, { last: lastSequence(segment), bytes: bytes.length });
+      const segments = found
+        .map(({ bytes, segment }) => ({ bytes, segment }))
         .filter(({ segment }) => lastSequence(segment) > record);
       if (segments.length > 0) yield segments;
       if (window.end) return;
@@ -74,9 +100,12 @@ export class ReceivedLog {
     }
   }
 
-  /** Lets go of everything but the newest: it is applied, and in the vdisk's own log. */
-  async letGo(): Promise<void> {
-    if (this.#newest > 1) await this.#options.streams.purge(this.#stream, this.#subject, this.#newest);
+  /** Lets go of what has no record behind this one, but for the newest: it is applied, and in the vdisk's own log. */
+  async letGo(record: number): Promise<void> {
+    const needed = [...this.#messages].filter(([, { last }]) => last > record).map(([place]) => place);
+    const keepFrom = Math.min(this.#newest, ...needed);
+    if (keepFrom > 1) await this.#options.streams.purge(this.#stream, this.#subject, keepFrom);
+    for (const place of [...this.#messages.keys()]) if (place < keepFrom) this.#messages.delete(place);
   }
 
   /** Lets go of everything: another state takes its place. */
@@ -84,5 +113,7 @@ export class ReceivedLog {
     if (this.#newest === 0) return;
     await this.#options.streams.purge(this.#stream, this.#subject, this.#newest + 1);
     this.#newest = 0;
+    this.#head = null;
+    this.#messages.clear();
   }
 }

@@ -2,12 +2,16 @@ import {
   type Generation,
   type LogEnd,
   type LogSegment,
+  type ReachedCut,
   type ReplicationPoint,
   type SyncNews,
   sameGeneration,
+  sameSegment,
+  type VolumeCut,
   type VolumeLink,
   type VolumeRecord,
   type VolumeResult,
+  withArrivedCuts,
 } from '@salvor/config-store';
 import type { VolumeDescription } from '@salvor/contracts';
 import { SalvorError } from '@salvor/service-kit';
@@ -16,6 +20,7 @@ import { applySegments } from './applying.ts';
 import { endedBy } from './ended-by.ts';
 import { restoreKept } from './kept-state.ts';
 import { comparedOver } from './linked-compare.ts';
+import { toldCuts } from './peer-told.ts';
 import { ReceivedLog } from './received-log.ts';
 import { nextPoint } from './replication-points.ts';
 import {
@@ -58,12 +63,19 @@ const POINT_EVERY_MS = 5_000;
 /** Between runs the other zone is asked how long its log is this often. */
 const REST_LOOK_MS = 1_000;
 
+/** Of a group: what may wait here for a cut that all of its volumes have; what is more stays in the other zone. */
+const HELD_MAX_BYTES: number = 256 * 1024 * 1024;
+/** Ends of segments that are remembered; a cut before them is not found, a later one will be. */
+const ENDS_MAX = 65_536;
+
 const UNSEEN: Sight = { level: false, bytes: 0, writtenAt: 0 };
 
 interface Following {
   readonly generation: Generation;
   readonly received: ReceivedLog;
   readonly source: SourceLog | null;
+  /** Ends of the segments that were taken of the other log and are not applied, and of the last before: a cut is at one of them. */
+  readonly ends: LogSegment[];
 }
 
 interface Position {
@@ -178,7 +190,8 @@ export class Secondary {
     mount.lost.throwIfAborted();
     try {
       const following = await this.#follows(record, source);
-      const log = source === null ? null : following.source;
+      const isHeld = await this.#isHeld(record, following);
+      const log = source === null || isHeld ? null : following.source;
       this.#logs.meter.set(record.link);
       const { carried } = this.#logs.meter;
       const window = log === null ? null : await endedBy(signal, log.next());
@@ -193,13 +206,25 @@ export class Secondary {
       if (usable.length < segments.length) await this.#endFollowing();
       const bytesAhead = window?.bytesAhead ?? this.#sight.bytes;
       this.#sight = { ...this.#sight, level: false, bytes: bytesOf(usable) + bytesAhead };
+      const { received, ends } = following;
+      const taken = Math.max(this.#applied.sequence, received.head?.last ?? 0);
       // Segments without records say only how the log goes on.
-      const news = usable.filter(({ segment }) => lastSequence(segment) > this.#applied.sequence);
-      await following.received.store(news);
-      if (usable.length > 0) await this.#apply(usable);
+      const news = usable.filter(({ segment }) => lastSequence(segment) > taken);
+      await received.store(news);
+      for (const { segment } of usable) ends.push(logSegmentOf(segment));
+      if (ends.length > ENDS_MAX) ends.splice(0, ends.length - ENDS_MAX);
+      const isAlone = record.group === null;
+      // What was held for a cut, while it was in a group, comes first.
+      if (isAlone && usable.length > 0 && taken === this.#applied.sequence) await this.#apply(usable);
+      else {
+        if (source !== null) await this.#arrived(record, following, source);
+        await this.#catchUp(record, received);
+      }
+      if (isAlone) ends.splice(0, ends.length - 1);
+      const held = received.bytesBehind(this.#applied.sequence);
       this.#sight = {
-        level: window?.isLevel === true && usable.length === segments.length,
-        ...{ bytes: bytesAhead, writtenAt: this.#applied.writtenAt },
+        level: window?.isLevel === true && usable.length === segments.length && held === 0,
+        ...{ bytes: bytesAhead + held, writtenAt: this.#applied.writtenAt },
       };
       await this.#recorded(record, usable.length === 0 || this.#applied.sequence >= upTo, upTo);
       if (window !== null) await this.#relieved(record);
@@ -260,7 +285,8 @@ export class Secondary {
   async drain(record: VolumeRecord): Promise<LogEnd> {
     const mount = await this.#mounted(record);
     if (record.phase === 'following') {
-      await this.#follows(record, null);
+      const { received } = await this.#follows(record, null);
+      await this.#catchUp(record, received);
       await this.#recorded(record, true);
     }
     if (record.phase === 'copying' || record.phase === 'resyncing') await this.#restore(record, mount);
@@ -285,7 +311,10 @@ export class Secondary {
     if (kept.generation.zone === peer) {
       const { log: received } = await this.#openReceived(record, kept.generation);
       this.#applied = { sequence, segment, writtenAt: 0, ownSequence: 0 };
-      for await (const segments of received.behind(sequence)) await this.#apply(segments);
+      const released = record.group?.released ?? null;
+      if (released !== null && isOfLog(released, kept.generation))
+        await this.#applyCut(record, released, received);
+      else for await (const segments of received.behind(sequence)) await this.#apply(segments);
       ({ sequence, segment } = this.#applied);
     }
     const own = await this.#ownEnd(record, mount);
@@ -323,18 +352,87 @@ export class Secondary {
         ...{ sequence: sequence ?? 0, segment, writtenAt: point?.writtenAt ?? 0 },
         ownSequence: this.#mount === null ? 0 : headOf(this.#mount),
       };
-      for await (const segments of received.behind(this.#applied.sequence)) await this.#apply(segments);
-      this.#following = { generation: record.generation, received, source: null };
+      if (record.group !== null && releasedOf(record) === null) {
+        // No cut was ever gone up to: what was on the vdisk may be more than what is on record, and is all in here.
+        const { outcome, reason } = await this.#options.progress(record.generation, { kind: 'unsettled' });
+        if (outcome === 'refused' || outcome === 'conflict') throw new SalvorError('conflict', reason);
+        await this.#applyAll(received);
+      } else await this.#catchUp(record, received);
+      const { head } = received;
+      const last = head !== null && head.last > this.#applied.sequence ? head : this.#applied.segment;
+      const ends = last === null ? [] : [last];
+      this.#following = { generation: record.generation, received, source: null, ends };
       await this.#recorded(record, true);
     }
     const opened = this.#following;
     if (opened === null) throw new SalvorError('not-mounted', 'the vdisk was given up meanwhile');
     if (source === null) return opened;
-    const { segment } = this.#applied;
-    if (segment === null)
+    const segment = opened.ends.at(-1);
+    if (segment === undefined)
       throw new LostPlaceError(`it is not known in which segment record ${this.#applied.sequence} was`);
     this.#following = { ...opened, source: new SourceLog(await this.#logs.of(source), segment) };
     return this.#following;
+  }
+
+  /** Applies what may be applied of what arrived: all of it, or in a group what is before the cut that all volumes have. */
+  async #catchUp(record: VolumeRecord, received: ReceivedLog): Promise<void> {
+    const released = releasedOf(record);
+    if (record.group === null) {
+      if ((received.head?.last ?? 0) > this.#applied.sequence) await this.#applyAll(received);
+    } else if (released !== null) await this.#applyCut(record, released, received);
+  }
+
+  async #applyAll(received: ReceivedLog): Promise<void> {
+    for await (const segments of received.behind(this.#applied.sequence)) await this.#apply(segments);
+  }
+
+  /** Up to the cut and not one record further. @throws SalvorError `lost-received` */
+  async #applyCut(
+    record: VolumeRecord,
+    { segment: end, generation }: VolumeCut,
+    current: ReceivedLog,
+  ): Promise<void> {
+    if (this.#applied.sequence < end.last) {
+      const isCurrent = sameGeneration(generation, record.generation);
+      const received = isCurrent ? current : (await this.#openReceived(record, generation)).log;
+      for await (const segments of received.behind(this.#applied.sequence)) {
+        if (segments[0] !== undefined && segments[0].segment.first > end.last) break;
+        await this.#apply(segments, end.last);
+        if (this.#applied.sequence >= end.last) break;
+      }
+      if (this.#applied.sequence !== end.last)
+        throw new SalvorError(
+          'lost-received',
+          `what arrived of volume ${record.volume} ends with record ${this.#applied.sequence}, and cut ${end.last} of its group was whole here: 'salvor volume resync ${record.volume}'`,
+        );
+    }
+    if (this.#applied.sequence === end.last && (this.#applied.segment?.number ?? 0) < end.number)
+      this.#applied = { ...this.#applied, segment: end };
+    const ends = this.#following?.ends;
+    const passed = ends?.findIndex(({ last }) => last >= this.#applied.sequence) ?? -1;
+    if (passed > 0) ends?.splice(0, passed);
+  }
+
+  /** Puts on record which cuts of the other zone are whole here. */
+  async #arrived(record: VolumeRecord, { ends }: Following, source: VolumeDescription): Promise<void> {
+    const { group, generation } = record;
+    if (group === null) return;
+    const cuts = toldCuts(source).filter(
+      ({ segment }) =>
+        segment.last >= this.#applied.sequence &&
+        ends.some((end) => sameSegment(end, segment) && end.base === segment.base),
+    );
+    if (withArrivedCuts(record, cuts) !== null)
+      await this.#options.progress(generation, { kind: 'arrived', cuts });
+  }
+
+  /** Whether so much waits for a cut that no more is taken. */
+  async #isHeld(record: VolumeRecord, { received }: Following): Promise<boolean> {
+    const held = received.bytesBehind(this.#applied.sequence);
+    if (record.group === null || held < HELD_MAX_BYTES) return false;
+    const reason = `${Math.round(held / 2 ** 20)} MiB of it wait for a cut of group ${record.group.name} that all of its volumes have, and no more is taken: see what keeps the others; when they go on, 'salvor volume resync ${record.volume}'`;
+    await this.#options.progress(record.generation, { kind: 'trouble', code: 'cut-missing', reason });
+    return true;
   }
 
   async #endFollowing(): Promise<void> {
@@ -343,16 +441,17 @@ export class Secondary {
     await source?.close();
   }
 
-  async #apply(segments: readonly SourceSegment[]): Promise<void> {
+  async #apply(segments: readonly SourceSegment[], upTo = Number.POSITIVE_INFINITY): Promise<void> {
     const mount = this.#mount;
     if (mount === null) throw new SalvorError('not-mounted', 'the vdisk was given up meanwhile');
     const { sequence, writtenAt } = await applySegments(
       mount.mounted.wholeBlocks(),
       segments,
       this.#applied.sequence,
+      upTo,
     );
     await mount.mounted.device.flush();
-    const newest = segments.at(-1);
+    const newest = segments.findLast(({ segment: each }) => lastSequence(each) <= upTo);
     const segment = newest === undefined ? this.#applied.segment : logSegmentOf(newest.segment);
     this.#applied = {
       ...{ sequence, segment, ownSequence: headOf(mount) },
@@ -367,25 +466,38 @@ export class Secondary {
     const known = record.sequence ?? 0;
     if (sequence < known) return;
     const now = performance.now();
+    const reachedCut = this.#reachedCut(record);
     const isFurther = sequence > known || (segment?.number ?? 0) > (record.segment?.number ?? 0);
     // The last writes get their point too, although nothing follows them. Of a run its end is the point.
     const isPointDue =
       upTo === Number.POSITIVE_INFINITY &&
       !hasPoint(record, sequence) &&
       (record.promotion !== null || now - this.#pointAt >= POINT_EVERY_MS);
-    if (!isFurther && !isPointDue) return;
-    if (!isPause && now - this.#recordedAt < RECORD_EVERY_MS) return;
+    if (!isFurther && !isPointDue && reachedCut === null) return;
+    if (reachedCut === null && !isPause && now - this.#recordedAt < RECORD_EVERY_MS) return;
     this.#recordedAt = now;
     const reached = { ...this.#applied, ...this.#since(null) };
     const point = isPointDue ? await nextPoint(this.#options.store, record, reached) : null;
     const news = { kind: 'applied', sequence, segment, point } as const;
-    const { outcome } = await this.#options.progress(record.generation, news);
+    const { outcome } = await this.#options.progress(record.generation, {
+      ...news,
+      ...(reachedCut === null ? {} : { reached: reachedCut }),
+    });
     if (outcome !== 'applied') return;
     if (point !== null) {
       this.#pointAt = now;
       this.#begun = null;
     }
-    await this.#following?.received.letGo();
+    await this.#following?.received.letGo(sequence);
+  }
+
+  /** The cut that the vdisk stands at and that is not on record as that; null: none. */
+  #reachedCut(record: VolumeRecord): ReachedCut | null {
+    const cut = releasedOf(record);
+    const isAt = cut !== null && cut.segment.last === this.#applied.sequence;
+    if (!isAt || record.group?.reached.some(({ id }) => id === cut.id) === true) return null;
+    const { id, number, at } = cut;
+    return { id, number, at, ownSequence: this.#applied.ownSequence };
   }
 
   /** What came over since the last point, for the next one. */
@@ -419,6 +531,17 @@ export class Secondary {
     this.#mount ??= await mountSecondary(this.#options, { volume, vdisk }, this.#options.ending);
     return this.#mount;
   }
+}
+
+/** The cut of its group up to which it may go; null: there is none, or it is in no group. */
+function releasedOf({ group, generation }: VolumeRecord): VolumeCut | null {
+  const released = group?.released ?? null;
+  return released !== null && isOfLog(released, generation) ? released : null;
+}
+
+/** Generations of one zone and one life of a volume number one log. */
+function isOfLog({ generation: { zone, incarnation } }: VolumeCut, generation: Generation): boolean {
+  return zone === generation.zone && incarnation === generation.incarnation;
 }
 
 function hasPoint({ point, generation }: VolumeRecord, sequence: number): boolean {

@@ -6,12 +6,14 @@ import {
   parseVdiskStatic,
   readVolumeView,
   tlogConfigKey,
+  type VolumeCut,
+  type VolumeGroup,
   type VolumeRecord,
   vdiskSizeBytes,
   vdiskStaticKey,
   volumeView,
 } from '@salvor/config-store';
-import type { VolumeDescriptionInit } from '@salvor/contracts';
+import type { VolumeCutInit, VolumeDescriptionInit, VolumeGroupInit } from '@salvor/contracts';
 
 /** After this long without a word from whoever keeps a volume, what it saw last says nothing any more. */
 const VIEW_MAX_AGE_MS = 10_000;
@@ -101,8 +103,23 @@ export async function describeVolume(
         }),
     ...(record.schedule === null ? {} : { schedule: { ...record.schedule } }),
     ...(isSecondary ? syncOf(record) : {}),
+    ...(record.group === null ? {} : { group: groupOf(record.group) }),
     changedAt: record.changedAt,
   };
+}
+
+function groupOf({ name, members, made, released, reached, reason }: VolumeGroup): VolumeGroupInit {
+  return {
+    ...{ group: name, members: [...members], reason },
+    made: made.map(cutOf),
+    ...(released === null ? {} : { released: cutOf(released) }),
+    reached: reached.map(({ id, number, at, ownSequence }) => ({ id, number, at, ownSequence })),
+  };
+}
+
+function cutOf({ id, number, at, generation, segment }: VolumeCut): VolumeCutInit {
+  const { number: held, zone, incarnation } = generation;
+  return { id, number, at, generation: held, generationZone: zone, incarnation, segment };
 }
 
 function syncOf({ schedule, sync }: VolumeRecord): Pick<VolumeDescriptionInit, 'sync'> {

@@ -108,6 +108,11 @@ export class VolumeKeeper {
     return level || writtenAt === 0 ? 0 : Math.max(0, Date.now() - writtenAt);
   }
 
+  /** Why the other zone makes no newer cut of the group of this volume; empty: it does, or is not heard. */
+  get peerGroupReason(): string {
+    return this.#contact.now.description?.group?.reason ?? '';
+  }
+
   start(): void {
     this.#running = Promise.all([this.#run(), this.#stayInContact().finally(() => this.#owner.close())]);
   }

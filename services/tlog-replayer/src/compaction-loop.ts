@@ -91,8 +91,9 @@ export class CompactionLoop {
   }
 }
 
-/** What a secondary may have to bring back from its own log, and the state that it is read at. They have no mark. */
+/** What a secondary may have to bring back from its own log, and the states that it is read at. They have no mark. */
 function pinnedByVolume(volume: VolumeRecord | null): { name: string; sequence: number }[] {
-  const pinned = [volume?.kept?.ownSequence, volume?.point?.ownSequence];
+  const cuts = (volume?.group?.reached ?? []).map(({ ownSequence }) => ownSequence);
+  const pinned = [volume?.kept?.ownSequence, volume?.point?.ownSequence, ...cuts];
   return pinned.flatMap((sequence) => (sequence == null || sequence < 1 ? [] : [{ name: '', sequence }]));
 }

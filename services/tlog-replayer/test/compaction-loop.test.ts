@@ -28,7 +28,7 @@ const copied: VolumeRecord = {
   point: {
     ...{ generation, number: 1, sequence: 9, ownSequence: 20, writtenAt: 1, at: 1, bytes: 0, beganAt: null },
   },
-  ...{ changedAt: 1, reason: 'it is copied' },
+  ...{ group: null, changedAt: 1, reason: 'it is copied' },
 };
 
 test('what a secondary may have to bring back from its own log, and what it was read at, stays exact', async () => {

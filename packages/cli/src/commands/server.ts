@@ -2,6 +2,7 @@ import type { ServedPair } from '@salvor/contracts';
 import type { Command } from '../command.ts';
 import { type Paint, paintStatus } from '../rendering/paint.ts';
 import { counted, printable, table } from '../rendering/text.ts';
+import { operationIdOption } from './vdisk.ts';
 
 export const serverCommands: readonly Command[] = [
   {
@@ -56,6 +57,49 @@ export const serverCommands: readonly Command[] = [
           ...(rows.length === 0 ? [] : [`\n${table(paint, ['vdisk', 'missed writes'], rows, '')}`]),
         ].join(''),
       );
+    },
+  },
+  {
+    name: 'server cut',
+    sends: 'nbdserver.cut',
+    positionals: [
+      { name: 'server', help: 'the id of the NBD server' },
+      { name: 'cut', help: 'the id of the cut, a new one for each' },
+    ],
+    options: {
+      vdisk: { type: 'string', value: 'id', help: 'a vdisk that this server owns, where the cut begins' },
+      epoch: { type: 'string', value: 'number', help: 'of its owner (salvor server show)' },
+      'hold-ms': {
+        type: 'string',
+        value: 'ms',
+        help: 'writes are not answered until the cut is collected, for so long at most (default 0: they are)',
+      },
+      collect: { type: 'boolean', help: 'lets writes be answered, and tells where the log was' },
+      'operation-id': operationIdOption,
+    },
+    examples: [
+      'salvor server cut nbd-1 cut-1 --vdisk v1 --epoch 41',
+      'salvor server cut nbd-1 cut-1 --collect',
+    ],
+    async run({ args, paint, print, withBus }) {
+      const vdisk = args.text('vdisk');
+      const epoch = args.integer('epoch', 0, Number.MAX_SAFE_INTEGER) ?? 0;
+      const request = {
+        cut: args.positional('cut'),
+        vdisks: vdisk === undefined ? [] : [{ vdisk, epoch }],
+        holdMs: args.integer('hold-ms', 0, 5_000) ?? 0,
+        collect: args.flag('collect'),
+        operationId: args.text('operation-id'),
+      };
+      const instance = args.positional('server');
+      const { reply, json } = await withBus((session) => session.ask('nbdserver.cut', request, { instance }));
+      const rows = reply.places.map(({ vdisk: id, segment }) => [
+        printable(id),
+        `${segment.number}`,
+        `${segment.last}`,
+      ]);
+      const none = `${printable(reply.server)} has cut; --collect tells where\n`;
+      print(json, () => table(paint, ['vdisk', 'segment', 'record'], rows, none));
     },
   },
 ];

@@ -47,6 +47,7 @@ export function volumeText(paint: Paint, volume: VolumeDescription): string {
         point &&
           `${point.number}: record ${point.sequence} of zone ${printable(point.zone)}, written ${dateTimeText(point.writtenAt)}; record ${point.ownSequence} of the own log`,
       ],
+      ['group', volume.group && groupText(volume.group)],
       ['last sync', point && syncText(point)],
       ['schedule', scheduleText(volume)],
       ...imageRows(volume),
@@ -146,6 +147,23 @@ function scheduleText({ schedule, sync }: VolumeDescription): string | undefined
   if (lastBeganAt !== undefined) parts.push(`the last one began ${dateTimeText(lastBeganAt)}`);
   if (nextAt !== undefined) parts.push(`next ${dateTimeText(nextAt)}`);
   return parts.join('; ');
+}
+
+/** Of a primary the newest cut that was made, of a copy the newest that all of its volumes have. */
+function groupText({
+  group,
+  members,
+  made,
+  released,
+  reason,
+}: NonNullable<VolumeDescription['group']>): string {
+  const cut = released ?? made.at(-1);
+  const where =
+    cut === undefined
+      ? 'no cut'
+      : `cut ${cut.number} of ${dateTimeText(cut.at)}, record ${cut.segment.last} of zone ${printable(cut.generationZone)}`;
+  const late = reason === '' ? '' : ` (${printable(reason)})`;
+  return `${printable(group)} with ${members.map(printable).join(', ')}: ${where}${late}`;
 }
 
 function syncText({ bytes, beganAt, at }: NonNullable<VolumeDescription['point']>): string {

@@ -9,6 +9,7 @@ const GROUPS_MAX = 32;
 const MEMBERS_MAX = 32;
 const RECORDS_MAX = 16;
 const RECORD_CHARS_MAX = 64 * 1024;
+const CUT_EVERY_SECONDS_MAX = 3_600;
 const STEP_TIMEOUT_SECONDS = 300;
 const STEP_TIMEOUT_SECONDS_MAX = 86_400;
 
@@ -35,6 +36,10 @@ const groupSchema = z.strictObject({
   instances: z.array(instanceSchema).max(MEMBERS_MAX).default([]),
   /** Groups that are there before this one. */
   after: z.array(id).max(GROUPS_MAX).default([]),
+  /** Its volumes are a consistency group: what a failover or a test brings is one moment of all of them. */
+  consistent: z.boolean().optional(),
+  /** How often such a moment is made; default 1. */
+  cutEverySeconds: z.int().min(1).max(CUT_EVERY_SECONDS_MAX).optional(),
 });
 export type PlanGroup = z.output<typeof groupSchema>;
 
@@ -146,7 +151,14 @@ function faultsOf({ zones, groups, records }: PlanDocument): ErrorDetail[] {
         (index) => members[index]?.path ?? '',
       ),
     );
-  for (const [at, { name, volumes: own, instances: users, after }] of groups.entries()) {
+  for (const [
+    at,
+    { name, volumes: own, instances: users, after, consistent, cutEverySeconds },
+  ] of groups.entries()) {
+    if (consistent === true && own.length < 2)
+      problems.push({ path: `groups[${at}].consistent`, expected: 'a group of two volumes or more' });
+    if (cutEverySeconds !== undefined && consistent !== true)
+      problems.push({ path: `groups[${at}].cutEverySeconds`, expected: 'none without consistent: true' });
     if (own.length + users.length === 0)
       problems.push({ path: `groups[${at}]`, expected: 'a volume or an instance' });
     for (const [index, earlier] of after.entries())

@@ -66,6 +66,8 @@ export const planMeasureSchema = z.looseObject({
   /** Generation and record of the source that the target goes on from. */
   generation: count,
   sequence: count.nullable(),
+  /** Of a test of a consistency group: the record of the target's own log at which the volume is cloned; null: its newest point. */
+  cloneAt: count.nullable().default(null),
 });
 export type PlanMeasure = z.infer<typeof planMeasureSchema>;
 

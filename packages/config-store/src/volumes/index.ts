@@ -1,8 +1,10 @@
+export * from './apply-group.ts';
 export * from './apply-volume.ts';
 export type { RbdSightRecord } from './rbd-sight.ts';
 export * from './rbd-volume-record.ts';
 export * from './volume-admission.ts';
 export * from './volume-claim.ts';
+export * from './volume-group.ts';
 export * from './volume-hindrance.ts';
 export * from './volume-lineage.ts';
 export * from './volume-outcome.ts';

@@ -92,7 +92,7 @@ export function decideVolumeEnable(
         ? { number: 1, zone: facts.zone, incarnation }
         : { number: 0, zone: from, incarnation: '' },
       ...{ known: isPrimary ? 1 : 0, peer: from, mode: isPrimary ? 'none' : 'instant' },
-      ...{ link: unlimitedLink, schedule: null, sync: null },
+      ...{ link: unlimitedLink, schedule: null, sync: null, group: null },
     },
   };
 }

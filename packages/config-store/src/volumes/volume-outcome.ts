@@ -20,6 +20,7 @@ export type VolumeCode =
   | 'wrong-role'
   | 'wrong-zone'
   | 'not-complete'
+  | 'not-consistent'
   | 'not-settled'
   | 'split-brain'
   | 'peer-is-primary'

@@ -219,6 +219,54 @@ export const volumeCopySchema = z.looseObject({
 });
 export type VolumeCopyState = z.infer<typeof volumeCopySchema>;
 
+/** Cuts that were made and are told: each volume hears of some of them, and all need one that all have heard of. */
+export const madeCutsMax = 8;
+/** Cuts that have arrived whole in this zone, and are remembered until all volumes of the group have one of them. */
+export const arrivedCutsMax = 16;
+/** Cuts that the vdisk has stood at, and are remembered: a test failover takes one that all volumes have. */
+export const reachedCutsMax = 16;
+
+/** One moment of all volumes of a consistency group, as it is in the log of one of them. */
+export const volumeCutSchema = z.looseObject({
+  /** The same for all volumes of the group, and never given again. */
+  id: z.string().regex(/^[A-Za-z0-9_:-]{1,64}$/),
+  number: z.number().int().min(1),
+  /** By the clock of the primary. */
+  at: millis.max(dateMax),
+  /** Whose log it is in. */
+  generation: generationSchema,
+  /** The last one before the cut. */
+  segment: logSegmentSchema,
+});
+export type VolumeCut = z.infer<typeof volumeCutSchema>;
+
+/** A cut that the vdisk of a secondary has stood at: the record of this zone's own log that stands for it. */
+export const reachedCutSchema = volumeCutSchema
+  .pick({ id: true, number: true, at: true })
+  .extend({ ownSequence: count });
+export type ReachedCut = z.infer<typeof reachedCutSchema>;
+
+/** The consistency group that a volume is in. */
+export const volumeGroupSchema = z.looseObject({
+  /** `<plan>/<group>` */
+  name: z.string().regex(/^[A-Za-z0-9_:-]{1,64}\/[A-Za-z0-9_:-]{1,64}$/),
+  /** All of its volumes, this one too. */
+  members: z.array(id).min(1).max(64),
+  /** Of the newest cut that was heard of; cuts count up. */
+  number: count.default(0),
+  /** Cuts that were made here, as the primary or right after, oldest first. */
+  made: z.array(volumeCutSchema).max(madeCutsMax).default([]),
+  /** Of a secondary: cuts that this zone has whole of this volume, oldest first. */
+  arrived: z.array(volumeCutSchema).max(arrivedCutsMax).default([]),
+  /** Of a secondary: the newest cut that this zone has whole of all volumes; the vdisk goes up to there and no further. */
+  released: volumeCutSchema.nullable().default(null),
+  /** Of a secondary, oldest first. */
+  reached: z.array(reachedCutSchema).max(reachedCutsMax).default([]),
+  /** Why there is no newer cut, a sentence; empty: there is nothing to say. */
+  reason: z.string().default(''),
+});
+export type VolumeGroup = z.infer<typeof volumeGroupSchema>;
+
 /** `/salvor/volumes/<volume>`. Times are Unix milliseconds. */
 export const volumeSchema = z.looseObject({
   volume: id,
@@ -259,6 +307,7 @@ export const volumeSchema = z.looseObject({
   /** What keeps it from going on. */
   trouble: z.looseObject({ code: text, reason: text, at: millis }).nullable(),
   point: replicationPointSchema.nullable(),
+  group: volumeGroupSchema.nullable().default(null),
   changedAt: millis,
   reason: z.string(),
 });

@@ -1,4 +1,5 @@
 /** Who is primary. Pure. */
+import { inconsistency, newlyPrimary } from './volume-group.ts';
 import { extended, generationText, isHigher, sameGeneration } from './volume-lineage.ts';
 import { changed, refuseVolume, unchanged, unknownVolume, type VolumeDecision } from './volume-outcome.ts';
 import type { PeerTold } from './volume-peer.ts';
@@ -23,6 +24,12 @@ export function decideVolumePromote(
       record.kept === null
         ? `volume ${volume} is not complete here (${record.phase}), and never was: wait until its source is back`
         : `volume ${volume} is not complete here (${record.phase}): its blocks are from several states; wait, or, when its source is lost, 'salvor volume promote --force' brings back the state before`,
+    );
+  const torn = force ? tornBy(record, false) : null;
+  if (torn !== null)
+    return refuseVolume(
+      'not-consistent',
+      `${torn}; wait for a cut that all have, or, to promote it alone as it is, take consistent: true off the group ('salvor plan apply')`,
     );
   if (!force) {
     if (record.divergence !== null)
@@ -53,6 +60,14 @@ export function decideVolumePromote(
       : `volume ${volume} becomes primary once all that arrived is applied`,
     now,
   );
+}
+
+/** Why it would not be the moment that the other volumes of its group have; null: it would, or it is in no group. */
+function tornBy(record: VolumeRecord, isDrained: boolean): string | null {
+  const content = isIncomplete(record) ? record.kept : record;
+  if (record.group === null || content === null || content.sequence === null) return null;
+  const { generation, sequence, segment } = content;
+  return inconsistency(record, { generation, sequence, segment }, isDrained);
 }
 
 /** Its blocks are from several states. */
@@ -89,6 +104,8 @@ export function decideVolumePromoted(
   if (content === null || content.sequence === null)
     return refuseVolume('not-settled', `volume ${volume} does not know yet how far its content goes`);
   const { generation, lineage, sequence, segment } = content;
+  const torn = promotion.force ? tornBy(record, true) : null;
+  if (torn !== null) return refuseVolume('not-consistent', torn);
   if (!promotion.force) {
     const missing = plannedHindrance(record, { sequence, zone, askedAt: promotion.at }, peer);
     if (missing !== null) return refuseVolume('not-complete', missing);
@@ -102,6 +119,7 @@ export function decideVolumePromoted(
       ...{ role: 'primary', phase: 'serving', generation: next, known },
       ...{ begins: head.sequence, begun: head.segment, sequence: null, segment: null, kept: null },
       ...{ promotion: null, divergence: null, rival: null, trouble: null, sync: null },
+      group: newlyPrimary(record.group),
       lineage: extended(lineage, { generation, ends: sequence, segment }),
     },
     `volume ${volume} is primary in zone ${zone}, generation ${known}, from record ${sequence} of generation ${generationText(generation)} on`,

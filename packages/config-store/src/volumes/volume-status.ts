@@ -1,8 +1,15 @@
 /** What operators are told a volume is. Pure. */
+import { inconsistency } from './volume-group.ts';
 import type { VolumeRecord } from './volume-records.ts';
 
 export type VolumeStatus = 'active - primary' | 'active - updating' | 'active - secondary';
-export type VolumeCondition = 'degraded' | 'resyncing' | 'split-brain' | 'error';
+export type VolumeCondition =
+  | 'degraded'
+  | 'resyncing'
+  | 'split-brain'
+  | 'error'
+  | 'not-consistent'
+  | 'cut-late';
 
 export interface VolumeView {
   readonly status: VolumeStatus;
@@ -31,6 +38,10 @@ export function volumeView(record: VolumeRecord, peer: PeerView): VolumeView {
   if (phase === 'copying' || phase === 'resyncing')
     conditions.push({ condition: 'resyncing', reason: record.reason });
   if (trouble !== null) conditions.push({ condition: 'error', reason: trouble.reason });
+  const torn = tornNow(record);
+  if (torn !== null) conditions.push({ condition: 'not-consistent', reason: torn });
+  if (record.group !== null && record.group.reason !== '')
+    conditions.push({ condition: 'cut-late', reason: `group ${record.group.name}: ${record.group.reason}` });
   const isReplicated = record.peer !== null && record.mode !== 'none';
   if (isReplicated && (!peer.reachable || peer.reason !== ''))
     conditions.push({ condition: 'degraded', reason: peer.reason });
@@ -41,4 +52,14 @@ export function volumeView(record: VolumeRecord, peer: PeerView): VolumeView {
     status: isLevel || (isIdle && record.promotion === null) ? 'active - secondary' : 'active - updating',
     conditions,
   };
+}
+
+/** Of a copy in a group: why it has no moment that could be promoted with the others. */
+function tornNow(record: VolumeRecord): string | null {
+  const { role, phase, group } = record;
+  const isCopy = phase === 'copying' || phase === 'resyncing' || phase === 'following';
+  if (role === 'primary' || group === null || !isCopy) return null;
+  const { generation, sequence, segment } = (phase === 'following' ? null : record.kept) ?? record;
+  if (sequence === null) return `volume ${record.volume} of group ${group.name} is not complete here`;
+  return inconsistency(record, { generation, sequence, segment }, false);
 }

@@ -1,19 +1,31 @@
 /** How a secondary comes to have what its primary has. Pure. */
+import { withArrivedCuts, withoutCuts, withReachedCut } from './volume-group.ts';
 import { sameGeneration } from './volume-lineage.ts';
 import { changed, refuseVolume, unchanged, unknownVolume, type VolumeDecision } from './volume-outcome.ts';
 import type {
   Generation,
   KeptState,
   LogEnd,
+  ReachedCut,
   ReplicationPoint,
   VolumeCopyState,
+  VolumeCut,
   VolumeRecord,
 } from './volume-records.ts';
 import { decideSchedule, noSync, scheduled } from './volume-schedule.ts';
 
 export type SyncNews =
   /** Everything up to this record of the log that is followed is on the vdisk and in its own log. */
-  | ({ readonly kind: 'applied'; readonly point: ReplicationPoint | null } & LogEnd)
+  | ({
+      readonly kind: 'applied';
+      readonly point: ReplicationPoint | null;
+      /** Of a group: the cut that this is; absent: none. */
+      readonly reached?: ReachedCut;
+    } & LogEnd)
+  /** Cuts of its group are whole in this zone, applied or not. */
+  | { readonly kind: 'arrived'; readonly cuts: readonly VolumeCut[] }
+  /** What is on record as its place may be behind what is on the vdisk: no cut that arrived before counts. */
+  | { readonly kind: 'unsettled' }
   /** A copy is about to write: what was there is behind this record of its own log, and was complete up to that one. */
   | ({ readonly kind: 'kept'; readonly own: LogEnd } & LogEnd)
   /** How far a copy is, so that another process goes on there; null: it begins anew. */
@@ -57,13 +69,25 @@ export function decideVolumeProgress(
       if (sequence < record.sequence) return unchanged(record.reason);
       const isFurther = sequence > record.sequence || (segment?.number ?? 0) > (record.segment?.number ?? 0);
       const point = newerPoint(record.point, news.point);
-      if (!isFurther && point === record.point) return unchanged(record.reason);
+      const group = withReachedCut(record.group, news.reached ?? null);
+      if (!isFurther && point === record.point && group === record.group) return unchanged(record.reason);
       return changed(
         record,
-        { sequence, segment: isFurther ? segment : record.segment, point },
+        { sequence, segment: isFurther ? segment : record.segment, point, group },
         record.reason,
         now,
       );
+    }
+    case 'arrived': {
+      const arrived = withArrivedCuts(record, news.cuts);
+      return arrived === null ? unchanged(record.reason) : changed(record, arrived, record.reason, now);
+    }
+    case 'unsettled': {
+      const { group } = record;
+      if (group === null || group.arrived.length === 0) return unchanged(record.reason);
+      if (group.released !== null)
+        return refuseVolume('wrong-role', `volume ${volume} has a cut of its group that all have`);
+      return changed(record, { group: { ...group, arrived: [] } }, record.reason, now);
     }
     case 'kept': {
       const { kept } = record;
@@ -86,7 +110,7 @@ export function decideVolumeProgress(
         {
           copy,
           ...{ phase: 'following', sequence, segment, point: newerPoint(record.point, point), kept: null },
-          ...{ divergence: null, trouble: null, rival: null },
+          ...{ divergence: null, trouble: null, rival: null, group: withoutCuts(record.group) },
         },
         reason,
         now,

@@ -94,7 +94,9 @@ const runOf = (run: string, beganAt: number, status: PlanRun['status'] = 'runnin
   ...{ run, plan: 'p5', version: 1, kind: 'failover', target: 'south', source: 'north' },
   document: planDocumentSchema.parse(documentOf('p5')),
   ...{ steps: [], direction: 'forward', status, isCancelled: false, reason: '', started: null },
-  measures: [{ volume: 'vol1', lostWrites: null, lostMs: 5, promotedMs: 9, generation: 1, sequence: 7 }],
+  measures: [
+    { volume: 'vol1', lostWrites: null, lostMs: 5, promotedMs: 9, generation: 1, sequence: 7, cloneAt: null },
+  ],
   ...{ beganAt, endedAt: status === 'running' ? null : beganAt + 1 },
 });
 

@@ -1605,6 +1605,51 @@ export interface InstanceStopRequest {
 }
 export type InstanceStopRequestInit = InstanceStopRequest;
 
+/** The part of one NBD server in a cut. */
+export interface NbdserverCutReply {
+  /** Server id. */
+  server: string;
+  /** Id of the cut. */
+  cut: string;
+  /** With collect: where each log was, durable by now. */
+  places: CutPlace[];
+  /** Id of the request; nothing is remembered of it. */
+  operation: string;
+  /** already: this very cut was begun before, and is still under way. */
+  outcome: Outcome;
+  /** What was done, as a sentence. */
+  reason: string;
+}
+export interface NbdserverCutReplyInit {
+  server: string;
+  cut: string;
+  places?: readonly CutPlaceInit[] | undefined;
+  operation: string;
+  outcome: Outcome;
+  reason: string;
+}
+
+/** Asks an NBD server for its part of a cut through the logs of several vdisks: first where each log is at one moment, then, with collect, to let writes be answered again and to say where that was. Sent to the subject followed by the id of the server. */
+export interface NbdserverCutRequest {
+  /** Id of the cut, a new one for each. */
+  cut: string;
+  /** Vdisks that this server owns; with collect: none. */
+  vdisks: CutVdisk[];
+  /** For how long, at most, writes to them are not answered until the cut is collected, milliseconds, at most 5000; 0: they are answered, as this server owns all vdisks of the cut. */
+  holdMs: number;
+  /** The second part. */
+  collect: boolean;
+  /** Idempotency key. Not needed: the id of the cut is one. */
+  operationId?: string | undefined;
+}
+export interface NbdserverCutRequestInit {
+  cut: string;
+  vdisks?: readonly CutVdiskInit[] | undefined;
+  holdMs?: number | undefined;
+  collect?: boolean | undefined;
+  operationId?: string | undefined;
+}
+
 /** How an NBD server sees a storage engine. */
 export interface NbdserverProbeReply {
   /** Server id. */
@@ -3902,6 +3947,27 @@ export interface ClusterSummaryInit {
   unavailable?: readonly UnavailableShardInit[] | undefined;
 }
 
+/** Where a cut goes through the log of a vdisk. */
+export interface CutPlace {
+  /** Vdisk id. */
+  vdisk: string;
+  /** The last segment before the cut. */
+  segment: VolumeSegment;
+}
+export interface CutPlaceInit {
+  vdisk: string;
+  segment: VolumeSegmentInit;
+}
+
+/** A vdisk of a cut, under one owner. */
+export interface CutVdisk {
+  /** Vdisk id. */
+  vdisk: string;
+  /** Epoch of its owner. */
+  epoch: number;
+}
+export type CutVdiskInit = CutVdisk;
+
 /** Announced maintenance of a cluster or an engine. */
 export interface Downtime {
   /** Cluster id. */
@@ -5472,7 +5538,7 @@ export type Verdict = 'temporary' | 'permanent' | 'false_alarm';
 
 /** Something about a volume that an operator should know. */
 export interface VolumeCondition {
-  /** degraded, resyncing, split-brain or error. */
+  /** degraded, resyncing, split-brain, error, not-consistent (of a group: no state of one moment can be promoted here) or cut-late (of a group: no newer cut comes). */
   condition: string;
   /** Why, as a sentence. */
   reason: string;
@@ -5501,6 +5567,33 @@ export interface VolumeCopy {
   endedAt?: number | undefined;
 }
 export type VolumeCopyInit = VolumeCopy;
+
+/** One moment of all volumes of a consistency group, in the log of one of them. */
+export interface VolumeCut {
+  /** The same for all volumes of the group. */
+  id: string;
+  /** Counts up. */
+  number: number;
+  /** When it was made, by the clock of the primary. */
+  at: number;
+  /** Generation of the primary. */
+  generation: number;
+  /** Zone that was primary. */
+  generationZone: string;
+  /** Of the volume. */
+  incarnation: string;
+  /** The last segment before it. */
+  segment: VolumeSegment;
+}
+export interface VolumeCutInit {
+  id: string;
+  number: number;
+  at: number;
+  generation: number;
+  generationZone: string;
+  incarnation?: string | undefined;
+  segment: VolumeSegmentInit;
+}
 
 /** A volume as one zone sees it. */
 export interface VolumeDescription {
@@ -5574,6 +5667,8 @@ export interface VolumeDescription {
   driver: string;
   /** Of driver rbd: what is on record of its image. */
   rbd?: VolumeRbd | undefined;
+  /** The consistency group that it is in. */
+  group?: VolumeGroup | undefined;
 }
 export interface VolumeDescriptionInit {
   zone: string;
@@ -5611,6 +5706,7 @@ export interface VolumeDescriptionInit {
   sync?: VolumeSyncInit | undefined;
   driver?: string | undefined;
   rbd?: VolumeRbdInit | undefined;
+  group?: VolumeGroupInit | undefined;
 }
 
 /** What both zones wrote after they parted. */
@@ -5649,6 +5745,30 @@ export interface VolumeGenerationInit {
   ends: number;
   incarnation?: string | undefined;
   segment?: VolumeSegmentInit | undefined;
+}
+
+/** The consistency group that a volume is in, as one zone sees it. */
+export interface VolumeGroup {
+  /** Plan and group, <plan>/<group>. */
+  group: string;
+  /** Its volumes. */
+  members: string[];
+  /** Cuts that were made here, where it is, or was, primary, the oldest first. */
+  made: VolumeCut[];
+  /** Of a secondary: the newest cut that all volumes of the group have in this zone; it goes up to there and no further. */
+  released?: VolumeCut | undefined;
+  /** Of a secondary: cuts that its vdisk has stood at, the oldest first. */
+  reached: VolumeReachedCut[];
+  /** Why there is no newer cut; empty: there is nothing to say. */
+  reason: string;
+}
+export interface VolumeGroupInit {
+  group: string;
+  members: readonly string[];
+  made?: readonly VolumeCutInit[] | undefined;
+  released?: VolumeCutInit | undefined;
+  reached?: readonly VolumeReachedCutInit[] | undefined;
+  reason?: string | undefined;
 }
 
 /** How far a secondary is behind its primary, as it sees that. */
@@ -5775,6 +5895,19 @@ export interface VolumeRbdInit {
   backlog?: number | undefined;
   reportedAt?: number | undefined;
 }
+
+/** A cut that the vdisk of a secondary has stood at. */
+export interface VolumeReachedCut {
+  /** The same for all volumes of the group. */
+  id: string;
+  /** Its number. */
+  number: number;
+  /** When it was made, by the clock of the primary. */
+  at: number;
+  /** Record of this zone's own log that stands for it: a clone at it is that state. */
+  ownSequence: number;
+}
+export type VolumeReachedCutInit = VolumeReachedCut;
 
 /** When a volume that is not followed all the time is synchronised. */
 export interface VolumeSchedule {
@@ -6193,6 +6326,8 @@ export interface RecordTypes {
   readonly InstanceStartRequest: InstanceStartRequest;
   readonly InstanceStopReply: InstanceStopReply;
   readonly InstanceStopRequest: InstanceStopRequest;
+  readonly NbdserverCutReply: NbdserverCutReply;
+  readonly NbdserverCutRequest: NbdserverCutRequest;
   readonly NbdserverProbeReply: NbdserverProbeReply;
   readonly NbdserverProbeRequest: NbdserverProbeRequest;
   readonly NbdserverStatusReply: NbdserverStatusReply;
@@ -6338,6 +6473,8 @@ export interface RecordTypes {
   readonly AuditEntry: AuditEntry;
   readonly ClusterDescription: ClusterDescription;
   readonly ClusterSummary: ClusterSummary;
+  readonly CutPlace: CutPlace;
+  readonly CutVdisk: CutVdisk;
   readonly Downtime: Downtime;
   readonly EngineAddress: EngineAddress;
   readonly EngineDescription: EngineDescription;
@@ -6398,15 +6535,18 @@ export interface RecordTypes {
   readonly VdiskSummary: VdiskSummary;
   readonly VolumeCondition: VolumeCondition;
   readonly VolumeCopy: VolumeCopy;
+  readonly VolumeCut: VolumeCut;
   readonly VolumeDescription: VolumeDescription;
   readonly VolumeDivergence: VolumeDivergence;
   readonly VolumeGeneration: VolumeGeneration;
+  readonly VolumeGroup: VolumeGroup;
   readonly VolumeLag: VolumeLag;
   readonly VolumePoint: VolumePoint;
   readonly VolumeRbdOrder: VolumeRbdOrder;
   readonly VolumeRbdPoint: VolumeRbdPoint;
   readonly VolumeRbdPromotion: VolumeRbdPromotion;
   readonly VolumeRbd: VolumeRbd;
+  readonly VolumeReachedCut: VolumeReachedCut;
   readonly VolumeSchedule: VolumeSchedule;
   readonly VolumeSegment: VolumeSegment;
   readonly VolumeSync: VolumeSync;
@@ -6542,6 +6682,8 @@ export interface RecordInits {
   readonly InstanceStartRequest: InstanceStartRequestInit;
   readonly InstanceStopReply: InstanceStopReplyInit;
   readonly InstanceStopRequest: InstanceStopRequestInit;
+  readonly NbdserverCutReply: NbdserverCutReplyInit;
+  readonly NbdserverCutRequest: NbdserverCutRequestInit;
   readonly NbdserverProbeReply: NbdserverProbeReplyInit;
   readonly NbdserverProbeRequest: NbdserverProbeRequestInit;
   readonly NbdserverStatusReply: NbdserverStatusReplyInit;
@@ -6687,6 +6829,8 @@ export interface RecordInits {
   readonly AuditEntry: AuditEntryInit;
   readonly ClusterDescription: ClusterDescriptionInit;
   readonly ClusterSummary: ClusterSummaryInit;
+  readonly CutPlace: CutPlaceInit;
+  readonly CutVdisk: CutVdiskInit;
   readonly Downtime: DowntimeInit;
   readonly EngineAddress: EngineAddressInit;
   readonly EngineDescription: EngineDescriptionInit;
@@ -6747,15 +6891,18 @@ export interface RecordInits {
   readonly VdiskSummary: VdiskSummaryInit;
   readonly VolumeCondition: VolumeConditionInit;
   readonly VolumeCopy: VolumeCopyInit;
+  readonly VolumeCut: VolumeCutInit;
   readonly VolumeDescription: VolumeDescriptionInit;
   readonly VolumeDivergence: VolumeDivergenceInit;
   readonly VolumeGeneration: VolumeGenerationInit;
+  readonly VolumeGroup: VolumeGroupInit;
   readonly VolumeLag: VolumeLagInit;
   readonly VolumePoint: VolumePointInit;
   readonly VolumeRbdOrder: VolumeRbdOrderInit;
   readonly VolumeRbdPoint: VolumeRbdPointInit;
   readonly VolumeRbdPromotion: VolumeRbdPromotionInit;
   readonly VolumeRbd: VolumeRbdInit;
+  readonly VolumeReachedCut: VolumeReachedCutInit;
   readonly VolumeSchedule: VolumeScheduleInit;
   readonly VolumeSegment: VolumeSegmentInit;
   readonly VolumeSync: VolumeSyncInit;
@@ -6863,6 +7010,7 @@ export interface CommandRecords {
   readonly 'instance.set': { readonly request: 'InstanceSetRequest'; readonly reply: 'InstanceSetReply' };
   readonly 'instance.start': { readonly request: 'InstanceStartRequest'; readonly reply: 'InstanceStartReply' };
   readonly 'instance.stop': { readonly request: 'InstanceStopRequest'; readonly reply: 'InstanceStopReply' };
+  readonly 'nbdserver.cut': { readonly request: 'NbdserverCutRequest'; readonly reply: 'NbdserverCutReply' };
   readonly 'nbdserver.probe': { readonly request: 'NbdserverProbeRequest'; readonly reply: 'NbdserverProbeReply' };
   readonly 'nbdserver.status': { readonly request: 'NbdserverStatusRequest'; readonly reply: 'NbdserverStatusReply' };
   readonly 'operation.cancel': { readonly request: 'OperationCancelRequest'; readonly reply: 'OperationCancelReply' };

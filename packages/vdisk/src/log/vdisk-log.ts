@@ -13,7 +13,15 @@ import type { Pair } from '../pair.ts';
 import { decideLogCatchUp, decideLogOpening, type LogOpening } from './log-decisions.ts';
 import { appendMissing, appendStored, type LoggedShard, RingGapError } from './logged-blocks.ts';
 import { RecordedState } from './recorded-state.ts';
-import type { ClientLog, LogAccess, PairLog, WriteLog, WriteLogFailure, WriteLogLag } from './write-log.ts';
+import type {
+  ClientLog,
+  LogAccess,
+  PairLog,
+  WriteLog,
+  WriteLogCut,
+  WriteLogFailure,
+  WriteLogLag,
+} from './write-log.ts';
 
 export interface VdiskLogOptions {
   readonly vdisk: string;
@@ -67,6 +75,8 @@ export class VdiskLog implements PairLog, ClientLog {
   /** Resolves when the log has all that the engines had before; null once it has. */
   #caughtUp: Gate | null = new Gate();
   #flushesWaiting = 0;
+  /** While there is one, writes are appended and not answered. */
+  readonly #holds = new Set<Gate>();
   /** Shards that flushes wait for. */
   readonly #behind = new Set<number>();
   #attempt: Attempt | null = null;
@@ -117,7 +127,8 @@ export class VdiskLog implements PairLog, ClientLog {
       const isNews = blocks !== null && blocks.size > 0 && !(isBrought && this.#phase !== 'basing');
       const room = isNews ? writer.append(blocks) : null;
       if (!this.#held.has(shard)) writer.advance(shard, batch);
-      return room === null ? null : this.#holding(room);
+      const answers = room === null ? null : this.#holding(room);
+      return this.#holds.size === 0 ? answers : this.#released(answers);
     } catch (error) {
       return Promise.reject(this.#ioError(error));
     }
@@ -158,6 +169,37 @@ export class VdiskLog implements PairLog, ClientLog {
     return writer.mark('snapshot', writer.base, name);
   }
 
+  /**
+   * Where the log is now, everything that was answered before it: part of a cut through several logs. At once; `durable`
+   * resolves once Tier-1 has it, and rejects where it may not have all of it.
+   *
+   * @throws VdiskIoError while the log may lack what was answered
+   */
+  cut(): { readonly place: WriteLogCut; readonly durable: Promise<void> } {
+    const writer = this.#writer;
+    const lacks = this.#opened !== null || this.#caughtUp !== null || this.#held.size > 0;
+    if (writer === null || lacks || this.#phase !== 'whole')
+      throw this.#ioError(
+        new Error(`it is ${this.#phase} (${this.#reason}), and may lack what was answered: it cannot be cut`),
+      );
+    try {
+      const { place, durable } = writer.cut();
+      return { place, durable: durable.catch((error: unknown) => Promise.reject(this.#ioError(error))) };
+    } catch (error) {
+      throw this.#ioError(error);
+    }
+  }
+
+  /** From now on writes are not answered, until what is returned is called; they are carried out meanwhile. */
+  holdAnswers(): () => void {
+    const gate = new Gate();
+    this.#holds.add(gate);
+    return () => {
+      this.#holds.delete(gate);
+      gate.open();
+    };
+  }
+
   /** Waits for what is not durable yet, but not for long; then nothing more is written. */
   async close(waitMs: number): Promise<void> {
     if (this.#closed.signal.aborted) return;
@@ -172,6 +214,11 @@ export class VdiskLog implements PairLog, ClientLog {
     this.#opened?.fail(error);
     this.#caughtUp?.fail(error);
     this.#attempt?.ended.open();
+  }
+
+  async #released(answers: Promise<void> | null): Promise<void> {
+    await answers;
+    for (const gate of this.#holds) await gate.promise;
   }
 
   get #isClosed(): boolean {

@@ -33,6 +33,17 @@ export interface WriteLogLag {
   readonly trouble: string | null;
 }
 
+/** A segment of a log, told from every other that has its number. */
+export interface WriteLogCut {
+  readonly number: number;
+  readonly epoch: number;
+  /** Its last record. */
+  readonly last: number;
+  /** When that was taken, Unix milliseconds. */
+  readonly at: number;
+  readonly base: number;
+}
+
 /** One vdisk's log under one epoch. Errors are told to whoever opened it as well. */
 export interface WriteLog {
   readonly base: number;
@@ -51,6 +62,8 @@ export interface WriteLog {
   room(): Promise<void> | null;
   /** Null, or resolves when all that was appended is durable. */
   flush(): Promise<void> | null;
+  /** At once: the segment that ends with the last record that was appended. `durable` rejects where Tier-1 never has it. */
+  cut(): { readonly place: WriteLogCut; readonly durable: Promise<void> };
   /** Resolves with the sequence of the record that follows it. */
   mark(kind: 'baseBegin' | 'baseComplete' | 'snapshot', base: number, name?: string): Promise<number>;
   /** Forgets what was not sent; nothing is taken until the next base begins. */

@@ -2,6 +2,7 @@
 import type { ConfigStore, PlanRun } from '@salvor/config-store';
 import type { VolumeDescription } from '@salvor/contracts';
 import { messageOf } from '@salvor/service-kit';
+import { decideCommonCut } from './common-cut.ts';
 import { assertHook } from './hook-steps.ts';
 import type { RunNotes, StepSeen } from './plan-decision.ts';
 import { failed, lossTold, volumeIn } from './volume-steps.ts';
@@ -21,14 +22,36 @@ export async function checked(
   const instances = document.groups.flatMap((group) => group.instances);
   const problems: string[] = [];
   const measures: Measures[number][] = [];
+  const targets = new Map<string, VolumeDescription>();
   for (const volume of volumes) {
     const here = await volumeIn(hands, target, volume);
+    targets.set(volume, here);
     const there = kind === 'planned' || kind === 'reprotect' ? await volumeIn(hands, source, volume) : null;
     const problem = volumeProblem(run, here, there);
     if (problem !== null) problems.push(problem);
     if (kind === 'failover') measures.push({ volume, lostMs: writtenAge(here, now()) });
     const lost = there === null || kind !== 'reprotect' ? null : lossTold(there, run.beganAt);
     if (lost !== null) measures.push({ volume, lostWrites: lost });
+  }
+  for (const group of document.groups) {
+    if (group.consistent !== true || (kind !== 'test' && kind !== 'failover')) continue;
+    const outside = group.volumes.filter((volume) =>
+      isOutside(targets.get(volume), `${run.plan}/${group.name}`),
+    );
+    if (outside.length > 0)
+      problems.push(
+        `group ${group.name} is consistent, and volume ${outside.join(', ')} is not in it in zone ${target}: an image of Ceph never is, another volume a moment after the plan came there`,
+      );
+    if (kind === 'failover') continue;
+    const moment = decideCommonCut(
+      group.volumes.map((volume) => ({ volume, reached: targets.get(volume)?.group?.reached ?? [] })),
+    );
+    if (moment === null)
+      problems.push(
+        `group ${group.name} has no cut yet that all of its volumes have stood at in zone ${target}`,
+      );
+    for (const { volume, ownSequence, at } of moment ?? [])
+      measures.push({ volume, cloneAt: ownSequence, lostMs: Math.max(0, now() - at) });
   }
   for (const { instance, test } of instances) {
     const { status, fenceHook, vdisks } = (await hands.ask(target, 'instance.get', { instance })).instance;
@@ -53,12 +76,18 @@ export async function checked(
   return { kind: 'done', reason: 'everything is as it has to be', notes: { started, measures } };
 }
 
+/** What is primary already goes nowhere. */
+function isOutside(here: VolumeDescription | undefined, name: string): boolean {
+  return here?.role !== 'primary' && here?.group?.group !== name;
+}
+
 function volumeProblem(
   { kind, source, target }: PlanRun,
   here: VolumeDescription,
   there: VolumeDescription | null,
 ): string | null {
   const { volume, role, phase, sequence } = here;
+  const torn = here.conditions.find(({ condition }) => condition === 'not-consistent');
   if (here.peer !== undefined && here.peer !== source)
     return `volume ${volume} has its copy in zone ${here.peer}, the plan has zones ${source} and ${target}`;
   switch (kind) {
@@ -71,7 +100,9 @@ function volumeProblem(
         ? null
         : `volume ${volume} is not primary in zone ${source}: ${there?.reason ?? 'it is not known'}`;
     case 'failover':
-      if (role === 'primary' || sequence !== undefined || phase === 'settling') return null;
+      if (role === 'primary') return null;
+      if (torn !== undefined) return torn.reason;
+      if (sequence !== undefined || phase === 'settling') return null;
       return isRestorable(here)
         ? null
         : `volume ${volume} has no complete state in zone ${target}: ${here.reason}`;
@@ -98,9 +129,10 @@ function isRestorable({ phase, point }: VolumeDescription): boolean {
   return (phase === 'copying' || phase === 'resyncing') && point !== undefined;
 }
 
-function writtenAge({ point, lag, role, driver }: VolumeDescription, now: number): number | null {
+function writtenAge({ point, lag, role, driver, group }: VolumeDescription, now: number): number | null {
   if (role === 'primary') return null;
   if (driver === 'rbd') return point === undefined ? null : Math.max(0, now - point.writtenAt);
+  if (group?.released !== undefined && lag?.level !== true) return Math.max(0, now - group.released.at);
   if (lag?.level === true) return Math.max(0, now - lag.observedAt);
   if (lag !== undefined && lag.ms > 0) return lag.ms;
   return point === undefined ? null : Math.max(0, now - point.writtenAt);

@@ -210,7 +210,15 @@ function withMeasure(
   measures: PlanMeasure[],
   { volume, ...news }: NonNullable<RunNotes['measures']>[number],
 ): PlanMeasure[] {
-  const unknown = { volume, lostWrites: null, lostMs: null, promotedMs: null, generation: 0, sequence: null };
+  const unknown = {
+    volume,
+    lostWrites: null,
+    lostMs: null,
+    promotedMs: null,
+    generation: 0,
+    sequence: null,
+    cloneAt: null,
+  };
   const before = measures.find((measure) => measure.volume === volume) ?? unknown;
   return [...measures.filter((measure) => measure.volume !== volume), { ...before, ...news }];
 }

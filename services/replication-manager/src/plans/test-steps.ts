@@ -27,16 +27,20 @@ export async function cloned(
     const { role, vdisk, point, reason } = here;
     if (role !== 'secondary')
       return failed(`volume ${volume} is primary in zone ${target}: a test is made of a copy`);
-    if (point === undefined) return waits(`volume ${volume} has no replication point yet: ${reason}`);
-    const request = { source: vdisk, vdisk: testIdOf(vdisk), atSequence: point.ownSequence };
+    const cloneAt = run.measures.find((measure) => measure.volume === volume)?.cloneAt ?? null;
+    const atSequence = cloneAt ?? point?.ownSequence;
+    if (atSequence === undefined) return waits(`volume ${volume} has no replication point yet: ${reason}`);
+    const request = { source: vdisk, vdisk: testIdOf(vdisk), atSequence };
     await hands.ask(target, 'vdisk.clone', { ...request, operationId: operation });
-    return waits(`vdisk ${vdisk} is being cloned at record ${point.ownSequence}`);
+    return waits(`vdisk ${vdisk} is being cloned at record ${atSequence}`);
   }
   const { status, message } = known.operation;
   if (status === 'running') return waits(message);
   if (status !== 'completed') return failed(message);
   const { point } = await volumeIn(hands, target, volume);
-  const age = point === undefined ? null : Math.max(0, run.beganAt - point.writtenAt);
+  // Of a group the check has found how old the cut is.
+  const checked = run.measures.find((measure) => measure.volume === volume)?.lostMs ?? null;
+  const age = checked ?? (point === undefined ? null : Math.max(0, run.beganAt - point.writtenAt));
   return done(message, [{ volume, lostMs: age, promotedMs: Math.max(0, now() - run.beganAt) }]);
 }
 
