@@ -197,6 +197,15 @@ async function ordered(
 ): Promise<Changed> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const stored = volume === '' ? null : await readRbdVolume(store, volume);
+    const untold = stored?.record.done.find(
+      (each) => each.operation === operation && each.state === 'refused',
+    );
+    if (stored !== null && untold !== undefined) {
+      // It is told once, as whoever gave the order may not have waited; then the same order may be given again.
+      const done = stored.record.done.filter((each) => each !== untold);
+      await writeRbdVolume(store, volume, { ...stored.record, done }, stored.revision);
+      throw new SalvorError(untold.code || 'refused', untold.reason);
+    }
     const decision = decide(stored?.record ?? null, Date.now());
     if (decision.outcome === 'refused') throw new SalvorError(decision.code, decision.reason);
     const same = { volume, operation };

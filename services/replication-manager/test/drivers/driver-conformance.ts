@@ -78,7 +78,7 @@ export function replicationDriverConformance(name: string, start: () => Promise<
               const answer = await north.driver.enable(id(), { mode });
               assert.equal(answer.state, 'refused');
             }
-          const answer = await south.driver.promote(id(), { force: false });
+          const answer = await finish(stage, south, (driver, each) => driver.promote(each, { force: false }));
           assert.deepEqual([answer.state, answer.code], ['refused', 'peer-is-primary']);
         },
       );
@@ -89,9 +89,10 @@ export function replicationDriverConformance(name: string, start: () => Promise<
         const made = await finish(stage, south, (driver) => driver.testClone(order), order);
         assert.notEqual(made.made, '');
         assert.deepEqual(await south.driver.testClone(order), made, 'the same order, the same answer');
-        assert.equal((await south.driver.removeClone(id(), 'not-a-clone')).state, 'refused');
+        const none = await finish(stage, south, (driver, each) => driver.removeClone(each, 'not-a-clone'));
+        assert.equal(none.state, 'refused');
         await finish(stage, south, (driver, each) => driver.removeClone(each, made.made));
-        assert.equal((await south.driver.status()).status, 'active - secondary');
+        await untilStatus(stage, south, ({ status }) => status === 'active - secondary');
       });
 
       await t.test(
@@ -134,7 +135,7 @@ export function replicationDriverConformance(name: string, start: () => Promise<
             lost[i] = value;
           }
           await stage.part();
-          const answer = await south.driver.promote(id(), { force: false });
+          const answer = await finish(stage, south, (driver, each) => driver.promote(each, { force: false }));
           assert.deepEqual([answer.state, answer.code], ['refused', 'peer-unreachable']);
           const forced = await finish(stage, south, (driver, each) => driver.promote(each, { force: true }));
           assert.equal(forced.state, 'done');
@@ -160,7 +161,10 @@ export function replicationDriverConformance(name: string, start: () => Promise<
           assert.notEqual(before.conditions.length, 0);
           if ((await north.driver.status()).role === 'primary')
             await finish(stage, north, (driver, each) => driver.demote(each));
-          assert.equal((await north.driver.resync(id(), { discard: 'south' })).state, 'refused');
+          const wrong = await finish(stage, north, (driver, each) =>
+            driver.resync(each, { discard: 'south' }),
+          );
+          assert.equal(wrong.state, 'refused');
           await untilStatus(stage, north, ({ role }) => role === 'secondary');
           const resynced = await finish(
             stage,

@@ -15,7 +15,9 @@ type Kind =
   | { readonly type: 'user' }
   | { readonly type: 'own'; demoted: boolean; withPeer: boolean }
   | { readonly type: 'copy'; demoted: boolean; complete: boolean; readonly from: bigint; copied: number }
-  | { readonly type: 'orphan' };
+  | { readonly type: 'orphan' }
+  /** Being removed. */
+  | { readonly type: 'trash'; readonly was: string };
 
 interface Snapshot {
   readonly id: bigint;
@@ -173,6 +175,7 @@ export class RbdModel {
     if (mirroring.primary) return { state: 'up+stopped', description: 'local image is primary' };
     if (source?.mirroring == null || !peer.isUp) return cluster.reports.get(name) ?? null;
     if (mirroring.mode === 'journal') return this.#replayJournal(image, source, most);
+    image.snapshots = image.snapshots.filter(({ kind }) => kind.type !== 'trash');
     const last = lastCopied(image);
     const isDerived = source.snapshots.some(({ id, kind }) => kind.type === 'own' && id === last);
     const own = newestMirror(image);
@@ -202,7 +205,9 @@ export class RbdModel {
         user.content = [
           ...(source.snapshots.find((each) => each.name === user.name)?.content ?? user.content),
         ];
-    image.snapshots = image.snapshots.filter((each) => each.kind.type !== 'copy' || each === entry);
+    for (const before of image.snapshots)
+      if (before.kind.type === 'copy' && before !== entry)
+        Object.assign(before, { name: randomUUID(), kind: { type: 'trash', was: before.name } });
     source.snapshots = source.snapshots.filter((each) => each.kind.type !== 'own' || each.id >= target.id);
     return replaying({ replay_state: 'idle' });
   }
@@ -451,18 +456,23 @@ export class RbdModel {
     const namespace =
       kind.type === 'user'
         ? { type: 'user' }
-        : kind.type === 'own'
-          ? {
-              ...{ type: 'mirror', state: kind.demoted ? 'demoted' : 'primary' },
-              ...{ mirror_peer_uuids: kind.withPeer ? [peer] : [], complete: true },
-            }
-          : {
-              ...{ type: 'mirror', state: kind.type === 'copy' && kind.demoted ? 'demoted' : 'non-primary' },
-              ...{ mirror_peer_uuids: [], complete: kind.type === 'orphan' || kind.complete },
-              primary_mirror_uuid: kind.type === 'orphan' ? '' : other,
-              primary_snap_id: `big:${kind.type === 'orphan' ? NO_SNAP : kind.from}`,
-              last_copied_object_number: kind.type === 'orphan' ? 0 : kind.copied,
-            };
+        : kind.type === 'trash'
+          ? { type: 'trash', original_name: kind.was }
+          : kind.type === 'own'
+            ? {
+                ...{ type: 'mirror', state: kind.demoted ? 'demoted' : 'primary' },
+                ...{ mirror_peer_uuids: kind.withPeer ? [peer] : [], complete: true },
+              }
+            : {
+                ...{
+                  type: 'mirror',
+                  state: kind.type === 'copy' && kind.demoted ? 'demoted' : 'non-primary',
+                },
+                ...{ mirror_peer_uuids: [], complete: kind.type === 'orphan' || kind.complete },
+                primary_mirror_uuid: kind.type === 'orphan' ? '' : other,
+                primary_snap_id: `big:${kind.type === 'orphan' ? NO_SNAP : kind.from}`,
+                last_copied_object_number: kind.type === 'orphan' ? 0 : kind.copied,
+              };
     const timestamp = new Date(at)
       .toUTCString()
       .replace(/^(\w+), (\d+) (\w+) (\d+) ([\d:]+) GMT$/, '$1 $3 $2 $5 $4');
@@ -517,7 +527,7 @@ function withBigNumbers(text: string): string {
 }
 
 function newestMirror({ snapshots }: Image): Snapshot | undefined {
-  return snapshots.findLast(({ kind }) => kind.type !== 'user');
+  return snapshots.findLast(({ kind }) => kind.type !== 'user' && kind.type !== 'trash');
 }
 
 /** The snapshot of the source that the newest whole copy came from; null: none. */

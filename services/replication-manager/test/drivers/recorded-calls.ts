@@ -4,6 +4,8 @@ import { join } from 'node:path';
 
 const folder = join(import.meta.dirname, '../../../../../shared/fixtures/rbd');
 export const isRecordingHere = existsSync(folder);
+/** What two clusters answered later on, in shapes that the recording has not. */
+const more = join(import.meta.dirname, 'answers');
 
 /** To be called once by each suite that reads the recording. */
 export function sayWhatIsMissing(): void {
@@ -43,12 +45,19 @@ export function recordedCalls(): RecordedCall[] {
   if (!isRecordingHere) return [];
   return readdirSync(folder)
     .filter((name) => /^\d\d-.*\.json$/.test(name))
-    .flatMap((name) => read<{ calls: RecordedCall[] }>(name).calls)
+    .flatMap((name) => read<{ calls: RecordedCall[] }>(join(folder, name)).calls)
+    .concat(laterCalls())
     .sort((a, b) => a.n - b.n);
 }
 
+export function laterCalls(): RecordedCall[] {
+  return readdirSync(more).flatMap((name) => read<{ calls: RecordedCall[] }>(join(more, name)).calls);
+}
+
 export function derivedSnapshots(): DerivedSnapshots[] {
-  return isRecordingHere ? read<{ snapshots: DerivedSnapshots[] }>('derived.json').snapshots : [];
+  return isRecordingHere
+    ? read<{ snapshots: DerivedSnapshots[] }>(join(folder, 'derived.json')).snapshots
+    : [];
 }
 
 /** The command without `rbd`, the configuration, and what is said about the format. */
@@ -59,6 +68,6 @@ export function commandOf({ argv }: Pick<RecordedCall, 'argv'>): string {
     .join(' ');
 }
 
-function read<T>(name: string): T {
-  return JSON.parse(readFileSync(join(folder, name), 'utf8')) as T;
+function read<T>(path: string): T {
+  return JSON.parse(readFileSync(path, 'utf8')) as T;
 }

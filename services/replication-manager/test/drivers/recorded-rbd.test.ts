@@ -17,6 +17,7 @@ import {
   commandOf,
   derivedSnapshots,
   isRecordingHere,
+  laterCalls,
   type RecordedCall,
   recordedCalls,
   sayWhatIsMissing,
@@ -233,4 +234,16 @@ test('numbers beyond 2^53 and states of journal mode keep what they say', () => 
   );
   assert.deepEqual(report.members, { replay_state: 'syncing', seconds_until_synced: '36028797018963968' });
   assert.equal(report.at, Date.UTC(2026, 10, 21, 2, 20, 22));
+});
+
+test('a copy in the trash is neither a point nor a copy', () => {
+  const [call] = laterCalls().filter(({ step }) => step === 'point-replaces-point');
+  const snapshots = parseRbdSnapshots(call?.stdout ?? '');
+  assert.deepEqual(
+    snapshots.map(({ kind }) => kind.type),
+    ['other', 'user', 'copy'],
+  );
+  const { role, incomplete, orphan, forcePromoteSafe, validUserSnapshots } = rbdChain(snapshots);
+  assert.deepEqual([role, incomplete, orphan, forcePromoteSafe], ['secondary', [], [], true]);
+  assert.deepEqual(validUserSnapshots, ['dr-1']);
 });

@@ -22,8 +22,10 @@ export interface BusDriverOptions {
 }
 
 const WORDS = ['active - primary', 'active - updating', 'active - secondary'] as const;
-const SILENCE: ReadonlySet<string> = new Set(['no-responders', 'request-timeout', 'conflict', 'busy']);
-const TIMEOUT_MS = 10_000;
+const SILENCE: ReadonlySet<string> = new Set([
+  ...['no-responders', 'request-timeout', 'conflict', 'busy', 'store-unavailable'],
+]);
+const TIMEOUT_MS = 30_000;
 
 export class BusDriver implements ReplicationDriver {
   readonly capabilities: DriverCapabilities = {
