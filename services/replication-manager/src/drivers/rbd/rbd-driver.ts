@@ -24,6 +24,7 @@ import { pointsAmong } from './decide-rbd-promote.ts';
 import {
   decideRbdStatus,
   type RbdRecords,
+  type RbdSide,
   type RbdSight,
   type RbdState,
   roleOf,
@@ -442,14 +443,15 @@ export class RbdDriver implements ReplicationDriver {
 
   async #sight(record: RbdVolumeRecord): Promise<RbdSight> {
     const [local, peer] = [this.#image(record), this.#peerImage(record)];
-    const [here, there, ofPeer, ofLocal] = await Promise.all([
-      local.side(),
-      peer.side(),
-      local.mirrorUuidOfPeer(),
-      peer.mirrorUuidOfPeer(),
-    ]);
+    const [[here, ofPeer], [there, ofLocal]] = await Promise.all([lookedAt(local), lookedAt(peer)]);
     return { local: { ...here, mirrorUuid: ofLocal }, peer: { ...there, mirrorUuid: ofPeer } };
   }
+}
+
+/** A side, and the mirror uuid of its other one. A cluster that does not answer is not asked twice: each time takes long. */
+async function lookedAt(image: RbdImage): Promise<[RbdSide, string | null]> {
+  const side = await image.side();
+  return [side, side.info.kind === 'silent' ? null : await image.mirrorUuidOfPeer()];
 }
 
 function answer(

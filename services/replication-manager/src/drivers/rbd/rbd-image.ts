@@ -15,7 +15,7 @@ import { type RbdCallEnd, type RbdOutcome, rbdMessage, rbdOutcome } from './rbd-
 
 const JSON_FORMAT = ['--format', 'json'] as const;
 /** A call costs 33 to 45 ms idle, and half a second on a loaded host. */
-const ASK_DEADLINE_MS = 15_000;
+const ASK_DEADLINE_MS = 10_000;
 const CHANGE_DEADLINE_MS = 60_000;
 /** A forced promote took up to 37 s where it ended at all. */
 const PROMOTE_DEADLINE_MS = 300_000;
