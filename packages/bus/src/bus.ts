@@ -17,6 +17,7 @@ import { type BusMeter, busMeter, unmetered } from './bus-meter.ts';
 import type { Person } from './caller.ts';
 import { eventHeaders } from './cloud-events.ts';
 import { CommandClient } from './command-client.ts';
+import type { CommandLimits } from './command-rate.ts';
 import { type BusConnectOptions, type BusStatus, type Connection, openConnection } from './connection.ts';
 import { DeadLetterOffice } from './dead-letter.ts';
 import {
@@ -76,6 +77,8 @@ export interface ConnectBusOptions extends BusConnectOptions {
   outbox?: Partial<OutboxLimits>;
   /** Of every service on this connection: see `ServeOptions.people`. */
   people?: readonly Person[] | null | undefined;
+  /** Of every service on this connection: see `ServeOptions.commandLimits`. */
+  commandLimits?: CommandLimits | undefined;
   logPublisher?: Partial<LogPublisherLimits>;
   /** Those of the process; given to one of its connections only. */
   metrics?: Metrics;
@@ -99,7 +102,7 @@ class NatsBus implements Bus {
   readonly #name: string;
   readonly #log: Logger;
   readonly #meter: BusMeter;
-  readonly #people: readonly Person[] | null;
+  readonly #serving: Pick<ServeOptions, 'people' | 'commandLimits'>;
   readonly #inbox: ReplyInbox;
   readonly #outbox: Outbox;
   readonly #deadLetters: DeadLetterOffice;
@@ -115,7 +118,7 @@ class NatsBus implements Bus {
     this.#connection = connection;
     this.#name = options.name;
     this.#log = options.log;
-    this.#people = options.people ?? null;
+    this.#serving = { people: options.people, commandLimits: options.commandLimits };
     this.#inbox = new ReplyInbox(connection.nc, connection.inboxPrefix);
     const limits = { ...DEFAULT_OUTBOX_LIMITS, ...options.outbox };
     this.#outbox = new Outbox(connection, this.#inbox, options.log, limits);
@@ -210,7 +213,7 @@ class NatsBus implements Bus {
   async serve(options: ServeOptions): Promise<RunningService> {
     this.#mustBeOpen('serve');
     const service = this.#keep(
-      new Service(this.#connection, { people: this.#people, ...options }, this.#log, this.#meter),
+      new Service(this.#connection, { ...this.#serving, ...options }, this.#log, this.#meter),
     );
     this.#services.add(service);
     await settledWithin(this.#connection.nc.flush(), DEFAULT_CLOSE_DEADLINE_MS);

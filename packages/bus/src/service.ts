@@ -5,6 +5,7 @@ import { BusError } from './bus-error.ts';
 import type { BusMeter } from './bus-meter.ts';
 import { type Caller, callerOf, creditedTo, type Person } from './caller.ts';
 import { CommandError, errorBody, errorHeaders, wireErrorOf } from './command-error.ts';
+import { type CommandLimits, CommandRate } from './command-rate.ts';
 import { type Encoding, operationIdOf, readRequest, writeReply } from './command-wire.ts';
 import type { Connection } from './connection.ts';
 import { type ReadHeaders, readHeaders, writeHeaders } from './message-headers.ts';
@@ -18,6 +19,9 @@ import {
 } from './service-protocol.ts';
 import { settledWithin } from './settled-within.ts';
 
+const RATE_LIMITED = 'rate-limited';
+/** Commands refused for their number are in the log at most so often. */
+const RATE_LOG_INTERVAL_MS = 1_000;
 const DRAIN_DEADLINE_MS = 1_000;
 /** Room for the headers of an answer within `max_payload`. */
 const HEADER_ALLOWANCE_BYTES = 1_024;
@@ -38,6 +42,8 @@ export interface ServeOptions {
   people?: readonly Person[] | null | undefined;
   /** An id of this instance: every command is also served on `<subject>.<instance>`, by this instance only. */
   instance?: string;
+  /** More commands than that are answered with `rate-limited`; absent: no limit. */
+  commandLimits?: CommandLimits | undefined;
   /** More requests at once are answered with `overloaded`. */
   maxInFlight?: number;
   /** Whether what a handler logs, tells and asks belongs to the trace of the request; default true. Costs every promise of the process some. */
@@ -65,6 +71,8 @@ export class Service {
   readonly #inFlight = new Set<Promise<void>>();
   readonly #abandoned = new AbortController();
   readonly #started = new Date();
+  readonly #rate: CommandRate | null;
+  #quietUntilMs = 0;
 
   /** @throws BusError `invalid-service` */
   constructor(connection: Connection, options: ServeOptions, log: Logger, meter: BusMeter) {
@@ -72,6 +80,7 @@ export class Service {
     if (problem !== undefined) throw new BusError('invalid-service', problem);
     this.#connection = connection;
     this.#options = options;
+    this.#rate = options.commandLimits === undefined ? null : new CommandRate(options.commandLimits);
     this.#log = log;
     this.#meter = meter;
     this.#endpoints = endpointsOf(options.handlers, options.instance);
@@ -165,6 +174,7 @@ export class Service {
     try {
       const headers = this.#admit(message);
       caller = this.#callerOf(message);
+      this.#limit(caller, message);
       const { request: asked, replyEncoding } = readRequest(definition, message.data, headers);
       const request = caller === null ? asked : credited(definition, asked, caller);
       operationId = operationIdOf(request, headers);
@@ -181,10 +191,21 @@ export class Service {
       const level = wire.status >= 500 ? 'error' : 'info';
       const { code, status } = wire;
       outcome = code;
-      this.#log[level](
-        { err: error, command: definition.name, operation: operationId, caller: caller?.name, code, status },
-        'command refused',
-      );
+      // A flood of commands is no flood of lines.
+      if (code !== RATE_LIMITED || performance.now() >= this.#quietUntilMs) {
+        if (code === RATE_LIMITED) this.#quietUntilMs = performance.now() + RATE_LOG_INTERVAL_MS;
+        this.#log[level](
+          {
+            err: error,
+            command: definition.name,
+            operation: operationId,
+            caller: caller?.name,
+            code,
+            status,
+          },
+          'command refused',
+        );
+      }
       this.#respond(message, errorBody(wire), {
         ...errorHeaders(wire),
         [OPERATION_HEADER]: operationId,
@@ -211,6 +232,20 @@ export class Service {
         },
       );
     }
+  }
+
+  #limit(caller: Caller | null, { reply = '' }: Msg): void {
+    // Who is not known by name is known by its inbox, which is one for each connection.
+    const name = caller === null || caller.role === null ? reply.split('.', 2).join('.') : caller.name;
+    const refused = this.#rate?.take(name, performance.now()) ?? null;
+    if (refused === null) return;
+    const { of, limit, retryAfterMs } = refused;
+    const who = of === 'service' ? 'all callers together' : caller === null ? 'this caller' : caller.name;
+    throw new CommandError(
+      RATE_LIMITED,
+      `${who} gave more than ${limit} commands a second; try again in ${retryAfterMs} ms`,
+      { status: 429 },
+    );
   }
 
   #admit(message: Msg): ReadHeaders {

@@ -62,6 +62,8 @@ export const serviceSettings: {
   natsTlsCert: Setting<string>;
   natsTlsKey: Setting<string>;
   natsPeople: Setting<string>;
+  commandsPerSecond: Setting<number>;
+  commandsPerCaller: Setting<number>;
   etcdEndpoints: Setting<string[]>;
   etcdTlsCa: Setting<string>;
   etcdTlsCert: Setting<string>;
@@ -93,6 +95,16 @@ export const serviceSettings: {
     schema: orElse(z.string(), ''),
     help: 'who gives commands, as salvor bus users writes it; then they are credited to whom the NATS server names',
     example: 'from SALVOR_NATS_PEOPLE_FILE',
+  },
+  commandsPerSecond: {
+    schema: orElse(integer(0, 1_000_000), 4_000),
+    help: 'commands a second that this process takes from all callers together, 0 = no limit; two seconds of it may come at once',
+    example: '4000',
+  },
+  commandsPerCaller: {
+    schema: orElse(integer(0, 1_000_000), 1_000),
+    help: 'the same of one caller',
+    example: '1000',
   },
   etcdEndpoints: {
     schema: orElse(list('a comma-separated list of host:port'), ['127.0.0.1:2379']),

@@ -139,7 +139,7 @@ export class PeerZones {
   async #connect(peer: PeerZone): Promise<void> {
     try {
       const bus = await connectBus({
-        ...busOptions({ ...peer, natsPeople: '' }),
+        ...busOptions(peer),
         ...{
           name: 'replication-manager',
           log: this.#log.child({ peer: peer.zone }),
