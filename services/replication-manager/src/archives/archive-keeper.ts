@@ -9,15 +9,9 @@ import {
   readArchive,
 } from '@salvor/config-store';
 import { codeOf, type Logger, messageOf, pause, SalvorError } from '@salvor/service-kit';
-import {
-  ArchiveWriter,
-  archiveEnd,
-  compactLog,
-  type ReplayWindow,
-  retentionPoints,
-  type VdiskChunks,
-} from '@salvor/tlog';
+import { ArchiveWriter, archiveEnd, type ReplayWindow, type VdiskChunks } from '@salvor/tlog';
 import type { AnnounceArchive } from './archive-announcer.ts';
+import { compactArchive } from './archive-compaction.ts';
 import type { ArchiveSources } from './archive-source.ts';
 import type { ArchiveStores } from './archive-stores.ts';
 import type { ArchiveWork } from './archive-work.ts';
@@ -157,7 +151,7 @@ export class ArchiveKeeper {
     if (place === null)
       throw new SalvorError('no-place', `it is not known where the log of zone ${zone} goes on`);
     const isBusy = await (await this.#follow(work, { ...record, place }, zone)).step(record);
-    if (record.phase === 'following') await this.#compact(record, chunks);
+    if (record.phase === 'following') await this.#compact(chunks);
     return isBusy;
   }
 
@@ -173,7 +167,7 @@ export class ArchiveKeeper {
     await this.#endFollowing();
     const again = (): Promise<ArchiveRecord | null> => readArchive(store, there);
     const isBusy = await copyArchive(work, record, theirs, await stores.chunksOf(theirs), again);
-    await this.#compact(record, work.chunks);
+    await this.#compact(work.chunks);
     return isBusy;
   }
 
@@ -259,23 +253,19 @@ export class ArchiveKeeper {
     return true;
   }
 
-  async #compact(record: ArchiveRecord, chunks: VdiskChunks): Promise<void> {
-    const { limits, log } = this.#options;
+  async #compact(chunks: VdiskChunks): Promise<void> {
+    const { store, limits, log } = this.#options;
+    const { archive, volume } = this;
     if (performance.now() - this.#compactedAt < limits.compactIntervalMs) return;
     this.#compactedAt = performance.now();
-    const done = await compactLog({
-      ...{ chunks, after: 0, chunkBytes: limits.chunkBytes, isGapKnown: true },
-      ...retentionPoints(record.retention, Date.now()),
-      snapshots: record.snapshots.flatMap(({ name, sequence, state }) =>
-        sequence === null || state !== 'restorable' ? [] : [{ name, sequence }],
-      ),
+    const done = await compactArchive({
+      ...{ store, archive, volume, chunks, chunkBytes: limits.chunkBytes },
       mayGoOn: async () => {
         this.#stopping.signal.throwIfAborted();
-        if (!(await this.#hold.isHeld())) throw new ArchiveHoldLostError(this.archive, this.volume);
+        if (!(await this.#hold.isHeld())) throw new ArchiveHoldLostError(archive, volume);
       },
     });
-    if (done !== null)
-      log.info({ archive: this.archive, volume: this.volume, ...done }, 'an archive was compacted');
+    if (done !== null) log.info({ archive, volume, ...done }, 'an archive was compacted');
   }
 
   async #tell(news: ArchiveNews): Promise<ArchiveRecord> {

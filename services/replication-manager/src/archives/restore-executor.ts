@@ -82,7 +82,9 @@ async function restore(
   const { archive, volume, vdisk, point } = from;
   const { operation } = run.record;
   const record = await readArchive(store, { archive, volume });
-  if (record === null) throw new UntouchedError(unknownArchive(from));
+  // Where blocks were written it waits: the archive may be made known again, or an operator cancels.
+  if (record === null)
+    throw from.upTo === null ? new UntouchedError(unknownArchive(from)) : unknownArchive(from);
   const source = await Tier2Source.open(await stores.chunksOf(record));
   try {
     const mount = await mountSecondary(options, { volume, vdisk, operation }, run.signal);
@@ -90,7 +92,11 @@ async function restore(
       const target = mount.mounted.wholeBlocks();
       const upTo = from.upTo ?? (await untouched(() => begins(options, from, source, target)));
       const state = { ...from, upTo };
-      if (from.upTo === null) await run.report({ checkpoint: state }, { now: true });
+      if (from.upTo === null) {
+        await run.report({ checkpoint: state }, { now: true });
+        // A compaction keeps it from now on; one that was under way may have merged it away just before.
+        await untouched(() => stillThere(volume, source, upTo));
+      }
       const message = `fills vdisk ${vdisk} with volume ${volume} from archive ${archive}, ${pointText(point)}`;
       const total = 2 * target.blocks;
       const { blocksWritten, blocksDeleted, blocksVerified } = await replay(
@@ -131,6 +137,11 @@ async function restore(
 
 function unknownArchive({ archive, volume }: Pick<ArchiveRestore, 'archive' | 'volume'>): SalvorError {
   return new SalvorError('unknown-archive', `archive ${archive} does not hold volume ${volume} any more`);
+}
+
+async function stillThere(volume: string, source: Tier2Source, sequence: number): Promise<number> {
+  await source.refresh();
+  return (await exactPoint(volume, source, { kind: 'sequence', sequence })).sequence;
 }
 
 async function untouched(begin: () => Promise<number>): Promise<number> {
