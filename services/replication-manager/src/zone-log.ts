@@ -1,6 +1,7 @@
 import type { LogStreamPort } from '@salvor/bus';
 import { type LogSegment, sameSegment } from '@salvor/config-store';
 import type { TlogSegment } from '@salvor/contracts';
+import { SalvorError } from '@salvor/service-kit';
 import {
   decodeSegment,
   JoinedSource,
@@ -58,10 +59,21 @@ export async function wholeLog(log: ZoneLog): Promise<LogSource> {
   return archived === null ? tail : new JoinedSource(archived, tail);
 }
 
-/** Whether the log has this very segment; null: it does not tell any more. @throws BusError; LogError */
+/**
+ * Whether the log has this very segment; null: it does not tell any more.
+ *
+ * @throws SalvorError `archive-unreachable`; BusError; LogError
+ */
 export async function holdsSegment(log: ZoneLog, segment: LogSegment): Promise<boolean | null> {
   const found = await findSegment(log.streams, log, segment);
   if (found.kind !== 'trimmed') return found.kind === 'here';
+  const archived = await archiveOf(log);
+  // JetStream lets go of what is archived: an archive with nothing of it is not the one that has it.
+  if (archived?.range === null)
+    throw new SalvorError(
+      'archive-unreachable',
+      `the log of vdisk ${log.vdisk} begins in JetStream behind segment ${segment.number}, which was archived, and its archive (SALVOR_TLOG_STORE) holds nothing of the vdisk: mount the store that has it; where that is lost for good, 'salvor volume disable --force' and 'salvor volume replicate' copy the volume anew`,
+    );
   return archiveHolds(log, segment);
 }
 
