@@ -30,7 +30,7 @@ import {
   type SecondaryMount,
   type SecondaryMountOptions,
 } from './secondary-mount.ts';
-import { LostPlaceError, SourceLog, type SourceSegment } from './source-log.ts';
+import { assertExact, LostPlaceError, SourceLog, type SourceSegment } from './source-log.ts';
 import { copyVolume } from './volume-copy.ts';
 import { VolumeLogs, type VolumeLogsOptions } from './volume-logs.ts';
 import { holdsSegment, logSegmentOf } from './zone-log.ts';
@@ -204,6 +204,7 @@ export class Secondary {
           : segments.filter(({ segment }) => segment.first <= upTo && lastSequence(segment) <= bound);
       // What was read and may not be used is read again, if ever: the place in the other log is behind it.
       if (usable.length < segments.length) await this.#endFollowing();
+      assertExact(usable);
       const bytesAhead = window?.bytesAhead ?? this.#sight.bytes;
       this.#sight = { ...this.#sight, level: false, bytes: bytesOf(usable) + bytesAhead };
       const { received, ends } = following;
@@ -280,17 +281,19 @@ export class Secondary {
 
   /**
    * Applies everything that arrived, or brings back what was there before an incomplete copy; its own log ends with what is
-   * returned.
+   * `head`. `applied`: up to which record of the log that it follows; that need not be on record yet.
    */
-  async drain(record: VolumeRecord): Promise<LogEnd> {
+  async drain(record: VolumeRecord): Promise<{ readonly head: LogEnd; readonly applied: number | null }> {
     const mount = await this.#mounted(record);
-    if (record.phase === 'following') {
+    const isFollowing = record.phase === 'following';
+    if (isFollowing) {
       const { received } = await this.#follows(record, null);
       await this.#catchUp(record, received);
       await this.#recorded(record, true);
     }
     if (record.phase === 'copying' || record.phase === 'resyncing') await this.#restore(record, mount);
-    return this.#ownEnd(record, mount);
+    const head = await this.#ownEnd(record, mount);
+    return { head, applied: isFollowing ? this.#applied.sequence : null };
   }
 
   /** Gives the vdisk up. */

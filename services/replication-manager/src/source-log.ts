@@ -5,6 +5,7 @@ import {
   decodeSegment,
   encodeSegment,
   type LogSource,
+  lastSequence,
   logStream,
   logSubject,
   type SegmentIndex,
@@ -228,6 +229,25 @@ export class SourceLog {
       );
     this.#last = segment;
   }
+}
+
+/**
+ * What was compacted tells no state before its end: records are left out that later ones cover.
+ *
+ * @throws LostPlaceError when there was no such state behind the last of these segments
+ */
+export function assertExact(segments: readonly SourceSegment[]): void {
+  const last = segments.at(-1)?.segment;
+  const from = exactFrom(segments);
+  if (last !== undefined && from > lastSequence(last))
+    throw new LostPlaceError(
+      `its log was compacted where this zone is: behind record ${lastSequence(last)} it tells the states from record ${from} on only`,
+    );
+}
+
+/** The first state that these segments tell. */
+export function exactFrom(segments: readonly SourceSegment[]): number {
+  return Math.max(0, ...segments.map(({ segment }) => segment.covers?.exactFrom ?? 0));
 }
 
 function isSame(segment: TlogSegment, wanted: LogSegment): boolean {

@@ -6,7 +6,7 @@ import { applySegments } from './applying.ts';
 import { type Ask, compareBlocks } from './compared-blocks.ts';
 import { decideLevelLog } from './decide-level-log.ts';
 import { endedBy } from './ended-by.ts';
-import { LostPlaceError, SourceLog } from './source-log.ts';
+import { exactFrom, LostPlaceError, SourceLog } from './source-log.ts';
 import type { Copied, VolumeCopy } from './volume-copy.ts';
 import { logSegmentOf } from './zone-log.ts';
 
@@ -134,6 +134,8 @@ async function applyBehind(
   let writtenAt = segment.at;
   let positions: readonly TlogPosition[] = behind.positions;
   let levelSince: number | null = null;
+  /** Of what was compacted meanwhile no state before this one is complete. */
+  let exact = 0;
   try {
     for (;;) {
       const { segments, isLevel } = await endedBy(signal, reader.next());
@@ -149,13 +151,14 @@ async function applyBehind(
         ({ sequence } = applied);
         if (applied.writtenAt > 0) ({ writtenAt } = applied);
         segment = logSegmentOf(last.segment);
+        exact = Math.max(exact, exactFrom(segments));
         positions =
           segments.findLast((each) => each.segment.positions.length > 0)?.segment.positions ?? positions;
       }
       // What came from the archive does not tell of engines; the newest segment is in the stream.
       if (isLevel && last === undefined && levelSince === null)
         positions = (await positionsAt(log, segment)) ?? positions;
-      if (covers(positions, reached)) return { sequence, segment, writtenAt };
+      if (sequence >= exact && covers(positions, reached)) return { sequence, segment, writtenAt };
       if (!isLevel || last !== undefined) levelSince = null;
       else levelSince ??= performance.now();
       if (levelSince !== null && performance.now() - levelSince > LEVEL_MAX_MS) {

@@ -289,13 +289,13 @@ export class VolumeKeeper {
   /** All that arrived is applied; then the vdisk is given up, so that nobody writes to it while it changes its role. */
   async #promote(record: VolumeRecord): Promise<boolean> {
     const { zone, store } = this.#options;
-    const head = await this.#secondary.drain(record);
+    const { head, applied } = await this.#secondary.drain(record);
     const isForced = record.promotion?.force === true;
     // Who promotes by force has given the other zone up: nobody waits for it.
     if (!isForced) await this.#contact.ask(record, true);
     const { told } = this.#contact.now;
     const isRestored = isIncomplete(record);
-    const promoted = { volume: this.volume, zone, head, isRestored };
+    const promoted = { volume: this.volume, zone, head, applied, isRestored };
     const preview = await readVolume(store, this.volume);
     const decided = decideVolumePromoted(preview, promoted, told, Date.now());
     if (decided.outcome !== 'applied') {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import type { LogStreamPort } from '@salvor/bus';
+import { codeOf } from '@salvor/service-kit';
 import { tempDir } from '@salvor/testkit';
-import { ChunkBuilder, openStoreAt, type Tier2Store, VdiskChunks } from '@salvor/tlog';
-import { SourceLog } from '../src/source-log.ts';
+import { ChunkBuilder, compactLog, openStoreAt, type Tier2Store, VdiskChunks } from '@salvor/tlog';
+import { assertExact, SourceLog } from '../src/source-log.ts';
 import { findSegment, logSegmentOf } from '../src/zone-log.ts';
 import { type Change, segmentOf } from './segments.ts';
 
@@ -223,6 +224,47 @@ test('where the archive is not reached the place is not given up, and where it h
     code: 'lost-place',
     message: /its archive has another segment 120/,
   });
+});
+
+test('what was compacted tells no state before its end, and is not followed up to one', async () => {
+  const store = await openStoreAt({ location: dir.join('compacted') });
+  const chunks = new VdiskChunks(store, 0, 'v1');
+  // Each overwrites block 0, and is too large to be joined with another one.
+  const written = (number: number) =>
+    segmentOf(number, 300 * number - 299, [
+      { block: 0, fill: number },
+      ...range(1, 299).map((block) => ({ block: 300 * number + block, fill: number })),
+    ]);
+  for (const numbers of [range(1, 5), [6]]) {
+    const builder = new ChunkBuilder('v1', numbers[0] ?? 0);
+    for (const number of numbers) builder.add(written(number).segment, written(number).bytes);
+    await chunks.write(builder.finish());
+  }
+  const limits = { chunkBytes: 1 << 20, mayGoOn: async () => undefined };
+  const done = await compactLog({
+    ...{ chunks, after: 0, horizonAt: 55, pointsAt: [], snapshots: [{ name: '', sequence: 300 }], ...limits },
+  });
+  assert.notEqual(done, null);
+  const stream = new Stream([written(7).bytes], 20);
+  const zone = { streams: stream.port(), container: 0, vdisk: 'v1', begins: 0, archive: store };
+  const log = new SourceLog(zone, logSegmentOf(written(1).segment), () => 0);
+  await log.next();
+  const { segments } = await log.next();
+  const isExact = (upTo: number): boolean => {
+    try {
+      assertExact(segments.slice(0, upTo));
+      return true;
+    } catch (error) {
+      assert.equal(codeOf(error), 'lost-place');
+      return false;
+    }
+  };
+  const exact = segments.map(({ segment }, i) => [segment.number, isExact(i + 1)]);
+  assert.deepEqual(exact, [
+    ...[2, 3, 4].map((number) => [number, false]),
+    ...[5, 6, 7].map((number) => [number, true]),
+  ]);
+  await log.close();
 });
 
 test('bytes that are no segment, or one of another vdisk, are not taken', async () => {

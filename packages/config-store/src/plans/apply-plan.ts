@@ -86,8 +86,9 @@ export async function applyPlan(
     const isSame = found !== null && JSON.stringify(found) === JSON.stringify(document);
     const at = now();
     const version = (before?.version ?? 0) + 1;
+    const zones = document === null ? [...(found?.zones ?? [])] : [];
     const record: PlanRecord =
-      isSame && before !== null ? before : { plan, version, zone, document, changedAt: at };
+      isSame && before !== null ? before : { plan, version, zone, document, zones, changedAt: at };
     const outcome = isSame ? 'already' : 'applied';
     const reason = isSame
       ? `plan ${plan} is what it was, version ${record.version}`

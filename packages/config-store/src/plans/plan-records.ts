@@ -14,6 +14,8 @@ export const planSchema = z.looseObject({
   zone: text,
   /** Null: it was deleted. What is deleted stays on record, so that the other zone does not bring it back. */
   document: planDocumentSchema.nullable(),
+  /** Of what was deleted: the zones that it was of; empty: not known. */
+  zones: z.array(text).default([]),
   changedAt: millis,
 });
 export type PlanRecord = z.infer<typeof planSchema>;

@@ -11,6 +11,11 @@ export function sameGeneration(a: Generation, b: Generation): boolean {
   return a.number === b.number && a.zone === b.zone && a.incarnation === b.incarnation;
 }
 
+/** It was disabled and enabled again in between: its numbers began anew. */
+export function isOtherLife(a: Generation, b: Generation): boolean {
+  return a.incarnation !== b.incarnation && a.incarnation !== '' && b.incarnation !== '';
+}
+
 /** Whether it is the very same segment, and not another one of the same number. */
 export function sameSegment(a: LogSegment, b: LogSegment): boolean {
   return a.number === b.number && a.epoch === b.epoch && a.last === b.last && a.at === b.at;

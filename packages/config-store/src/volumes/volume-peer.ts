@@ -4,6 +4,7 @@ import { sameLink } from './volume-admission.ts';
 import {
   generationText,
   isHigher,
+  isOtherLife,
   type Relation,
   relationOf,
   type SoughtSegment,
@@ -106,11 +107,6 @@ function relationTo(
   return relationOf({ generation, lineage, sequence, segment, isOwn }, told, sought);
 }
 
-/** It was disabled and enabled again: its numbers begin anew. */
-function isOtherVolume(a: Generation, b: Generation): boolean {
-  return a.incarnation !== b.incarnation && a.incarnation !== '' && b.incarnation !== '';
-}
-
 /** What is remembered of it, whatever follows. */
 function hears(record: VolumeRecord, told: PeerTold, zone: string, now: number): VolumeDecision {
   const known = Math.max(record.known, told.generation.number);
@@ -147,7 +143,7 @@ function hears(record: VolumeRecord, told: PeerTold, zone: string, now: number):
 function toldTerms(record: VolumeRecord, told: PeerTold): Partial<VolumeRecord> | null {
   const isFromPrimary = record.role === 'secondary' && told.role === 'primary' && told.mode !== 'none';
   const { generation, link, mode, schedule, sync } = record;
-  const isLate = isHigher(generation, told.generation) && !isOtherVolume(generation, told.generation);
+  const isLate = isHigher(generation, told.generation) && !isOtherLife(generation, told.generation);
   if (!isFromPrimary || isLate) return null;
   const isSame = sameSchedule(schedule, told.schedule);
   if (isSame && sameLink(link, told.link) && mode === told.mode) return null;
@@ -174,7 +170,7 @@ function decideContent(
     case 'resyncing': {
       // What was copied so far is compared anew: it is written over either way.
       const isOther =
-        isHigher(told.generation, record.generation) || isOtherVolume(told.generation, record.generation);
+        isHigher(told.generation, record.generation) || isOtherLife(told.generation, record.generation);
       const reason = `volume ${record.volume} is brought to generation ${generationText(told.generation)}`;
       return isOther ? changed(record, adopted, reason, now) : unchanged(record.reason);
     }
@@ -184,7 +180,7 @@ function decideContent(
   }
   const { generation } = record;
   // It does not know yet that this one was promoted after it, and steps down when it hears of it.
-  if (isHigher(generation, told.generation) && !isOtherVolume(generation, told.generation))
+  if (isHigher(generation, told.generation) && !isOtherLife(generation, told.generation))
     return unchanged(record.reason);
   if (record.phase === 'following' && sameGeneration(generation, told.generation))
     return unchanged(record.reason);

@@ -1,6 +1,6 @@
 /** Who is primary. Pure. */
 import { inconsistency, newlyPrimary } from './volume-group.ts';
-import { extended, generationText, isHigher, sameGeneration } from './volume-lineage.ts';
+import { extended, generationText, isHigher, isOtherLife, sameGeneration } from './volume-lineage.ts';
 import { changed, refuseVolume, unchanged, unknownVolume, type VolumeDecision } from './volume-outcome.ts';
 import type { PeerTold } from './volume-peer.ts';
 import type { Generation, LogEnd, VolumeRecord } from './volume-records.ts';
@@ -86,11 +86,14 @@ export function decideVolumePromoted(
     volume,
     zone,
     head,
+    applied = null,
     isRestored = false,
   }: {
     readonly volume: string;
     readonly zone: string;
     readonly head: LogEnd;
+    /** Up to which record of the log that it followed the vdisk has everything; null: it did not follow any. */
+    readonly applied?: number | null;
     readonly isRestored?: boolean;
   },
   peer: PeerNow,
@@ -103,6 +106,11 @@ export function decideVolumePromoted(
   const content = isIncomplete(record) ? (isRestored ? record.kept : null) : record;
   if (content === null || content.sequence === null)
     return refuseVolume('not-settled', `volume ${volume} does not know yet how far its content goes`);
+  if (applied !== null && applied > content.sequence)
+    return refuseVolume(
+      'not-settled',
+      `volume ${volume} has record ${applied} on its vdisk, and ${content.sequence} on record`,
+    );
   const { generation, lineage, sequence, segment } = content;
   const torn = promotion.force ? tornBy(record, true) : null;
   if (torn !== null) return refuseVolume('not-consistent', torn);
@@ -182,7 +190,11 @@ const steppedDown: Partial<VolumeRecord> = {
 
 /** A zone that was promoted meanwhile is the primary: this one writes nothing from now on. */
 export function stepDown(record: VolumeRecord, higher: Generation, now: number): VolumeDecision {
-  const reason = `zone ${higher.zone} was promoted to generation ${higher.number}: volume ${record.volume}, generation ${generationText(record.generation)}, is primary here no more`;
+  const { volume, generation } = record;
+  const found = isOtherLife(generation, higher)
+    ? `zone ${higher.zone} is primary of generation ${higher.number} of another volume ${volume}: one of the two was enabled anew`
+    : `zone ${higher.zone} was promoted to generation ${higher.number}`;
+  const reason = `${found}: volume ${volume}, generation ${generationText(generation)}, is primary here no more`;
   return changed(
     record,
     {
@@ -233,7 +245,8 @@ export function isBeyondBelief({ known }: Pick<VolumeRecord, 'known'>, { number 
   return number > known + GENERATION_JUMP_MAX;
 }
 
-/** Whether what is told makes this zone step down. */
-export function mustStepDown(record: VolumeRecord, told: Pick<PeerTold, 'generation'>): boolean {
-  return record.role === 'primary' && isHigher(told.generation, record.generation);
+/** Whether what is told makes this zone step down. What is left there of an earlier life of the volume is no promote of this one. */
+export function mustStepDown(record: VolumeRecord, told: Pick<PeerTold, 'generation' | 'role'>): boolean {
+  if (record.role !== 'primary' || !isHigher(told.generation, record.generation)) return false;
+  return told.role === 'primary' || !isOtherLife(told.generation, record.generation);
 }

@@ -73,13 +73,14 @@ test('what was deleted stays on record as that, and is made anew with a higher v
   const deletion = { plan: 'p3', zone: 'north', document: null, isNew: false };
   assert.equal((await applyPlan(store, { ...deletion, operation: 'op-p3-2' })).outcome, 'applied');
   assert.equal((await applyPlan(store, { ...deletion, operation: 'op-p3-3' })).code, 'unknown-plan');
-  assert.deepEqual((await readPlan(store, 'p3'))?.document, null);
+  const gone = await readPlan(store, 'p3');
+  assert.deepEqual([gone?.document, gone?.zones], [null, ['north', 'south']]);
   assert.equal((await change('p3', 'op-p3-4', 300, true)).record?.version, 3);
 });
 
 test('of another zone only what is newer is taken over; of the same number, that of the zone whose name sorts last', async () => {
   await change('p4', 'op-p4-1');
-  const told = { plan: 'p4', zone: 'south', document: documentOf('p4', 400), changedAt: 1 };
+  const told = { plan: 'p4', zone: 'south', document: documentOf('p4', 400), zones: [], changedAt: 1 };
   assert.equal(await takePlan(store, { ...told, version: 1 }), true);
   assert.equal(await takePlan(store, { ...told, version: 1 }), false);
   assert.equal(await takePlan(store, { ...told, zone: 'north', version: 1 }), false);

@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type VolumeCopyState, type VolumeRecord, volumeSchema } from '../../src/volumes/volume-records.ts';
-import { decideVolumeDemote, decideVolumePromote } from '../../src/volumes/volume-role.ts';
+import { decideVolumeEnable } from '../../src/volumes/volume-admission.ts';
+import { decideVolumePeer, type PeerTold } from '../../src/volumes/volume-peer.ts';
+import {
+  unlimitedLink,
+  type VolumeCopyState,
+  type VolumeRecord,
+  volumeSchema,
+} from '../../src/volumes/volume-records.ts';
+import {
+  decideVolumeDemote,
+  decideVolumePromote,
+  decideVolumePromoted,
+} from '../../src/volumes/volume-role.ts';
 
 const generation = { number: 3, zone: 'north', incarnation: 'a' };
 const kept = { generation, lineage: [], sequence: 500, segment: null, ownSequence: 80, ownSegment: null };
@@ -37,4 +48,45 @@ test('a promote of what is complete leaves what is known of its last copy', () =
   const complete = { ...copying, phase: 'following' as const, sequence: 500, kept: null };
   const { next } = decideVolumePromote(complete, { volume: 'vol1', force: true, operation: 'op-1' }, null, 2);
   assert.deepEqual(next?.copy, copy);
+});
+
+const facts = {
+  ...{ zone: 'north', peers: ['south'], vdiskExists: true, hasLog: true },
+  ...{ otherVolume: null, owner: null, busy: null },
+};
+const tells = (role: 'primary' | 'secondary', incarnation: string): PeerTold => ({
+  ...{ zone: 'south', role, phase: role === 'primary' ? 'serving' : 'following', lineage: [] },
+  ...{ generation: { number: 5, zone: 'south', incarnation }, begins: 0, begun: null, sequence: 7 },
+  ...{ peer: 'north', mode: 'instant', link: unlimitedLink, schedule: null, promotionAt: null },
+});
+
+test('a primary that was enabled anew steps down for another primary, and not for a copy of what the volume was before', () => {
+  const { next } = decideVolumeEnable(
+    null,
+    { volume: 'vol1', vdisk: 'v1', from: null, incarnation: 'new' },
+    facts,
+    1,
+  );
+  assert.ok(next);
+  const primary = { ...next, peer: 'south', mode: 'instant' as const };
+  const hearing = { volume: 'vol1', zone: 'north' };
+  const after = (told: PeerTold) => decideVolumePeer(primary, hearing, told, 2).next ?? primary;
+  assert.equal(after(tells('secondary', 'old')).role, 'primary');
+  assert.equal(after(tells('secondary', 'new')).role, 'secondary');
+  const down = after(tells('primary', 'old'));
+  assert.equal(down.role, 'secondary');
+  assert.equal(down.rival?.generation.number, 5);
+  assert.match(down.reason, /of another volume vol1: one of the two was enabled anew/);
+});
+
+test('a promote waits until all that the vdisk holds is on record', () => {
+  const complete = {
+    ...{ ...copying, phase: 'following' as const, sequence: 500, kept: null },
+    promotion: { operation: 'op-1', force: true, at: 1 },
+  };
+  const promoted = { volume: 'vol1', zone: 'south', head: { sequence: 90, segment: null } };
+  const early = decideVolumePromoted(complete, { ...promoted, applied: 502 }, null, 2);
+  assert.deepEqual([early.outcome, early.code], ['refused', 'not-settled']);
+  const { next } = decideVolumePromoted(complete, { ...promoted, applied: 500 }, null, 2);
+  assert.equal(next?.lineage.at(-1)?.ends, 500);
 });

@@ -45,7 +45,8 @@ export class Archives {
   readonly handlers: CommandHandlers;
   readonly #stores: ArchiveStores;
   readonly #loop: ArchiveLoop;
-  readonly #operations: OperationWorkers;
+  /** Verifications take hours, and keep no restore waiting. */
+  readonly #operations: readonly OperationWorkers[];
   readonly #ending = new AbortController();
 
   constructor(options: ArchivesOptions) {
@@ -63,14 +64,16 @@ export class Archives {
         compactIntervalMs: config.archiveCompactIntervalMs,
       },
     });
-    this.#operations = new OperationWorkers({
-      ...{ store, log, worker: `replication-manager ${instance}` },
-      executors: {
-        'archive.restore': restoreExecutor({ store, streams, log, instance, access, stores, window }),
-        'archive.verify': verifyExecutor({ store, stores }),
-      },
-      mayTake: async (record) => stores.names.includes(archiveOf(record)),
-    });
+    this.#operations = [
+      { 'archive.restore': restoreExecutor({ store, streams, log, instance, access, stores, window }) },
+      { 'archive.verify': verifyExecutor({ store, stores }) },
+    ].map(
+      (executors) =>
+        new OperationWorkers({
+          ...{ store, log, executors, worker: `replication-manager ${instance}` },
+          mayTake: async (record) => stores.names.includes(archiveOf(record)),
+        }),
+    );
     this.handlers = archiveCommandHandlers({
       ...{ store, bus, zone, zones: peers.names, sources, announce, log },
     });
@@ -88,12 +91,12 @@ export class Archives {
 
   async start(): Promise<void> {
     this.#loop.start();
-    await this.#operations.start();
+    await Promise.all(this.#operations.map((operations) => operations.start()));
   }
 
   async stop(): Promise<void> {
     this.#ending.abort(new SalvorError('stopped', 'this process stops'));
-    await Promise.all([this.#loop.stop(), this.#operations.stop()]);
+    await Promise.all([this.#loop.stop(), ...this.#operations.map((operations) => operations.stop())]);
     await this.#stores.close();
   }
 }

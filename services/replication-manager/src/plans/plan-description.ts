@@ -7,12 +7,12 @@ import type {
 } from '@salvor/contracts';
 
 export function summaryOf(
-  { plan, version, zone, document, changedAt }: PlanRecord,
+  { plan, version, zone, document, zones, changedAt }: PlanRecord,
   active: string | null,
 ): PlanSummaryInit {
   return {
     ...{ plan, version, writtenIn: zone, deleted: document === null, changedAt },
-    zones: document === null ? [] : [...document.zones],
+    zones: [...(document?.zones ?? zones)],
     ...(active === null ? {} : { active }),
   };
 }

@@ -47,7 +47,9 @@ export class PlanExchange {
     try {
       const { plans } = await hands.ask(zone, 'plan.list', { all: true });
       this.#told.delete(zone);
-      const ours = plans.filter(({ zones, deleted }) => deleted || zones.includes(hands.zone));
+      const ours = plans.filter(
+        ({ zones, deleted }) => zones.includes(hands.zone) || (deleted && zones.length === 0),
+      );
       for (const plan of ours) await this.#take(zone, plan);
     } catch (error) {
       this.#complain(zone, error);
@@ -60,12 +62,13 @@ export class PlanExchange {
     const { plan, version, writtenIn: zone } = listed;
     try {
       const known = await readPlan(store, plan);
-      // What was deleted and never was here is no news.
-      if ((listed.deleted && known === null) || !isNewerPlan({ version, zone }, known)) return;
+      // What was deleted and never was here as well: the next version counts from there.
+      if (!isNewerPlan({ version, zone }, known)) return;
       const { plan: told, document } = await hands.ask(from, 'plan.get', { plan });
       const read = told.deleted ? null : parsePlan(document);
       const { changedAt } = told;
-      const record = { plan, version: told.version, zone: told.writtenIn, document: read, changedAt };
+      const zones = told.deleted ? told.zones : [];
+      const record = { plan, version: told.version, zone: told.writtenIn, document: read, zones, changedAt };
       if (await takePlan(store, record)) log.info({ plan, version, from }, 'a plan was taken over');
     } catch (error) {
       this.#complain(`${from}, plan ${plan}`, error);

@@ -18,6 +18,9 @@ export interface PlansOptions {
   readonly instance: string;
 }
 
+/** Each waits most of its time: one that waits for hours keeps no other failover from being carried out. */
+const RUNS_AT_ONCE_MAX = 64;
+
 /** The recovery plans of a zone: its commands, what the other zones have of them, and the runs that are carried out here. */
 export class Plans {
   readonly handlers: CommandHandlers;
@@ -29,7 +32,7 @@ export class Plans {
     this.handlers = planCommandHandlers({ store, hands, peers: peers.names, log });
     this.#exchange = new PlanExchange({ store, hands, peers, log });
     this.#runs = new OperationWorkers({
-      ...{ store, log, worker: instance },
+      ...{ store, log, worker: instance, atOnceMax: RUNS_AT_ONCE_MAX },
       executors: { 'plan.run': planExecutor({ store, hands, announce: stepAnnouncer(bus, log) }) },
     });
   }

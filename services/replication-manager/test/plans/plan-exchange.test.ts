@@ -38,7 +38,8 @@ test('newer versions of the other zone come here, deletions too; what is older, 
     summary('bad', 1),
     summary('elsewhere', 1, { zones: ['south', 'east'] }),
     summary('old', 1),
-    summary('never-here', 3, { deleted: true, zones: [] }),
+    summary('never-here', 3, { deleted: true }),
+    summary('of-others', 7, { deleted: true, zones: ['south', 'east'] }),
     summary('gone', 9, { deleted: true, zones: [] }),
     summary('new', 1),
   ];
@@ -70,13 +71,20 @@ test('newer versions of the other zone come here, deletions too; what is older, 
   await until(async () => (await timeoutSeconds('new')) === 10, { what: 'the new plan', timeoutMs: 20_000 });
   assert.equal(await timeoutSeconds('old'), 101);
   assert.deepEqual([(await readPlan(store, 'gone'))?.version, await timeoutSeconds('gone')], [9, undefined]);
-  for (const plan of ['bad', 'elsewhere', 'never-here']) assert.equal(await readPlan(store, plan), null);
+  for (const plan of ['bad', 'elsewhere', 'of-others']) assert.equal(await readPlan(store, plan), null);
+  // What was deleted there before it was ever heard of does not delete what is made here now.
+  const made = await applyPlan(store, {
+    ...{ plan: 'never-here', zone: 'north', document: parsePlan(documentOf('never-here', 7)) },
+    ...{ isNew: true, operation: 'op-made' },
+  });
+  assert.deepEqual([made.outcome, made.record?.version], ['applied', 4]);
   isAway = true;
   documents.new = documentOf('new', 20);
-  plans = [summary('new', 2)];
+  plans = [summary('never-here', 3, { deleted: true }), summary('new', 2)];
   isAway = false;
   await until(async () => (await timeoutSeconds('new')) === 20, {
     what: 'its next version',
     timeoutMs: 20_000,
   });
+  assert.equal(await timeoutSeconds('never-here'), 7);
 });
