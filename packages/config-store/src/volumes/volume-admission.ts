@@ -86,7 +86,7 @@ export function decideVolumeEnable(
     next: {
       ...{ volume, vdisk, reason, changedAt: now, lineage: [], begins: 0, sequence: null },
       ...{ begun: null, segment: null, kept: null, copy: null },
-      ...{ promotion: null, divergence: null, rival: null, trouble: null, point: null },
+      ...{ promotion: null, promotionHeardAt: 0, divergence: null, rival: null, trouble: null, point: null },
       ...{ role: isPrimary ? 'primary' : 'secondary', phase: isPrimary ? 'serving' : 'copying' },
       generation: isPrimary
         ? { number: 1, zone: facts.zone, incarnation }

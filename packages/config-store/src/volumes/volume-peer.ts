@@ -110,6 +110,7 @@ function relationTo(
 /** What is remembered of it, whatever follows. */
 function hears(record: VolumeRecord, told: PeerTold, zone: string, now: number): VolumeDecision {
   const known = Math.max(record.known, told.generation.number);
+  const promotionHeardAt = Math.max(record.promotionHeardAt, told.promotionAt ?? 0);
   const isRival = record.role === 'primary' && told.role === 'primary';
   const rival = isRival
     ? (record.rival ?? { generation: told.generation, at: now })
@@ -131,12 +132,13 @@ function hears(record: VolumeRecord, told: PeerTold, zone: string, now: number):
       ? null
       : record.trouble;
   const terms = toldTerms(record, told);
-  if (known === record.known && rival === record.rival && trouble === record.trouble && terms === null)
+  const isKnown = known === record.known && promotionHeardAt === record.promotionHeardAt;
+  if (isKnown && rival === record.rival && trouble === record.trouble && terms === null)
     return unchanged(record.reason);
   const reason = isRival
     ? `zone ${told.zone} is primary as well, generation ${told.generation.number}; it steps down as soon as it hears of this one`
     : (trouble?.reason ?? record.reason);
-  return changed(record, { known, rival, trouble, ...terms }, reason, now);
+  return changed(record, { known, promotionHeardAt, rival, trouble, ...terms }, reason, now);
 }
 
 /** How a secondary is kept in step: from its primary, and kept when it is promoted; null: as it has it. */

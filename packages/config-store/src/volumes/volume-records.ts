@@ -301,6 +301,8 @@ export const volumeSchema = z.looseObject({
   sync: volumeSyncSchema.nullable().default(null),
   /** A promote that was asked for and is not done yet. */
   promotion: z.looseObject({ operation: text, force: z.boolean(), at: millis }).nullable(),
+  /** The latest time of a promote that the other zone was ever heard to have asked for: one that is asked for here is later. */
+  promotionHeardAt: millis.default(0),
   divergence: divergenceSchema.nullable(),
   /** The other zone calls itself primary as well. */
   rival: z.looseObject({ generation: generationSchema, at: millis }).nullable(),

@@ -54,7 +54,10 @@ export function decideVolumePromote(
   return changed(
     record,
     // What was compared is written over when the state before is brought back: no copy may go on behind that.
-    { promotion: { operation, force, at: now }, ...(isIncomplete(record) ? { copy: null } : {}) },
+    {
+      promotion: { operation, force, at: Math.max(now, record.promotionHeardAt + 1) },
+      ...(isIncomplete(record) ? { copy: null } : {}),
+    },
     isIncomplete(record)
       ? `volume ${volume} becomes primary once what it had before it was written over is brought back`
       : `volume ${volume} becomes primary once all that arrived is applied`,

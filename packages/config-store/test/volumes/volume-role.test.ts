@@ -90,3 +90,41 @@ test('a promote waits until all that the vdisk holds is on record', () => {
   const { next } = decideVolumePromoted(complete, { ...promoted, applied: 500 }, null, 2);
   assert.equal(next?.lineage.at(-1)?.ends, 500);
 });
+
+test('of two promotes that are asked for at once one is carried out, whatever the clocks of the zones are', () => {
+  const waiting = (peer: string): VolumeRecord => ({
+    ...copying,
+    ...{ phase: 'waiting' as const, sequence: 500, kept: null, peer },
+  });
+  const told = (record: VolumeRecord, zone: string): PeerTold => ({
+    ...{
+      ...tells('secondary', 'a'),
+      zone,
+      phase: record.phase,
+      generation: record.generation,
+      sequence: 500,
+    },
+    ...{ peer: record.peer, promotionAt: record.promotion?.at ?? null },
+  });
+  const order = { volume: 'vol1', force: false, operation: 'op' };
+  /** The clock of the zone that asks second is behind. */
+  for (const [first, second] of [
+    ['north', 'south'],
+    ['south', 'north'],
+  ] as const) {
+    let one = waiting(second);
+    let two = waiting(first);
+    one = decideVolumePromote(one, order, told(two, second), 5_000).next ?? one;
+    const before = told(two, second);
+    // Asking tells: the other one hears of it before anybody asks for its promote.
+    two = decideVolumePeer(two, { volume: 'vol1', zone: second }, told(one, first), 10).next ?? two;
+    two = decideVolumePromote(two, { ...order, operation: 'op-2' }, told(one, first), 11).next ?? two;
+    const head = { sequence: 9, segment: null };
+    const promoted = { volume: 'vol1', head };
+    const late = decideVolumePromoted(two, { ...promoted, zone: second }, told(one, first), 12);
+    assert.deepEqual([late.outcome, late.code], ['refused', 'not-complete']);
+    assert.match(late.reason, /was to be promoted before this one/);
+    for (const seen of [before, told(two, second)])
+      assert.equal(decideVolumePromoted(one, { ...promoted, zone: first }, seen, 5_001).outcome, 'applied');
+  }
+});
