@@ -24,7 +24,7 @@ const copied: VolumeRecord = {
   ...{ begins: 0, begun: null, sequence: null, segment: null, copy: null, known: 3, peer: 'north' },
   kept: { generation, lineage: [], sequence: 7, segment: null, ownSequence: 12, ownSegment: null },
   ...{ mode: 'instant', link: { bandwidthMib: 0, compression: 'none' }, schedule: null, sync: null },
-  ...{ promotion: null, divergence: null, rival: null, trouble: null },
+  ...{ promotion: null, promotionHeardAt: 0, divergence: null, rival: null, trouble: null },
   point: {
     ...{ generation, number: 1, sequence: 9, ownSequence: 20, writtenAt: 1, at: 1, bytes: 0, beganAt: null },
   },

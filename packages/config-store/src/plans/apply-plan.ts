@@ -1,10 +1,12 @@
 /** Plans in etcd: each change is one compared transaction. */
+import { createHash } from 'node:crypto';
 import { untilNoConflict } from '../healing/compare-and-set.ts';
 import { canonicalRequest, markOf, repeatOf, reusedReason } from '../healing/operation-mark.ts';
 import { formatRecord, parseRecord, recordIn } from '../healing/record-text.ts';
 import { operationSchema } from '../healing/records.ts';
 import { operationKey, PLANS_PREFIX, planActiveKey, planKey, planRunKey, planRunsPrefix } from '../keys.ts';
 import type { ConfigStore, Put, Transaction } from '../types.ts';
+import { leftTests } from './left-tests.ts';
 import type { PlanDocument } from './plan-document.ts';
 import {
   type PlanRecord,
@@ -49,7 +51,8 @@ export async function applyPlan(
   { plan, zone, document, isNew, operation, now = Date.now }: PlanChange,
 ): Promise<PlanResult> {
   const kind = document === null ? 'plan.delete' : 'plan.apply';
-  const canonical = canonicalRequest(kind, { plan, document, isNew });
+  // The plan itself is on record once: both together may be more than etcd takes.
+  const canonical = canonicalRequest(kind, { plan, document: document && digestOf(document), isNew });
   const keys = [planKey(plan), planActiveKey(plan), operationKey(operation)] as const;
   const result = await untilNoConflict(async (): Promise<PlanResult | 'conflict'> => {
     const { entries } = await store.getMany(keys);
@@ -106,6 +109,10 @@ export async function applyPlan(
   if (result !== 'conflict') return result;
   const reason = `plan ${plan} was changed by others at every attempt; try again`;
   return { outcome: 'conflict', code: 'conflict', reason, operation, record: null };
+}
+
+function digestOf(document: PlanDocument): string {
+  return `sha256:${createHash('sha256').update(JSON.stringify(document)).digest('hex')}`;
 }
 
 /** Which of two versions holds. Two of the same number were written in both zones at once: then the name decides. */
@@ -191,11 +198,12 @@ export function planRunEffects(
   };
 }
 
-/** Runs that are forgotten once one more is on record; the latest first in `runs`. */
+/** Runs that are forgotten once one more is on record; the latest first in `runs`. A test is not before it is cleaned up. */
 export function runsToForget(runs: readonly PlanRun[]): string[] {
+  const left = new Set(leftTests(runs));
   return runs
     .slice(RUNS_MAX - 1)
-    .filter(({ status }) => status !== 'running')
+    .filter((run) => run.status !== 'running' && !left.has(run))
     .map(({ run }) => run);
 }
 

@@ -92,6 +92,10 @@ export const planRunSchema = z.looseObject({
   /** Instances that were started in the source zone when it began; null: not looked yet. */
   started: z.array(text).nullable(),
   measures: z.array(planMeasureSchema),
+  /** Of a test: the vdisks that stand for those of its volumes. */
+  clones: z.array(z.looseObject({ volume: text, vdisk: text })).default([]),
+  /** Of a cleanup: the tests whose clones and instances it removes. */
+  tested: z.array(text).default([]),
   beganAt: millis,
   endedAt: millis.nullable(),
 });

@@ -94,11 +94,11 @@ test('of another zone only what is newer is taken over; of the same number, that
 const runOf = (run: string, beganAt: number, status: PlanRun['status'] = 'running'): PlanRun => ({
   ...{ run, plan: 'p5', version: 1, kind: 'failover', target: 'south', source: 'north' },
   document: planDocumentSchema.parse(documentOf('p5')),
-  ...{ steps: [], direction: 'forward', status, isCancelled: false, reason: '', started: null },
+  ...{ steps: [], direction: 'forward', status, isCancelled: false, reason: '', started: null, clones: [] },
   measures: [
     { volume: 'vol1', lostWrites: null, lostMs: 5, promotedMs: 9, generation: 1, sequence: 7, cloneAt: null },
   ],
-  ...{ beganAt, endedAt: status === 'running' ? null : beganAt + 1 },
+  ...{ tested: [], beganAt, endedAt: status === 'running' ? null : beganAt + 1 },
 });
 
 test('one run of a plan is under way, and a plan is not changed meanwhile; what becomes known later is put on record', async () => {

@@ -5,6 +5,7 @@ import { messageOf } from '@salvor/service-kit';
 import { decideCommonCut } from './common-cut.ts';
 import { assertHook } from './hook-steps.ts';
 import type { RunNotes, StepSeen } from './plan-decision.ts';
+import { testIdOf } from './test-steps.ts';
 import { failed, lossTold, volumeIn } from './volume-steps.ts';
 import type { ZoneHands } from './zone-hands.ts';
 
@@ -23,6 +24,7 @@ export async function checked(
   const problems: string[] = [];
   const measures: Measures[number][] = [];
   const targets = new Map<string, VolumeDescription>();
+  const clones: PlanRun['clones'] = [];
   for (const volume of volumes) {
     const here = await volumeIn(hands, target, volume);
     targets.set(volume, here);
@@ -30,6 +32,12 @@ export async function checked(
     const problem = volumeProblem(run, here, there);
     if (problem !== null) problems.push(problem);
     if (kind === 'failover') measures.push({ volume, lostMs: writtenAge(here, now()) });
+    if (kind === 'test' && here.driver !== 'rbd') {
+      const vdisk = testIdOf(here.vdisk);
+      clones.push({ volume, vdisk });
+      if ((await hands.find(target, 'vdisk.describe', { vdisk })) !== null)
+        problems.push(inTheWay(run, 'a vdisk', vdisk));
+    }
     const lost = there === null || kind !== 'reprotect' ? null : lossTold(there, run.beganAt);
     if (lost !== null) measures.push({ volume, lostWrites: lost });
   }
@@ -59,6 +67,9 @@ export async function checked(
       problems.push(`instance ${instance} is ${status} in zone ${target}`);
     if (kind === 'failover' && fenceHook !== undefined) await assertHook(store, fenceHook);
     if (kind !== 'test' || test === null) continue;
+    const id = testIdOf(instance);
+    if ((await hands.find(target, 'instance.get', { instance: id })) !== null)
+      problems.push(inTheWay(run, 'an instance', id));
     const cloned = await vdisksOf(hands, run, volumes);
     const left = vdisks.filter((vdisk) => !cloned.includes(vdisk));
     if (left.length > 0)
@@ -73,7 +84,11 @@ export async function checked(
     const { desired } = (await hands.ask(source, 'instance.get', { instance })).instance;
     if (desired === 'started') started.push(instance);
   }
-  return { kind: 'done', reason: 'everything is as it has to be', notes: { started, measures } };
+  return { kind: 'done', reason: 'everything is as it has to be', notes: { started, clones, measures } };
+}
+
+function inTheWay({ plan }: PlanRun, what: string, id: string): string {
+  return `there is ${what} ${id} already, which is what a test makes: 'salvor plan run ${plan} --cleanup' removes it if a test of this plan has made it`;
 }
 
 /** What is primary already goes nowhere. */

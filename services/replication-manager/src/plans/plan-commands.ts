@@ -3,6 +3,7 @@ import {
   applyPlan,
   beginOperation,
   type ConfigStore,
+  leftTests,
   listPlanRuns,
   listPlans,
   PlanError,
@@ -20,6 +21,7 @@ import { codeOf, type Logger, messageOf, SalvorError } from '@salvor/service-kit
 import { memberStatus, planFaults } from './plan-check.ts';
 import { describeRun, summaryOf } from './plan-description.ts';
 import { tellLoss } from './plan-executor.ts';
+import { assertRunnable } from './plan-size.ts';
 import { newPlanRun } from './plan-steps.ts';
 import type { ZoneHands } from './zone-hands.ts';
 
@@ -46,6 +48,7 @@ export function planCommandHandlers({ store, hands, peers, log }: PlanCommandsOp
     'plan.apply': async ({ document: text, create }, { operationId: operation }) => {
       const document = parsePlan(text);
       assertZones(document.zones, zone, peers);
+      assertRunnable(document);
       await assertMembers(hands, document);
       const { plan } = document;
       const result = await applyPlan(store, { plan, zone, document, isNew: create, operation });
@@ -101,7 +104,9 @@ export function planCommandHandlers({ store, hands, peers, log }: PlanCommandsOp
       const active = await readActiveRun(store, plan);
       if (active !== null && active !== operation)
         throw new SalvorError('plan-busy', `plan ${plan} is under way (run ${active}): wait for its end`);
-      const run = newPlanRun({ run: operation, plan, version, kind, target: zone, document }, Date.now());
+      const tests = kind === 'cleanup' ? leftTests(await listPlanRuns(store, plan)) : [];
+      const request = { run: operation, plan, version, kind, target: zone, document, tests };
+      const run = newPlanRun(request, Date.now());
       const begun = await beginOperation(store, {
         ...{ operation, kind: 'plan.run', request: { plan, kind }, subject: plan },
         ...{

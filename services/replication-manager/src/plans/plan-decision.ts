@@ -11,6 +11,7 @@ export type StepSeen =
 /** What a step found out that the run remembers. */
 export interface RunNotes {
   readonly started?: readonly string[];
+  readonly clones?: PlanRun['clones'];
   readonly measures?: readonly (Pick<PlanMeasure, 'volume'> & Partial<PlanMeasure>)[];
 }
 
@@ -174,7 +175,7 @@ function leftText({ kind }: PlanRun): string {
   }
 }
 
-function completedText({ plan, kind, target, source }: PlanRun): string {
+function completedText({ plan, kind, target, source, steps }: PlanRun): string {
   switch (kind) {
     case 'planned':
       return `plan ${plan} runs in zone ${target} now, nothing was lost, and zone ${source} follows it`;
@@ -183,7 +184,9 @@ function completedText({ plan, kind, target, source }: PlanRun): string {
     case 'test':
       return `clones of plan ${plan} are up in zone ${target}; 'salvor plan run ${plan} --cleanup' removes them`;
     case 'cleanup':
-      return `the test of plan ${plan} is removed from zone ${target}`;
+      return steps.length === 0
+        ? `no test of plan ${plan} is left in zone ${target}`
+        : `the test of plan ${plan} is removed from zone ${target}`;
     case 'reprotect':
       return `zone ${source} follows zone ${target} in all of plan ${plan}`;
   }
@@ -201,8 +204,8 @@ function withStep(steps: readonly PlanStep[], index: number, change: Partial<Pla
 
 function withNotes(run: PlanRun, notes: RunNotes | undefined): PlanRun {
   if (notes === undefined) return run;
-  const { started, measures = [] } = notes;
-  const found = started === undefined ? run : { ...run, started: [...started] };
+  const { started, clones = run.clones, measures = [] } = notes;
+  const found = { ...run, clones, ...(started === undefined ? {} : { started: [...started] }) };
   return { ...found, measures: measures.reduce(withMeasure, found.measures) };
 }
 

@@ -2,6 +2,7 @@ import {
   amendPlanRun,
   type ConfigStore,
   type Executor,
+  fittedRun,
   listPlanRuns,
   type OperationEnding,
   type OperationRun,
@@ -39,6 +40,11 @@ export interface PlanExecutorOptions {
 
 /** Between two looks at a step that is waited for. */
 const LOOK_EVERY_MS = 100;
+/** What a step that goes on waiting says is put on record this often. */
+const RECORD_EVERY_MS = 1_000;
+
+/** Checkpoint of the operation: at first all of the run, then which it is. */
+const beginningSchema = planRunSchema.pick({ plan: true, run: true });
 
 /**
  * Carries runs of plans out. What is to be done next follows from the run as it is on record, and each order is the same
@@ -47,7 +53,7 @@ const LOOK_EVERY_MS = 100;
 export function planExecutor(options: PlanExecutorOptions): Executor {
   return async (operation) => {
     const { store, announce } = options;
-    const begun = planRunSchema.parse(operation.checkpoint);
+    const begun = beginningSchema.parse(operation.checkpoint);
     const known = await readPlanRun(store, begun.plan, begun.run);
     if (known === null) {
       const active = await readActiveRun(store, begun.plan);
@@ -58,20 +64,28 @@ export function planExecutor(options: PlanExecutorOptions): Executor {
           'plan-busy',
         );
     }
-    let run = known ?? (await recordFirst(store, operation, begun));
+    let run = known ?? (await recordFirst(store, operation, planRunSchema.parse(operation.checkpoint)));
+    let recorded = { run, at: Number.NEGATIVE_INFINITY };
     let seen: StepSeen | null = null;
     for (;;) {
       const now = Date.now();
       const next: PlanNext = decidePlan(run, seen, { now, isCancelled: operation.cancelRequested() });
       const { effect } = next;
       if (effect.kind === 'end') {
-        announce(run, next.run);
-        const { status, reason } = next.run;
-        return { ...ended(effect.status, reason, `plan-${status}`), effects: effectsOf(next.run) };
+        const last = fittedRun(next.run);
+        announce(run, last);
+        const { status, reason } = last;
+        return { ...ended(effect.status, reason, `plan-${status}`), effects: effectsOf(last) };
       }
-      if (isNews(run, next.run)) await record(operation, next.run);
-      announce(run, next.run);
-      run = next.run;
+      const after = fittedRun(next.run);
+      // What a step waits for may change at every look; the record is large.
+      const isDue = now - recorded.at >= RECORD_EVERY_MS && isNews(recorded.run, after);
+      if (isDue || isStep(recorded.run, after)) {
+        await record(operation, after);
+        recorded = { run: after, at: now };
+      }
+      announce(run, after);
+      run = after;
       const step = run.steps[effect.index];
       if (step === undefined) throw new SalvorError('internal', `run ${run.run} has no step ${effect.index}`);
       seen = await look(options, run, step, effect.kind === 'ensure-undone');
@@ -81,12 +95,14 @@ export function planExecutor(options: PlanExecutorOptions): Executor {
   };
 }
 
+/** From then on the run is on record once: twice it could be more than etcd takes. */
 async function recordFirst(store: ConfigStore, operation: OperationRun, run: PlanRun): Promise<PlanRun> {
   const forget = runsToForget(await listPlanRuns(store, run.plan));
-  await operation.report(progressOf(run), {
-    now: true,
-    effects: planRunEffects(run, { isFirst: true, forget }),
-  });
+  const checkpoint = { plan: run.plan, run: run.run };
+  await operation.report(
+    { ...progressOf(run), checkpoint },
+    { now: true, effects: planRunEffects(run, { isFirst: true, forget }) },
+  );
   return run;
 }
 
@@ -106,6 +122,13 @@ function progressOf({ reason, steps }: PlanRun) {
 
 function ended(status: OperationEnding['status'], message: string, code: string): OperationEnding {
   return { status, message, ...(status === 'completed' ? {} : { code }) };
+}
+
+/** Whether something was begun, done or found out. */
+function isStep(before: PlanRun, after: PlanRun): boolean {
+  const of = ({ steps, reason: _, ...rest }: PlanRun): string =>
+    JSON.stringify([rest, steps.map(({ status }) => status)]);
+  return of(before) !== of(after);
 }
 
 function isNews(before: PlanRun, after: PlanRun): boolean {
@@ -155,16 +178,16 @@ async function ensure(
     case 'clone':
       return cloned(hands, run, subject, Date.now);
     case 'remove-clone':
-      return cloneRemoved(hands, run, subject);
+      return cloneRemoved(hands, store, run, subject);
     case 'start-test':
       return testStarted(hands, run, subject);
     case 'stop-test':
-      return testStopped(hands, run, subject);
+      return testStopped(hands, store, run, subject);
   }
 }
 
 async function ensureUndone(
-  { hands }: PlanExecutorOptions,
+  { hands, store }: PlanExecutorOptions,
   run: PlanRun,
   { act, zone, subject }: PlanStep,
 ): Promise<StepSeen> {
@@ -174,9 +197,9 @@ async function ensureUndone(
     case 'demote':
       return promotedAgain(hands, run, zone, subject);
     case 'clone':
-      return cloneRemoved(hands, run, subject);
+      return cloneRemoved(hands, store, run, subject);
     case 'start-test':
-      return testStopped(hands, run, subject);
+      return testStopped(hands, store, run, subject);
     default:
       throw new SalvorError('internal', `step ${act} is never taken back`);
   }

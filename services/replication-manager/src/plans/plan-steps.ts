@@ -1,5 +1,6 @@
 /** The steps of a run of a recovery plan. Pure. */
 import {
+  isLeft,
   type PlanAct,
   type PlanDocument,
   type PlanGroup,
@@ -17,23 +18,29 @@ export interface RunRequest {
   /** This zone. */
   readonly target: string;
   readonly document: PlanDocument;
+  /** Of a cleanup: what it removes, the latest first. */
+  readonly tests?: readonly PlanRun[];
 }
 
 /** A run of which nothing was done yet. */
-export function newPlanRun({ target, document, ...request }: RunRequest, now: number): PlanRun {
+export function newPlanRun({ target, document, tests = [], ...request }: RunRequest, now: number): PlanRun {
   const source = document.zones.find((zone) => zone !== target) ?? '';
   return {
     ...request,
-    ...{ target, source, document, steps: stepsOf(request.kind, document, { target, source }) },
+    ...{ target, source, document, steps: stepsOf(request.kind, document, { target, source, tests }) },
     ...{ direction: 'forward', status: 'running', isCancelled: false, reason: 'it begins', started: null },
-    ...{ measures: [], beganAt: now, endedAt: null },
+    ...{ measures: [], clones: [], tested: tests.map(({ run }) => run), beganAt: now, endedAt: null },
   };
 }
 
 function stepsOf(
   kind: PlanRunKind,
   document: PlanDocument,
-  { target, source }: { readonly target: string; readonly source: string },
+  {
+    target,
+    source,
+    tests,
+  }: { readonly target: string; readonly source: string; readonly tests: readonly PlanRun[] },
 ): PlanStep[] {
   const groups = planOrder(document);
   const last = groups.toReversed();
@@ -75,10 +82,21 @@ function stepsOf(
       ];
     case 'cleanup':
       return [
-        ...last.flatMap((group) => testSteps('stop-test', target, group)),
-        ...last.flatMap((group) => volumeSteps('remove-clone', target, group)),
+        ...removals('stop-test', target, stepsLeft(tests, 'start-test')),
+        ...removals('remove-clone', target, stepsLeft(tests, 'clone')),
       ];
   }
+}
+
+/** What tests have done and nobody has taken back, the last first: the plan may be another one by now. */
+function stepsLeft(tests: readonly PlanRun[], act: PlanAct): PlanStep[] {
+  return tests.flatMap(({ steps }) => steps.filter((each) => each.act === act && isLeft(each)).toReversed());
+}
+
+function removals(act: PlanAct, target: string, made: readonly PlanStep[]): PlanStep[] {
+  const isFirst = ({ subject }: PlanStep, at: number): boolean =>
+    made.findIndex((each) => each.subject === subject) === at;
+  return made.filter(isFirst).map(({ group, subject }) => step(act, target, group, subject));
 }
 
 function volumeSteps(act: PlanAct, zone: string, { name, volumes }: PlanGroup): PlanStep[] {

@@ -20,8 +20,11 @@ const document = planDocumentSchema.parse({
   stepTimeoutSeconds: 10,
 });
 
+const about = { plan: 'shop', version: 1, target: 'south', document };
+const tested = newPlanRun({ ...about, run: 't', kind: 'test' }, 0);
+const tests = [{ ...tested, steps: tested.steps.map((step) => ({ ...step, status: 'done' as const })) }];
 const begun = (kind: PlanRunKind): PlanRun =>
-  newPlanRun({ run: 'r', plan: 'shop', version: 1, kind, target: 'south', document }, 0);
+  newPlanRun({ ...about, run: 'r', kind, ...(kind === 'cleanup' ? { tests } : {}) }, 0);
 const short = ({ act, zone, subject, status }: PlanStep): string =>
   `${act} ${zone[0]}${subject === '' ? '' : ` ${subject}`}${status === 'pending' ? '' : `: ${status}`}`;
 

@@ -1,7 +1,7 @@
 /** Steps of recovery plans about volumes that are mirrored images, over the model of two Ceph clusters. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { PlanRun } from '@salvor/config-store';
+import { type PlanRun, planRunEffects } from '@salvor/config-store';
 import { codeOf } from '@salvor/service-kit';
 import { until } from '@salvor/testkit';
 import type { StepSeen } from '../../src/plans/plan-decision.ts';
@@ -103,8 +103,11 @@ test('a test of a plan clones a point of the copy, and its cleanup removes that'
   assert.equal(made.kind, 'done', made.reason);
   const clones = (): string[] => model.names('south').filter((name) => name.startsWith('img2-test-plan-'));
   assert.equal(clones().length, 1);
-  const cleanup = runOf('run-3', 'cleanup', 'south');
-  const removed = await carriedOut('remove', () => cloneRemoved(hands('south'), cleanup, volume));
+  await south.store.transact(planRunEffects(trial, { isFirst: true, forget: [] }));
+  const cleanup = { ...runOf('run-3', 'cleanup', 'south'), tested: [trial.run] };
+  const removed = await carriedOut('remove', () =>
+    cloneRemoved(hands('south'), south.store, cleanup, volume),
+  );
   assert.equal(removed.kind, 'done', removed.reason);
   assert.deepEqual(clones(), []);
 });
