@@ -74,7 +74,7 @@ class SmallZone {
         seenOf,
       );
     }
-    return assert.fail('it never ended');
+    return assert.fail(`it never ended: ${run.reason}`);
   }
 
   #step(run: PlanRun, act: string, subject: string, isBack: boolean): Promise<StepSeen> {
@@ -121,6 +121,7 @@ class SmallZone {
           volume: {
             volume,
             role: 'secondary',
+            conditions: [],
             phase: 'following',
             vdisk: volume,
             sequence: 9,
