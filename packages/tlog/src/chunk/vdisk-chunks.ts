@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { TlogIndexEntry, TlogSegment } from '@salvor/contracts';
 import { LogError } from '../log-error.ts';
 import type { Tier2Store } from '../store/tier2-store.ts';
@@ -11,6 +12,10 @@ import {
 } from './chunk-file.ts';
 import { type ChunkName, chunkFile, chunkFolder, indexFile, parseChunkName } from './chunk-name.ts';
 import { scanChunk } from './chunk-scan.ts';
+import { decideCoverage } from './coverage.ts';
+
+/** Where it changes all the time, and has a gap each time, it has one. */
+const LISTED_AGAIN_MAX = 8;
 
 export interface FoundChunk extends ChunkName {
   readonly path: string;
@@ -46,8 +51,23 @@ export class VdiskChunks {
     this.folder = chunkFolder(container, vdisk);
   }
 
-  /** What lies there. An index alone is no chunk: it is written first. */
+  /**
+   * What lies there. An index alone is no chunk: it is written first. A store does not list all of its files as of one moment: what
+   * seems to have a gap while others write or compact is listed again, until it has none, or stands still.
+   *
+   * @throws LogError `store`
+   */
   async list(): Promise<FoundChunk[]> {
+    let found = await this.#listed();
+    for (let again = 0; again < LISTED_AGAIN_MAX && decideCoverage(found).gaps.length > 0; again++) {
+      const before = found;
+      found = await this.#listed();
+      if (isDeepStrictEqual(found, before)) break;
+    }
+    return found;
+  }
+
+  async #listed(): Promise<FoundChunk[]> {
     const chunks: { name: ChunkName; path: string; sizeBytes: number }[] = [];
     const indexes = new Map<string, number>();
     for await (const { path, sizeBytes } of this.store.list(this.folder)) {
