@@ -11,6 +11,7 @@ import { benchNbd, nbdTable } from './nbd.ts';
 import { benchNodes, nodesTable } from './nodes.ts';
 import { benchReplay, replayOptions, replayTable } from './replay.ts';
 import { benchResync, resyncOptions, resyncTable } from './resync.ts';
+import { benchRolling, rollingTable } from './rolling.ts';
 import { benchScenarios, scenarioOptions, scenarioTable } from './scenarios.ts';
 import { benchSegments, segmentsOptions, segmentsTable } from './segments.ts';
 import { benchSoak, soakOptions, soakTable } from './soak.ts';
@@ -181,6 +182,12 @@ switch (name) {
     if (result.broken.length > 0) process.exitCode = 1;
     break;
   }
+  case 'rolling': {
+    const result = await benchRolling(progress);
+    print(result, rollingTable(result));
+    if (result.broken.length > 0) process.exitCode = 1;
+    break;
+  }
   case 'scenarios': {
     const result = await benchScenarios({ only: values.only, progress });
     print(result, scenarioTable(result));
@@ -189,7 +196,7 @@ switch (name) {
   }
   default:
     process.stderr.write(
-      `bench: expected one of: copy, nbd, layout, soak, memory, history, many, replay, resync, disaster, tlog, zones, nodes, scenarios; found ${name ?? 'nothing'}\n`,
+      `bench: expected one of: copy, nbd, layout, soak, memory, history, many, replay, resync, disaster, tlog, zones, nodes, rolling, scenarios; found ${name ?? 'nothing'}\n`,
     );
     process.exitCode = 2;
 }

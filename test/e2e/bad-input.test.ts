@@ -3,7 +3,7 @@ import { appendFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { openStore } from '@salvor/config-store';
+import { openStore, parseKey } from '@salvor/config-store';
 import { encode } from '@salvor/contracts';
 import {
   killEngine,
@@ -19,6 +19,7 @@ import { z } from 'zod';
 import { HealingStack } from './healing-stack.ts';
 import { differences, heldState } from './held-state.ts';
 import { type MalformedCommand, malformedCommands } from './malformed-commands.ts';
+import { ADDED, addTo, isRecord } from './newer-records.ts';
 import { startOtherServices } from './other-services.ts';
 
 const COMMANDS = Number(process.env.SALVOR_FUZZ_COMMANDS ?? 400);
@@ -229,5 +230,43 @@ test('malformed NBD conversations end without harm to others', async () => {
       socket.on('close', () => resolve());
     });
   }
+  await assertWell(pids);
+});
+
+test('records of a newer version keep what this version does not know when it changes them', async () => {
+  const pids = pidsNow();
+  const { bus, stack } = healing;
+  const store = openStore({ endpoints: stack.etcdEndpoints });
+  const engine = stack.engine('primary', 0);
+  const by = { cluster: 'p1', reason: 'a test', by: 'test' };
+  await bus.request('instance.set', { instance: 'vm-1', vdisks: ['v1'] });
+  await bus.request('healing.pause', by);
+  await bus.request('healing.resume', by);
+
+  const added = await addTo(store, isRecord);
+  await killEngine(engine);
+  await healing.untilStatus(engine.address, 'offline');
+  const incidents = await addTo(store, ({ key }) => parseKey(key)?.kind === 'incident');
+  await restartWithData(engine);
+  await healing.untilHealed();
+  await bus.request('vdisk.resize', { vdisk: 'v1', sizeGiB: 2 });
+  await bus.request('healing.pause', by);
+  await bus.request('healing.resume', by);
+  await bus.request('instance.set', { instance: 'vm-1', vdisks: ['v1'], zone: 'north' });
+
+  const { entries } = await store.list('');
+  store.close();
+  const changed = entries.filter(({ key, revision }) => added.has(key) && added.get(key) !== revision);
+  const kinds = new Set<string | undefined>(changed.map(({ key }) => parseKey(key)?.kind));
+  for (const kind of ['cluster-storage', 'salvor-cluster', 'vdisk-static', 'healing-cluster', 'instance'])
+    assert.ok(kinds.has(kind), `expected a ${kind} to be changed, found ${[...kinds].join(', ')}`);
+  const closed = entries.filter(
+    ({ key, value }) => parseKey(key)?.kind === 'closed-incident' && value.includes(ADDED),
+  );
+  assert.deepEqual(
+    changed.filter(({ value }) => !value.includes(ADDED)).map(({ key, value }) => `${key} ${value}`),
+    [],
+  );
+  assert.deepEqual([incidents.size, closed.length], [1, 1]);
   await assertWell(pids);
 });

@@ -213,7 +213,11 @@ class NatsBus implements Bus {
   async serve(options: ServeOptions): Promise<RunningService> {
     this.#mustBeOpen('serve');
     const service = this.#keep(
-      new Service(this.#connection, { ...this.#serving, ...options }, this.#log, this.#meter),
+      new Service(
+        this.#connection,
+        { ...this.#serving, ...options },
+        { log: this.#log, meter: this.#meter, registry: this.#registry },
+      ),
     );
     this.#services.add(service);
     await settledWithin(this.#connection.nc.flush(), DEFAULT_CLOSE_DEADLINE_MS);

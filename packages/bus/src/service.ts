@@ -1,4 +1,4 @@
-import { type CommandDefinition, hasField } from '@salvor/contracts';
+import { type CommandDefinition, DecodeError, hasField } from '@salvor/contracts';
 import { childTraceparent, inTrace, type Logger, messageOf } from '@salvor/service-kit';
 import { type Msg, nuid, type Subscription } from 'nats';
 import { BusError } from './bus-error.ts';
@@ -6,9 +6,10 @@ import type { BusMeter } from './bus-meter.ts';
 import { type Caller, callerOf, creditedTo, type Person } from './caller.ts';
 import { CommandError, errorBody, errorHeaders, wireErrorOf } from './command-error.ts';
 import { type CommandLimits, CommandRate } from './command-rate.ts';
-import { type Encoding, operationIdOf, readRequest, writeReply } from './command-wire.ts';
+import { type Encoding, operationIdOf, type ReadRequest, readRequest, writeReply } from './command-wire.ts';
 import type { Connection } from './connection.ts';
 import { type ReadHeaders, readHeaders, writeHeaders } from './message-headers.ts';
+import type { SchemaRegistry } from './schema-registry.ts';
 import { type CommandHandlers, type Endpoint, endpointsOf } from './service-endpoint.ts';
 import {
   CLOCK_HEADER,
@@ -59,12 +60,19 @@ function credited(definition: CommandDefinition, request: unknown, caller: Calle
   return { ...(request as object), by: creditedTo(caller, typeof by === 'string' ? by : undefined) };
 }
 
+interface ServiceParts {
+  readonly log: Logger;
+  readonly meter: BusMeter;
+  readonly registry: SchemaRegistry;
+}
+
 /** One instance of a NATS service: commands as endpoints, and the `$SRV` answers about them. */
 export class Service {
   readonly id: string = nuid.next();
   readonly #connection: Connection;
   readonly #options: ServeOptions;
   readonly #log: Logger;
+  readonly #registry: SchemaRegistry;
   readonly #meter: BusMeter;
   readonly #endpoints: Endpoint[];
   readonly #subscriptions: Subscription[];
@@ -75,7 +83,8 @@ export class Service {
   #quietUntilMs = 0;
 
   /** @throws BusError `invalid-service` */
-  constructor(connection: Connection, options: ServeOptions, log: Logger, meter: BusMeter) {
+  constructor(connection: Connection, options: ServeOptions, { log, meter, registry }: ServiceParts) {
+    this.#registry = registry;
     const problem = identityProblem(options.name, options.version);
     if (problem !== undefined) throw new BusError('invalid-service', problem);
     this.#connection = connection;
@@ -175,7 +184,7 @@ export class Service {
       const headers = this.#admit(message);
       caller = this.#callerOf(message);
       this.#limit(caller, message);
-      const { request: asked, replyEncoding } = readRequest(definition, message.data, headers);
+      const { request: asked, replyEncoding } = await this.#read(definition, message.data, headers);
       const request = caller === null ? asked : credited(definition, asked, caller);
       operationId = operationIdOf(request, headers);
       const reply = await this.#handle(endpoint, request, operationId, headers, message.subject);
@@ -263,6 +272,31 @@ export class Service {
       'the header block cannot be read: names must be ASCII without spaces',
       { status: 400 },
     );
+  }
+
+  /** A request of another version is read by the schema that its writer published. */
+  async #read(definition: CommandDefinition, data: Uint8Array, headers: ReadHeaders): Promise<ReadRequest> {
+    try {
+      return readRequest(definition, data, headers);
+    } catch (error) {
+      const cause = error instanceof CommandError ? error.cause : undefined;
+      const unknown =
+        cause instanceof DecodeError && cause.code === 'unknown-schema' ? cause.fingerprint : undefined;
+      if (unknown === undefined || !(await this.#learn(unknown))) throw error;
+      return readRequest(definition, data, headers);
+    }
+  }
+
+  async #learn(fingerprint: string): Promise<boolean> {
+    try {
+      return await this.#registry.learn(fingerprint);
+    } catch (error) {
+      throw new CommandError(
+        'registry-unavailable',
+        `the request is of another version, and its schema ${fingerprint} cannot be looked up: ${messageOf(error)}; try again, or send JSON`,
+        { status: 503, cause: error },
+      );
+    }
   }
 
   async #handle(

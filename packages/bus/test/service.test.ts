@@ -22,7 +22,7 @@ describe('a service', () => {
   const calls: { request: unknown; context: CommandContext }[] = [];
 
   before(async () => {
-    fixture = await BusFixture.create({ manifest: false });
+    fixture = await BusFixture.create();
     bus = await fixture.bus({ name: 'nbd-server' });
     asker = await fixture.bus({ name: 'asker' });
     operator = await fixture.client();

@@ -5,6 +5,8 @@ import { TestkitError } from './errors.ts';
 
 export interface RawMessage {
   subject: string;
+  /** Where the answer is to go; empty: nobody waits for one. */
+  reply: string;
   /** Of the status line of the headers, as in 'NATS/1.0 503'. */
   status: { code: number; description: string } | null;
   /** Names as sent; each may occur more than once. */
@@ -157,6 +159,7 @@ export class RawNats {
     const headBytes = verb === 'HMSG' ? Number(args.at(-2)) : 0;
     this.#subscriptions.get(sid)?.deliver({
       subject,
+      reply: args.length === (verb === 'HMSG' ? 5 : 4) ? (args[2] ?? '') : '',
       ...parseHead(payload.toString('utf8', 0, headBytes)),
       body: Buffer.from(payload.subarray(headBytes)),
     });

@@ -17,49 +17,57 @@ const id = z.string().regex(/^[A-Za-z0-9_:-]{1,64}$/, '1 to 64 of A-Z a-z 0-9 _ 
 /** Something is made of it whose id has `-test` at its end. */
 const shortId = z.string().regex(/^[A-Za-z0-9_:-]{1,59}$/, '1 to 59 of A-Z a-z 0-9 _ : -');
 
-const instanceSchema = z.union(
-  [
-    shortId.transform((instance) => ({ instance, test: null })),
-    z.strictObject({
-      instance: shortId,
-      /** Hooks of the test instance; without it, a test starts no instance in its place. */
-      test: z.strictObject({ startHook: id, stopHook: id }).nullable().default(null),
-    }),
-  ],
-  'the id of an instance, or {instance, test: {startHook, stopHook}}',
-);
+/** @param object whether members are refused that this version does not know, or kept */
+function documentSchema(object: typeof z.strictObject) {
+  const instance = z.union(
+    [
+      shortId.transform((instance) => ({ instance, test: null })),
+      object({
+        instance: shortId,
+        /** Hooks of the test instance; without it, a test starts no instance in its place. */
+        test: object({ startHook: id, stopHook: id }).nullable().default(null),
+      }),
+    ],
+    'the id of an instance, or {instance, test: {startHook, stopHook}}',
+  );
+  const group = object({
+    name: id,
+    volumes: z.array(id).max(MEMBERS_MAX).default([]),
+    /** Ids that are the same in both zones. */
+    instances: z.array(instance).max(MEMBERS_MAX).default([]),
+    /** Groups that are there before this one. */
+    after: z.array(id).max(GROUPS_MAX).default([]),
+    /** Its volumes are a consistency group: what a failover or a test brings is one moment of all of them. */
+    consistent: z.boolean().optional(),
+    /** How often such a moment is made; default 1. */
+    cutEverySeconds: z.int().min(1).max(CUT_EVERY_SECONDS_MAX).optional(),
+  });
+  const record = object({
+    name: id,
+    /** Hook of the target zone that is given the content. */
+    hook: id,
+    content: z.string().max(RECORD_CHARS_MAX, `at most ${RECORD_CHARS_MAX} characters`),
+  });
+  return object({
+    plan: id,
+    zones: z.tuple([id, id], 'two zones'),
+    groups: z.array(group).min(1, 'at least one group').max(GROUPS_MAX),
+    /** The operator's own scripts and files, replayed in the target zone before instances start. */
+    records: z.array(record).max(RECORDS_MAX).default([]),
+    /** After this long a step that does not come about is given up. */
+    stepTimeoutSeconds: z.int().min(1).max(STEP_TIMEOUT_SECONDS_MAX).default(STEP_TIMEOUT_SECONDS),
+  });
+}
 
-const groupSchema = z.strictObject({
-  name: id,
-  volumes: z.array(id).max(MEMBERS_MAX).default([]),
-  /** Ids that are the same in both zones. */
-  instances: z.array(instanceSchema).max(MEMBERS_MAX).default([]),
-  /** Groups that are there before this one. */
-  after: z.array(id).max(GROUPS_MAX).default([]),
-  /** Its volumes are a consistency group: what a failover or a test brings is one moment of all of them. */
-  consistent: z.boolean().optional(),
-  /** How often such a moment is made; default 1. */
-  cutEverySeconds: z.int().min(1).max(CUT_EVERY_SECONDS_MAX).optional(),
-});
-export type PlanGroup = z.output<typeof groupSchema>;
-
-const recordSchema = z.strictObject({
-  name: id,
-  /** Hook of the target zone that is given the content. */
-  hook: id,
-  content: z.string().max(RECORD_CHARS_MAX, `at most ${RECORD_CHARS_MAX} characters`),
-});
-
-export const planDocumentSchema = z.strictObject({
-  plan: id,
-  zones: z.tuple([id, id], 'two zones'),
-  groups: z.array(groupSchema).min(1, 'at least one group').max(GROUPS_MAX),
-  /** The operator's own scripts and files, replayed in the target zone before instances start. */
-  records: z.array(recordSchema).max(RECORDS_MAX).default([]),
-  /** After this long a step that does not come about is given up. */
-  stepTimeoutSeconds: z.int().min(1).max(STEP_TIMEOUT_SECONDS_MAX).default(STEP_TIMEOUT_SECONDS),
-});
+/** As an operator writes it: what is not known is a mistake. */
+export const planDocumentSchema = documentSchema(z.strictObject);
 export type PlanDocument = z.output<typeof planDocumentSchema>;
+export type PlanGroup = PlanDocument['groups'][number];
+
+/** As etcd has it: a newer version may have written it, and what is not known of it stays. */
+export const storedPlanDocumentSchema: typeof planDocumentSchema = documentSchema(
+  z.looseObject as unknown as typeof z.strictObject,
+);
 
 /** The plan cannot be used; `details` name every wrong place. */
 export class PlanError extends SalvorError {

@@ -1,6 +1,6 @@
 /** What etcd of one zone holds of recovery plans, as zod schemas. Times are Unix milliseconds. */
 import { z } from 'zod';
-import { planDocumentSchema } from './plan-document.ts';
+import { storedPlanDocumentSchema } from './plan-document.ts';
 
 const millis = z.number().int().min(0);
 const count = z.number().int().min(0);
@@ -13,7 +13,7 @@ export const planSchema = z.looseObject({
   /** In which this version was written. */
   zone: text,
   /** Null: it was deleted. What is deleted stays on record, so that the other zone does not bring it back. */
-  document: planDocumentSchema.nullable(),
+  document: storedPlanDocumentSchema.nullable(),
   /** Of what was deleted: the zones that it was of; empty: not known. */
   zones: z.array(text).default([]),
   changedAt: millis,
@@ -82,7 +82,7 @@ export const planRunSchema = z.looseObject({
   /** The zone that is to have the volumes, where the run is carried out; and the other one. */
   target: text,
   source: text,
-  document: planDocumentSchema,
+  document: storedPlanDocumentSchema,
   steps: z.array(planStepSchema),
   /** `back`: a step failed before the point of no return; what was done is being taken back. */
   direction: z.enum(['forward', 'back']),

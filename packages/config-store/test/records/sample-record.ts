@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 
 /** Met by the patterns that records have. */
-const TEXTS = ['a', '1', '127.0.0.1:22005', 'a/b', '0123456789abcdef'];
+const TEXTS = ['a', '1', '127.0.0.1:22005', 'a/b', '0123456789abcdef', 'f'.repeat(64)];
 const NUMBERS = [1, 0, 4096];
 /** Deeper optional members are left out: some schemas hold lists of themselves. */
 const MAX_DEPTH = 12;
