@@ -21,7 +21,9 @@ export async function exactPoint(
     const { last, lastAt } = segment;
     const exactFrom = segment.covers?.exactFrom ?? 0;
     if (point.kind === 'sequence') {
-      if (segment.first > point.sequence + 1) continue;
+      // What begins behind it with blocks of a backup, or was compacted, says nothing of what was there before.
+      const isUntold = segment.covers !== undefined && segment.covers.first > point.sequence;
+      if (segment.first > point.sequence + 1 || isUntold) continue;
       if (last < point.sequence)
         throw new LogError(
           'not-restorable',
