@@ -46,6 +46,8 @@ export function groupOf(key: string): KeyGroup | null {
     case 'volume':
     case 'volume-point':
       return { kind: 'rest', name: `volume ${about.volume}` };
+    case 'plan':
+      return { kind: 'rest', name: `plan ${about.plan}` };
     case 'healing-everywhere':
       return HEALING;
     default:
