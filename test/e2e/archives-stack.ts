@@ -5,10 +5,9 @@ import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArchiveDescription } from '@salvor/contracts';
 import { messageOf } from '@salvor/service-kit';
-import { freePort, ManagedProcess, NbdClient, until } from '@salvor/testkit';
+import { freePort, ManagedProcess, NbdClient, serviceMain, until } from '@salvor/testkit';
 import { HealingStack } from './healing-stack.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const TIMEOUT_MS = 120_000;
 const LOG_TAIL_CHARS = 5_000;
 export const VOLUME = 'vol1';
@@ -271,7 +270,7 @@ async function startManager(healing: HealingStack, name: string): Promise<Manage
   return ManagedProcess.start({
     name,
     command: process.execPath,
-    args: [join(ROOT, 'services/replication-manager/dist/main.js')],
+    args: [serviceMain('replication-manager')],
     env: {
       PATH: process.env.PATH,
       ...{ SALVOR_ZONE: 'north', SALVOR_ZONE_PEERS: '[]', SALVOR_HTTP_PORT: String(port) },

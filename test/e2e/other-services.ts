@@ -1,6 +1,5 @@
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { freePort, ManagedProcess } from '@salvor/testkit';
+import { freePort, ManagedProcess, serviceMain } from '@salvor/testkit';
 import type { HealingStack } from './healing-stack.ts';
 
 /** Services that are no part of a stack, so that every command is answered. */
@@ -20,7 +19,7 @@ async function startService(
   return ManagedProcess.start({
     name,
     command: process.execPath,
-    args: [fileURLToPath(new URL(`../../services/${name}/dist/main.js`, import.meta.url))],
+    args: [serviceMain(name)],
     env: {
       ...{ PATH: process.env.PATH, SALVOR_HTTP_PORT: String(port), SALVOR_NATS_SERVERS: stack.natsUrl },
       ...{ SALVOR_ETCD_ENDPOINTS: stack.etcdEndpoints.join(','), ...env },

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { DEFAULT_LOG_CONTAINERS } from '@salvor/bus';
 import {
   type ConfigStore,
@@ -12,7 +11,7 @@ import {
 } from '@salvor/config-store';
 import { containerOf, type DrReportReply } from '@salvor/contracts';
 import { codeOf } from '@salvor/service-kit';
-import { freePort, ManagedProcess, NbdClient, RawNats, until } from '@salvor/testkit';
+import { freePort, ManagedProcess, NbdClient, RawNats, serviceMain, until } from '@salvor/testkit';
 import {
   decodeSegment,
   logStream,
@@ -54,7 +53,7 @@ export class Tier1Stack implements AsyncDisposable {
     this.#recovery = await ManagedProcess.start({
       name: 'segment-recovery',
       command: process.execPath,
-      args: [fileURLToPath(new URL('../../services/segment-recovery/dist/main.js', import.meta.url))],
+      args: [serviceMain('segment-recovery')],
       env: {
         ...{ PATH: process.env.PATH, SALVOR_HTTP_PORT: String(port), SALVOR_NATS_SERVERS: stack.natsUrl },
         SALVOR_ETCD_ENDPOINTS: stack.etcdEndpoints.join(','),

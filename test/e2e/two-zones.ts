@@ -2,10 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { VolumeDescription } from '@salvor/contracts';
 import { codeOf, messageOf } from '@salvor/service-kit';
-import { CuttableLine, freePort, ManagedProcess, NbdClient, until } from '@salvor/testkit';
+import { CuttableLine, freePort, ManagedProcess, NbdClient, serviceMain, until } from '@salvor/testkit';
 import { HealingStack } from './healing-stack.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const READY_TIMEOUT_MS = 120_000;
 const STATE_TIMEOUT_MS = 120_000;
 const LOG_TAIL_CHARS = 4_000;
@@ -221,7 +220,7 @@ async function startManager(
   return ManagedProcess.start({
     name: `replication-manager-${zone}`,
     command: process.execPath,
-    args: [join(ROOT, 'services/replication-manager/dist/main.js')],
+    args: [serviceMain('replication-manager')],
     env: {
       PATH: process.env.PATH,
       ...{ SALVOR_ZONE: zone, SALVOR_ZONE_PEERS: JSON.stringify(peers), SALVOR_HTTP_PORT: String(port) },

@@ -9,7 +9,12 @@ export * from './servers.ts';
 export { NbdServerHandle } from './stack/nbd-server-handle.ts';
 export { Stack, startStack } from './stack/stack.ts';
 export type { StackEngine, StackEngines } from './stack/stack-engines.ts';
-export type { StackOptions, StackServiceName, StackServiceOptions } from './stack/stack-options.ts';
+export {
+  type StackOptions,
+  type StackServiceName,
+  type StackServiceOptions,
+  serviceMain,
+} from './stack/stack-options.ts';
 export { readStackFile, type StackFile } from './stack/stack-state.ts';
 export type { PortSource, ServerOptions } from './start-on-ports.ts';
 export * from './waiting.ts';

@@ -3,11 +3,11 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type Bus, type BusEvent, connectBus } from '@salvor/bus';
 import type { EventType } from '@salvor/contracts';
-import { ManagedProcess, type NatsHandle, startNats, until } from '@salvor/local-stack';
+import { ManagedProcess, type NatsHandle, serviceMain, startNats, until } from '@salvor/local-stack';
 import { silentLogger } from '@salvor/service-kit';
 import { type TempDir, tempDir } from '@salvor/testkit';
 
-const MAIN = join(import.meta.dirname, '../dist/main.js');
+const MAIN = serviceMain('log-watcher');
 const CHILD = join(import.meta.dirname, 'child-server.mjs');
 export const WAIT_MS = 15_000;
 

@@ -12,7 +12,15 @@ import {
 } from '@salvor/config-store';
 import type { CommandShapes, SegmentRecovery } from '@salvor/contracts';
 import { createLogger, pause, silentLogger } from '@salvor/service-kit';
-import { type EtcdHandle, type NatsHandle, RawNats, startEtcd, startNats, tempDir } from '@salvor/testkit';
+import {
+  type EtcdHandle,
+  type NatsHandle,
+  RawNats,
+  serviceMain,
+  startEtcd,
+  startNats,
+  tempDir,
+} from '@salvor/testkit';
 import { AllowedRoots } from '../src/allowed-roots.ts';
 import { commandHandlers } from '../src/commands.ts';
 import { recoverExecutor } from '../src/recovery/recover-executor.ts';
@@ -98,8 +106,7 @@ export class Tier1 implements AsyncDisposable {
 
   /** The service as a process of its own. */
   spawn(env: Readonly<Record<string, string>> = {}): ChildProcess {
-    const main = join(import.meta.dirname, '../dist/main.js');
-    const child = spawn(process.execPath, [main], {
+    const child = spawn(process.execPath, [serviceMain('segment-recovery')], {
       stdio: 'ignore',
       env: {
         ...process.env,

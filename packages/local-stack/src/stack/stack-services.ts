@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { NatsRole } from '@salvor/bus';
@@ -8,7 +8,7 @@ import { startOnPorts } from '../start-on-ports.ts';
 import { allOrNone } from './all-or-none.ts';
 import { NbdServerHandle } from './nbd-server-handle.ts';
 import { engineSockets } from './stack-engines.ts';
-import { DEFAULT_READY_TIMEOUT_MS, repoRootOf, type StackOptions, serviceEnv } from './stack-options.ts';
+import { DEFAULT_READY_TIMEOUT_MS, type StackOptions, serviceEnv, serviceMain } from './stack-options.ts';
 import type { StackState } from './stack-state.ts';
 
 export interface StackServices {
@@ -202,7 +202,7 @@ async function startService(
     ['http'],
     (ports) => ({
       command: process.execPath,
-      args: [mainOf(options, launch.service)],
+      args: [serviceMain(launch.service, options)],
       env: serviceEnv(launch.env, { SALVOR_HTTP_PORT: String(ports.http) }),
       ready: () => answersOk(`http://127.0.0.1:${ports.http}/readyz`),
       stopTimeoutMs: SERVICE_STOP_TIMEOUT_MS,
@@ -235,16 +235,8 @@ async function placeNbdServer(
       ...{ name, port, socketPath, httpPort, stackId: state.id },
       isTls: options.tls !== undefined,
     }),
-    launch: { name, httpPort, command: [process.execPath, mainOf(options, 'nbd-server')], env },
+    launch: { name, httpPort, command: [process.execPath, serviceMain('nbd-server', options)], env },
   };
-}
-
-/** Bundled where the environment says so: it starts in half of the time. */
-function mainOf(options: StackOptions, service: string): string {
-  const bundles = process.env['SALVOR_BUNDLED_SERVICES'];
-  const bundled = bundles === undefined ? undefined : join(bundles, service, 'main.js');
-  if (bundled !== undefined && existsSync(bundled)) return bundled;
-  return join(repoRootOf(options), 'services', service, 'dist', 'main.js');
 }
 
 /** In the stack's folder, unless its path is too long for a socket. */
