@@ -51,6 +51,17 @@ function testFiles(folder: string): string[] {
   return found.sort();
 }
 
+/** By itself, or through what it imports from beside it. */
+function isAlone(file: string): boolean {
+  const text = readFileSync(join(root, file), 'utf8');
+  const beside = [...text.matchAll(/from '(\.{1,2}\/[^']*\.ts)'/g)]
+    .map(([, path = '']) => join(root, file, '..', path))
+    .filter((path) => !path.includes('/src/'));
+  return [text, ...beside.map((path) => readFileSync(path, 'utf8'))].some((each) =>
+    needsOwnProcess.test(each),
+  );
+}
+
 /** One file for each package that imports the files of it which may share a process. */
 function groups(files: readonly string[]): string[] {
   rmSync(groupFolder, { recursive: true, force: true });
@@ -84,9 +95,7 @@ const all = named.length > 0 ? named : ['test', 'services', 'packages'].flatMap(
 const unknown = longFirst.filter((file) => named.length === 0 && !all.includes(file));
 if (unknown.length > 0) throw new Error(`not a test file any more: ${unknown.join(', ')}`);
 
-const alone = all.filter(
-  (file) => longFirst.includes(file) || needsOwnProcess.test(readFileSync(join(root, file), 'utf8')),
-);
+const alone = all.filter((file) => longFirst.includes(file) || isAlone(file));
 const together = all.filter((file) => !alone.includes(file));
 const files = [...inOrder(alone), ...groups(together)].map((file) => join(root, file));
 

@@ -178,8 +178,8 @@ describe('salvor against services on a real bus', () => {
   test('every example of help is a command line that works', async () => {
     const lines = allCommands
       .flatMap(({ examples }) => examples)
-      // What these read lies in streams and files, and not in replies.
-      .filter((example) => !/^salvor (segment (read|export|publish|table)|dr verify)/.test(example))
+      // What these read lies in streams, files and etcd, and not in replies.
+      .filter((example) => !/^salvor (config|segment (read|export|publish|table)|dr verify)/.test(example))
       // And what these find here are problems, by which they end.
       .filter((example) => /^salvor (?!up|events|status --watch|bus|storage|doctor)/.test(example));
     assert.ok(lines.length > 15);

@@ -20,7 +20,7 @@ const patience = { timeoutMs: 2_000 };
 
 type Started = RedisHandle & AsyncDisposable & { probe(options?: ProbeChanges): Promise<ProbeFinding> };
 interface ProbeChanges {
-  password?: string;
+  login?: { password: string };
   timeoutMs?: number;
   identity?: string | null;
 }
@@ -123,11 +123,11 @@ describe('a probe of an engine', () => {
 
   it('that wants another password, or any, finds that it refuses', async () => {
     await using engine = await startEngine({ password: 'right' });
-    const wrong = await engine.probe({ password: 'wrong' });
+    const wrong = await engine.probe({ login: { password: 'wrong' } });
     assert.deepEqual([wrong.kind, /WRONGPASS/.test(wrong.detail)], ['refuses-commands', true], wrong.detail);
     const none = await engine.probe();
     assert.deepEqual([none.kind, /NOAUTH/.test(none.detail)], ['refuses-commands', true], none.detail);
-    assert.equal((await engine.probe({ password: 'right' })).kind, 'healthy');
+    assert.equal((await engine.probe({ login: { password: 'right' } })).kind, 'healthy');
   });
 
   it('that cannot save its data finds that it refuses writes', async () => {

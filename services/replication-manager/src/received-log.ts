@@ -28,6 +28,8 @@ export class ReceivedLog {
   #head: LogSegment | null = null;
   /** By place: the last record of what was read or stored here and may be needed. */
   readonly #messages = new Map<number, { readonly last: number; readonly bytes: number }>();
+  /** All that is in it is among them. */
+  #isIndexed = false;
 
   private constructor(options: ReceivedLogOptions) {
     const { container, vdisk, generation } = options;
@@ -42,7 +44,10 @@ export class ReceivedLog {
   static async open(options: ReceivedLogOptions): Promise<{ log: ReceivedLog; last: number }> {
     const log = new ReceivedLog(options);
     const newest = await options.streams.last(log.#stream, log.#subject);
-    if (newest === null) return { log, last: 0 };
+    if (newest === null) {
+      log.#isIndexed = true;
+      return { log, last: 0 };
+    }
     const segment = decodeSegment(newest.data);
     log.#newest = newest.sequence;
     log.#head = logSegmentOf(segment);
@@ -54,8 +59,9 @@ export class ReceivedLog {
     return this.#head;
   }
 
-  /** Of what was read or stored here and not let go of: bytes of that which has records behind this one. */
-  bytesBehind(record: number): number {
+  /** Bytes of what has records behind this one. @throws BusError; LogError `bad-segment` */
+  async bytesBehind(record: number): Promise<number> {
+    await this.#index();
     let sum = 0;
     for (const { last, bytes } of this.#messages.values()) if (last > record) sum += bytes;
     return sum;
@@ -100,8 +106,12 @@ export class ReceivedLog {
     }
   }
 
-  /** Lets go of what has no record behind this one, but for the newest: it is applied, and in the vdisk's own log. */
+  /**
+   * Lets go of what has no record behind this one, but for the newest: it is applied, and in the vdisk's own log. What an earlier
+   * process, or this one before, has stored and not applied is read first: it is not let go of unseen.
+   */
   async letGo(record: number): Promise<void> {
+    await this.#index();
     const needed = [...this.#messages].filter(([, { last }]) => last > record).map(([place]) => place);
     const keepFrom = Math.min(this.#newest, ...needed);
     if (keepFrom > 1) await this.#options.streams.purge(this.#stream, this.#subject, keepFrom);
@@ -115,5 +125,12 @@ export class ReceivedLog {
     this.#newest = 0;
     this.#head = null;
     this.#messages.clear();
+    this.#isIndexed = true;
+  }
+
+  async #index(): Promise<void> {
+    if (this.#isIndexed) return;
+    for await (const _ of this.behind(Number.POSITIVE_INFINITY));
+    this.#isIndexed = true;
   }
 }

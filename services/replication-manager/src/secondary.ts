@@ -18,6 +18,7 @@ import { SalvorError } from '@salvor/service-kit';
 import { decodeSegment, lastSequence, logStream, logSubject, type ReplayWindow } from '@salvor/tlog';
 import { applySegments } from './applying.ts';
 import { endedBy } from './ended-by.ts';
+import { assertGapless } from './gapless.ts';
 import { restoreKept } from './kept-state.ts';
 import { comparedOver } from './linked-compare.ts';
 import { toldCuts } from './peer-told.ts';
@@ -63,8 +64,8 @@ const POINT_EVERY_MS = 5_000;
 /** Between runs the other zone is asked how long its log is this often. */
 const REST_LOOK_MS = 1_000;
 
-/** Of a group: what may wait here for a cut that all of its volumes have; what is more stays in the other zone. */
-const HELD_MAX_BYTES: number = 256 * 1024 * 1024;
+/** Of a group: what may wait here for a cut that all of its volumes have; then it goes on without one, up to the next. */
+const HELD_MAX_BYTES: number = 64 * 1024 * 1024;
 /** Ends of segments that are remembered; a cut before them is not found, a later one will be. */
 const ENDS_MAX = 65_536;
 
@@ -190,8 +191,8 @@ export class Secondary {
     mount.lost.throwIfAborted();
     try {
       const following = await this.#follows(record, source);
-      const isHeld = await this.#isHeld(record, following);
-      const log = source === null || isHeld ? null : following.source;
+      if (await this.#overran(record, following)) return true;
+      const log = source === null ? null : following.source;
       this.#logs.meter.set(record.link);
       const { carried } = this.#logs.meter;
       const window = log === null ? null : await endedBy(signal, log.next());
@@ -222,7 +223,7 @@ export class Secondary {
         await this.#catchUp(record, received);
       }
       if (isAlone) ends.splice(0, ends.length - 1);
-      const held = received.bytesBehind(this.#applied.sequence);
+      const held = isAlone ? 0 : await received.bytesBehind(this.#applied.sequence);
       this.#sight = {
         level: window?.isLevel === true && usable.length === segments.length && held === 0,
         ...{ bytes: bytesAhead + held, writtenAt: this.#applied.writtenAt },
@@ -429,12 +430,22 @@ export class Secondary {
       await this.#options.progress(generation, { kind: 'arrived', cuts });
   }
 
-  /** Whether so much waits for a cut that no more is taken. */
-  async #isHeld(record: VolumeRecord, { received }: Following): Promise<boolean> {
-    const held = received.bytesBehind(this.#applied.sequence);
-    if (record.group === null || held < HELD_MAX_BYTES) return false;
-    const reason = `${Math.round(held / 2 ** 20)} MiB of it wait for a cut of group ${record.group.name} that all of its volumes have, and no more is taken: see what keeps the others; when they go on, 'salvor volume resync ${record.volume}'`;
-    await this.#options.progress(record.generation, { kind: 'trouble', code: 'cut-missing', reason });
+  /**
+   * Whether so much waits for a cut that the volume goes on without one: it is at no moment of the others then, which is on record
+   * first, until a later cut is whole everywhere. Waiting on would fill the stream that all logs of the container share.
+   */
+  async #overran(record: VolumeRecord, { received, ends }: Following): Promise<boolean> {
+    if (record.group === null) return false;
+    const held = await received.bytesBehind(this.#applied.sequence);
+    if (held < HELD_MAX_BYTES) return false;
+    const reason = `${Math.round(held / 2 ** 20)} MiB of volume ${record.volume} waited for a cut of group ${record.group.name} that all of its volumes have: it went on without one, and is at the moment of the others again with a later cut`;
+    const { outcome } = await this.#options.progress(record.generation, { kind: 'overran', reason });
+    if (outcome !== 'applied' && outcome !== 'already') return false;
+    this.#options.log.warn({ volume: record.volume, group: record.group.name, held }, reason);
+    await this.#applyAll(received);
+    const passed = ends.findIndex(({ last }) => last >= this.#applied.sequence);
+    if (passed > 0) ends.splice(0, passed);
+    await this.#recorded({ ...record, group: { ...record.group, released: null } }, true);
     return true;
   }
 
@@ -447,6 +458,7 @@ export class Secondary {
   async #apply(segments: readonly SourceSegment[], upTo = Number.POSITIVE_INFINITY): Promise<void> {
     const mount = this.#mount;
     if (mount === null) throw new SalvorError('not-mounted', 'the vdisk was given up meanwhile');
+    assertGapless(segments, this.#applied.sequence);
     const { sequence, writtenAt } = await applySegments(
       mount.mounted.wholeBlocks(),
       segments,

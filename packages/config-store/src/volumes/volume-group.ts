@@ -246,7 +246,7 @@ export function newlyPrimary(group: VolumeGroup | null): VolumeGroup | null {
 }
 
 /** Generations of one zone and one life of a volume number one log. */
-function sameLog(a: Generation, b: Generation): boolean {
+export function sameLog(a: Generation, b: Generation): boolean {
   return a.zone === b.zone && a.incarnation === b.incarnation;
 }
 

@@ -1,5 +1,5 @@
 /** How a secondary comes to have what its primary has. Pure. */
-import { withArrivedCuts, withoutCuts, withReachedCut } from './volume-group.ts';
+import { sameLog, withArrivedCuts, withoutCuts, withReachedCut } from './volume-group.ts';
 import { sameGeneration } from './volume-lineage.ts';
 import { changed, refuseVolume, unchanged, unknownVolume, type VolumeDecision } from './volume-outcome.ts';
 import type {
@@ -26,6 +26,8 @@ export type SyncNews =
   | { readonly kind: 'arrived'; readonly cuts: readonly VolumeCut[] }
   /** What is on record as its place may be behind what is on the vdisk: no cut that arrived before counts. */
   | { readonly kind: 'unsettled' }
+  /** More of it waited for a cut than may: it is applied, and the volume is at no moment of its group until a later cut. */
+  | { readonly kind: 'overran'; readonly reason: string }
   /** A copy is about to write: what was there is behind this record of its own log, and was complete up to that one. */
   | ({ readonly kind: 'kept'; readonly own: LogEnd } & LogEnd)
   /** How far a copy is, so that another process goes on there; null: it begins anew. */
@@ -84,10 +86,19 @@ export function decideVolumeProgress(
     }
     case 'unsettled': {
       const { group } = record;
-      if (group === null || group.arrived.length === 0) return unchanged(record.reason);
-      if (group.released !== null)
+      if (group === null) return unchanged(record.reason);
+      if (group.released !== null && sameLog(group.released.generation, generation))
         return refuseVolume('wrong-role', `volume ${volume} has a cut of its group that all have`);
+      if (group.arrived.length === 0) return unchanged(record.reason);
       return changed(record, { group: { ...group, arrived: [] } }, record.reason, now);
+    }
+    case 'overran': {
+      const { group, promotion } = record;
+      if (group === null) return unchanged(record.reason);
+      if (record.phase !== 'following' || promotion?.force === true)
+        return refuseVolume('wrong-role', `volume ${volume} does not go on: it is ${record.phase}`);
+      const next = { ...group, arrived: [], released: null, reason: news.reason };
+      return changed(record, { group: next }, record.reason, now);
     }
     case 'kept': {
       const { kept } = record;

@@ -68,7 +68,8 @@ export const DEFAULT_READY_TIMEOUT_MS = 60_000;
 /** The file that a service is started with: a bundle of it where the environment names one, which starts in half of the time. */
 export function serviceMain(service: string, options: Pick<StackOptions, 'repoRoot'> = {}): string {
   const bundles = process.env['SALVOR_BUNDLED_SERVICES'];
-  const bundled = bundles === undefined ? undefined : join(bundles, service, 'main.js');
+  const isOurs = options.repoRoot === undefined && bundles !== undefined;
+  const bundled = isOurs ? join(bundles, service, 'main.js') : undefined;
   if (bundled !== undefined && existsSync(bundled)) return bundled;
   return join(repoRootOf(options), 'services', service, 'dist', 'main.js');
 }
