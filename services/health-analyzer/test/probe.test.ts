@@ -116,9 +116,12 @@ describe('a probe of an engine', () => {
       what: 'the replica to follow',
       timeoutMs: 10_000,
     });
-    const { kind, detail } = await replica.probe();
-    assert.equal(kind, 'refuses-commands');
-    assert.match(detail, /read-only slave/);
+    // For a moment it may still be loading what it was sent.
+    await until(async () => /read-only slave/.test((await replica.probe()).detail), {
+      what: 'the replica to answer',
+      timeoutMs: 10_000,
+    });
+    assert.equal((await replica.probe()).kind, 'refuses-commands');
   });
 
   it('that wants another password, or any, finds that it refuses', async () => {
