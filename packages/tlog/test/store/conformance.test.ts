@@ -9,7 +9,7 @@ import { startS3 } from './s3-server.ts';
 
 type Open = (context: TestContext) => Promise<AppendableStore>;
 
-const stores: Record<string, Open> = {
+const stores = {
   'a folder': async (context) => {
     const root = await mkdtemp(join(tmpdir(), 'salvor-store-'));
     context.after(() => rm(root, { recursive: true, force: true }));
@@ -24,7 +24,7 @@ const stores: Record<string, Open> = {
     });
     return store;
   },
-};
+} satisfies Record<string, Open>;
 
 for (const [name, open] of Object.entries(stores)) {
   test(`${name}: what was put is read, in any range`, async (context) => {
@@ -151,12 +151,13 @@ for (const [name, open] of Object.entries(stores)) {
           (error) => error instanceof LogError && error.code === 'store',
         );
   });
-
-  test(`${name}: concurrent puts of one path leave one of them whole`, async (context) => {
-    const store = await open(context);
-    const bodies = [1, 2, 3, 4].map((fill) => Buffer.alloc(100_000, fill));
-    await Promise.all(bodies.map((body) => store.put('a/one', [body])));
-    const found = await store.read('a/one', 0, 100_000);
-    assert.ok(bodies.some((body) => body.equals(found)));
-  });
 }
+
+// A bucket promises the same by itself; the server that plays one here writes in place.
+test('a folder: concurrent puts of one path leave one of them whole', async (context) => {
+  const store = await stores['a folder'](context);
+  const bodies = [1, 2, 3, 4].map((fill) => Buffer.alloc(100_000, fill));
+  await Promise.all(bodies.map((body) => store.put('a/one', [body])));
+  const found = await store.read('a/one', 0, 100_000);
+  assert.ok(bodies.some((body) => body.equals(found)));
+});
