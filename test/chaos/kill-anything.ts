@@ -14,7 +14,7 @@ const VICTIMS = [
 ] as const;
 export type Victim = (typeof VICTIMS)[number];
 /** Runs of each; `SALVOR_KILL_SEEDS=20` for more of them. */
-const SEEDS = Number(process.env.SALVOR_KILL_SEEDS ?? 2);
+const SEEDS = Number(process.env.SALVOR_KILL_SEEDS ?? 1);
 /** Each run has blocks of its own, so that its model starts from zeros. */
 const BLOCKS = 2_048;
 
