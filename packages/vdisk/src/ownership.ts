@@ -16,15 +16,21 @@ import { decideOwnerStep } from './owner-step.ts';
 export interface OwnerIdentity {
   readonly server: string;
   readonly instance: string;
+  /** What it is owned for, where that is not clients: it is given back when the operation has ended. */
+  readonly operation?: string;
 }
 
 /** Another server owns the vdisk. */
 export class OwnedElsewhereError extends SalvorError {
+  /** Whether it is owned for an operation, not for clients. */
+  readonly isForOperation: boolean;
+
   constructor(vdisk: string, owner: OwnerRecord) {
     super(
       'owned-elsewhere',
       `vdisk ${vdisk} is owned by server ${owner.server} since ${new Date(owner.since).toISOString()}`,
     );
+    this.isForOperation = owner.operation !== undefined;
   }
 }
 

@@ -171,6 +171,24 @@ describe('a mounted vdisk', () => {
     assert.deepEqual(mounted.lost, [], 'an orderly end is no loss');
   });
 
+  it('is waited for by clients while an operation that has ended gives it back, not while another server has it', async () => {
+    await plane.addVdisk('restored');
+    const purpose = { operation: 'rollback-1' };
+    const operation = await plane.mount('restored', 'replay-rollback-1', {}, purpose);
+    const clients = plane.mount('restored', 'nbd-1');
+    await assert.rejects(
+      plane.mount('restored', 'clone-2', {}, { operation: 'clone-2' }),
+      OwnedElsewhereError,
+    );
+    assert.equal(operation.vdisk.alive, true);
+    await operation.vdisk.device.write(0, Buffer.from('restored'));
+    await operation.vdisk.unmount();
+    const mounted = await clients;
+    assert.deepEqual(operation.lost, []);
+    assert.equal((await mounted.vdisk.device.read(0, 8)).toString(), 'restored');
+    await mounted.vdisk.unmount();
+  });
+
   it('that another run of its server takes over stops at once and says so', async () => {
     await plane.addVdisk('taken');
     const first = await plane.mount('taken', 'nbd-1');

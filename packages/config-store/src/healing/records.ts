@@ -304,7 +304,13 @@ export type OperationRecord = z.infer<typeof operationSchema>;
 export const operationWorkerSchema = z.looseObject({ worker: text, since: millis });
 
 /** `/salvor/vdisks/<id>/owner`, held under a lease: who may write the vdisk now. */
-export const ownerSchema = z.looseObject({ server: text, instance: text, since: millis });
+export const ownerSchema = z.looseObject({
+  server: text,
+  instance: text,
+  since: millis,
+  /** The operation that it is owned for; none where it is owned for clients. */
+  operation: text.optional(),
+});
 export type OwnerRecord = z.infer<typeof ownerSchema>;
 
 /** `/salvor/vdisks/<id>/takeover`, held under a lease: the server that takes the vdisk; no other may begin to own it meanwhile. */

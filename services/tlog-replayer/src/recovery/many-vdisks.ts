@@ -103,7 +103,7 @@ export class ManyVdisks {
   async #one({ vdisk, acceptLoss }: Due, total: number, signal: AbortSignal): Promise<void> {
     const begunAt = performance.now();
     await restoreVdisk(this.#options, {
-      ...{ vdisk, acceptLoss, signal, loss: this.#loss },
+      ...{ vdisk, acceptLoss, signal, loss: this.#loss, operation: this.#run.record.operation },
       from: this.#state.underWay[vdisk] ?? null,
       checkpoint: async (state) => {
         this.#state = { ...this.#state, underWay: { ...this.#state.underWay, [vdisk]: state } };

@@ -40,6 +40,8 @@ export type VdiskCheckpoint = z.infer<typeof vdiskCheckpointSchema>;
 
 export interface Restoration {
   readonly vdisk: string;
+  /** That brings it back. */
+  readonly operation: string;
   readonly loss: Loss;
   /** Goes on below gaps and behind a log that broke: what they hide is lost. */
   readonly acceptLoss: boolean;
@@ -73,7 +75,7 @@ export async function restoreVdisk(options: RestoreOptions, restoration: Restora
     const upTo =
       from?.replay.upTo ?? (await findPoint(vdisk, source, { kind: 'newest' }, { acceptLoss })).sequence;
     const lost = new AbortController();
-    const mounted = await mount(options, vdisk, (reason) =>
+    const mounted = await mount(options, restoration, (reason) =>
       lost.abort(new SalvorError('ownership-lost', reason)),
     );
     try {
@@ -151,12 +153,12 @@ async function wantedNow(
 
 function mount(
   { store, access, owner, log }: RestoreOptions,
-  vdisk: string,
+  { vdisk, operation }: Restoration,
   lost: (reason: string) => void,
 ): Promise<MountedVdisk> {
   const { timeoutMs, login } = access;
   return mountVdisk({
-    ...{ store, vdisk, owner, log, purpose: 'restore' },
+    ...{ store, vdisk, log, owner: { ...owner, operation }, purpose: 'restore' },
     settings: {
       ...{ leaseTtlSeconds: LEASE_TTL_SECONDS, proposeAfterMs: PROPOSE_AFTER_MS, holdMaxMs: HOLD_MAX_MS },
       ...{ connectTimeoutMs: timeoutMs, commandTimeoutMs: timeoutMs, login },
