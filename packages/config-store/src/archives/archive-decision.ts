@@ -263,7 +263,12 @@ function reached(
 }
 
 /** What the log of the source lost before it was taken is in no archive; what is on the engines is compared. */
-function overflowed(record: ArchiveRecord, reason: string, now: number): ArchiveDecision {
+export function overflowed(
+  record: ArchiveRecord,
+  reason: string,
+  now: number,
+  way: 'full' | 'hash' = 'hash',
+): ArchiveDecision {
   const name = nameOfArchive(record);
   if (record.source.kind === 'archive')
     return archiveChanged(
@@ -283,7 +288,7 @@ function overflowed(record: ArchiveRecord, reason: string, now: number): Archive
     {
       ...{ phase: 'backup', place: null, overflow: record.overflow ?? { at: now, reason }, levelAt: null },
       ...{
-        backup: begunBackup(record, reason, now),
+        backup: begunBackup(record, reason, now, way),
         holes: opened(record, reason, now),
         snapshots: promised,
       },

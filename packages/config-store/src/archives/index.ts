@@ -1,4 +1,5 @@
 export * from './apply-archive.ts';
+export * from './archive-brought-back.ts';
 export * from './archive-claim.ts';
 export * from './archive-decision.ts';
 export * from './archive-history.ts';

@@ -13,7 +13,7 @@ const kept: ReadonlySet<ParsedKey['kind']> = new Set([
   ...(['cluster-storage', 'cluster-zerostor', 'cluster-tlog', 'salvor-cluster', 'server-vdisks'] as const),
   ...(['tlog-config', 'tlog-state', 'tlog-snapshot', 'incident', 'unavailable'] as const),
   ...(['recovery', 'recovered-vdisk', 'instance', 'healing-everywhere', 'healing-cluster'] as const),
-  ...(['volume', 'volume-point', 'vdisk-volume', 'archive', 'plan'] as const),
+  ...(['volume', 'volume-point', 'vdisk-volume', 'rbd-volume', 'archive', 'plan'] as const),
   // Of attempts that are over: they tell which engine of a pair served last.
   ...(['repair'] as const),
 ]);

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import {
   type ArchiveBackup,
   type ArchiveRecord,
+  archiveBroughtBack,
   archiveForksMax,
   archiveSchema,
   decideArchive,
@@ -143,4 +144,29 @@ test('a record from before archives had histories is one of the history without 
   const { history: _, ...old } = recordOf();
   const { history, forks } = archiveSchema.parse(old);
   assert.deepEqual({ history, forks }, { history: '', forks: [] });
+});
+
+test('a record that was lost with etcd is brought back so that the archive is compared with its volume first', () => {
+  const promised = {
+    name: 's',
+    state: 'promised' as const,
+    generation: 1,
+    source: 500,
+    sequence: null,
+    at: 4,
+  };
+  const back = archiveBroughtBack(recordOf({ snapshots: [promised] }), 9);
+  assert.deepEqual(
+    [back.phase, back.place, back.backup?.way, back.backup?.beganAt, back.base],
+    ['backup', null, 'hash', 9, 1],
+  );
+  assert.deepEqual(
+    [back.holes, back.snapshots[0]?.state],
+    [[{ from: 9, to: null, reason: back.overflow?.reason }], 'lost'],
+  );
+  // A full backup that was under way is one again; who was stopped stays so, and is compared once it is started.
+  assert.equal(archiveBroughtBack(recordOf({ phase: 'backup', backup }), 9).backup?.way, 'full');
+  const stopped = archiveBroughtBack(recordOf({ phase: 'stopped' }), 9);
+  assert.deepEqual([stopped.phase, stopped.place, stopped.backup?.way], ['stopped', null, 'hash']);
+  assert.deepEqual(archiveBroughtBack(copy(), 9), copy());
 });

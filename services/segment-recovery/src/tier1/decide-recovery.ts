@@ -11,6 +11,7 @@ import {
   vdiskLifecycleSchema,
 } from '@salvor/config-store';
 import type { Tier1VdiskInit } from '@salvor/contracts';
+import { decideArchiveKey } from './decide-archive.ts';
 import { decideCluster } from './decide-cluster.ts';
 import { decideEngines } from './decide-engines.ts';
 import { decideKey, type KeyDecision, timeText, withheld, writes } from './decide-key.ts';
@@ -126,7 +127,10 @@ export function decideRecovery(sources: Tier1Sources): Tier1Plan {
       }));
       groups.push({ ...group, keys: withRevisions, facts: decided.facts });
       if (decided.told !== null) vdisks.push(decided.told);
-    } else groups.push({ ...group, facts: [] });
+    } else {
+      const decided = group.keys.map((one) => decideArchiveKey(one, sources, doubts));
+      groups.push({ ...group, keys: decided, facts: [] });
+    }
   }
   const installation = decide(installationKey);
   if (installation !== null)

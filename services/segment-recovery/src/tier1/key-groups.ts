@@ -46,6 +46,10 @@ export function groupOf(key: string): KeyGroup | null {
     case 'volume':
     case 'volume-point':
       return { kind: 'rest', name: `volume ${about.volume}` };
+    case 'rbd-volume':
+      return { kind: 'rest', name: `rbd volume ${about.volume}` };
+    case 'archive':
+      return { kind: 'rest', name: `archive ${about.archive} of volume ${about.volume}` };
     case 'plan':
       return { kind: 'rest', name: `plan ${about.plan}` };
     case 'healing-everywhere':

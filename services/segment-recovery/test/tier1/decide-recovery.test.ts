@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  archiveKey,
+  archiveSchema,
   clusterStorageKey,
+  defaultArchiveRetention,
   formatClusterStorage,
+  formatRecord,
   formatVdiskNbd,
   formatVdiskStatic,
   healingEverywhereKey,
@@ -11,6 +15,7 @@ import {
   installationKey,
   operationKey,
   parseClusterStorage,
+  parseRecord,
   type ServerEntry,
   type StoreEntry,
   tlogArchivedKey,
@@ -590,5 +595,46 @@ test('a pair of which both members are bad, an old configuration, and the name o
   assert.doesNotMatch(
     decideRecovery(sourcesOf({ found })).doubts.join('\n'),
     /minutes before|no name to compare/,
+  );
+});
+
+test('an archive of a volume is brought back so that it is compared with the volume; a recovery that was cut off finds it so', () => {
+  const key = archiveKey('off-site', 'vol');
+  const segment = { number: 40, epoch: 3, last: 400, at: 40, base: 1 };
+  const record = archiveSchema.parse({
+    ...{ archive: 'off-site', volume: 'vol', role: 'primary', source: { kind: 'zone', zone: 'north' } },
+    ...{
+      phase: 'following',
+      reason: 'it follows',
+      generation: 1,
+      history: 'off-site:1',
+      base: 1,
+      changedAt: 1,
+    },
+    ...{ place: { segment, number: 90, sequence: 900 }, retention: defaultArchiveRetention },
+  });
+  const configuration = {
+    ...{ path: '_system/configuration/latest.json.gz', revision: REVISION, at },
+    entries: new Map([...whole, [key, formatRecord(archiveSchema, key, record)]]),
+  };
+  const sources = sourcesOf({ configuration });
+  const decision = decisionsOf(sources).get(key);
+  const back = parseRecord(archiveSchema, key, decision?.value ?? '');
+  assert.deepEqual(
+    [decision?.action, back.phase, back.place, back.backup?.way],
+    ['put', 'backup', null, 'hash'],
+  );
+  const again = decideRecovery(carriedOut(sources));
+  assert.deepEqual(
+    again.doubts.filter((doubt) => doubt.includes(key)),
+    [],
+  );
+  const found = again.groups.flatMap(({ keys }) => keys).find((one) => one.key === key);
+  assert.deepEqual([found?.action, found?.value], ['there', decision?.value]);
+  const entries = new Map([...configuration.entries, [key, '{"archive":1}']]);
+  const bad = decideRecovery(sourcesOf({ configuration: { ...configuration, entries } }));
+  assert.ok(
+    bad.doubts.some((doubt) => doubt.startsWith(key)),
+    bad.doubts.join('; '),
   );
 });
