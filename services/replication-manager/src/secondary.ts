@@ -22,6 +22,7 @@ import { assertGapless } from './gapless.ts';
 import { restoreKept } from './kept-state.ts';
 import { comparedOver } from './linked-compare.ts';
 import { toldCuts } from './peer-told.ts';
+import { type Confirm, ReadAhead } from './read-ahead.ts';
 import { ReceivedLog } from './received-log.ts';
 import { nextPoint } from './replication-points.ts';
 import {
@@ -55,9 +56,6 @@ export interface Sight {
   readonly writtenAt: number;
 }
 
-/** Asked after something was read: up to which record it may be used; null: not at all. */
-export type Confirm = () => Promise<number | null>;
-
 /** Progress is put on record this often, points this often. */
 const RECORD_EVERY_MS = 200;
 const POINT_EVERY_MS = 5_000;
@@ -74,7 +72,7 @@ const UNSEEN: Sight = { level: false, bytes: 0, writtenAt: 0 };
 interface Following {
   readonly generation: Generation;
   readonly received: ReceivedLog;
-  readonly source: SourceLog | null;
+  readonly source: ReadAhead | null;
   /** Ends of the segments that were taken of the other log and are not applied, and of the last before: a cut is at one of them. */
   readonly ends: LogSegment[];
 }
@@ -194,17 +192,18 @@ export class Secondary {
       if (await this.#overran(record, following)) return true;
       const log = source === null ? null : following.source;
       this.#logs.meter.set(record.link);
-      const { carried } = this.#logs.meter;
-      const window = log === null ? null : await endedBy(signal, log.next());
+      const window = log === null ? null : await endedBy(signal, log.take(confirm));
       const segments = window?.segments ?? [];
-      if (segments.length > 0) this.#begun ??= { at: Date.now(), carried };
-      const bound = segments.length === 0 ? null : await endedBy(signal, confirm());
+      const bound = window?.bound ?? null;
+      if (window !== null && segments.length > 0) this.#begun ??= window.began;
       const usable =
         bound === null
           ? []
           : segments.filter(({ segment }) => segment.first <= upTo && lastSequence(segment) <= bound);
       // What was read and may not be used is read again, if ever: the place in the other log is behind it.
       if (usable.length < segments.length) await this.#endFollowing();
+      // Of a run nothing is read that is behind its end.
+      else if (window?.isLevel === false && upTo === Number.POSITIVE_INFINITY) log?.begin(confirm);
       assertExact(usable);
       const bytesAhead = window?.bytesAhead ?? this.#sight.bytes;
       this.#sight = { ...this.#sight, level: false, bytes: bytesOf(usable) + bytesAhead };
@@ -374,7 +373,8 @@ export class Secondary {
     const segment = opened.ends.at(-1);
     if (segment === undefined)
       throw new LostPlaceError(`it is not known in which segment record ${this.#applied.sequence} was`);
-    this.#following = { ...opened, source: new SourceLog(await this.#logs.of(source), segment) };
+    const log = new SourceLog(await this.#logs.of(source), segment);
+    this.#following = { ...opened, source: new ReadAhead(log, () => this.#logs.meter.carried) };
     return this.#following;
   }
 

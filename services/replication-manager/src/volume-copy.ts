@@ -12,7 +12,7 @@ import {
 import { changedSinceFork } from './changed-blocks.ts';
 import type { Ask } from './compared-blocks.ts';
 import { type ChosenWay, decideCopyWay, provenFork } from './copy-way.ts';
-import type { Confirm } from './secondary.ts';
+import type { Confirm } from './read-ahead.ts';
 import type { SecondaryMount } from './secondary-mount.ts';
 import { compareVolume } from './volume-comparison.ts';
 import { indexedSegmentOf, wholeLog, type ZoneLog } from './zone-log.ts';
