@@ -1,4 +1,4 @@
-import { overflowed } from './archive-decision.ts';
+import { overflowed } from './archive-gaps.ts';
 import type { ArchiveRecord } from './archive-records.ts';
 
 /**

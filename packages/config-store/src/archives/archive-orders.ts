@@ -1,5 +1,6 @@
 /** What an operator may order of an archive, and what becomes of it. Pure. */
-import { begunBackup, hasAllOf, isTakenFrom, takenOver, wayBehind } from './archive-decision.ts';
+import { begunBackup, wayBehind } from './archive-gaps.ts';
+import { hasAllOf, isTakenFrom, takenOver } from './archive-heirs.ts';
 import { newHistory, noHistory, partedHistory } from './archive-history.ts';
 import {
   type ArchiveDecision,
