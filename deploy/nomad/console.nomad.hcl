@@ -1,4 +1,4 @@
-# The page for a browser. It has no login of its own unless it is given tokens: put it behind a proxy that has one.
+# The page for a browser, over HTTPS. Whoever reaches it may look; who has a token may act.
 variable "version" {
   type        = string
   description = "image tag of Salvor"
@@ -92,11 +92,82 @@ job "salvor-console" {
       }
 
       env {
-        SALVOR_NATS_SERVERS = "${var.nats_servers}"
-        SALVOR_HTTP_HOST    = "0.0.0.0"
-        SALVOR_HTTP_PORT    = "${NOMAD_PORT_http}"
-        SALVOR_PAGE_HOST    = "127.0.0.1"
-        SALVOR_PAGE_PORT    = "${NOMAD_PORT_page}"
+        SALVOR_NATS_SERVERS        = "${var.nats_servers}"
+        SALVOR_NATS_TLS_CA         = "${NOMAD_SECRETS_DIR}/nats-ca.pem"
+        SALVOR_NATS_TLS_CERT       = "${NOMAD_SECRETS_DIR}/nats-cert.pem"
+        SALVOR_NATS_TLS_KEY        = "${NOMAD_SECRETS_DIR}/nats-key.pem"
+        SALVOR_NATS_NKEY_SEED_FILE = "${NOMAD_SECRETS_DIR}/nats.seed"
+        SALVOR_CONSOLE_TOKENS_FILE = "${NOMAD_SECRETS_DIR}/console-tokens"
+        SALVOR_PAGE_TLS_CERT       = "${NOMAD_SECRETS_DIR}/hosts-cert.pem"
+        SALVOR_PAGE_TLS_KEY        = "${NOMAD_SECRETS_DIR}/hosts-key.pem"
+        SALVOR_HTTP_HOST           = "0.0.0.0"
+        SALVOR_HTTP_PORT           = "${NOMAD_PORT_http}"
+        SALVOR_PAGE_HOST           = "127.0.0.1"
+        SALVOR_PAGE_PORT           = "${NOMAD_PORT_page}"
+      }
+
+      # deploy/nomad/put-secrets puts them into variables of this job.
+      template {
+        destination = "secrets/nats-ca.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-console\" }}{{ .nats_ca }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/nats-cert.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-console\" }}{{ .nats_cert }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/nats-key.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-console\" }}{{ .nats_key }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/nats.seed"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-console\" }}{{ .nats_seed }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/console-tokens"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-console\" }}{{ .console_tokens }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/hosts-cert.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-console\" }}{{ .hosts_cert }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/hosts-key.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-console\" }}{{ .hosts_key }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
       }
 
       resources {

@@ -108,20 +108,171 @@ job "salvor-log-watcher" {
       }
 
       env {
-        SALVOR_NATS_SERVERS         = "${var.nats_servers}"
-        SALVOR_ETCD_ENDPOINTS       = "${var.etcd_endpoints}"
-        SALVOR_ENGINE_PASSWORD_FILE = "${NOMAD_SECRETS_DIR}/engine-password"
-        SALVOR_HTTP_HOST            = "0.0.0.0"
-        SALVOR_HTTP_PORT            = "${NOMAD_PORT_http}"
-        SALVOR_WATCHER_ID           = "${node.unique.name}"
-        SALVOR_STATE_DIR            = "/state"
-        SALVOR_SOURCES              = "[{\"kind\": \"spawn\", \"name\": \"nbd\", \"command\": [\"node\", \"/salvor/nbd-server/dist/main.js\"], \"env\": {\"SALVOR_SERVER_ID\": \"${node.unique.name}\", \"SALVOR_NBD_LISTEN\": \"tcp:0.0.0.0:${NOMAD_PORT_nbd}\", \"SALVOR_HTTP_PORT\": \"${NOMAD_PORT_nbd_http}\"}}]"
+        SALVOR_NATS_SERVERS           = "${var.nats_servers}"
+        SALVOR_ETCD_ENDPOINTS         = "${var.etcd_endpoints}"
+        SALVOR_NATS_TLS_CA            = "${NOMAD_SECRETS_DIR}/nats-ca.pem"
+        SALVOR_NATS_TLS_CERT          = "${NOMAD_SECRETS_DIR}/nats-cert.pem"
+        SALVOR_NATS_TLS_KEY           = "${NOMAD_SECRETS_DIR}/nats-key.pem"
+        SALVOR_NATS_NKEY_SEED_FILE    = "${NOMAD_SECRETS_DIR}/nats.seed"
+        SALVOR_NATS_PEOPLE_FILE       = "${NOMAD_SECRETS_DIR}/nats-people.json"
+        SALVOR_ETCD_TLS_CA            = "${NOMAD_SECRETS_DIR}/etcd-ca.pem"
+        SALVOR_ETCD_TLS_CERT          = "${NOMAD_SECRETS_DIR}/etcd-cert.pem"
+        SALVOR_ETCD_TLS_KEY           = "${NOMAD_SECRETS_DIR}/etcd-key.pem"
+        SALVOR_ENGINE_TLS_CA          = "${NOMAD_SECRETS_DIR}/engines-ca.pem"
+        SALVOR_ENGINE_TLS_CERT        = "${NOMAD_SECRETS_DIR}/engines-cert.pem"
+        SALVOR_ENGINE_TLS_KEY         = "${NOMAD_SECRETS_DIR}/engines-key.pem"
+        SALVOR_ENGINE_USER            = "nbd-server"
+        SALVOR_ENGINE_PASSWORD_FILE   = "${NOMAD_SECRETS_DIR}/engine.password"
+        SALVOR_NBD_TLS_MODE           = "required"
+        SALVOR_NBD_TLS_CERT_FILE      = "${NOMAD_SECRETS_DIR}/hosts-cert.pem"
+        SALVOR_NBD_TLS_KEY_FILE       = "${NOMAD_SECRETS_DIR}/hosts-key.pem"
+        SALVOR_NBD_TLS_CLIENT_CA_FILE = "${NOMAD_SECRETS_DIR}/hosts-ca.pem"
+        SALVOR_HTTP_HOST              = "0.0.0.0"
+        SALVOR_HTTP_PORT              = "${NOMAD_PORT_http}"
+        SALVOR_WATCHER_ID             = "${node.unique.name}"
+        SALVOR_STATE_DIR              = "/state"
+        SALVOR_SOURCES                = "[{\"kind\": \"spawn\", \"name\": \"nbd\", \"command\": [\"node\", \"/salvor/nbd-server/dist/main.js\"], \"env\": {\"SALVOR_SERVER_ID\": \"${node.unique.name}\", \"SALVOR_NATS_NKEY_SEED_FILE\": \"${NOMAD_SECRETS_DIR}/nbd-server.seed\", \"SALVOR_NBD_LISTEN\": \"tcp:0.0.0.0:${NOMAD_PORT_nbd}\", \"SALVOR_HTTP_PORT\": \"${NOMAD_PORT_nbd_http}\"}}]"
       }
 
-      # nomad var put nomad/jobs engine_password=…
+      # deploy/nomad/put-secrets puts them into variables of this job.
       template {
-        destination = "secrets/engine-password"
-        data        = "{{ with nomadVar \"nomad/jobs\" }}{{ .engine_password }}{{ end }}"
+        destination = "secrets/nats-ca.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-log-watcher\" }}{{ .nats_ca }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/nats-cert.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-log-watcher\" }}{{ .nats_cert }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/nats-key.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-log-watcher\" }}{{ .nats_key }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/nats.seed"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-log-watcher\" }}{{ .nats_seed }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/nats-people.json"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-log-watcher\" }}{{ .nats_people }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/etcd-ca.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-log-watcher\" }}{{ .etcd_ca }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/etcd-cert.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-log-watcher\" }}{{ .etcd_cert }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/etcd-key.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-log-watcher\" }}{{ .etcd_key }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/engines-ca.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-log-watcher\" }}{{ .engines_ca }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/engines-cert.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-log-watcher\" }}{{ .engines_cert }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/engines-key.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-log-watcher\" }}{{ .engines_key }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/engine.password"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-log-watcher\" }}{{ .engine_password }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/nbd-server.seed"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-log-watcher\" }}{{ .nbd_server_seed }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/hosts-ca.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-log-watcher\" }}{{ .hosts_ca }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/hosts-cert.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-log-watcher\" }}{{ .hosts_cert }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/hosts-key.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-log-watcher\" }}{{ .hosts_key }}{{ end }}"
         perms       = "0400"
         uid         = 1000
         gid         = 1000

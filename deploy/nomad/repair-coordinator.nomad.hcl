@@ -109,16 +109,127 @@ job "salvor-repair-coordinator" {
       env {
         SALVOR_NATS_SERVERS         = "${var.nats_servers}"
         SALVOR_ETCD_ENDPOINTS       = "${var.etcd_endpoints}"
-        SALVOR_ENGINE_PASSWORD_FILE = "${NOMAD_SECRETS_DIR}/engine-password"
+        SALVOR_NATS_TLS_CA          = "${NOMAD_SECRETS_DIR}/nats-ca.pem"
+        SALVOR_NATS_TLS_CERT        = "${NOMAD_SECRETS_DIR}/nats-cert.pem"
+        SALVOR_NATS_TLS_KEY         = "${NOMAD_SECRETS_DIR}/nats-key.pem"
+        SALVOR_NATS_NKEY_SEED_FILE  = "${NOMAD_SECRETS_DIR}/nats.seed"
+        SALVOR_NATS_PEOPLE_FILE     = "${NOMAD_SECRETS_DIR}/nats-people.json"
+        SALVOR_ETCD_TLS_CA          = "${NOMAD_SECRETS_DIR}/etcd-ca.pem"
+        SALVOR_ETCD_TLS_CERT        = "${NOMAD_SECRETS_DIR}/etcd-cert.pem"
+        SALVOR_ETCD_TLS_KEY         = "${NOMAD_SECRETS_DIR}/etcd-key.pem"
+        SALVOR_ENGINE_TLS_CA        = "${NOMAD_SECRETS_DIR}/engines-ca.pem"
+        SALVOR_ENGINE_TLS_CERT      = "${NOMAD_SECRETS_DIR}/engines-cert.pem"
+        SALVOR_ENGINE_TLS_KEY       = "${NOMAD_SECRETS_DIR}/engines-key.pem"
+        SALVOR_ENGINE_USER          = "repair-coordinator"
+        SALVOR_ENGINE_PASSWORD_FILE = "${NOMAD_SECRETS_DIR}/engine.password"
         SALVOR_HTTP_HOST            = "0.0.0.0"
         SALVOR_HTTP_PORT            = "${NOMAD_PORT_http}"
         SALVOR_NATS_MONITOR_URL     = "${var.nats_monitor_url}"
       }
 
-      # nomad var put nomad/jobs engine_password=…
+      # deploy/nomad/put-secrets puts them into variables of this job.
       template {
-        destination = "secrets/engine-password"
-        data        = "{{ with nomadVar \"nomad/jobs\" }}{{ .engine_password }}{{ end }}"
+        destination = "secrets/nats-ca.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-repair-coordinator\" }}{{ .nats_ca }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/nats-cert.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-repair-coordinator\" }}{{ .nats_cert }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/nats-key.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-repair-coordinator\" }}{{ .nats_key }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/nats.seed"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-repair-coordinator\" }}{{ .nats_seed }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/nats-people.json"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-repair-coordinator\" }}{{ .nats_people }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/etcd-ca.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-repair-coordinator\" }}{{ .etcd_ca }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/etcd-cert.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-repair-coordinator\" }}{{ .etcd_cert }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/etcd-key.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-repair-coordinator\" }}{{ .etcd_key }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/engines-ca.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-repair-coordinator\" }}{{ .engines_ca }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/engines-cert.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-repair-coordinator\" }}{{ .engines_cert }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/engines-key.pem"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-repair-coordinator\" }}{{ .engines_key }}{{ end }}"
+        perms       = "0400"
+        uid         = 1000
+        gid         = 1000
+        change_mode = "restart"
+      }
+
+      template {
+        destination = "secrets/engine.password"
+        data        = "{{ with nomadVar \"nomad/jobs/salvor-repair-coordinator\" }}{{ .engine_password }}{{ end }}"
         perms       = "0400"
         uid         = 1000
         gid         = 1000

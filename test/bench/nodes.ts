@@ -6,6 +6,7 @@ import { tempDir, until, VerifyingLoad } from '@salvor/testkit';
 import { z } from 'zod';
 import { type ComposeFile, readCompose } from '../deploy/compose-file.ts';
 import { LocalCompose } from '../deploy/local-compose.ts';
+import { MadeSecrets } from '../deploy/made-secrets.ts';
 
 /** The longest that anything of a kind waited, in milliseconds. */
 interface Waits {
@@ -55,13 +56,19 @@ export async function benchNodes(options: {
   const { seconds, perSecond, progress } = options;
   using dir = tempDir('nodes');
   const file = withoutRest(readCompose(join(FOLDER, 'compose.yaml')));
-  const secrets = new Map([['engine-password', 'a-password-of-the-engines']]);
-  await using compose = await LocalCompose.start(file, { folder: FOLDER, dir: dir.path, secrets });
+  const secrets = await MadeSecrets.in(dir.join('secrets'));
+  const places = { folder: FOLDER, dir: dir.path, secrets: secrets.folder };
+  await using compose = await LocalCompose.start(file, places);
   await makeVdisk(compose);
   const servers = NODES.map((node) => `127.0.0.1:${compose.port(`nats-${node}`, 4_222)}`);
-  const bus = await connectBus({ servers, name: 'bench-nodes', log: silentLogger });
+  const { ca: caFile, clientCert: certFile, clientKey: keyFile } = secrets.certificates('nats');
+  const bus = await connectBus({
+    ...{ servers, name: 'salvor-cli', log: silentLogger, nkeySeed: secrets.seedOf('operator') },
+    tls: { caFile, certFile, keyFile },
+  });
   const waits = new LongestWaits();
-  const target = `nbd://127.0.0.1:${compose.port('nbd-1', 10_809)}/v1`;
+  const tls = `tls-certificates=${secrets.certificates('hosts').dir}`;
+  const target = `nbds://127.0.0.1:${compose.port('nbd-1', 10_809)}/v1?${tls}`;
   const loadOf = (kind: 'write' | 'fua', at: number): VerifyingLoad =>
     new VerifyingLoad({
       ...{ targets: target, seed: 7 + at, firstBlock: at * REGION_BLOCKS, blockCount: REGION_BLOCKS },
@@ -220,7 +227,7 @@ function text({ write, fua, command }: Waits): string {
 /** Whether the next node may be killed: this one answers, and has what the others have. */
 async function isBack(compose: LocalCompose, name: string): Promise<boolean> {
   if (name.startsWith('etcd'))
-    return (await fetch(`http://127.0.0.1:${compose.port(name, 2_379)}/health`)).ok;
+    return (await fetch(`http://127.0.0.1:${compose.port(name, 2_381)}/health`)).ok;
   const all = await Promise.all(NODES.map((node) => storedBy(compose, `nats-${node}`)));
   const own = await storedBy(compose, name);
   return all.every((stored) => [...stored].every(([stream, last]) => (own.get(stream) ?? 0) >= last));

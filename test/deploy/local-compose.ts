@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { freePort, ManagedProcess, releasePort, until } from '@salvor/testkit';
@@ -8,6 +8,17 @@ import { type ComposeFile, type ComposeService, mountOf } from './compose-file.t
 const run = promisify(execFile);
 const ROOT = resolve(import.meta.dirname, '../..');
 const HEALTHY_WITHIN_MS = 150_000;
+
+export interface LocalComposeOptions {
+  /** The Compose file is in it. */
+  readonly folder: string;
+  /** For volumes and logs. */
+  readonly dir: string;
+  /** What `deploy/make-secrets` has made: it stands for `./secrets`. */
+  readonly secrets: string;
+}
+
+type Variables = Readonly<Record<string, string>>;
 
 /**
  * Runs the services of a Compose file as processes of this machine: the very command lines, environments, configuration files
@@ -18,27 +29,20 @@ export class LocalCompose implements AsyncDisposable {
   readonly #file: ComposeFile;
   readonly #folder: string;
   readonly #dir: string;
+  readonly #secrets: string;
   readonly #ports = new Map<string, number>();
   readonly #processes = new Map<string, ManagedProcess>();
 
-  private constructor(file: ComposeFile, folder: string, dir: string) {
+  private constructor(file: ComposeFile, options: LocalComposeOptions) {
     this.#file = file;
-    this.#folder = folder;
-    this.#dir = dir;
+    this.#folder = options.folder;
+    this.#dir = options.dir;
+    this.#secrets = options.secrets;
   }
 
-  /** @param folder that the Compose file is in. `secrets`: what the files of its secrets would hold. */
-  static async start(
-    file: ComposeFile,
-    options: {
-      readonly folder: string;
-      readonly dir: string;
-      readonly secrets: ReadonlyMap<string, string>;
-    },
-  ): Promise<LocalCompose> {
-    const compose = new LocalCompose(file, options.folder, options.dir);
+  static async start(file: ComposeFile, options: LocalComposeOptions): Promise<LocalCompose> {
+    const compose = new LocalCompose(file, options);
     try {
-      compose.#writeSecrets(options.secrets);
       await compose.#reservePorts();
       for (const wave of waves(file)) await Promise.all(wave.map((name) => compose.#start(name)));
       return compose;
@@ -66,12 +70,17 @@ export class LocalCompose implements AsyncDisposable {
   }
 
   /** As `docker compose run --rm NAME ...args`. */
-  async run(name: string, ...args: readonly string[]): Promise<string> {
+  run(name: string, ...args: readonly string[]): Promise<string> {
+    return this.runWith({}, name, ...args);
+  }
+
+  /** The same, where the environment of whoever starts Docker has these variables. */
+  async runWith(variables: Variables, name: string, ...args: readonly string[]): Promise<string> {
     const service = this.#service(name);
-    const [command = '', ...own] = this.#words(name, service.entrypoint ?? service.command ?? []);
-    const more = args.map((arg) => this.#localized(arg, name));
-    const { stdout } = await run(command, [...own, ...more], {
-      env: this.#environment(name, service),
+    const words = [...(service.entrypoint ?? service.command ?? []), ...args];
+    const [command = '', ...rest] = this.#words(name, words, variables);
+    const { stdout } = await run(command, rest, {
+      env: this.#environment(name, service, variables),
       timeout: HEALTHY_WITHIN_MS,
     });
     return stdout;
@@ -80,12 +89,6 @@ export class LocalCompose implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#processes.values()].map((process) => process.stop()));
     for (const port of this.#ports.values()) releasePort(port);
-  }
-
-  #writeSecrets(secrets: ReadonlyMap<string, string>): void {
-    mkdirSync(join(this.#dir, 'secrets'), { recursive: true });
-    for (const [name, value] of secrets)
-      writeFileSync(join(this.#dir, 'secrets', name), value, { mode: 0o600 });
   }
 
   #service(name: string): ComposeService {
@@ -161,18 +164,20 @@ export class LocalCompose implements AsyncDisposable {
     return true;
   }
 
-  #environment(name: string, service: ComposeService): NodeJS.ProcessEnv {
+  #environment(name: string, service: ComposeService, variables: Variables = {}): NodeJS.ProcessEnv {
     const { PATH = '', HOME = '' } = process.env;
     const own = Object.entries(service.environment).map(([variable, value]) => [
       variable,
-      OWN_PORTS.has(variable) ? String(this.port(name, Number(value))) : this.#localized(value, name),
+      OWN_PORTS.has(variable)
+        ? String(this.port(name, Number(value)))
+        : this.#localized(value, name, variables),
     ]);
     return { PATH, HOME, ...Object.fromEntries(own) };
   }
 
-  #words(name: string, words: readonly string[]): string[] {
+  #words(name: string, words: readonly string[], variables: Variables = {}): string[] {
     // Compose takes `$$` for a dollar sign that is not its own.
-    return words.map((word) => this.#localized(word.replaceAll('$$', '$'), name));
+    return words.map((word) => this.#localized(word.replaceAll('$$', '$'), name, variables));
   }
 
   /** A folder for a volume; a copy, with addresses and paths of this machine, for a configuration file. */
@@ -185,14 +190,32 @@ export class LocalCompose implements AsyncDisposable {
   }
 
   #configuration(from: string): string | null {
-    return from.startsWith('.') ? readFileSync(resolve(this.#folder, from), 'utf8') : null;
+    return from.startsWith('.') ? readFileSync(this.#fileOf(from), 'utf8') : null;
+  }
+
+  #fileOf(path: string): string {
+    return path.startsWith(SECRETS)
+      ? join(this.#secrets, path.slice(SECRETS.length))
+      : resolve(this.#folder, path);
+  }
+
+  /** A container has the secrets that are listed for it, and no others. */
+  #secretOf(name: string, secret: string, variables: Variables): string {
+    const { file } = this.#file.secrets[secret] ?? {};
+    if (file === undefined || !this.#service(name).secrets.includes(secret))
+      throw new Error(`${name} is not given the secret ${secret}`);
+    const path = this.#fileOf(
+      file.replaceAll(VARIABLE, (_, variable, other) => variables[variable] ?? other),
+    );
+    if (!existsSync(path)) throw new Error(`${name}: the secret ${secret} should be in ${path}`);
+    return path;
   }
 
   #pathOf(name: string, from: string, to: string): string {
     return from.startsWith('.') ? join(this.#dir, 'files', name, to) : join(this.#dir, 'volumes', from);
   }
 
-  #localized(text: string, name: string): string {
+  #localized(text: string, name: string, variables: Variables = {}): string {
     const service = this.#service(name);
     let local = text
       .replaceAll(ADDRESS, (all, host: string, port: string) => {
@@ -204,7 +227,9 @@ export class LocalCompose implements AsyncDisposable {
         all.replace(port, String(this.#ports.get(`${name}:${port}`) ?? port)),
       )
       .replaceAll('0.0.0.0', '127.0.0.1')
-      .replaceAll('/run/secrets/', `${join(this.#dir, 'secrets')}/`)
+      .replaceAll(/\/run\/secrets\/([\w.-]+)/g, (_, secret: string) =>
+        this.#secretOf(name, secret, variables),
+      )
       .replaceAll('/salvor/cli/', `${join(ROOT, 'packages/cli')}/`)
       .replaceAll(/(?<![\w./-])\/salvor\/([a-z-]+)\/dist\//g, `${ROOT}/services/$1/dist/`);
     for (const volume of service.volumes) {
@@ -222,7 +247,10 @@ const OWN_PORTS: ReadonlySet<string> = new Set(['SALVOR_HTTP_PORT', 'SALVOR_PAGE
 /** `host:port`, also behind `//` and `=`. */
 const ADDRESS = /(?<![\w.-])([a-z][a-z0-9-]*|0\.0\.0\.0|127\.0\.0\.1):(\d{3,5})\b/g;
 /** A port of its own that stands alone: of an engine, and of a server that log-watcher spawns. */
-const BARE_PORT = /(?:^port |-p |"SALVOR_HTTP_PORT":\s*")(\d{3,5})\b/gm;
+const BARE_PORT = /(?:^(?:tls-)?port |-p |"SALVOR_HTTP_PORT":\s*")(\d{3,5})\b/gm;
+/** `${NAME:-what else}` */
+const VARIABLE = /\$\{([A-Z_]+):-([^}]*)\}/g;
+const SECRETS = './secrets/';
 const ANYWHERE: ReadonlySet<string> = new Set(['0.0.0.0', '127.0.0.1']);
 
 /** Services in the order of what they depend on; those of profiles are not started. */

@@ -10,8 +10,8 @@ const one = <S extends z.ZodType>(schema: S) =>
 
 const check = z.strictObject({
   name: z.string(),
-  type: z.literal('http'),
-  path: z.string(),
+  type: z.enum(['http', 'tcp']),
+  path: z.string().optional(),
   interval: duration,
   timeout: duration,
 });
@@ -40,7 +40,7 @@ const task = z.strictObject({
       mount: one(z.strictObject({ type: z.literal('tmpfs'), target: z.string(), readonly: z.boolean() })),
     }),
   ),
-  env: one(z.record(z.string(), z.string())),
+  env: one(z.record(z.string(), z.string())).optional(),
   template: z
     .array(
       z.strictObject({
@@ -57,7 +57,7 @@ const task = z.strictObject({
   resources: one(z.strictObject({ cpu: z.number(), memory: z.number() })),
 });
 const group = z.strictObject({
-  count: z.number().optional(),
+  count: z.union([z.number(), z.templateLiteral(['${var.', z.string(), '}'])]).optional(),
   constraint: one(
     z.strictObject({ operator: z.literal('distinct_hosts'), value: z.literal('true') }),
   ).optional(),
@@ -110,7 +110,13 @@ const file = z.strictObject({
   variable: z
     .record(
       z.string(),
-      one(z.strictObject({ type: z.string(), description: z.string(), default: z.string() })),
+      one(
+        z.strictObject({
+          type: z.string(),
+          description: z.string(),
+          default: z.union([z.string(), z.number()]),
+        }),
+      ),
     )
     .default({}),
   job: z.record(z.string(), one(job)),
@@ -136,7 +142,7 @@ export async function readJob(path: string): Promise<NomadJob> {
   if (name !== `salvor-${part}` || taskName !== part)
     throw new Error(`${path}: ${name}, ${part}, ${taskName}`);
   const variables = Object.fromEntries(
-    Object.entries(variable).map(([of, { default: value }]) => [of, value]),
+    Object.entries(variable).map(([of, { default: value }]) => [of, String(value)]),
   );
   return { ...found, name, variables, part, group: foundGroup, task: foundTask };
 }

@@ -1,46 +1,51 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import {
-  type EtcdHandle,
-  freePort,
-  ManagedProcess,
-  type NatsHandle,
-  releasePort,
-  startEtcd,
-  startNats,
-  type TempDir,
-  tempDir,
-  until,
-} from '@salvor/testkit';
+import { promisify } from 'node:util';
+import { freePort, ManagedProcess, releasePort, type TempDir, tempDir, until } from '@salvor/testkit';
+import { MadeSecrets } from './made-secrets.ts';
 import { type NomadJob, readJob } from './nomad-job.ts';
+import { refusesStrangersOfEngines, refusesStrangersOfEtcd, refusesStrangersOfNats } from './refusals.ts';
 
+const run = promisify(execFile);
 const ROOT = resolve(import.meta.dirname, '../..');
 const FOLDER = join(ROOT, 'deploy/nomad');
-const JOBS = await Promise.all(readdirSync(FOLDER).map((file) => readJob(join(FOLDER, file))));
-const PASSWORD = 'a-password-of-the-engines';
+const JOBS = await Promise.all(
+  readdirSync(FOLDER)
+    .filter((file) => file.endsWith('.hcl'))
+    .map((file) => readJob(join(FOLDER, file))),
+);
+/** What the distribution brings, and what keeps state. */
+const SERVERS = ['engine', 'etcd', 'nats'];
+const isServer = ({ part }: NomadJob): boolean => SERVERS.includes(part);
 /** How long a service gives itself to end: see its page. */
 const DRAIN_SECONDS = 25;
 
 describe('deploy/nomad', () => {
   it('has a job for every service, and names only settings, ports and volumes that there are', () => {
     const services = readdirSync(join(ROOT, 'services')).filter((name) => name !== 'nbd-server');
-    assert.deepEqual(JOBS.map(({ part }) => part).toSorted(), services.toSorted());
+    assert.deepEqual(JOBS.map(({ part }) => part).toSorted(), [...services, ...SERVERS].toSorted());
     for (const { part, group, task } of JOBS) {
-      const page = readFileSync(join(ROOT, 'docs/services', `${part}.md`), 'utf8');
-      for (const name of Object.keys(task.env))
-        if (part !== 'log-watcher' || !/ENGINE_PASSWORD|ETCD/.test(name))
-          assert.ok(page.includes(`\`${name.replace(/_FILE$/, '')}\``), `${part}: ${name}`);
+      // What log-watcher spawns has its environment.
+      const pages = part === 'log-watcher' ? [part, 'nbd-server'] : [part];
+      const page = (SERVERS.includes(part) ? [] : pages)
+        .map((each) => readFileSync(join(ROOT, 'docs/services', `${each}.md`), 'utf8'))
+        .join('');
+      for (const name of Object.keys(task.env ?? {}))
+        assert.ok(
+          [name, name.replace(/_FILE$/, '')].some((known) => page.includes(`\`${known}\``)),
+          `${part}: ${name}`,
+        );
       const ports = Object.keys(group.network.port);
-      assert.deepEqual(task.config.ports, ports, part);
+      assert.deepEqual(task.config.ports.toSorted(), ports.toSorted(), part);
       for (const { port } of group.service) assert.ok(ports.includes(port), `${part}: ${port}`);
       assert.deepEqual(
         task.volume_mount.map(({ volume }) => volume).toSorted(),
         Object.keys(group.volume).toSorted(),
         part,
       );
-      assert.ok(existsSync(join(ROOT, 'services', part, 'package.json')));
     }
   });
 
@@ -56,105 +61,176 @@ describe('deploy/nomad', () => {
   });
 
   it('updates one after the other, each when it is ready, and waits for it to end longer than that takes', () => {
-    for (const { part, type, update, group, task } of JOBS) {
+    for (const job of JOBS) {
+      const { part, type, update, group, task } = job;
       assert.equal(update.max_parallel, 1, part);
+      // A service goes back to the last version that was ready; a server of data does not go back by itself.
       if (type === 'service')
-        assert.deepEqual([update.health_check, update.auto_revert], ['checks', true], part);
-      for (const { check } of group.service) assert.equal(check.path, '/readyz', part);
+        assert.deepEqual([update.health_check, update.auto_revert], ['checks', !isServer(job)], part);
+      for (const { check } of group.service) if (!isServer(job)) assert.equal(check.path, '/readyz', part);
       assert.ok(Number.parseInt(task.kill_timeout, 10) > DRAIN_SECONDS, part);
       assert.equal(group.restart.mode, 'delay', part);
-      assert.equal((group.count ?? 1) > 1, group.constraint !== undefined, part);
+      assert.equal((group.count ?? 1) !== 1, group.constraint !== undefined, part);
     }
+  });
+
+  it('restarts no servers because their secrets have changed: Nomad would do so to all of them', () => {
+    for (const { part, task } of JOBS.filter(isServer))
+      for (const { change_mode, destination } of task.template)
+        assert.equal(change_mode, 'noop', `${part}: ${destination}`);
   });
 });
 
+/** One of a job that runs. */
+interface Allocation {
+  readonly job: NomadJob;
+  /** The node that it is on: `nats-2`; that of other tasks does not matter. */
+  readonly node: string;
+  readonly process: ManagedProcess;
+}
+
 describe('deploy/nomad, its command lines as processes of this machine', () => {
+  /** By node and label. */
   const ports = new Map<string, number>();
-  const running = new Map<string, ManagedProcess>();
+  const running: Allocation[] = [];
   let dir: TempDir;
-  let nats: NatsHandle;
-  let etcd: EtcdHandle;
+  let secrets: MadeSecrets;
+  let variables: ReadonlyMap<string, string>;
 
   before(async () => {
     dir = tempDir('nomad');
-    [nats, etcd] = await Promise.all([
-      startNats({ dir: join(dir.path, 'nats') }),
-      startEtcd({ dir: join(dir.path, 'etcd') }),
-    ]);
+    secrets = await MadeSecrets.in(dir.join('secrets'));
+    variables = await putSecrets();
+    for (const job of JOBS)
+      for (const node of nodesOf(job))
+        for (const label of Object.keys(job.group.network.port))
+          ports.set(`${node} ${label}`, await freePort());
   });
   after(async () => {
-    await Promise.all([...running.values()].map((process) => process.stop()));
-    await Promise.all([nats?.process.stop(), etcd?.process.stop()]);
+    await Promise.all(running.map(({ process }) => process.stop()));
     for (const port of ports.values()) releasePort(port);
     dir?.[Symbol.dispose]();
   });
 
-  /** What Nomad would put for `${…}`, and the servers and paths of this machine. */
-  function local(text: string, { part, variables, task }: NomadJob): string {
-    const values = new Map([
-      ...Object.entries(variables).map(([name, value]) => [`var.${name}`, value] as const),
-      ...[...ports].map(([name, port]) => [name, String(port)] as const),
-      ['NOMAD_SECRETS_DIR', join(dir.path, part, 'secrets')],
-      ['node.unique.name', 'node-1'],
-    ]);
-    let told = text.replaceAll(/\$\{([^}]+)\}/g, (_, name: string) => {
-      const value = values.get(name) ?? values.get(`${part} ${name}`);
-      if (value === undefined) throw new Error(`${part}: nobody says what \${${name}} is`);
-      return value;
+  /** What `deploy/nomad/put-secrets` gives to Nomad: by path and item, what is in the file that it names. */
+  async function putSecrets(): Promise<Map<string, string>> {
+    const given = dir.join('given');
+    mkdirSync(dir.join('bin'));
+    writeFileSync(dir.join('bin/nomad'), `#!/bin/sh\nprintf '%s\\n' "$*" >> ${given}\n`, { mode: 0o755 });
+    await run(join(FOLDER, 'put-secrets'), [secrets.folder], {
+      env: { PATH: `${dir.join('bin')}:${process.env.PATH}` },
     });
+    const lines = readFileSync(given, 'utf8').trim().split('\n');
+    return new Map(
+      lines.flatMap((line) => {
+        const [path = '', ...items] = line.replace('var put -force ', '').split(' ');
+        return items.map((item) => {
+          const [name = '', file = ''] = item.split('=@');
+          return [`${path} ${name}`, readFileSync(file, 'utf8')] as const;
+        });
+      }),
+    );
+  }
+
+  function nodesOf({ part, group }: NomadJob): string[] {
+    if (!SERVERS.includes(part)) return [`node-of-${part}`];
+    // Engines are all alike.
+    const count = typeof group.count === 'number' ? group.count : 1;
+    return Array.from({ length: count }, (_, at) => `${part}-${at + 1}`);
+  }
+
+  const portOf = (node: string, label: string): number =>
+    ports.get(`${node} ${label}`) ?? assert.fail(`${node} has no port ${label}`);
+
+  /** What Nomad would put for `${…}` and `{{ … }}`, and the servers and paths of this machine. */
+  function local(text: string, { part, variables: own, task }: NomadJob, node: string): string {
+    const meant = (name: string): string => {
+      const label = /^NOMAD_PORT_(.*)$/.exec(name)?.[1];
+      if (label !== undefined) return String(portOf(node, label));
+      if (name === 'NOMAD_SECRETS_DIR') return dir.join(`${node}/secrets`);
+      if (name === 'node.unique.name') return node;
+      return own[name.replace(/^var\./, '')] ?? assert.fail(`${part}: nobody says what ${name} is`);
+    };
+    let told = text
+      .replaceAll(/\{\{ with nomadVar "([^"]+)" \}\}\{\{ \.(\w+) \}\}\{\{ end \}\}/g, (_, path, item) => {
+        assert.equal(path, `nomad/jobs/salvor-${part}`, 'a task reads the variables of its own job');
+        return variables.get(`${path} ${item}`) ?? assert.fail(`nobody puts ${item} into ${path}`);
+      })
+      .replaceAll(/\{\{ env "([^"]+)" \}\}/g, (_, name: string) => meant(name))
+      .replaceAll(/\$\{([^}]+)\}/g, (_, name: string) => meant(name));
     for (const { destination } of task.volume_mount)
       told = told.replaceAll(
         new RegExp(`(?<![\\w./-])${destination}(?![\\w-])`, 'g'),
-        join(dir.path, part, destination),
+        dir.join(node, destination),
       );
     return told
-      .replaceAll(/(?:nats-[123]:4222,?)+/g, nats.url.replace('nats://', ''))
-      .replaceAll('http://nats-1:8222', nats.monitorUrl)
-      .replaceAll(/(?:etcd-[123]:2379,?)+/g, etcd.endpoint)
+      .replaceAll(/(?<![\w.-])(nats|etcd)-(\d):(\d+)/g, (_, of: string, at: string, port: string) => {
+        const labels = Object.entries(JOBS.find((job) => job.part === of)?.group.network.port ?? {});
+        const [label] = labels.find(([, { static: fixed }]) => fixed === Number(port)) ?? assert.fail(port);
+        return `127.0.0.1:${portOf(`${of}-${at}`, label)}`;
+      })
       .replaceAll('0.0.0.0', '127.0.0.1')
       .replaceAll(/(?<![\w./-])\/salvor\/([a-z-]+)\/dist\//g, `${ROOT}/services/$1/dist/`);
   }
 
-  async function start(job: NomadJob): Promise<void> {
-    const { part, group, task } = job;
-    for (const port of Object.keys(group.network.port))
-      ports.set(`${part} NOMAD_PORT_${port}`, await freePort());
+  async function start(job: NomadJob, node: string): Promise<void> {
+    const { task } = job;
     for (const { destination } of task.volume_mount)
-      mkdirSync(join(dir.path, part, destination), { recursive: true });
-    for (const { destination, data } of task.template) {
-      assert.equal(data, '{{ with nomadVar "nomad/jobs" }}{{ .engine_password }}{{ end }}');
-      mkdirSync(join(dir.path, part, 'secrets'), { recursive: true });
-      writeFileSync(join(dir.path, part, destination), PASSWORD, { mode: 0o400 });
+      mkdirSync(dir.join(node, destination), { recursive: true });
+    mkdirSync(dir.join(node, 'secrets'), { recursive: true });
+    for (const { destination, data, perms } of task.template) {
+      assert.equal(perms, '0400');
+      writeFileSync(dir.join(node, destination), local(data, job, node), { mode: 0o400 });
     }
-    const env = Object.entries(task.env).map(([name, value]) => [name, local(value, job)]);
-    const process = new ManagedProcess({
-      name: part,
+    const env = Object.entries(task.env ?? {}).map(([name, value]) => [name, local(value, job, node)]);
+    const child = new ManagedProcess({
+      name: node,
       command: task.config.command,
-      args: task.config.args.map((arg) => local(arg, job)),
-      env: { PATH: globalThis.process.env.PATH, ...Object.fromEntries(env) },
-      logFile: join(dir.path, `${part}.log`),
+      args: task.config.args.map((arg) => local(arg, job, node)),
+      env: { PATH: process.env.PATH, ...Object.fromEntries(env) },
+      logFile: dir.join(`${node}.log`),
       stopTimeoutMs: Number.parseInt(task.kill_timeout, 10) * 1_000,
     });
-    running.set(part, process);
-    await process.start();
+    running.push({ job, node, process: child });
+    await child.start();
+  }
+
+  async function startAll(jobs: readonly NomadJob[]): Promise<void> {
+    const all = jobs.flatMap((job) => nodesOf(job).map((node) => ({ job, node })));
+    await Promise.all(all.map(({ job, node }) => start(job, node)));
+    for (const { job, node } of all)
+      for (const { name, port, check } of job.group.service) {
+        if (check.type !== 'http') continue;
+        const url = `http://127.0.0.1:${portOf(node, port)}${check.path}`;
+        await until(async () => (await fetch(url)).ok, {
+          ...{ what: `${name} on ${node} to be ready`, timeoutMs: 120_000, intervalMs: 250 },
+        });
+      }
   }
 
   it('brings every task up, and each of its checks passes', async () => {
-    await Promise.all(JOBS.map(start));
-    for (const { part, group } of JOBS)
-      for (const { name, port, check } of group.service)
-        await until(
-          async () =>
-            (await fetch(`http://127.0.0.1:${ports.get(`${part} NOMAD_PORT_${port}`)}${check.path}`)).ok,
-          { what: `${name} to be ready`, timeoutMs: 120_000, intervalMs: 250 },
-        );
+    await startAll(JOBS.filter(isServer));
+    await startAll(JOBS.filter((job) => !isServer(job)));
   });
 
-  it('ends each by its signal in its time, and no log has the password', async () => {
-    await Promise.all([...running.values()].map((process) => process.stop()));
-    for (const [part, process] of running) {
-      assert.equal(process.lastExit?.code, 0, part);
-      assert.ok(!readFileSync(process.logFile, 'utf8').includes(PASSWORD), part);
+  it('refuses who has no certificate, a wrong password, or no user', async () => {
+    await refusesStrangersOfNats(`127.0.0.1:${portOf('nats-3', 'client')}`, secrets);
+    const [client, peer] = ['client', 'peer'].map((label) => `127.0.0.1:${portOf('etcd-2', label)}`);
+    await refusesStrangersOfEtcd(client ?? '', peer ?? '', secrets);
+    await refusesStrangersOfEngines(portOf('engine-1', 'engine'), secrets);
+    for (const { node, process } of running.filter(({ job }) => job.part === 'nats'))
+      assert.doesNotMatch(readFileSync(process.logFile, 'utf8'), /Violation/, node);
+  });
+
+  it('ends each by its signal in its time, and no log has a secret', async () => {
+    const services = running.filter(({ job }) => !isServer(job));
+    await Promise.all(services.map(({ process }) => process.stop()));
+    for (const { node, process } of services) assert.equal(process.lastExit?.code, 0, node);
+    const all = secrets.all();
+    for (const { node, process } of running) {
+      const log = readFileSync(process.logFile, 'utf8');
+      const told = all.filter((secret) => log.includes(secret));
+      assert.deepEqual(told, [], node);
     }
   });
 });

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
 import {
   type EtcdHandle,
   freePort,
@@ -14,7 +16,11 @@ import {
   tempDir,
   until,
 } from '@salvor/testkit';
+import { askHttps, clientOf, MadeSecrets } from './made-secrets.ts';
+import { refusesStrangersOfNats } from './refusals.ts';
 import { readEnvironment, readUnit } from './systemd-unit.ts';
+
+const run = promisify(execFile);
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const FOLDER = join(ROOT, 'deploy/systemd');
@@ -77,17 +83,21 @@ describe('deploy/systemd, its command lines as processes of this machine', () =>
   const held: number[] = [];
   const running = new Map<string, { process: ManagedProcess; port: number }>();
   let dir: TempDir;
+  let secrets: MadeSecrets;
   let nats: NatsHandle;
   let etcd: EtcdHandle;
 
   before(async () => {
     dir = tempDir('systemd');
+    secrets = await MadeSecrets.in(dir.join('secrets'));
+    await run(join(FOLDER, 'install'), ['--root', dir.join('root'), ...PARTS]);
     [nats, etcd] = await Promise.all([
-      startNats({ dir: join(dir.path, 'nats') }),
-      startEtcd({ dir: join(dir.path, 'etcd') }),
+      startNats({
+        ...{ dir: join(dir.path, 'nats'), tls: secrets.certificates('nats') },
+        extraConfig: readFileSync(join(secrets.folder, 'nats/nats-users.conf'), 'utf8'),
+      }),
+      startEtcd({ dir: join(dir.path, 'etcd'), tls: secrets.certificates('etcd') }),
     ]);
-    mkdirSync(join(dir.path, 'credentials'));
-    writeFileSync(join(dir.path, 'credentials/engine-password'), 'a-password-of-the-engines');
   });
   after(async () => {
     await Promise.all([...running.values()].map(({ process }) => process.stop()));
@@ -96,11 +106,31 @@ describe('deploy/systemd, its command lines as processes of this machine', () =>
     dir?.[Symbol.dispose]();
   });
 
+  /** Everything that the unit and what is installed beside it say about the service. */
+  function serviceOf(part: string): (key: string) => readonly string[] {
+    const units = dir.join('root/etc/systemd/system');
+    const files = [`${units}/salvor@.service`, `${units}/salvor@${part}.service.d/secrets.conf`];
+    const sections = files.map((file) => readUnit(file).get('Service'));
+    return (key) => sections.flatMap((section) => section?.get(key) ?? []);
+  }
+
+  /** As systemd does it: a copy of each, which the part alone can read. */
+  function loadCredentials(part: string): void {
+    mkdirSync(credentialsOf(part), { recursive: true, mode: 0o700 });
+    for (const credential of serviceOf(part)('LoadCredential')) {
+      const [id = '', path = ''] = credential.replaceAll('%i', part).split(':');
+      copyFileSync(path.replace('/etc/salvor/secrets', secrets.folder), join(credentialsOf(part), id));
+    }
+  }
+
+  const credentialsOf = (part: string): string => dir.join(`credentials/salvor@${part}.service`);
+
   /** What the unit says, with the servers, paths and ports of this machine. */
   const local = (text: string, part: string): string =>
     text
       .replaceAll('%i', part)
-      .replaceAll('%d', join(dir.path, 'credentials'))
+      .replaceAll('%d', credentialsOf(part))
+      .replaceAll('/run/credentials', dir.join('credentials'))
       .replaceAll('/var/lib/salvor', join(dir.path, 'state'))
       .replaceAll('/usr/bin/node', process.execPath)
       .replaceAll('/opt/salvor/', `${join(ROOT, 'services')}/`)
@@ -111,15 +141,15 @@ describe('deploy/systemd, its command lines as processes of this machine', () =>
       .replaceAll('"SALVOR_HTTP_PORT": "9105"', '"SALVOR_HTTP_PORT": "0"');
 
   async function start(part: string): Promise<void> {
-    const files = (SERVICE.get('EnvironmentFile') ?? []).map((file) => local(file, part));
+    const service = serviceOf(part);
+    const files = service('EnvironmentFile').map((file) => local(file, part));
     assert.deepEqual(files, ['/etc/salvor/common.env', `/etc/salvor/${part}.env`]);
-    const told = files.map((file) =>
-      readEnvironment(file.replace('/etc/salvor', join(FOLDER, 'environment'))),
-    );
-    const own = (SERVICE.get('Environment') ?? []).map((line) => line.split('=', 2) as [string, string]);
+    const told = files.map((file) => readEnvironment(dir.join(`root${file}`)));
+    const own = service('Environment').map((line) => line.split('=', 2) as [string, string]);
+    loadCredentials(part);
     const port = await freePort();
     held.push(port);
-    const env = Object.entries({ ...Object.assign({}, ...told), ...Object.fromEntries(own) });
+    const env = Object.entries({ ...Object.fromEntries(own), ...Object.assign({}, ...told) });
     mkdirSync(join(dir.path, 'state', part), { recursive: true });
     const [command = '', ...args] = local(only('ExecStart'), part).split(' ');
     const child = new ManagedProcess({
@@ -150,11 +180,22 @@ describe('deploy/systemd, its command lines as processes of this machine', () =>
       });
   });
 
-  it('ends each by SIGTERM in its time, and no log has the password', async () => {
+  it('lets nobody in without certificate and user, and serves the page over HTTPS', async () => {
+    await refusesStrangersOfNats(`127.0.0.1:${nats.port}`, secrets);
+    const log = readFileSync(running.get('console')?.process.logFile ?? '', 'utf8');
+    const url = /https:\/\/127\.0\.0\.1:\d+/.exec(log)?.[0] ?? assert.fail(log);
+    const page = await askHttps(`${url}/`, clientOf(secrets.certificates('hosts'), true));
+    assert.match(page.text, /<title>Salvor<\/title>/);
+    assert.doesNotMatch(readFileSync(nats.process.logFile, 'utf8'), /Violation/);
+  });
+
+  it('ends each by SIGTERM in its time, and no log has a secret', async () => {
     await Promise.all([...running.values()].map(({ process }) => process.stop()));
     for (const [part, { process }] of running) {
       assert.equal(process.lastExit?.code, 0, part);
-      assert.ok(!readFileSync(process.logFile, 'utf8').includes('a-password-of-the-engines'), part);
+      const log = readFileSync(process.logFile, 'utf8');
+      const told = secrets.all().filter((secret) => log.includes(secret));
+      assert.deepEqual(told, [], part);
     }
   });
 });

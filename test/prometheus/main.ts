@@ -8,6 +8,7 @@ import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { readCompose } from '../deploy/compose-file.ts';
 import { LocalCompose } from '../deploy/local-compose.ts';
+import { MadeSecrets } from '../deploy/made-secrets.ts';
 import { readExpression } from '../deploy/promql.ts';
 import { allQueries } from '../deploy/queries.ts';
 
@@ -40,10 +41,11 @@ say((await run('promtool', ['check', 'config', join(DEPLOY, 'prometheus/promethe
 say((await run('promtool', ['test', 'rules', join(DEPLOY, 'prometheus/salvor.test.yaml')])).stdout);
 
 using dir = tempDir('prometheus');
+const secrets = await MadeSecrets.in(dir.join('secrets'));
 await using compose = await LocalCompose.start(readCompose(join(DEPLOY, 'compose/compose.yaml')), {
   folder: join(DEPLOY, 'compose'),
   dir: dir.path,
-  secrets: new Map([['engine-password', 'a-password-of-the-engines']]),
+  secrets: secrets.folder,
 });
 const prometheus = await startPrometheus();
 try {
@@ -108,9 +110,9 @@ async function somethingHappens(): Promise<void> {
   await compose.run('cli', 'cluster', 'create', 'p1', ...pair, '--spare', 'engine-spare-2:6379');
   const places = ['--cluster', 'p1', '--slave-cluster', 's1', '--tlog', 'block'];
   await compose.run('cli', 'vdisk', 'create', 'v1', '--size', '1', ...places);
-  await using client = await NbdClient.connect(`nbd://127.0.0.1:${compose.port('nbd-1', 10_809)}/v1`, {
-    requestTimeoutMs: 60_000,
-  });
+  const tls = `tls-certificates=${secrets.certificates('hosts').dir}`;
+  const uri = `nbds://127.0.0.1:${compose.port('nbd-1', 10_809)}/v1?${tls}`;
+  await using client = await NbdClient.connect(uri, { requestTimeoutMs: 60_000 });
   const write = async (byte: number): Promise<void> => {
     for (let i = 0; i < 32; i++) await client.write(i * 4_096, Buffer.alloc(4_096, byte));
     await client.flush();

@@ -20,7 +20,7 @@ export function generalHelp(paint: Paint): string {
         'The first of these that names a server is used:',
         '--server, SALVOR_NATS_SERVERS, NATS_URL, ./.salvor/salvor.json (written by salvor up),',
         '~/.config/salvor/context.json: {"natsUrl": "nats://host:4222", "natsCreds": "file"}',
-        'Login: --creds, SALVOR_NATS_CREDS, NATS_CREDS, SALVOR_NATS_NKEY_SEED, SALVOR_NATS_TLS_CA\n',
+        'Login: --creds, SALVOR_NATS_CREDS, NATS_CREDS, SALVOR_NATS_NKEY_SEED or SALVOR_NATS_NKEY_SEED_FILE, SALVOR_NATS_TLS_CA\n',
       ].join('\n'),
     ),
     section(paint, 'Exit codes', properties(paint, Object.entries(exitCodeMeanings))),

@@ -1,4 +1,5 @@
 /** Which servers to connect to and who to be there: options, then the environment, then a context file. */
+import { readFileSync } from 'node:fs';
 import { contextPaths, readContext } from './context-file.ts';
 import { CliError, exitCodes, usageError } from './failure.ts';
 
@@ -37,7 +38,7 @@ export function findLogin({ server, creds, cwd, env }: LoginOptions): Login {
       caFile: env.SALVOR_NATS_TLS_CA ?? env.NATS_CA,
       certFile: env.SALVOR_NATS_TLS_CERT ?? env.NATS_CERT,
       keyFile: env.SALVOR_NATS_TLS_KEY ?? env.NATS_KEY,
-      nkeySeed: env.SALVOR_NATS_NKEY_SEED,
+      nkeySeed: seedOf(env),
     });
   }
   for (const path of contextPaths(cwd, env)) {
@@ -48,7 +49,7 @@ export function findLogin({ server, creds, cwd, env }: LoginOptions): Login {
       caFile: context.natsTlsCa,
       certFile: context.natsTlsCert,
       keyFile: context.natsTlsKey,
-      nkeySeed: env.SALVOR_NATS_NKEY_SEED,
+      nkeySeed: seedOf(env),
     });
   }
   throw new CliError(
@@ -56,6 +57,19 @@ export function findLogin({ server, creds, cwd, env }: LoginOptions): Login {
     'no-server',
     "no NATS server is named: pass --server, set SALVOR_NATS_SERVERS or NATS_URL, or start a local stack with 'salvor up'",
   );
+}
+
+/** As services take it: the seed itself, or a file that holds it. */
+function seedOf(env: Env): string | undefined {
+  const { SALVOR_NATS_NKEY_SEED: seed, SALVOR_NATS_NKEY_SEED_FILE: file } = env;
+  if (given(seed) || !given(file)) return seed;
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw usageError(
+      `SALVOR_NATS_NKEY_SEED_FILE names a file that cannot be read: ${(error as Error).message}`,
+    );
+  }
 }
 
 interface Secrets {

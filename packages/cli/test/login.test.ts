@@ -58,6 +58,17 @@ describe('which server is used', () => {
     assert.equal(from({ XDG_CONFIG_HOME: join(dir, 'own') }).creds, join(dirname(path), 'me.creds'));
   });
 
+  test('a seed is taken from the environment, or from a file that it names', () => {
+    const [file, servers] = [join(dir, 'anna.seed'), 'h'];
+    writeFileSync(file, 'SUANNA\n');
+    const env = { SALVOR_NATS_SERVERS: servers, SALVOR_NATS_NKEY_SEED_FILE: file };
+    assert.equal(from(env).nkeySeed, 'SUANNA');
+    assert.equal(from({ ...env, SALVOR_NATS_NKEY_SEED: 'SUBOB' }).nkeySeed, 'SUBOB');
+    const failure = failureOf(caught(() => from({ ...env, SALVOR_NATS_NKEY_SEED_FILE: `${file}.gone` })));
+    assert.equal(failure.exitCode, 2);
+    assert.match(failure.message, /SALVOR_NATS_NKEY_SEED_FILE .*anna\.seed\.gone/);
+  });
+
   test('a context file that is wrong is named', () => {
     const path = join(dir, 'wrong', 'salvor', 'context.json');
     mkdirSync(dirname(path), { recursive: true });

@@ -186,7 +186,11 @@ describe('what is not there', () => {
 });
 
 it('NBD URIs are read and written', () => {
-  for (const uri of ['nbd://127.0.0.1:10810/v1', 'nbd+unix:///v1?socket=/run/salvor/nbd-1.sock']) {
+  for (const uri of [
+    'nbd://127.0.0.1:10810/v1',
+    'nbds://127.0.0.1:10810/v1?tls-certificates=/etc/salvor/nbd',
+    'nbd+unix:///v1?socket=/run/salvor/nbd-1.sock',
+  ]) {
     assert.equal(formatNbdUri(parseNbdUri(uri)), uri);
   }
   assert.throws(() => parseNbdUri('http://x/'), { code: 'nbd-uri' });

@@ -39,6 +39,11 @@ export class ByteSource {
     this.#socket.removeAllListeners('data');
   }
 
+  /** Lets go of the socket, of which nobody waits for anything: somebody else reads it now. */
+  release(): void {
+    this.#socket.removeAllListeners('data');
+  }
+
   #serve(): void {
     const wanted = this.#wanted;
     if (wanted === null) return;

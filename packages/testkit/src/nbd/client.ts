@@ -1,5 +1,7 @@
-import type { Socket } from 'node:net';
-import { within } from '@salvor/local-stack';
+import { readFileSync } from 'node:fs';
+import { isIP, type Socket } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
+import { certificateFiles, within } from '@salvor/local-stack';
 import { ByteSource } from './byte-source.ts';
 import { NbdConnectionLostError, NbdProtocolError, NbdRequestError, NbdTimeoutError } from './errors.ts';
 import { Handshake } from './handshake.ts';
@@ -243,7 +245,7 @@ export class NbdClient {
   }
 }
 
-/** Connects and greets; whatever fails until `use` is done closes the socket. */
+/** Connects and greets, over TLS where the target says so; whatever fails until `use` is done closes the socket. */
 export async function withHandshake<T>(
   target: NbdTarget,
   options: NbdClientOptions,
@@ -251,12 +253,16 @@ export async function withHandshake<T>(
 ): Promise<T> {
   const timeoutMs = options.connectTimeoutMs ?? 5_000;
   const socket = await openSocket(target, timeoutMs);
-  const source = new ByteSource(socket);
-  const lose = (reason: string) =>
-    source.end(new NbdConnectionLostError(`${formatNbdUri(target)}: ${reason} during the handshake`));
-  socket.once('error', (error) => lose(error.message));
-  socket.once('close', () => lose('connection closed'));
-  const haggle = async () => use(await Handshake.greet(socket, source, options.noZeroes), socket, source);
+  const plain = heard(socket, target);
+  const haggle = async () => {
+    const greeted = await Handshake.greet(socket, plain, options.noZeroes);
+    if (target.kind === 'unix' || target.tls === undefined) return use(greeted, socket, plain);
+    await greeted.startTls();
+    plain.release();
+    const secure = await secured(socket, target.host, target.tls);
+    const source = heard(secure, target);
+    return use(greeted.over(secure, source), secure, source);
+  };
   try {
     return await within(haggle(), timeoutMs, `handshake with ${formatNbdUri(target)}`);
   } catch (error) {
@@ -264,4 +270,23 @@ export async function withHandshake<T>(
     socket.destroy();
     throw error;
   }
+}
+
+function heard(socket: Socket, target: NbdTarget): ByteSource {
+  const source = new ByteSource(socket);
+  const lose = (reason: string) =>
+    source.end(new NbdConnectionLostError(`${formatNbdUri(target)}: ${reason} during the handshake`));
+  socket.once('error', (error) => lose(error.message));
+  socket.once('close', () => lose('connection closed'));
+  return source;
+}
+
+function secured(socket: Socket, host: string, folder: string): Promise<Socket> {
+  const { ca, clientCert, clientKey } = certificateFiles(folder);
+  const content = { ca: readFileSync(ca), cert: readFileSync(clientCert), key: readFileSync(clientKey) };
+  const name = isIP(host) === 0 ? { servername: host } : {};
+  return new Promise((resolve, reject) => {
+    const secure = tlsConnect({ socket, host, ...name, ...content }, () => resolve(secure));
+    secure.once('error', reject);
+  });
 }

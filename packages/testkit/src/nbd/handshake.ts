@@ -51,6 +51,18 @@ export class Handshake {
     return new Handshake(socket, source, agreed);
   }
 
+  /** NBD_OPT_STARTTLS: the server expects TLS next. Error: `NbdOptionError`. */
+  async startTls(): Promise<void> {
+    this.#socket.write(encodeOption(option.startTls, Buffer.alloc(0)));
+    const reply = await this.#reply(option.startTls, 'NBD_OPT_STARTTLS');
+    if (reply.type !== optionReply.ack) throw unexpected('NBD_OPT_STARTTLS', reply);
+  }
+
+  /** The same haggling, from here on over another socket. */
+  over(socket: Socket, source: ByteSource): Handshake {
+    return new Handshake(socket, source, this.#noZeroes);
+  }
+
   /** NBD_OPT_GO: transmission follows. Error: `NbdOptionError` (the handshake goes on). */
   go(exportName: string): Promise<ExportInfo> {
     return this.#askForExport(option.go, exportName);

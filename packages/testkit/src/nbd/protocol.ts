@@ -8,7 +8,7 @@ export const SIMPLE_REPLY_MAGIC = 0x67446698;
 
 export const handshakeFlag = { fixedNewstyle: 1, noZeroes: 2 } as const;
 
-export const option = { exportName: 1, abort: 2, list: 3, info: 6, go: 7 } as const;
+export const option = { exportName: 1, abort: 2, list: 3, startTls: 5, info: 6, go: 7 } as const;
 
 export const optionReply = { ack: 1, server: 2, info: 3, errorBit: 0x80000000 } as const;
 
