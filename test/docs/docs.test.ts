@@ -112,7 +112,8 @@ describe('the documentation', () => {
     const known = new Set([...variables, ...variables.map((variable) => `${variable}_FILE`)]);
     // How often a test does something is set by variables of its own.
     const tests = sourceText(join(root, 'test/e2e'));
-    const words = new Set(`${code}\n${tests}`.match(/\b(?:SALVOR|salvor)_[A-Za-z0-9_]+/g));
+    const compose = readFileSync(join(root, 'deploy/compose/compose.yaml'), 'utf8');
+    const words = new Set(`${code}\n${tests}\n${compose}`.match(/\b(?:SALVOR|salvor)_[A-Za-z0-9_]+/g));
     const unknown = all.flatMap(({ path, text }) =>
       (text.match(/\b(?:SALVOR|salvor)_[A-Za-z0-9_]+/g) ?? [])
         .filter((word) => !known.has(word) && !words.has(word))

@@ -20,7 +20,11 @@ export interface FencedBlock {
 /** README.md and everything below docs/. */
 export function pages(): Page[] {
   const below = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' });
-  const paths = ['README.md', ...below.filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)];
+  const paths = [
+    'README.md',
+    'deploy/README.md',
+    ...below.filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`),
+  ];
   return paths.sort().map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }));
 }
 
