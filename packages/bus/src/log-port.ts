@@ -28,8 +28,12 @@ export interface LogStreamPort {
   /** Removes the messages of a subject below `before`. @returns how many they were @throws BusError `no-stream`, … */
   purge(stream: string, subject: string, before: number): Promise<number>;
 
-  /** Every subject of a stream that has messages, with their number. @throws BusError `no-stream`, `request-timeout` … */
-  subjects(stream: string): Promise<ReadonlyMap<string, number>>;
+  /**
+   * Every subject of a stream that has messages, with their number; `filter`: a subject with wildcards that they match, default all.
+   *
+   * @throws BusError `no-stream`, `request-timeout` …
+   */
+  subjects(stream: string, filter?: string): Promise<ReadonlyMap<string, number>>;
 
   /** @throws BusError `no-stream`, `request-timeout` … */
   facts(stream: string, subject?: string): Promise<StreamFacts>;

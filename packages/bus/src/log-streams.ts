@@ -90,11 +90,11 @@ export class LogStreams implements LogStreamPort {
     };
   }
 
-  async subjects(stream: string): Promise<ReadonlyMap<string, number>> {
+  async subjects(stream: string, filter: string = '>'): Promise<ReadonlyMap<string, number>> {
     const found = new Map<string, number>();
     // The server tells so many at a time as it likes.
     for (let total = 1, offset = 0; offset < total; ) {
-      const query = { subjects_filter: '>', offset };
+      const query = { subjects_filter: filter, offset };
       const info = await this.#call<StreamInfo>(`$JS.API.STREAM.INFO.${stream}`, query);
       const page = Object.entries(info.state.subjects ?? {});
       for (const [subject, messages] of page) found.set(subject, messages);

@@ -1,6 +1,7 @@
 import type { LogStreamPort } from '@salvor/bus';
 import type { Generation, LogSegment } from '@salvor/config-store';
 import { decodeSegment, lastSequence, logStream, logSubject } from '@salvor/tlog';
+import { generationToken } from './decide-spent.ts';
 import { joined } from './joined-segments.ts';
 import type { SourceSegment } from './source-log.ts';
 import { logSegmentOf } from './zone-log.ts';
@@ -35,9 +36,7 @@ export class ReceivedLog {
     const { container, vdisk, generation } = options;
     this.#options = options;
     this.#stream = logStream(container);
-    const { number, zone, incarnation } = generation;
-    const life = incarnation === '' ? '' : `-${incarnation}`;
-    this.#subject = `${logSubject(container, vdisk)}.received.${number}-${zone}${life}`;
+    this.#subject = `${logSubject(container, vdisk)}.received.${generationToken(generation)}`;
   }
 
   /** Opens it, and tells the last record that is in it; 0: nothing is. @throws BusError; LogError `bad-segment` */

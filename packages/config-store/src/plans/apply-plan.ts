@@ -123,16 +123,22 @@ export function isNewerPlan(
   return b === null || a.version > b.version || (a.version === b.version && a.zone > b.zone);
 }
 
-/** Takes a version over that the other zone has. @returns whether it was newer. Throws StoreError, ConfigValueError */
+/**
+ * Takes a version over that the other zone has; while a run of the plan is under way here, it waits: what is being run stays the
+ * plan. @returns whether it was taken. Throws StoreError, ConfigValueError
+ */
 export async function takePlan(store: ConfigStore, told: PlanRecord): Promise<boolean> {
   const key = planKey(told.plan);
   const taken = await untilNoConflict(async () => {
     const entry = await store.get(key);
     const before = entry === null ? null : parseRecord(planSchema, key, entry.value);
-    if (!isNewerPlan(told, before)) return false;
+    if (!isNewerPlan(told, before) || (await readActiveRun(store, told.plan)) !== null) return false;
     const value = formatRecord(planSchema, key, told);
     const { ok } = await store.transact({
-      compare: [{ key, revision: entry?.revision ?? 'absent' }],
+      compare: [
+        { key, revision: entry?.revision ?? 'absent' },
+        { key: planActiveKey(told.plan), revision: 'absent' },
+      ],
       puts: [{ key, value }],
     });
     return ok ? true : 'conflict';

@@ -6,6 +6,7 @@ import {
   leftTests,
   listPlanRuns,
   listPlans,
+  type PlanDocument,
   PlanError,
   type PlanRecord,
   type PlanResult,
@@ -18,11 +19,13 @@ import {
 } from '@salvor/config-store';
 import type { Outcome, PlanMemberInit } from '@salvor/contracts';
 import { codeOf, type Logger, messageOf, SalvorError } from '@salvor/service-kit';
+import { decideGroupFaults } from './decide-group-faults.ts';
 import { memberStatus, planFaults } from './plan-check.ts';
 import { describeRun, summaryOf } from './plan-description.ts';
 import { tellLoss } from './plan-executor.ts';
 import { assertRunnable } from './plan-size.ts';
 import { newPlanRun } from './plan-steps.ts';
+import { volumeIn } from './volume-steps.ts';
 import type { ZoneHands } from './zone-hands.ts';
 
 export interface PlanCommandsOptions {
@@ -50,6 +53,7 @@ export function planCommandHandlers({ store, hands, peers, log }: PlanCommandsOp
       assertZones(document.zones, zone, peers);
       assertRunnable(document);
       await assertMembers(hands, document);
+      await assertGroups(hands, document, await listPlans(store));
       const { plan } = document;
       const result = await applyPlan(store, { plan, zone, document, isNew: create, operation });
       return { ...accepted(plan, result), version: result.record?.version ?? 0 };
@@ -182,6 +186,20 @@ async function assertMembers(
       expected: `${kind}s of zone ${hands.zone}: ${reason}`,
     })),
   );
+}
+
+/** Volumes of a consistency group are one, and can be cut. */
+async function assertGroups(
+  hands: ZoneHands,
+  document: PlanDocument,
+  plans: readonly PlanRecord[],
+): Promise<void> {
+  const members = document.groups.flatMap(({ consistent, volumes }) => (consistent === true ? volumes : []));
+  const images = new Set<string>();
+  for (const volume of members)
+    if ((await volumeIn(hands, hands.zone, volume)).driver === 'rbd') images.add(volume);
+  const faults = decideGroupFaults(document, plans, images);
+  if (faults.length > 0) throw new PlanError(faults);
 }
 
 async function otherVersion(
