@@ -124,15 +124,18 @@ export class TwoZones implements AsyncDisposable {
    * @param isArchived the logs are archived within a moment, and let go of; `later`: as they are by default
    * @param hooksFile of the coordinators of both zones
    * @param nbdServers of each zone
+   * @param managerEnv of the replication-managers of both zones
    */
   static async start({
     isArchived,
     hooksFile,
     nbdServers = 1,
+    managerEnv = {},
   }: {
     readonly isArchived: boolean | 'later';
     readonly hooksFile?: string;
     readonly nbdServers?: number;
+    readonly managerEnv?: NodeJS.ProcessEnv;
   }): Promise<TwoZones> {
     const soon = { SALVOR_ARCHIVE_MAX_AGE_MS: '200', SALVOR_ARCHIVE_POLL_MS: '100' };
     const options = {
@@ -153,8 +156,8 @@ export class TwoZones implements AsyncDisposable {
     const toSouth = await CuttableLine.to(portOf(south));
     const toNorth = await CuttableLine.to(portOf(north));
     return new TwoZones(
-      new Zone('north', north, await startManager(north, 'north', south, 'south', toSouth)),
-      new Zone('south', south, await startManager(south, 'south', north, 'north', toNorth)),
+      new Zone('north', north, await startManager(north, 'north', south, 'south', toSouth, managerEnv)),
+      new Zone('south', south, await startManager(south, 'south', north, 'north', toNorth, managerEnv)),
       [toSouth, toNorth],
     );
   }
@@ -212,6 +215,7 @@ async function startManager(
   { stack: { options: there } }: HealingStack,
   other: string,
   line: CuttableLine,
+  env: NodeJS.ProcessEnv,
 ): Promise<ManagedProcess> {
   const port = await freePort();
   const tlogStore = join(there.dir, 'tier2');
@@ -228,6 +232,7 @@ async function startManager(
       SALVOR_ENGINE_TIMEOUT_MS: '10000',
       ...{ SALVOR_ARCHIVES: JSON.stringify(archives), SALVOR_ARCHIVE_MAX_AGE_MS: '200' },
       ...{ SALVOR_TLOG_STORE: join(stack.options.dir, 'tier2'), SALVOR_REPLICATION_BANDWIDTH_MIB: '8' },
+      ...env,
     },
     logFile: join(stack.options.dir, `replication-manager-${zone}.log`),
     ready: async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok,

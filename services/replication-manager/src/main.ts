@@ -50,6 +50,10 @@ await runService({
     const loop = new VolumeLoop({
       ...{ store, zone, peers, announce, log, instance, streams: bus.logStreams, archive },
       returnHoldMs: config.returnHoldMs,
+      groupLimits: {
+        heldMaxBytes: config.groupHeldMib * MIB,
+        hinderedMs: config.groupHinderedSeconds * 1_000,
+      },
       access,
       window: replayWindow,
       applied: (lagMs) => lag.observe(lagMs / 1_000),

@@ -2,6 +2,7 @@ import {
   type Generation,
   type LogEnd,
   type LogSegment,
+  type PeerTold,
   type ReachedCut,
   type ReplicationPoint,
   type SyncNews,
@@ -18,7 +19,9 @@ import { SalvorError } from '@salvor/service-kit';
 import { decodeSegment, lastSequence, logStream, logSubject, type ReplayWindow } from '@salvor/tlog';
 import { applySegments } from './applying.ts';
 import { endedBy } from './ended-by.ts';
+import { EndedGenerations } from './ended-generations.ts';
 import { assertGapless } from './gapless.ts';
+import { decideHeld } from './groups/decide-held.ts';
 import { restoreKept } from './kept-state.ts';
 import { comparedOver } from './linked-compare.ts';
 import { toldCuts } from './peer-told.ts';
@@ -42,6 +45,8 @@ export interface SecondaryOptions extends SecondaryMountOptions, VolumeLogsOptio
   /** Ends everything. */
   readonly ending: AbortSignal;
   readonly window: ReplayWindow;
+  /** Of a consistency group: how much of a volume may wait for a cut, and how long one that cannot come is waited for. */
+  readonly groupLimits: { readonly heldMaxBytes: number; readonly hinderedMs: number };
   /** Told, in milliseconds, of each window of segments that was applied: how old its last write was. */
   readonly applied: (lagMs: number) => void;
   /** Puts on record how far it is. */
@@ -62,8 +67,6 @@ const POINT_EVERY_MS = 5_000;
 /** Between runs the other zone is asked how long its log is this often. */
 const REST_LOOK_MS = 1_000;
 
-/** Of a group: what may wait here for a cut that all of its volumes have; then it goes on without one, up to the next. */
-const HELD_MAX_BYTES: number = 64 * 1024 * 1024;
 /** Ends of segments that are remembered; a cut before them is not found, a later one will be. */
 const ENDS_MAX = 65_536;
 
@@ -88,6 +91,7 @@ interface Position {
 export class Secondary {
   readonly #options: SecondaryOptions;
   readonly #logs: VolumeLogs;
+  readonly #ended: EndedGenerations;
   #mount: SecondaryMount | null = null;
   #following: Following | null = null;
   /** Up to here it is on the vdisk and in its log; on record perhaps a little less. */
@@ -104,6 +108,7 @@ export class Secondary {
   constructor(options: SecondaryOptions) {
     this.#options = options;
     this.#logs = new VolumeLogs(options);
+    this.#ended = new EndedGenerations(options);
   }
 
   /** From now on, whatever is under way. */
@@ -172,15 +177,18 @@ export class Secondary {
   }
 
   /**
-   * Takes what came since, stores it in this zone, then applies it. `source` is null while the other zone does not answer.
-   * `signal` ends the reading; what arrived is applied first. Of a run that goes up to a record, `upTo`, no segment is taken
-   * that begins behind it.
+   * Takes what came since, stores it in this zone, then applies it. `source` is null while the other zone does not answer; `told` is
+   * what it says of itself. `signal` ends the reading; what arrived is applied first. Of a run that goes up to a record, `upTo`,
+   * no segment is taken that begins behind it.
    *
    * @returns whether there was anything
    */
   async follow(
     record: VolumeRecord,
-    source: VolumeDescription | null,
+    {
+      description: source,
+      told,
+    }: { readonly description: VolumeDescription | null; readonly told: PeerTold | null },
     confirm: Confirm,
     signal: AbortSignal,
     upTo: number = Number.POSITIVE_INFINITY,
@@ -189,7 +197,7 @@ export class Secondary {
     mount.lost.throwIfAborted();
     try {
       const following = await this.#follows(record, source);
-      if (await this.#overran(record, following)) return true;
+      if (await this.#overran(record, following, told)) return true;
       const log = source === null ? null : following.source;
       this.#logs.meter.set(record.link);
       const window = log === null ? null : await endedBy(signal, log.take(confirm));
@@ -229,6 +237,7 @@ export class Secondary {
       };
       await this.#recorded(record, usable.length === 0 || this.#applied.sequence >= upTo, upTo);
       if (window !== null) await this.#relieved(record);
+      await this.letGo(record, told);
       return usable.length > 0 || window?.isLevel === false;
     } catch (error) {
       await this.#endFollowing();
@@ -294,6 +303,13 @@ export class Secondary {
     if (record.phase === 'copying' || record.phase === 'resyncing') await this.#restore(record, mount);
     const head = await this.#ownEnd(record, mount);
     return { head, applied: isFollowing ? this.#applied.sequence : null };
+  }
+
+  /** Lets go of what arrived under generations that are over, once nothing needs it. */
+  async letGo(record: VolumeRecord, told: PeerTold | null): Promise<void> {
+    if (!this.#ended.isDue(record)) return;
+    const { container } = await this.#logs.own(record.vdisk);
+    await this.#ended.letGo(record, container, told);
   }
 
   /** Gives the vdisk up. */
@@ -431,17 +447,26 @@ export class Secondary {
   }
 
   /**
-   * Whether so much waits for a cut that the volume goes on without one: it is at no moment of the others then, which is on record
-   * first, until a later cut is whole everywhere. Waiting on would fill the stream that all logs of the container share.
+   * Whether the volume goes on without a cut: it is at no moment of the others then, which is on record first, until a later cut is
+   * whole everywhere.
    */
-  async #overran(record: VolumeRecord, { received, ends }: Following): Promise<boolean> {
+  async #overran(
+    record: VolumeRecord,
+    { received, ends }: Following,
+    told: PeerTold | null,
+  ): Promise<boolean> {
     if (record.group === null) return false;
-    const held = await received.bytesBehind(this.#applied.sequence);
-    if (held < HELD_MAX_BYTES) return false;
-    const reason = `${Math.round(held / 2 ** 20)} MiB of volume ${record.volume} waited for a cut of group ${record.group.name} that all of its volumes have: it went on without one, and is at the moment of the others again with a later cut`;
-    const { outcome } = await this.#options.progress(record.generation, { kind: 'overran', reason });
+    const { heldMaxBytes: maxBytes, hinderedMs } = this.#options.groupLimits;
+    const released = releasedOf(record);
+    // What lies before a cut that all have waits for none.
+    const bytes = await received.bytesBehind(Math.max(this.#applied.sequence, released?.segment.last ?? 0));
+    const reason = decideHeld(record, { bytes, maxBytes, hinderedMs }, told, Date.now());
+    if (reason === null) return false;
+    const news = { kind: 'overran', reason, released: record.group.released?.id ?? null } as const;
+    const { outcome } = await this.#options.progress(record.generation, news);
     if (outcome !== 'applied' && outcome !== 'already') return false;
-    this.#options.log.warn({ volume: record.volume, group: record.group.name, held }, reason);
+    if (outcome === 'applied')
+      this.#options.log.warn({ volume: record.volume, group: record.group.name, bytes }, reason);
     await this.#applyAll(received);
     const passed = ends.findIndex(({ last }) => last >= this.#applied.sequence);
     if (passed > 0) ends.splice(0, passed);

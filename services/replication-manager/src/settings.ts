@@ -96,6 +96,8 @@ export const managerSettings: typeof engineLoginSettings & {
   tlogStoreSecretKey: Setting<string>;
   replicationBandwidthMib: Setting<number>;
   returnHoldMs: Setting<number>;
+  groupHeldMib: Setting<number>;
+  groupHinderedSeconds: Setting<number>;
   archives: Setting<ArchiveSettings[]>;
   archiveChunkMib: Setting<number>;
   archiveMaxAgeMs: Setting<number>;
@@ -155,6 +157,16 @@ export const managerSettings: typeof engineLoginSettings & {
     schema: orElse(integer(0, 3_600_000), 60_000),
     help: 'a primary whose other zone does not answer is taken by no server before this long after a manager began to ask',
     example: '60000',
+  },
+  groupHeldMib: {
+    schema: orElse(integer(1, 65_536), 64),
+    help: 'MiB of a volume in a consistency group that wait for a cut at most; then it goes on without one, up to the next',
+    example: '64',
+  },
+  groupHinderedSeconds: {
+    schema: orElse(integer(1, 86_400), 600),
+    help: 'a volume in a consistency group that cannot cut as it is goes on without cuts after so long',
+    example: '600',
   },
   archives: {
     schema: orElse(fromJson(archivesSchema), []),

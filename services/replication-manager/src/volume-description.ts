@@ -108,12 +108,21 @@ export async function describeVolume(
   };
 }
 
-function groupOf({ name, members, made, released, reached, reason }: VolumeGroup): VolumeGroupInit {
+function groupOf({
+  name,
+  members,
+  made,
+  released,
+  reached,
+  reason,
+  hinderedAt,
+}: VolumeGroup): VolumeGroupInit {
   return {
     ...{ group: name, members: [...members], reason },
     made: made.map(cutOf),
     ...(released === null ? {} : { released: cutOf(released) }),
     reached: reached.map(({ id, number, at, ownSequence }) => ({ id, number, at, ownSequence })),
+    ...(hinderedAt === null ? {} : { hinderedAt }),
   };
 }
 

@@ -10,6 +10,7 @@ import {
   type Generation,
   isIncomplete,
   noSync,
+  type PeerTold,
   readVolume,
   type SyncNews,
   sameGeneration,
@@ -21,6 +22,7 @@ import {
 } from '@salvor/config-store';
 import type { VolumeDescription } from '@salvor/contracts';
 import { codeOf, type Logger, messageOf, pause, SalvorError } from '@salvor/service-kit';
+import type { PeerGroup } from './groups/group-loop.ts';
 import { OwnerWatch } from './owner-watch.ts';
 import type { PeerZones } from './peer-zones.ts';
 import type { Confirm } from './read-ahead.ts';
@@ -109,9 +111,10 @@ export class VolumeKeeper {
     return level || writtenAt === 0 ? 0 : Math.max(0, Date.now() - writtenAt);
   }
 
-  /** Why the other zone makes no newer cut of the group of this volume; empty: it does, or is not heard. */
-  get peerGroupReason(): string {
-    return this.#contact.now.description?.group?.reason ?? '';
+  /** What keeps the other zone from newer cuts of the group of this volume. */
+  get peerGroup(): PeerGroup {
+    const { reason = '', hinderedAt = null } = this.#contact.now.description?.group ?? {};
+    return { reason, isLasting: hinderedAt !== null };
   }
 
   start(): void {
@@ -210,6 +213,7 @@ export class VolumeKeeper {
     else this.#incompleteSince ??= performance.now();
     if (record.role === 'primary') {
       await this.#secondary.release();
+      await this.#secondary.letGo(record, this.#contact.now.told);
       return pause(CONTACT_EVERY_MS, signal);
     }
     this.#work = { ended, record };
@@ -248,7 +252,7 @@ export class VolumeKeeper {
       await this.#secondary.hold(record);
       return true;
     }
-    const source = isAllowed ? description : null;
+    const source = { description: isAllowed ? description : null, told };
     // A promote takes all there is, whatever the schedule says.
     if (record.schedule !== null && record.promotion === null)
       return this.#runs(record, source, confirm, signal);
@@ -260,23 +264,24 @@ export class VolumeKeeper {
   /** One step of a volume that is brought to what its primary has now and then. @returns whether there is nothing to do */
   async #runs(
     record: VolumeRecord,
-    source: VolumeDescription | null,
+    source: { readonly description: VolumeDescription | null; readonly told: PeerTold | null },
     confirm: Confirm,
     signal: AbortSignal,
   ): Promise<boolean> {
     const { generation, schedule, sync } = record;
+    const { description } = source;
     if (schedule !== null && decideSchedule(schedule, sync ?? noSync, Date.now()).kind !== 'wait') {
       await this.#progress(generation, { kind: 'due' });
       return false;
     }
     const aim = aimOf(record);
-    if (aim === 'none' || (aim === 'unknown' && source === null)) {
-      await this.#secondary.rest(record, source, signal);
+    if (aim === 'none' || (aim === 'unknown' && description === null)) {
+      await this.#secondary.rest(record, description, signal);
       return true;
     }
     if (aim === 'unknown') {
-      if (source === null) return true;
-      const sequence = await this.#secondary.aim(record, source, signal);
+      if (description === null) return true;
+      const sequence = await this.#secondary.aim(record, description, signal);
       await this.#progress(generation, { kind: 'aimed', sequence });
       return false;
     }

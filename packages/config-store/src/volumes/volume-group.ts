@@ -4,13 +4,12 @@
  * nothing that was written because of a later answer is before the segments of the others. Pure.
  */
 import type { PlanRecord } from '../plans/plan-records.ts';
+import { decideToldCuts } from './decide-told-cuts.ts';
 import { generationText, sameGeneration } from './volume-lineage.ts';
 import {
-  arrivedCutsMax,
   type Generation,
   type LogEnd,
   type LogSegment,
-  madeCutsMax,
   type ReachedCut,
   reachedCutsMax,
   type VolumeCut,
@@ -71,7 +70,7 @@ export function withMembership(
     return {
       group: {
         ...{ name: group.name, members, made: [], arrived: [], released: null, reached: [] },
-        ...{ number: 0, reason: `group ${group.name} has no cut yet` },
+        ...{ number: 0, reason: `group ${group.name} has no cut yet`, hinderedAt: null },
       },
     };
   const isSame =
@@ -87,8 +86,8 @@ export type GroupStep =
   /** All have this cut whole: all may go up to it. */
   | { readonly kind: 'release'; readonly id: string }
   | { readonly kind: 'rest' }
-  /** Why there can be no newer cut, as a sentence. */
-  | { readonly kind: 'hindered'; readonly reason: string };
+  /** Why there can be no newer cut, as a sentence. `isLasting`: no time changes that, but an operator. */
+  | { readonly kind: 'hindered'; readonly reason: string; readonly isLasting: boolean };
 
 /** What is to be done about a group in this zone. `records`: of its members, in their order. */
 export function decideGroupStep(
@@ -98,12 +97,12 @@ export function decideGroupStep(
   const all: VolumeRecord[] = [];
   for (const [index, record] of records.entries()) {
     const volume = members[index] ?? '';
-    if (record === null) return hindered(`there is no volume ${volume} in this zone`);
+    if (record === null) return stuck(`there is no volume ${volume} in this zone`);
     if (record.group?.name !== name) return hindered(`volume ${volume} is not in group ${name} yet`);
     all.push(record);
   }
   if (all.every(({ role }) => role === 'primary')) return cutOrNot(all);
-  if (all.some(({ role }) => role === 'primary')) return hindered(`it is torn: ${rolesOf(all)}`);
+  if (all.some(({ role }) => role === 'primary')) return stuck(`it is torn: ${rolesOf(all)}`);
   if (all.every(({ phase }) => phase === 'waiting')) return finalOrNot(all);
   const other = all.find(({ phase }) => phase !== 'following');
   if (other !== undefined) return hindered(`volume ${other.volume} is ${other.phase}: ${other.reason}`);
@@ -112,13 +111,13 @@ export function decideGroupStep(
 
 function cutOrNot(all: readonly VolumeRecord[]): GroupStep {
   const alone = all.find(({ peer, mode }) => peer === null || mode === 'none');
-  if (alone !== undefined) return hindered(`volume ${alone.volume} is not replicated`);
+  if (alone !== undefined) return stuck(`volume ${alone.volume} is not replicated`);
   const slow = all.find(({ mode }) => mode !== 'instant');
   if (slow !== undefined)
-    return hindered(`volume ${slow.volume} is replicated ${slow.mode}: a group needs mode instant`);
+    return stuck(`volume ${slow.volume} is replicated ${slow.mode}: a group needs mode instant`);
   const peers = new Set(all.map(({ peer }) => peer));
   return peers.size > 1
-    ? hindered(`its volumes are replicated to several zones: ${[...peers].join(', ')}`)
+    ? stuck(`its volumes are replicated to several zones: ${[...peers].join(', ')}`)
     : { kind: 'cut' };
 }
 
@@ -166,7 +165,11 @@ function rolesOf(all: readonly VolumeRecord[]): string {
 }
 
 function hindered(reason: string): GroupStep {
-  return { kind: 'hindered', reason };
+  return { kind: 'hindered', reason, isLasting: false };
+}
+
+function stuck(reason: string): GroupStep {
+  return { kind: 'hindered', reason, isLasting: true };
 }
 
 /** The newest cut that was made here of a volume; null: none was. */
@@ -191,8 +194,9 @@ export function withMadeCut(
     if (segment === undefined || record.group === null)
       throw new Error(`cut ${id} has no place in the log of volume ${record.volume}`);
     const before = record.group.made.filter((cut) => cut.id !== id);
-    const made = [...before, { id, number, at, generation: record.generation, segment }].slice(-madeCutsMax);
-    return { ...record, group: { ...record.group, made, number, reason: '' } };
+    const cut = { id, number, at, generation: record.generation, segment };
+    const made = decideToldCuts([...before.filter((each) => each.number !== number), cut]);
+    return { ...record, group: { ...record.group, made, number, ...untroubled } };
   });
 }
 
@@ -205,7 +209,7 @@ export function withReleasedCut(records: readonly VolumeRecord[], id: string): V
       throw new Error(`volume ${record.volume} does not have cut ${id}`);
     const arrived = group.arrived.filter(({ number: each }) => each > released.number);
     const number = Math.max(group.number, released.number);
-    return { ...record, group: { ...group, released, arrived, number, reason: '' } };
+    return { ...record, group: { ...group, released, arrived, number, ...untroubled } };
   });
 }
 
@@ -221,9 +225,9 @@ export function withArrivedCuts(
     (released === null || released.id !== cut.id) &&
     !arrived.some(({ id }) => id === cut.id);
   const news = cuts.filter(isNews);
-  return news.length === 0
-    ? null
-    : { group: { ...group, arrived: [...arrived, ...news].slice(-arrivedCutsMax) } };
+  const known = arrived.filter((cut) => sameGeneration(cut.generation, generation));
+  const kept = decideToldCuts([...known, ...news]);
+  return kept.every((cut) => known.includes(cut)) ? null : { group: { ...group, arrived: kept } };
 }
 
 /** A cut that the vdisk stands at now. */
@@ -242,8 +246,10 @@ export function withoutCuts(group: VolumeGroup | null): VolumeGroup | null {
 /** Of a volume that became primary: what it followed is over. */
 export function newlyPrimary(group: VolumeGroup | null): VolumeGroup | null {
   if (group === null) return null;
-  return { ...group, made: [], arrived: [], released: null, reached: [], reason: '' };
+  return { ...group, made: [], arrived: [], released: null, reached: [], ...untroubled };
 }
+
+const untroubled = { reason: '', hinderedAt: null } as const;
 
 /** Generations of one zone and one life of a volume number one log. */
 export function sameLog(a: Generation, b: Generation): boolean {

@@ -1,5 +1,6 @@
 /** What etcd of one zone holds of a volume, as zod schemas. */
 import { z } from 'zod';
+import { toldCutsMax } from './decide-told-cuts.ts';
 
 const millis = z.number().int().min(0);
 const count = z.number().int().min(0);
@@ -219,10 +220,6 @@ export const volumeCopySchema = z.looseObject({
 });
 export type VolumeCopyState = z.infer<typeof volumeCopySchema>;
 
-/** Cuts that were made and are told: each volume hears of some of them, and all need one that all have heard of. */
-export const madeCutsMax = 8;
-/** Cuts that have arrived whole in this zone, and are remembered until all volumes of the group have one of them. */
-export const arrivedCutsMax = 16;
 /** Cuts that the vdisk has stood at, and are remembered: a test failover takes one that all volumes have. */
 export const reachedCutsMax = 16;
 
@@ -255,15 +252,17 @@ export const volumeGroupSchema = z.looseObject({
   /** Of the newest cut that was heard of; cuts count up. */
   number: count.default(0),
   /** Cuts that were made here, as the primary or right after, oldest first. */
-  made: z.array(volumeCutSchema).max(madeCutsMax).default([]),
+  made: z.array(volumeCutSchema).max(toldCutsMax).default([]),
   /** Of a secondary: cuts that this zone has whole of this volume, oldest first. */
-  arrived: z.array(volumeCutSchema).max(arrivedCutsMax).default([]),
+  arrived: z.array(volumeCutSchema).max(toldCutsMax).default([]),
   /** Of a secondary: the newest cut that this zone has whole of all volumes; the vdisk goes up to there and no further. */
   released: volumeCutSchema.nullable().default(null),
   /** Of a secondary, oldest first. */
   reached: z.array(reachedCutSchema).max(reachedCutsMax).default([]),
   /** Why there is no newer cut, a sentence; empty: there is nothing to say. */
   reason: z.string().default(''),
+  /** Since when it has been known that no cut can come as the group is, whatever time passes; null: one may. */
+  hinderedAt: millis.nullable().default(null),
 });
 export type VolumeGroup = z.infer<typeof volumeGroupSchema>;
 

@@ -26,8 +26,11 @@ export type SyncNews =
   | { readonly kind: 'arrived'; readonly cuts: readonly VolumeCut[] }
   /** What is on record as its place may be behind what is on the vdisk: no cut that arrived before counts. */
   | { readonly kind: 'unsettled' }
-  /** More of it waited for a cut than may: it is applied, and the volume is at no moment of its group until a later cut. */
-  | { readonly kind: 'overran'; readonly reason: string }
+  /**
+   * It goes on without a cut: the volume is at no moment of its group until a later one. `released`: the id of the cut up to which
+   * it might go when that was decided; null: there was none.
+   */
+  | { readonly kind: 'overran'; readonly reason: string; readonly released: string | null }
   /** A copy is about to write: what was there is behind this record of its own log, and was complete up to that one. */
   | ({ readonly kind: 'kept'; readonly own: LogEnd } & LogEnd)
   /** How far a copy is, so that another process goes on there; null: it begins anew. */
@@ -97,6 +100,10 @@ export function decideVolumeProgress(
       if (group === null) return unchanged(record.reason);
       if (record.phase !== 'following' || promotion?.force === true)
         return refuseVolume('wrong-role', `volume ${volume} does not go on: it is ${record.phase}`);
+      if ((group.released?.id ?? null) !== news.released)
+        return refuseVolume('wrong-role', `volume ${volume} may go up to another cut of its group by now`);
+      if (group.released === null && group.arrived.length === 0 && group.reason === news.reason)
+        return unchanged(record.reason);
       const next = { ...group, arrived: [], released: null, reason: news.reason };
       return changed(record, { group: next }, record.reason, now);
     }

@@ -40,7 +40,7 @@ const following: VolumeRecord = volumeSchema.parse({
     ...{ reached: [], number: 40, reason: '' },
   },
 });
-const overran: SyncNews = { kind: 'overran', reason: '64 MiB of it waited' };
+const overran: SyncNews = { kind: 'overran', reason: '64 MiB of it waited', released: 'a' };
 const news = (record: VolumeRecord, each: SyncNews) =>
   decideVolumeProgress(record, { volume: 'vol1', generation }, each, 2);
 const torn = (record: VolumeRecord, sequence: number) =>
@@ -65,6 +65,17 @@ test('it does not go on while it is promoted by force, and what is in no group h
   const promoted = { ...following, promotion: { ...promotion, reason: '' } } as VolumeRecord;
   assert.equal(news(promoted, overran).outcome, 'refused');
   assert.equal(news({ ...following, group: null }, overran).outcome, 'already');
+});
+
+test('a cut that was let go up to meanwhile is gone up to first, and the same again changes nothing', () => {
+  const group = following.group;
+  assert.ok(group !== null);
+  const released = { ...following, group: { ...group, arrived: [], released: cut('b', 50) } };
+  assert.equal(news(released, overran).outcome, 'refused');
+  const { next } = news(following, overran);
+  assert.ok(next !== null && next !== undefined);
+  assert.equal(news(next, { ...overran, released: null }).outcome, 'already');
+  assert.equal(news(next, { ...overran, released: null, reason: 'more of it' }).outcome, 'applied');
 });
 
 test('a copy whose group has gone up to a cut is not applied beyond it, though nothing else has arrived', () => {

@@ -5761,6 +5761,8 @@ export interface VolumeGroup {
   reached: VolumeReachedCut[];
   /** Why there is no newer cut; empty: there is nothing to say. */
   reason: string;
+  /** Since when no cut can come as the group is, Unix milliseconds; null: one may. */
+  hinderedAt?: number | undefined;
 }
 export interface VolumeGroupInit {
   group: string;
@@ -5769,6 +5771,7 @@ export interface VolumeGroupInit {
   released?: VolumeCutInit | undefined;
   reached?: readonly VolumeReachedCutInit[] | undefined;
   reason?: string | undefined;
+  hinderedAt?: number | undefined;
 }
 
 /** How far a secondary is behind its primary, as it sees that. */

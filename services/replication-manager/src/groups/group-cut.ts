@@ -36,7 +36,7 @@ export interface GroupCutOptions {
  * counts: every server has cut before any answered a write again; Tier-1 has every log up to there; and the owners are those that
  * they were before, so that nobody else answered writes meanwhile.
  *
- * @throws SalvorError that says why there is none; StoreError
+ * @throws SalvorError that says why there is none, `no-writer` when no server was asked for one; StoreError
  */
 export async function cutGroup(
   { store, bus, holdMs = CUT_HOLD_MS }: GroupCutOptions,
@@ -79,7 +79,7 @@ async function writersOf(store: ConfigStore, records: readonly VolumeRecord[]): 
   return writers.map((writer, index) => {
     if (writer !== null) return writer;
     throw new SalvorError(
-      'cut-failed',
+      'no-writer',
       `no server has vdisk ${vdisks[index] ?? ''}: whether its log has all that was written is known once one does, or the volumes are demoted`,
     );
   });

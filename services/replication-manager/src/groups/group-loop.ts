@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import type { Bus } from '@salvor/bus';
 import {
   applyGroup,
-  applyVolume,
   type ConfigStore,
   type ConsistencyGroup,
   consistencyGroups,
@@ -10,21 +9,30 @@ import {
   type GroupStep,
   listPlans,
   listVolumes,
-  unchanged,
-  unknownVolume,
+  planActiveKey,
+  readActiveRun,
   type VolumeRecord,
   withMadeCut,
   withMembership,
   withReleasedCut,
 } from '@salvor/config-store';
-import { type Logger, messageOf, pause } from '@salvor/service-kit';
+import { codeOf, type Logger, messageOf, pause } from '@salvor/service-kit';
+import { decideCutPause } from './decide-cut-pause.ts';
+import { decideMembership } from './decide-membership.ts';
 import { cutGroup } from './group-cut.ts';
+
+/** What the other zone says of the group of a volume. */
+export interface PeerGroup {
+  /** Why it makes no newer cut; empty: it does, or is not heard. */
+  readonly reason: string;
+  /** It can make none as the group is there. */
+  readonly isLasting: boolean;
+}
 
 /** A volume that this process keeps in step. */
 export interface KeptVolume {
   readonly volume: string;
-  /** Why the other zone makes no newer cut of its group; empty: it does, or is not heard. */
-  readonly peerGroupReason: string;
+  readonly peerGroup: PeerGroup;
 }
 
 export interface GroupLoopOptions {
@@ -45,11 +53,13 @@ interface Course {
   nextAt: number;
   /** When all was well last. */
   wellAt: number;
+  /** Cuts that failed, one after the other. */
+  failures: number;
   running: Promise<void> | null;
 }
 
 /**
- * Keeps consistency groups: of each, whoever keeps its first volume makes its cuts where it is primary, and lets its volumes
+ * Keeps consistency groups: of each, whoever keeps the first of its volumes that there is makes its cuts where it is primary, and lets its volumes
  * go up to a cut where they are copies. Two processes that do it at once do the same.
  */
 export class GroupLoop {
@@ -96,12 +106,12 @@ export class GroupLoop {
     );
     for (const { volume } of volumes) await this.#join(records.get(volume) ?? null);
     for (const group of this.#groups) {
-      const first = volumes.find(({ volume }) => volume === group.members[0]);
-      if (first === undefined) continue;
+      const leading = group.members.find((member) => records.has(member));
+      if (!volumes.some(({ volume }) => volume === leading)) continue;
       this.#go(
         group,
         group.members.map((member) => records.get(member) ?? null),
-        first,
+        peerOf(volumes.filter(({ volume }) => group.members.includes(volume))),
       );
     }
   }
@@ -121,32 +131,35 @@ export class GroupLoop {
   /** What the plans say about it goes on record with the volume: from then on it goes only where the group goes. */
   async #join(record: VolumeRecord | null): Promise<void> {
     if (record === null) return;
+    const { store, log } = this.#options;
     const { volume } = record;
     const group = this.#groups.find(({ members }) => members.includes(volume)) ?? null;
     if (withMembership(record, group) === null) return;
-    const { outcome } = await applyVolume(this.#options.store, { volume }, ({ record: now }, at) => {
-      if (now === null) return unknownVolume(volume);
-      const change = withMembership(now, group);
-      if (change === null) return unchanged(now.reason);
-      return {
-        outcome: 'applied',
-        code: 'decided',
-        reason: now.reason,
-        next: { ...now, ...change, changedAt: at },
-      };
+    const plans = [...new Set([record.group, group].flatMap((each) => (each === null ? [] : planOf(each))))];
+    const runs = await Promise.all(plans.map((plan) => readActiveRun(store, plan)));
+    const isRun = runs.some((run) => run !== null);
+    const members = [...new Set([volume, ...(record.group?.members ?? []), ...(group?.members ?? [])])];
+    // None begins, and no volume of the group is being promoted, while this is put on record.
+    const compare = plans.map((plan) => ({ key: planActiveKey(plan), revision: 'absent' as const }));
+    const outcome = await applyGroup(store, { members, compare, attemptsMax: 4 }, ([now, ...others]) => {
+      const change = now == null ? null : decideMembership(now, group, { others, isRun });
+      return now == null || change === null ? null : [{ ...now, ...change, changedAt: Date.now() }];
     });
-    this.#options.log.info({ volume, group: group?.name ?? null, outcome }, 'the group of a volume changed');
+    if (outcome === 'applied')
+      log.info({ volume, group: group?.name ?? null }, 'the group of a volume changed');
   }
 
-  #go(group: ConsistencyGroup, records: readonly (VolumeRecord | null)[], first: KeptVolume): void {
+  #go(group: ConsistencyGroup, records: readonly (VolumeRecord | null)[], peer: PeerGroup): void {
     const now = performance.now();
-    const course: Course = this.#courses.get(group.name) ?? { nextAt: now, wellAt: now, running: null };
+    const course: Course = this.#courses.get(group.name) ?? {
+      ...{ nextAt: now, wellAt: now, failures: 0, running: null },
+    };
     this.#courses.set(group.name, course);
     if (course.running !== null) return;
     const step = decideGroupStep(group, records);
     if (step.kind === 'cut' && now < course.nextAt) return;
     course.nextAt = now + group.everyMs;
-    course.running = this.#step(group, step, records, course, first)
+    course.running = this.#step(group, step, records, course, peer)
       .catch((error: unknown) =>
         this.#options.log.warn({ group: group.name, error: messageOf(error) }, 'a group does not go on'),
       )
@@ -160,7 +173,7 @@ export class GroupLoop {
     step: GroupStep,
     records: readonly (VolumeRecord | null)[],
     course: Course,
-    first: KeptVolume,
+    { reason, isLasting }: PeerGroup,
   ): Promise<void> {
     const { store, bus } = this.#options;
     const well = (): void => {
@@ -174,8 +187,11 @@ export class GroupLoop {
             group,
             records.flatMap((record) => record ?? []),
           );
+          course.failures = 0;
           return well();
         } catch (error) {
+          if (codeOf(error) !== 'no-writer') course.failures++;
+          course.nextAt = performance.now() + decideCutPause(group.everyMs, course.failures);
           return this.#late(group, course, messageOf(error));
         }
       case 'final': {
@@ -202,33 +218,59 @@ export class GroupLoop {
         return well();
       }
       case 'rest': {
-        if (first.peerGroupReason === '' && isLevelWithCut(records)) {
+        if (reason === '' && isLevelWithCut(records)) {
           well();
-          return this.#say(group, '');
+          return this.#say(group, '', false);
         }
-        const why = first.peerGroupReason === '' ? lackText(records) : first.peerGroupReason;
-        return this.#late(group, course, why);
+        return this.#late(group, course, reason === '' ? lackText(records) : reason, isLasting);
       }
       case 'hindered':
-        return this.#late(group, course, step.reason);
+        return this.#late(group, course, step.reason, step.isLasting || isLasting);
     }
   }
 
   /** Nothing newer came for so long that an operator should know. */
-  async #late(group: ConsistencyGroup, course: Course, why: string): Promise<void> {
+  async #late(group: ConsistencyGroup, course: Course, why: string, isLasting = false): Promise<void> {
     const lateMs = performance.now() - course.wellAt;
-    if (lateMs >= Math.max(LATE_MS, 3 * group.everyMs)) await this.#say(group, why);
+    if (lateMs >= Math.max(LATE_MS, 3 * group.everyMs)) await this.#say(group, why, isLasting);
   }
 
-  async #say(group: ConsistencyGroup, why: string): Promise<void> {
-    await applyGroup(this.#options.store, group, (now) =>
-      now.flatMap((record) =>
-        record?.group?.name === group.name && record.group.reason !== why
-          ? [{ ...record, group: { ...record.group, reason: why } }]
-          : [],
-      ),
-    );
+  async #say(group: ConsistencyGroup, why: string, isLasting: boolean): Promise<void> {
+    const { store } = this.#options;
+    const isRun = isLasting && (await readActiveRun(store, planOf(group))) !== null;
+    await applyGroup(store, group, (now) => withTrouble(now, group, { why, isLasting: isLasting && !isRun }));
   }
+}
+
+/** `<plan>/<group>` */
+function planOf({ name }: Pick<ConsistencyGroup, 'name'>): string {
+  return name.split('/')[0] ?? '';
+}
+
+/** The records that change where this is said of their group; while one of them is being promoted, its group may be torn for a moment. */
+function withTrouble(
+  records: readonly (VolumeRecord | null)[],
+  { name }: ConsistencyGroup,
+  { why, isLasting }: { readonly why: string; readonly isLasting: boolean },
+): VolumeRecord[] {
+  const isPromoted = records.some((record) => record !== null && record.promotion !== null);
+  return records.flatMap((record) => {
+    if (record?.group?.name !== name) return [];
+    const { reason, hinderedAt: before } = record.group;
+    const hinderedAt = isLasting && !isPromoted ? (before ?? Date.now()) : null;
+    return reason === why && hinderedAt === before
+      ? []
+      : [{ ...record, group: { ...record.group, reason: why, hinderedAt } }];
+  });
+}
+
+/** What one of its volumes lacks there, another one may not tell. */
+function peerOf(kept: readonly KeptVolume[]): PeerGroup {
+  const told = kept.map(({ peerGroup }) => peerGroup);
+  return (
+    told.find(({ isLasting }) => isLasting) ??
+    told.find(({ reason }) => reason !== '') ?? { reason: '', isLasting: false }
+  );
 }
 
 /** Every copy has gone up to the newest cut that any of them has. */
