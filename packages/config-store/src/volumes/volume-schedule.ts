@@ -29,6 +29,8 @@ export function decideSchedule(
   const passed = isOnce ? 0 : Math.floor((now - startAt) / everyMs);
   const slotAt = startAt + passed * everyMs;
   if (dealt !== null && dealt >= slotAt) return { kind: 'wait', until: isOnce ? null : slotAt + everyMs };
+  // An order of its own is not one of many slots: it is run after the one that is under way.
+  if (run !== null && isOnce) return { kind: 'wait', until: null };
   const count = dealt === null ? 1 : slotsBetween(startAt, everyMs, dealt, slotAt);
   if (run !== null) return { kind: 'overlap', slotAt, overlaps: count };
   const isLate = now - slotAt > Math.min(LATE_MS, everyMs / 2);

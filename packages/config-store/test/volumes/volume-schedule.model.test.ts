@@ -103,3 +103,12 @@ test('a schedule that was replaced begins with a run when its start is over, wha
     ...{ kind: 'wait', until: 5 },
   });
 });
+
+test('what is ordered while a run is under way is run after it', () => {
+  const ordered = { everyMs: 0, startAt: 2_000, missed: 'run-once' } as const;
+  const before = scheduled(noSync, { kind: 'begin', slotAt: 1_000, missed: 0 }, 1_500);
+  assert.equal(decideSchedule(ordered, before, 2_100).kind, 'wait');
+  assert.deepEqual(decideSchedule(ordered, { ...before, run: null }, 2_200), {
+    ...{ kind: 'begin', slotAt: 2_000, missed: 0 },
+  });
+});
