@@ -126,9 +126,11 @@ function volumeProblem(
         ? null
         : `volume ${volume} is not primary in zone ${target}; run it in the zone that is`;
     case 'test':
-      return role === 'secondary'
-        ? null
-        : `volume ${volume} is primary in zone ${target}: a test is made where its copy is`;
+      if (role !== 'secondary')
+        return `volume ${volume} is primary in zone ${target}: a test is made where its copy is`;
+      return here.driver === 'rbd' && here.mode === 'instant'
+        ? `volume ${volume} is an image that is mirrored by journal: it has no point that could be cloned`
+        : null;
     case 'cleanup':
       return null;
   }

@@ -103,6 +103,9 @@ export function decideRbdReplicate(
   const { volume, to, operation } = request;
   const known = knownEnd(record, operation);
   if (known !== null) return known;
+  const held = record.orders.find((each) => each.operation === operation);
+  if (held !== undefined)
+    return { outcome: 'applied', reason: held.reason, next: record, waitsFor: operation };
   if (role === 'secondary')
     return refuse(
       'wrong-role',
@@ -197,7 +200,8 @@ function withoutGivenUp(record: RbdVolumeRecord, order: RbdOrder): RbdVolumeReco
   const waiting = orders.find(({ verb }) => verb === 'promote');
   const isForced = order.verb === 'promote' && order.order.force;
   const wasBegun = open?.operation === waiting?.operation && open !== null && open.step !== 'begun';
-  if (waiting === undefined || waiting.order.force || wasBegun) return record;
+  const isDone = record.done.some((each) => each.operation === waiting?.operation);
+  if (waiting === undefined || waiting.order.force || wasBegun || isDone) return record;
   if (order.verb !== 'demote' && !isForced) return record;
   return {
     ...record,
@@ -215,8 +219,12 @@ function withoutGivenUp(record: RbdVolumeRecord, order: RbdOrder): RbdVolumeReco
 
 const DONE_KEPT = 64;
 
-/** What was done once is not done again; what was refused had no effect, and is tried again. */
-function knownEnd({ done }: RbdVolumeRecord, operation: string): RbdDecision | null {
+/**
+ * What was done once is not done again; what was refused had no effect, and is tried again. What is still held is done, but the
+ * status does not say so yet.
+ */
+function knownEnd({ done, orders }: RbdVolumeRecord, operation: string): RbdDecision | null {
+  if (orders.some((each) => each.operation === operation)) return null;
   const mark = done.find((each) => each.operation === operation && each.state === 'done');
   return mark === undefined ? null : { outcome: 'already', reason: mark.reason };
 }

@@ -41,7 +41,8 @@ export function decideRbdStanding(looked: RbdLooked, now: number): RbdSightRecor
   };
 }
 
-function phaseOf({ state, sight }: RbdLooked, snapshots: readonly RbdSnapshot[]): string {
+function phaseOf(looked: RbdLooked, snapshots: readonly RbdSnapshot[]): string {
+  const { state, sight } = looked;
   const chain = rbdChain(snapshots);
   switch (state.state) {
     case 'active - primary':
@@ -52,7 +53,7 @@ function phaseOf({ state, sight }: RbdLooked, snapshots: readonly RbdSnapshot[])
     case 'resyncing':
       return 'resyncing';
     case 'no-primary':
-      return wasDemoted(sight, chain.role) ? 'waiting' : 'following';
+      return wasPrimaryLast(looked, chain.role) ? 'waiting' : 'following';
     case 'active - updating':
     case 'active - secondary':
       return chain.lastComplete !== null || isReplaying(sight) ? 'following' : 'copying';
@@ -65,10 +66,12 @@ function phaseOf({ state, sight }: RbdLooked, snapshots: readonly RbdSnapshot[])
   }
 }
 
-/** This side was the primary last. */
-function wasDemoted({ local }: RbdSight, role: string): boolean {
-  const report = local.status.kind === 'answered' ? local.status.value : null;
-  return role === 'demoted' || (role === 'none' && report?.text !== 'remote image demoted');
+/** By its snapshots, or, in journal mode, which has none and whose daemons say the same in both zones, by what is on record. */
+function wasPrimaryLast({ record, peer }: RbdLooked, role: string): boolean {
+  if (role !== 'none') return role === 'demoted';
+  const own = record.promotion?.generation ?? (record.follows ? 0 : 1);
+  const others = peer?.promotion?.generation ?? (record.follows ? 1 : 0);
+  return own > others;
 }
 
 function isReplaying({ local }: RbdSight): boolean {

@@ -1,9 +1,11 @@
 /** The Ceph clusters of this zone and of others. */
-import { asksAtMost, type RbdExec, rbdProcess } from '../drivers/rbd/rbd-command.ts';
+import { asksAtMost, type RbdExec, rbdProcess, sparing } from '../drivers/rbd/rbd-command.ts';
 import type { RbdClusterSettings } from '../settings.ts';
 
 export interface RbdZoneCluster {
   readonly exec: RbdExec;
+  /** The same, for looks that nobody's order waits for. */
+  readonly looks: RbdExec;
   readonly pool: string;
 }
 
@@ -15,15 +17,18 @@ const ASKS_MAX = 4;
 
 export function rbdClusters(settings: readonly RbdClusterSettings[]): RbdClusters {
   const known = new Map<string, RbdZoneCluster>(
-    settings.map((cluster) => [
-      cluster.zone,
-      { exec: asksAtMost(ASKS_MAX, rbdProcess(cluster)), pool: cluster.pool },
-    ]),
+    settings.map((cluster) => {
+      const exec = asksAtMost(ASKS_MAX, rbdProcess(cluster));
+      return [cluster.zone, { exec, looks: sparing(exec), pool: cluster.pool }];
+    }),
   );
   return (zone) => known.get(zone) ?? null;
 }
 
 /** Of a zone that has no cluster, or is not named yet. */
-export function noCluster(reason: string): RbdExec {
-  return async () => ({ exitCode: 1, signal: null, timedOut: false, stdout: '', stderr: reason });
+export function noCluster(reason: string): Omit<RbdZoneCluster, 'pool'> {
+  const exec: RbdExec = async () => ({
+    ...{ exitCode: 1, signal: null, timedOut: false, stdout: '', stderr: reason },
+  });
+  return { exec, looks: exec };
 }

@@ -13,7 +13,7 @@ import {
 } from '@salvor/config-store';
 import type { VolumeDescription } from '@salvor/contracts';
 import { codeOf, type Logger, messageOf, pause, SalvorError } from '@salvor/service-kit';
-import { RbdDriver } from '../drivers/rbd/rbd-driver.ts';
+import { RbdDriver, type RbdDriverOptions } from '../drivers/rbd/rbd-driver.ts';
 import { etcdRbdRecords } from '../drivers/rbd/rbd-records.ts';
 import type { RbdPeerRecord } from '../drivers/rbd/rbd-verbs.ts';
 import type { DriverOperation, ReplicationMode } from '../drivers/replication-driver.ts';
@@ -21,7 +21,7 @@ import { replicationModes } from '../drivers/replication-driver.ts';
 import type { PeerZones } from '../peer-zones.ts';
 import { adoptedFrom } from './decide-rbd-adoption.ts';
 import { decideRbdStanding } from './decide-rbd-standing.ts';
-import { noCluster, type RbdClusters } from './rbd-clusters.ts';
+import { noCluster, type RbdClusters, type RbdZoneCluster } from './rbd-clusters.ts';
 import { peerRecordOf } from './rbd-description.ts';
 
 /** Tells the world what became of a mirrored image; never fails. */
@@ -137,7 +137,10 @@ export class RbdKeeper {
       if (this.#isOver || this.#stopping.signal.aborted) return 0;
     }
     const after = (await this.#read()).record;
-    if (after.mode !== null) await acts.advance();
+    // The last point of a detach has the id of the detach, and goes on by itself.
+    const whole = record.orders.filter(({ verb }) => verb !== 'detach');
+    const given = new Set(whole.map(({ operation }) => operation));
+    if (after.mode !== null) await acts.advanceBut(given);
     const isBusy = after.orders.length > 0 || after.points.some(({ complete }) => !complete);
     return isBusy ? Math.min(BUSY_EVERY_MS, intervalMs) : intervalMs;
   }
@@ -244,13 +247,13 @@ export class RbdKeeper {
     const own = replaces === '' ? image : replaces;
     const made = JSON.stringify([peer, pool, own]);
     if (this.#drivers?.made === made) return this.#drivers;
-    const silent = (name: string): ReturnType<typeof noCluster> =>
-      noCluster(`zone ${name} has no Ceph cluster here (SALVOR_RBD_CLUSTERS)`);
-    const options = {
+    const clusterOf = (name: string): Omit<RbdZoneCluster, 'pool'> =>
+      clusters(name) ?? noCluster(`zone ${name} has no Ceph cluster here (SALVOR_RBD_CLUSTERS)`);
+    const here = clusterOf(zone);
+    const there = peer === null ? noCluster('no other zone is named yet') : clusterOf(peer);
+    const options: RbdDriverOptions = {
       ...{ volume: this.volume, pool, image: own, zone, peerZone: peer ?? 'nowhere' },
-      exec: clusters(zone)?.exec ?? silent(zone),
-      peerExec:
-        peer === null ? noCluster('no other zone is named yet') : (clusters(peer)?.exec ?? silent(peer)),
+      ...{ exec: here.exec, peerExec: there.exec, looks: [here.looks, there.looks] },
       records: etcdRbdRecords(store, this.volume, [claim.compare]),
       peerRecord: () => this.#askPeer(peer),
       now: Date.now,

@@ -10,6 +10,11 @@ const SETUP_TIMEOUT_MS = 180_000;
 const CALL_TIMEOUT_MS = 120_000;
 /** Virtual: the file is sparse. Snapshots pile up while a peer is away. */
 const DISK_BYTES = 24 * 1024 ** 3;
+/**
+ * A placement group may be read for 0.8 of it after its OSD has heard its others. One that was stopped for longer is laggy, and
+ * without others (size 1) stays so: an op that comes before its lease is renewed then waits for ever.
+ */
+const HEARTBEAT_GRACE_SECONDS = 3_600;
 
 export interface Called {
   readonly exitCode: number | null;
@@ -186,6 +191,7 @@ function configOf(dir: string, fsid: string, ports: number): string {
     ...{ log_file: join(dir, '$name.log'), admin_socket: join(dir, '$name.$pid.asok'), pid_file: '' },
     ...{ mon_data: join(dir, 'mon'), mgr_data: join(dir, 'mgr'), osd_data: join(dir, 'osd') },
     ...{ osd_pool_default_size: 1, osd_pool_default_min_size: 1, mon_allow_pool_size_one: true },
+    osd_heartbeat_grace: HEARTBEAT_GRACE_SECONDS,
     ...{ osd_crush_chooseleaf_type: 0, osd_pool_default_pg_autoscale_mode: 'off' },
     ...{ mon_data_avail_warn: 2, mon_data_avail_crit: 1, mgr_initial_modules: '', mon_max_pg_per_osd: 500 },
     ...{ osd_objectstore: 'bluestore', bluestore_block_size: DISK_BYTES, bluestore_block_create: true },

@@ -8,8 +8,9 @@ import { rbdClusters } from '../../src/rbd-volumes/rbd-clusters.ts';
 import { type ConformanceStage, type StageZone, untilStatus } from '../drivers/driver-conformance.ts';
 import { MemoryRecords } from '../drivers/rbd-stage.ts';
 import { BusDriver } from '../rbd-volumes/bus-driver.ts';
-import { startRbdZones, VOLUME } from '../rbd-volumes/rbd-bus-stage.ts';
+import { type RbdBusZones, startRbdZones, VOLUME } from '../rbd-volumes/rbd-bus-stage.ts';
 import { CephSite, POOL, portsOf } from './ceph-site.ts';
+import { timed, timedAs } from './step-times.ts';
 
 export const BLOCKS = 8;
 export const BLOCK_BYTES = 64 * 1024;
@@ -80,7 +81,7 @@ export async function driverStage(
   const zones = NAMES.map((name) => {
     let current = driver(name);
     return cephZone(pair, name, parting, {
-      driver: () => current,
+      driver: () => timed(name, current),
       image: async () => records[name].record?.image ?? image,
       restart: async () => {
         current = driver(name);
@@ -90,8 +91,12 @@ export async function driverStage(
   return stageOf(pair, zones, parting, mode, { cut: () => {}, mend: () => {}, close: async () => {} });
 }
 
-/** Zones with NATS and etcd of their own, whose managers are given orders by commands. */
-export async function commandStage(pair: CephPair, image: string): Promise<ConformanceStage> {
+/** Zones with NATS and etcd of their own, whose managers are given orders by commands; the zones beside the stage. */
+export async function commandStage(
+  pair: CephPair,
+  image: string,
+  mode: ConformanceStage['mode'] = 'one-time',
+): Promise<ConformanceStage & { readonly sides: RbdBusZones }> {
   await createImage(pair, image);
   const settings = NAMES.map((zone) => ({
     ...{ zone, conf: pair[zone].conf, user: 'admin', pool: POOL, program: 'rbd' },
@@ -105,16 +110,17 @@ export async function commandStage(pair: CephPair, image: string): Promise<Confo
       follows: name === 'south',
     });
     return cephZone(pair, name, parting, {
-      driver: () => driver,
+      driver: () => timed(name, driver),
       image: async () =>
         (await driver.description().catch(() => ({ vdisk: image }))).vdisk.replace(`${POOL}/`, ''),
       restart,
     });
   });
-  return stageOf(pair, zones, parting, 'one-time', {
+  const stage = stageOf(pair, zones, parting, mode, {
     ...{ cut: () => both.cut(), mend: () => both.mend() },
     close: async () => both[Symbol.asyncDispose](),
   });
+  return { ...stage, sides: both };
 }
 
 /** With SALVOR_RBD_RECORD, the path of a file, each call and its end are a line of JSON there. */
@@ -180,17 +186,24 @@ function cephZone(
       const isLost = parting.isParted && name === 'north';
       if (isLost) site.resume();
       const piece = Buffer.alloc(PIECE_BYTES, value);
-      const isWritten = await site.write(image, block * BLOCK_BYTES, IMAGE_BYTES, piece);
-      if (isLost) site.pause();
-      return isWritten;
+      try {
+        return await timedAs(`${name}: a client writes`, () =>
+          site.write(image, block * BLOCK_BYTES, IMAGE_BYTES, piece),
+        );
+      } finally {
+        if (isLost) site.pause();
+      }
     },
     content: async () => {
-      const content = await site.content(await zone.image());
+      const image = await zone.image();
+      const content = await timedAs(`${name}: a client reads`, () => site.content(image));
       return Array.from({ length: BLOCKS }, (_, block) => content[block * BLOCK_BYTES] ?? 0);
     },
     untilLevel: async () => {
       const pass = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, PASS_MS));
-      await untilStatus({ pass }, made, ({ status }) => status === 'active - secondary');
+      await timedAs(`${name}: until it is active - secondary`, () =>
+        untilStatus({ pass }, made, ({ status }) => status === 'active - secondary'),
+      );
     },
   };
   return made;

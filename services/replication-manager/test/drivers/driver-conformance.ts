@@ -28,6 +28,8 @@ export interface ConformanceStage {
   readonly blocks: number;
   /** How the driver is to follow, and a way to bring what was written over; `takesPoints`: only by points. */
   readonly mode: ReplicationMode;
+  /** Turns of one order behind which another process goes on; default 3. */
+  readonly restarts?: number;
   /** Lets time pass, and whatever copies work for a while. */
   pass(): Promise<void>;
   /** Nothing of zone north is reached from zone south any more, nor the other way. */
@@ -37,6 +39,7 @@ export interface ConformanceStage {
 }
 
 const TURNS_MAX = 3_000;
+const RESTARTS = 3;
 let orders = 0;
 
 /** Registers the tests. */
@@ -201,7 +204,7 @@ function id(): string {
 
 /** Gives the same order again until it is done or refused; with `restarts` by another process each time. */
 export async function finish(
-  stage: Pick<ConformanceStage, 'pass'>,
+  stage: Pick<ConformanceStage, 'pass' | 'restarts'>,
   zone: StageZone,
   order: (driver: ReplicationDriver, id: string) => Promise<DriverOperation>,
   operation = id(),
@@ -211,7 +214,7 @@ export async function finish(
   for (let turn = 0; turn < TURNS_MAX; turn++) {
     last = await order(zone.driver, operation);
     if (last.state !== 'waiting') return last;
-    if (restarts && turn < 3) await zone.restart();
+    if (restarts && turn < (stage.restarts ?? RESTARTS)) await zone.restart();
     await zone.driver.advance();
     await stage.pass();
   }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { until } from '@salvor/testkit';
-import { asksAtMost, oneAtATime, rbdProcess } from '../../src/drivers/rbd/rbd-command.ts';
+import { asksAtMost, oneAtATime, rbdProcess, sparing } from '../../src/drivers/rbd/rbd-command.ts';
 import type { RbdCallEnd } from '../../src/drivers/rbd/rbd-outcome.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'salvor-rbd-'));
@@ -108,4 +108,23 @@ test('calls are made one after the other, in order', async () => {
   });
   await Promise.all([exec(['a'], 1, 'asks'), exec(['b'], 1, 'asks')]);
   assert.deepEqual(log, ['a begins', 'a ends', 'b begins', 'b ends']);
+});
+
+test('of a cluster that does not answer one call at a time goes on asking, until it answers', async () => {
+  const ends = new Map<string, (end: RbdCallEnd) => void>();
+  const exec = sparing(([word = '']) => new Promise((resolve) => ends.set(word, resolve)));
+  const end: RbdCallEnd = { exitCode: 0, signal: null, timedOut: false, stdout: '', stderr: '' };
+  const silence = { ...end, exitCode: null, timedOut: true };
+  const first = exec(['a'], 1, 'asks');
+  ends.get('a')?.(silence);
+  assert.deepEqual(await first, silence);
+  const probe = exec(['b'], 1, 'asks');
+  assert.deepEqual(await exec(['c'], 1, 'asks'), silence);
+  void exec(['d'], 1, 'changes');
+  ends.get('b')?.(end);
+  assert.deepEqual(await probe, end);
+  const both = [exec(['e'], 1, 'asks'), exec(['f'], 1, 'asks')];
+  for (const word of ['e', 'f']) ends.get(word)?.(end);
+  assert.deepEqual(await Promise.all(both), [end, end]);
+  assert.deepEqual([...ends.keys()], ['a', 'b', 'd', 'e', 'f']);
 });

@@ -1,10 +1,12 @@
 /** The model answers in the shapes of the recorded calls. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseRbdStatus } from '../../src/drivers/rbd/rbd-answers.ts';
 import { parseRbdJson } from '../../src/drivers/rbd/rbd-json.ts';
 import { finish } from './driver-conformance.ts';
+import type { Site } from './rbd-model.ts';
 import { IMAGE, RbdStage } from './rbd-stage.ts';
-import { commandOf, isRecordingHere, recordedCalls, sayWhatIsMissing } from './recorded-calls.ts';
+import { commandOf, isRecordingHere, laterCalls, recordedCalls, sayWhatIsMissing } from './recorded-calls.ts';
 
 sayWhatIsMissing();
 
@@ -66,3 +68,56 @@ test('every member of every answer of the model is one of a recorded answer, of 
   assert.deepEqual([...seen].sort(), [...READ].sort());
   if (isRecordingHere) assert.equal(recorded.size, READ.length);
 });
+
+/** What a daemon says, without how far it is. */
+function wordsOf(status: string): string {
+  const { state, text } = parseRbdStatus(status);
+  return `${state}, ${text}`;
+}
+
+for (const [mode, step] of [
+  ['instant', 'demoted-by-journal'],
+  ['periodic', 'demoted-by-snapshot'],
+] as const)
+  test(`when nobody is primary, and when one is again, the daemons of the model say what was recorded, ${mode}`, async () => {
+    const recorded = { 'site-a': new Set<string>(), 'site-b': new Set<string>() };
+    for (const call of laterCalls())
+      if (call.step === step && commandOf(call).startsWith('mirror image status'))
+        recorded[call.site].add(wordsOf(call.stdout));
+    const said = { north: new Set<string>(), south: new Set<string>() };
+    const stage = new RbdStage();
+    const { model, north, south } = stage;
+    const look = async (site: Site): Promise<void> => {
+      const { stdout } = await model.exec(site)(['mirror', 'image', 'status', `vol/${IMAGE}`]);
+      said[site].add(wordsOf(stdout));
+    };
+    const pass = async (): Promise<void> => {
+      for (let i = 0; i < 8; i++) {
+        await stage.pass();
+        for (const site of ['north', 'south'] as const) await look(site);
+      }
+    };
+    for (const zone of [north, south])
+      await finish(stage, zone, (driver, each) => driver.enable(each, { mode }));
+    await finish(stage, south, async (driver, operation) => {
+      const { status } = await driver.status();
+      const state = status === 'active - secondary' ? 'done' : 'waiting';
+      return { operation, verb: 'enable', state, code: '', reason: '', made: '' };
+    });
+    await pass();
+    await finish(stage, north, (driver, each) => driver.demote(each));
+    await pass();
+    const first = mode === 'instant' ? south : north;
+    await finish(stage, first, (driver, each) => driver.promote(each, { force: false }));
+    await pass();
+    for (const [site, zone] of [
+      ['site-a', 'north'],
+      ['site-b', 'south'],
+    ] as const)
+      for (const words of recorded[site])
+        assert.ok(said[zone].has(words), `zone ${zone} never says ${words}: ${[...said[zone]].join('; ')}`);
+    // A daemon says for a moment that it saw the demotion: a look may miss it.
+    const moment = 'up+unknown, remote image demoted';
+    const all = new Set([...recorded['site-a'], ...recorded['site-b'], moment]);
+    for (const words of [...said.north, ...said.south]) assert.ok(all.has(words), `never recorded: ${words}`);
+  });

@@ -174,7 +174,8 @@ export class RbdModel {
     if (mirroring === null) return null;
     if (mirroring.primary) return { state: 'up+stopped', description: 'local image is primary' };
     if (source?.mirroring == null || !peer.isUp) return cluster.reports.get(name) ?? null;
-    if (mirroring.mode === 'journal') return this.#replayJournal(image, source, most);
+    if (mirroring.mode === 'journal')
+      return this.#replayJournal(image, source, most, cluster.reports.get(name)?.description);
     image.snapshots = image.snapshots.filter(({ kind }) => kind.type !== 'trash');
     const last = lastCopied(image);
     const isDerived = source.snapshots.some(({ id, kind }) => kind.type === 'own' && id === last);
@@ -190,7 +191,7 @@ export class RbdModel {
     const target = open?.kind.type === 'copy' ? sourceOf(source, open.kind.from) : wanted;
     if (target === undefined) {
       if (source.mirroring.primary) return replaying({ replay_state: 'idle' });
-      return { state: 'up+unknown', description: 'remote image demoted' };
+      return withoutPrimary(cluster.reports.get(name)?.description);
     }
     const entry = open ?? this.#beginCopy(cluster, image, source, target);
     if (entry.kind.type !== 'copy') return null;
@@ -226,7 +227,12 @@ export class RbdModel {
     return this.#addSnapshot(cluster, image, mirrorName('non_primary', image), kind);
   }
 
-  #replayJournal(image: Image, source: Image, most: number): { state: string; description: string } {
+  #replayJournal(
+    image: Image,
+    source: Image,
+    most: number,
+    before: string | undefined,
+  ): { state: string; description: string } {
     if (source.tag !== image.tag)
       return source.mirroring?.primary
         ? { state: 'up+error', description: 'split-brain detected' }
@@ -236,8 +242,7 @@ export class RbdModel {
       image.journal.push([object, value]);
     }
     const behind = source.journal.length - image.journal.length;
-    if (behind === 0 && source.mirroring?.primary === false)
-      return { state: 'up+unknown', description: 'remote image demoted' };
+    if (behind === 0 && source.mirroring?.primary === false) return withoutPrimary(before);
     const position = { entry_tid: image.journal.length, object_number: 3, tag_tid: 2 };
     return replaying({
       ...{ entries_behind_primary: behind, entries_per_second: 0 },
@@ -351,7 +356,7 @@ export class RbdModel {
     const newest = newestMirror(image)?.kind;
     const hasArrived =
       mirroring.mode === 'journal'
-        ? peer.isUp && peer.images.get(name)?.mirroring?.primary === false
+        ? hasAllOf(image, peer.isUp ? peer.images.get(name) : undefined)
         : (newest?.type === 'own' && newest.demoted) ||
           (newest?.type === 'copy' && newest.demoted && newest.complete);
     if (!isForced && !hasArrived)
@@ -519,6 +524,20 @@ function reported(report: { state: string; description: string; at: number } | u
 function replaying(members: Record<string, unknown>): { state: string; description: string } {
   const rates = { bytes_per_second: 0 };
   return { state: 'up+replaying', description: `replaying, ${JSON.stringify({ ...rates, ...members })}` };
+}
+
+/** What a daemon says once when the demotion that it waited for arrives, and from its next look on, on both sides. */
+function withoutPrimary(before: string | undefined): { state: string; description: string } {
+  const isNews = before?.startsWith('replaying') === true;
+  return {
+    state: 'up+unknown',
+    description: isNews ? 'remote image demoted' : 'remote image is not primary',
+  };
+}
+
+/** By a journal: everything of a side that was demoted has arrived. */
+function hasAllOf({ journal }: Image, source: Image | undefined): boolean {
+  return source?.mirroring?.primary === false && source.journal.length === journal.length;
 }
 
 /** Numbers beyond 2^53, as `rbd` prints them. */

@@ -1,10 +1,16 @@
 /** Drivers in two zones over the model of two Ceph clusters. */
 import type { RbdVolumeRecord } from '@salvor/config-store';
 import { RbdDriver, type RbdRecordStore } from '../../src/drivers/rbd/rbd-driver.ts';
+import type { RbdZoneCluster } from '../../src/rbd-volumes/rbd-clusters.ts';
 import { type ConformanceStage, type StageZone, untilStatus } from './driver-conformance.ts';
 import { OBJECTS, RbdModel, type Site } from './rbd-model.ts';
 
 export const IMAGE = 'img';
+
+export function modelCluster(model: RbdModel, zone: string): RbdZoneCluster {
+  const exec = model.exec(zone as Site);
+  return { exec, looks: exec, pool: 'vol' };
+}
 
 /** Etcd of one zone, as far as a record needs it. */
 export class MemoryRecords implements RbdRecordStore {

@@ -11,6 +11,7 @@ import {
   parseRbdStatus,
 } from '../../src/drivers/rbd/rbd-answers.ts';
 import { rbdChain } from '../../src/drivers/rbd/rbd-chain.ts';
+import { journalStanding } from '../../src/drivers/rbd/rbd-journal.ts';
 import { rbdOutcome } from '../../src/drivers/rbd/rbd-outcome.ts';
 import { RecordedSights } from './rbd-sights.ts';
 import {
@@ -246,4 +247,17 @@ test('a copy in the trash is neither a point nor a copy', () => {
   const { role, incomplete, orphan, forcePromoteSafe, validUserSnapshots } = rbdChain(snapshots);
   assert.deepEqual([role, incomplete, orphan, forcePromoteSafe], ['secondary', [], [], true]);
   assert.deepEqual(validUserSnapshots, ['dr-1']);
+});
+
+test('a journal is applied only up to where the image was opened last: no entries behind says nothing about the openings since', () => {
+  const said = laterCalls()
+    .filter(({ step, site }) => step === 'demoted-by-journal' && site === 'site-a')
+    .map(({ stdout, argv }) => (argv.includes('status') ? parseRbdStatus(stdout) : null))
+    .filter((report) => report?.word === 'replaying');
+  const standings = said.map((report) => journalStanding(report?.members ?? {}).kind);
+  assert.deepEqual(
+    said.map((report) => report?.members.entries_behind_primary),
+    [1, 0, 0],
+  );
+  assert.deepEqual(standings, ['behind', 'behind', 'applied']);
 });

@@ -7,7 +7,7 @@ import {
   untilStatus,
 } from '../drivers/driver-conformance.ts';
 import { OBJECTS, RbdModel, type Site } from '../drivers/rbd-model.ts';
-import { IMAGE } from '../drivers/rbd-stage.ts';
+import { IMAGE, modelCluster } from '../drivers/rbd-stage.ts';
 import { BusDriver } from './bus-driver.ts';
 import { type RbdBusZone, startRbdZones, VOLUME } from './rbd-bus-stage.ts';
 
@@ -18,10 +18,7 @@ const PASS_MS = 50;
 async function start(): Promise<ConformanceStage> {
   const model = new RbdModel();
   model.createImage('north', IMAGE);
-  const zones = await startRbdZones(
-    () => (zone) => ({ exec: model.exec(zone as Site), pool: 'vol' }),
-    INTERVAL_MS,
-  );
+  const zones = await startRbdZones(() => (zone) => modelCluster(model, zone), INTERVAL_MS);
   let isParted = false;
   // The daemons work while an order waits for them.
   const daemons = setInterval(() => {

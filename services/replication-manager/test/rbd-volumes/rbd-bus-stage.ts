@@ -12,6 +12,7 @@ import {
   tempDir,
 } from '@salvor/testkit';
 import { PeerZones } from '../../src/peer-zones.ts';
+import { Plans } from '../../src/plans/plans.ts';
 import { rbdAnnouncer } from '../../src/rbd-volumes/rbd-announcer.ts';
 import type { RbdClusters } from '../../src/rbd-volumes/rbd-clusters.ts';
 import { RbdLoop } from '../../src/rbd-volumes/rbd-loop.ts';
@@ -86,13 +87,20 @@ class Manager implements RbdBusZone {
   readonly bus: Bus;
   readonly store: ConfigStore;
   readonly #peers: PeerZones;
+  readonly #plans: Plans;
   readonly #clusters: RbdClusters;
   readonly #intervalMs: number;
   #loop: RbdLoop;
   #lives = 0;
 
   private constructor(
-    at: { readonly name: string; readonly bus: Bus; readonly store: ConfigStore; readonly peers: PeerZones },
+    at: {
+      readonly name: string;
+      readonly bus: Bus;
+      readonly store: ConfigStore;
+      readonly peers: PeerZones;
+      readonly plans: Plans;
+    },
     clusters: RbdClusters,
     intervalMs: number,
   ) {
@@ -100,6 +108,7 @@ class Manager implements RbdBusZone {
     this.bus = at.bus;
     this.store = at.store;
     this.#peers = at.peers;
+    this.#plans = at.plans;
     this.#clusters = clusters;
     this.#intervalMs = intervalMs;
     this.#loop = this.#started();
@@ -121,23 +130,28 @@ class Manager implements RbdBusZone {
     };
     const peers = new PeerZones([peer], silentLogger);
     peers.start();
-    const manager = new Manager({ name, bus, store, peers }, clusters, intervalMs);
+    const plans = new Plans({ store, bus, zone: name, peers, log: silentLogger, instance: `${name}-plans` });
+    await plans.start();
+    const manager = new Manager({ name, bus, store, peers, plans }, clusters, intervalMs);
     const unknown = async (volume: string): Promise<never> => {
       throw new SalvorError('unknown-volume', `there is no volume ${volume} in zone ${name}`);
     };
     await bus.serve({
       ...{ name: 'replication-manager', version: '0.1.0', description: 'of a test' },
-      handlers: rbdVolumeHandlers({
-        ...{ store, zone: name, peers: [other], clusters, log: silentLogger },
-        // No volume of these zones is a vdisk.
-        native: {
-          'volume.status': ({ volume }) => unknown(volume),
-          'volume.list': async () => ({ volumes: [] }),
-          'volume.disable': async ({ volume }, { operationId: operation }) => ({
-            ...{ volume, operation, outcome: 'already', reason: `there is no volume ${volume}` },
-          }),
-        },
-      }),
+      handlers: {
+        ...plans.handlers,
+        ...rbdVolumeHandlers({
+          ...{ store, zone: name, peers: [other], clusters, log: silentLogger },
+          // No volume of these zones is a vdisk.
+          native: {
+            'volume.status': ({ volume }) => unknown(volume),
+            'volume.list': async () => ({ volumes: [] }),
+            'volume.disable': async ({ volume }, { operationId: operation }) => ({
+              ...{ volume, operation, outcome: 'already', reason: `there is no volume ${volume}` },
+            }),
+          },
+        }),
+      },
     });
     return manager;
   }
@@ -149,6 +163,7 @@ class Manager implements RbdBusZone {
 
   async close(): Promise<void> {
     await this.#loop.stop();
+    await this.#plans.stop();
     await this.#peers.close();
     await this.bus.close({ deadlineMs: 1_000 });
     this.store.close();

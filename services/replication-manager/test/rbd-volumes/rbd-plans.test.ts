@@ -10,7 +10,7 @@ import { cloned, cloneRemoved } from '../../src/plans/test-steps.ts';
 import { demoted, levelled, promoted, protectedIn, volumeIn } from '../../src/plans/volume-steps.ts';
 import { seenOf, ZoneHands } from '../../src/plans/zone-hands.ts';
 import { RbdModel, type Site } from '../drivers/rbd-model.ts';
-import { IMAGE } from '../drivers/rbd-stage.ts';
+import { IMAGE, modelCluster } from '../drivers/rbd-stage.ts';
 import { type RbdBusZones, startRbdZones, VOLUME } from './rbd-bus-stage.ts';
 
 const INTERVAL_MS = 50;
@@ -23,7 +23,7 @@ let daemons: NodeJS.Timeout;
 
 before(async () => {
   model.createImage('north', IMAGE);
-  zones = await startRbdZones(() => (zone) => ({ exec: model.exec(zone as Site), pool: 'vol' }), INTERVAL_MS);
+  zones = await startRbdZones(() => (zone) => modelCluster(model, zone), INTERVAL_MS);
   daemons = setInterval(() => {
     model.now = Date.now();
     model.tick();

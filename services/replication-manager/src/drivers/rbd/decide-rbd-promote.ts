@@ -2,6 +2,7 @@
 
 import { type RbdSight, roleOf } from './decide-rbd-status.ts';
 import { rbdChain } from './rbd-chain.ts';
+import { journalStanding } from './rbd-journal.ts';
 
 export type RbdPromotion =
   /** Nothing is to be done: it is primary. */
@@ -154,10 +155,10 @@ function journalHindrance(
     return 'the mirror daemon of this zone does not report: how far the journal is applied is not known';
   const { word, text, members } = report;
   if (word === 'syncing' || word === 'starting_replay') return `the mirror daemon of this zone says ${text}`;
-  const behind = members.entries_behind_primary;
-  if (word === 'replaying' && typeof behind === 'number' && behind > 0)
-    return `${behind} entries of the journal are not applied: a forced promote in the middle of a replay was never tried`;
-  if (word === 'replaying' && typeof behind === 'number') return null;
+  const standing = journalStanding(members);
+  if (word === 'replaying' && standing.kind === 'behind')
+    return `${standing.reason}: a forced promote in the middle of a replay was never tried`;
+  if (word === 'replaying' && standing.kind === 'applied') return null;
   return `the mirror daemon of this zone says ${text}: how far the journal is applied is not known`;
 }
 

@@ -9,6 +9,7 @@ import {
   type RbdSnapshot,
 } from './rbd-answers.ts';
 import { hasReached, rbdChain } from './rbd-chain.ts';
+import { journalStanding } from './rbd-journal.ts';
 
 /** `silent`: it could not be asked, or said nothing that can be used. */
 export type Asked<T> =
@@ -175,11 +176,11 @@ function secondaryState(
   if (mode === 'snapshot' && newest !== undefined && !isWhole) return updating('a point is arriving');
   if (word === 'replaying' && text === 'replaying') {
     if (mode === 'journal') {
-      const behind = members.entries_behind_primary;
-      if (typeof behind !== 'number')
+      const standing = journalStanding(members);
+      if (standing.kind === 'unknown')
         return { state: 'error', reason: `the mirror daemon of zone ${zone} does not say how far it is` };
-      return behind > 0
-        ? updating(`${behind} entries of the journal are to be applied`)
+      return standing.kind === 'behind'
+        ? updating(standing.reason)
         : { state: 'active - secondary', reason: 'the journal is applied' };
     }
     if (members.replay_state === 'syncing') return updating('a point is arriving');

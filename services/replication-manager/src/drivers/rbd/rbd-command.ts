@@ -78,6 +78,25 @@ export function oneAtATime(exec: RbdExec): RbdExec {
   };
 }
 
+/**
+ * Of a cluster that did not answer by a deadline one call at a time goes on asking; whoever asks meanwhile is told at once
+ * what came of the last one. For looks: many volumes would else wait for the same silence one after the other.
+ */
+export function sparing(exec: RbdExec): RbdExec {
+  let silence: RbdCallEnd | null = null;
+  let isProbed = false;
+  return async (args, deadlineMs, kind) => {
+    if (kind === 'changes') return exec(args, deadlineMs, kind);
+    if (silence !== null && isProbed) return silence;
+    const isProbe = silence !== null;
+    if (isProbe) isProbed = true;
+    const end = await exec(args, deadlineMs, kind);
+    if (isProbe) isProbed = false;
+    silence = end.timedOut ? end : null;
+    return end;
+  };
+}
+
 /** So many calls that ask at the same time, in order; those that change something, which may take long, do not wait. */
 export function asksAtMost(most: number, exec: RbdExec): RbdExec {
   let running = 0;

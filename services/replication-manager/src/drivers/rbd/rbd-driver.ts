@@ -19,7 +19,7 @@ import type {
   ReplicationDriver,
   ReplicationMode,
 } from '../replication-driver.ts';
-import { decideRbdPoint } from './decide-rbd-point.ts';
+import { decideRbdPoint, type PointFacts } from './decide-rbd-point.ts';
 import { pointsAmong } from './decide-rbd-promote.ts';
 import {
   decideRbdStatus,
@@ -62,6 +62,8 @@ export interface RbdDriverOptions {
   /** Calls of `rbd` for the cluster of this zone, and of the other one. */
   readonly exec: RbdExec;
   readonly peerExec: RbdExec;
+  /** The same, of this zone and of the other one, for looks that no order waits for. */
+  readonly looks?: readonly [RbdExec, RbdExec];
   readonly records: RbdRecordStore;
   /** What the other zone has on record; rejects when it does not answer. */
   readonly peerRecord: () => Promise<RbdPeerRecord | null>;
@@ -83,6 +85,10 @@ const CAPABILITIES: DriverCapabilities = {
   ...{ points: true, testClones: true, schedules: true },
 };
 const ATTEMPTS_MAX = 16;
+/** So long it is taken for granted by which name a cluster goes: that changes only when an operator pairs it anew. */
+const UUID_MAX_AGE_MS = 60_000;
+/** Of a primary that lacks nothing: what it does not do now, it has no reason to do. */
+const AT_BEST: PointFacts = { isPrimary: true, lastIsComplete: true, backlog: 0 };
 type Order = Partial<RbdOpen['order']>;
 
 const VERBS: Partial<Record<DriverVerb, (scene: VerbScene) => Promise<VerbEnd>>> = {
@@ -98,11 +104,20 @@ class RbdRecordChangedError extends SalvorError {
 
 export class RbdDriver implements ReplicationDriver {
   readonly capabilities: DriverCapabilities = CAPABILITIES;
-  readonly #options: RbdDriverOptions;
+  readonly #options: RbdDriverOptions & Required<Pick<RbdDriverOptions, 'looks'>>;
+  /** Of the other side of each zone, as the cluster of that zone tells. */
+  readonly #mirrorUuids = new Map<string, { readonly uuid: string; readonly at: number }>();
+  /** The record after the last look for points that nobody needs, when there were none. */
+  #tidyAt = '';
 
   constructor(options: RbdDriverOptions) {
-    const { exec, peerExec } = options;
-    this.#options = { ...options, exec: oneAtATime(exec), peerExec: oneAtATime(peerExec) };
+    const { exec, peerExec, looks } = options;
+    const acts = [oneAtATime(exec), oneAtATime(peerExec)] as const;
+    this.#options = {
+      ...options,
+      ...{ exec: acts[0], peerExec: acts[1] },
+      looks: looks === undefined ? acts : [oneAtATime(looks[0]), oneAtATime(looks[1])],
+    };
   }
 
   enable(operation: string, { mode }: { readonly mode: ReplicationMode }): Promise<DriverOperation> {
@@ -146,7 +161,7 @@ export class RbdDriver implements ReplicationDriver {
     if (known !== null && known.verb === 'take-point') return known;
     const begun = record.points.find((each) => each.operation === operation);
     if (begun !== undefined) return this.#goOnWithPoint(begun);
-    const sight = await this.#sight(record);
+    const sight = await this.#sight(record, true);
     const hindrance = this.#pointHindrance(record, sight);
     if (hindrance !== null) return answer(operation, 'take-point', hindrance);
     const number = nextNumber(record, sight);
@@ -165,7 +180,7 @@ export class RbdDriver implements ReplicationDriver {
 
   async listPoints(): Promise<readonly DriverPoint[]> {
     const record = await this.#record();
-    const { local } = await this.#sight(record);
+    const local = await this.#image(record).side();
     if (local.snapshots.kind === 'silent')
       throw new SalvorError('unreachable', `zone ${local.zone} cannot be asked: ${local.snapshots.reason}`);
     const { value } = local.snapshots;
@@ -200,7 +215,7 @@ export class RbdDriver implements ReplicationDriver {
     const known = this.#known(record, operation);
     if (known !== null) return known;
     const begun = record.clones.find((each) => each.operation === operation);
-    const { local } = await this.#sight(record);
+    const local = await this.#image(record).side();
     if (local.snapshots.kind === 'silent')
       return answer(operation, 'test-clone', refused('unreachable', `zone ${local.zone} cannot be asked`));
     const whole = pointsAmong(rbdChain(local.snapshots.value).validUserSnapshots);
@@ -250,9 +265,15 @@ export class RbdDriver implements ReplicationDriver {
 
   /** Goes on with what is open, takes a point when one is due, and lets go of points that nobody needs. */
   async advance(): Promise<void> {
+    await this.advanceBut(new Set());
+  }
+
+  /** @param given operations that were gone on with a moment ago */
+  async advanceBut(given: ReadonlySet<string>): Promise<void> {
     const { open, points } = await this.#record();
-    for (const point of points) if (!point.complete) await this.#goOnWithPoint(point);
-    if (open !== null) await this.#order(open.verb, open.operation, open.order);
+    for (const point of points)
+      if (!point.complete && !given.has(point.operation)) await this.#goOnWithPoint(point);
+    if (open !== null && !given.has(open.operation)) await this.#order(open.verb, open.operation, open.order);
     await this.#keepSchedule();
     await this.#letGoOfPoints();
   }
@@ -261,6 +282,8 @@ export class RbdDriver implements ReplicationDriver {
     const record = await this.#record();
     const { schedule, open, slots } = record;
     if (schedule === null || record.mode !== 'periodic' || open !== null) return;
+    const atBest = decideRbdPoint(schedule, slots, AT_BEST, this.#options.now());
+    if (atBest.action === 'none' && JSON.stringify(atBest.slots) === JSON.stringify(slots)) return;
     const sight = await this.#sight(record);
     const facts = {
       isPrimary: roleOf(sight.local) === 'primary' && roleOf(sight.peer) !== 'primary',
@@ -278,11 +301,18 @@ export class RbdDriver implements ReplicationDriver {
     }));
   }
 
+  /** Only where something was put on record since there were none: each look is a row of calls. */
   async #letGoOfPoints(): Promise<void> {
-    const record = await this.#record();
+    const stored = await this.#options.records.read();
+    if (stored === null || stored.revision === this.#tidyAt) return;
+    const { record, revision } = stored;
     if (record.open !== null || record.mode === null) return;
+    const sight = await this.#sight(record);
+    const spent = spentPoints(record, sight);
     const image = this.#image(record);
-    for (const name of spentPoints(record, await this.#sight(record))) await image.removeSnapshot(name);
+    for (const name of spent) await image.removeSnapshot(name);
+    const isSeen = [sight.local, sight.peer].every(({ snapshots }) => snapshots.kind === 'answered');
+    if (isSeen && spent.length === 0) this.#tidyAt = revision;
   }
 
   #pointHindrance(record: RbdVolumeRecord, sight: RbdSight): VerbEnd | null {
@@ -376,7 +406,7 @@ export class RbdDriver implements ReplicationDriver {
     const { zone, now, peerRecord } = this.#options;
     return {
       ...{ zone, now, peerRecord, open, record, local: this.#image(record), peer: this.#peerImage(record) },
-      sight: () => this.#sight(record),
+      sight: () => this.#sight(record, true),
       note: async (step, change) => {
         await this.#update((latest) => {
           const was = latest.open;
@@ -430,28 +460,40 @@ export class RbdDriver implements ReplicationDriver {
     throw new RbdRecordChangedError(volume);
   }
 
-  #image({ image, pool }: RbdVolumeRecord): RbdImage {
-    const { zone, exec } = this.#options;
-    return new RbdImage({ zone, pool, image, exec });
+  #image({ image, pool }: RbdVolumeRecord, exec = this.#options.exec): RbdImage {
+    return new RbdImage({ zone: this.#options.zone, pool, image, exec });
   }
 
   /** The other side of the pair: a clone that took the place of the image here has none. */
-  #peerImage({ image, replaces, pool }: RbdVolumeRecord): RbdImage {
-    const { peerZone, peerExec } = this.#options;
-    return new RbdImage({ zone: peerZone, pool, image: replaces === '' ? image : replaces, exec: peerExec });
+  #peerImage({ image, replaces, pool }: RbdVolumeRecord, exec = this.#options.peerExec): RbdImage {
+    const zone = this.#options.peerZone;
+    return new RbdImage({ zone, pool, image: replaces === '' ? image : replaces, exec });
   }
 
-  async #sight(record: RbdVolumeRecord): Promise<RbdSight> {
-    const [local, peer] = [this.#image(record), this.#peerImage(record)];
-    const [[here, ofPeer], [there, ofLocal]] = await Promise.all([lookedAt(local), lookedAt(peer)]);
-    return { local: { ...here, mirrorUuid: ofLocal }, peer: { ...there, mirrorUuid: ofPeer } };
+  /** @param isOrdered somebody's order waits for it */
+  async #sight(record: RbdVolumeRecord, isOrdered = false): Promise<RbdSight> {
+    const { exec, peerExec, looks } = this.#options;
+    const [here, there] = isOrdered ? [exec, peerExec] : looks;
+    const sides = [this.#image(record, here), this.#peerImage(record, there)] as const;
+    const [[local, ofPeer], [peer, ofLocal]] = await Promise.all([
+      this.#lookedAt(sides[0]),
+      this.#lookedAt(sides[1]),
+    ]);
+    return { local: { ...local, mirrorUuid: ofLocal }, peer: { ...peer, mirrorUuid: ofPeer } };
   }
-}
 
-/** A side, and the mirror uuid of its other one. A cluster that does not answer is not asked twice: each time takes long. */
-async function lookedAt(image: RbdImage): Promise<[RbdSide, string | null]> {
-  const side = await image.side();
-  return [side, side.info.kind === 'silent' ? null : await image.mirrorUuidOfPeer()];
+  /** A side, and the mirror uuid of its other one. A cluster that does not answer is not asked twice: each time takes long. */
+  async #lookedAt(image: RbdImage): Promise<[RbdSide, string | null]> {
+    const side = await image.side();
+    if (side.info.kind === 'silent') return [side, null];
+    const now = this.#options.now();
+    const known = this.#mirrorUuids.get(image.zone);
+    if (known !== undefined && Math.abs(now - known.at) < UUID_MAX_AGE_MS) return [side, known.uuid];
+    const uuid = await image.mirrorUuidOfPeer();
+    if (uuid === null) this.#mirrorUuids.delete(image.zone);
+    else this.#mirrorUuids.set(image.zone, { uuid, at: now });
+    return [side, uuid];
+  }
 }
 
 function answer(

@@ -7,9 +7,10 @@ import {
   type RbdClaim,
   type RbdPromotion,
 } from './decide-rbd-promote.ts';
-import { type RbdSight, roleOf } from './decide-rbd-status.ts';
+import { type RbdSide, type RbdSight, roleOf } from './decide-rbd-status.ts';
 import { rbdChain } from './rbd-chain.ts';
 import type { RbdImage } from './rbd-image.ts';
+import { journalStanding } from './rbd-journal.ts';
 import { newestPoint } from './rbd-points.ts';
 
 /** What a turn of a verb came to. */
@@ -69,7 +70,7 @@ export async function promote(scene: VerbScene): Promise<VerbEnd> {
   const asks = { operation: open.operation, force, point, wasForced: wasBegun };
   const decided = decideRbdPromote(sight, asks);
   if (decided.kind === 'done')
-    return wasBegun || open.step === PROMOTING ? promoted(scene, sight) : done(decided.reason);
+    return wasBegun || open.step === PROMOTING ? promoted(scene, sight.local) : done(decided.reason);
   if (wasBegun) return unknownEnd(unfinished(decided));
   if (decided.kind === 'refuse') return refused(decided.code, decided.reason);
   if (decided.kind === 'wait') return waiting(decided.reason);
@@ -119,7 +120,7 @@ async function claim(scene: VerbScene): Promise<VerbScene | VerbEnd> {
 
 async function callPromote(scene: VerbScene, force: boolean): Promise<VerbEnd> {
   const { outcome, message } = await scene.local.promote(force);
-  if (outcome === 'done' || outcome === 'already-primary') return promoted(scene, await scene.sight());
+  if (outcome === 'done' || outcome === 'already-primary') return promoted(scene, await scene.local.side());
   if (outcome === 'peer-not-demoted' && !force) {
     await scene.note('begun');
     return waiting('the demotion of the other zone has not arrived');
@@ -130,13 +131,13 @@ async function callPromote(scene: VerbScene, force: boolean): Promise<VerbEnd> {
       `${message}: whether the promote happened is not known; it is neither ended nor repeated; 'promote --force' of a point takes a clone instead`,
     );
   }
-  const after = await scene.sight();
-  return roleOf(after.local) === 'primary' ? promoted(scene, after) : refused(outcome, message);
+  const after = await scene.local.side();
+  return roleOf(after) === 'primary' ? promoted(scene, after) : refused(outcome, message);
 }
 
 /** The image is primary: that is put on record, with the snapshot with which it began. */
-async function promoted(scene: VerbScene, { local }: RbdSight): Promise<VerbEnd> {
-  const list = local.snapshots.kind === 'answered' ? local.snapshots.value : [];
+async function promoted(scene: VerbScene, { snapshots }: RbdSide): Promise<VerbEnd> {
+  const list = snapshots.kind === 'answered' ? snapshots.value : [];
   const first = list.findLast(({ kind }) => kind.type === 'own' && !kind.demoted)?.id ?? null;
   return done(nowPrimary(await raised(scene, first, {})));
 }
@@ -199,7 +200,7 @@ export async function demote(scene: VerbScene): Promise<VerbEnd> {
   if ('state' in ready) return ready;
   const demoting = await ready.note('demoting');
   const { outcome, message } = await local.demote();
-  const after = roleOf((await demoting.sight()).local);
+  const after = roleOf(await local.side());
   if (after === 'secondary') return done(`zone ${local.zone} is primary no more`);
   if (outcome === 'unknown' || outcome === 'done') {
     await demoting.note(UNENDED);
@@ -214,7 +215,7 @@ async function keepHead(scene: VerbScene): Promise<VerbScene | VerbEnd> {
   const snapshot = `head-g${record.generation}`;
   const name = `${local.image}-${snapshot}`;
   const keeping = await scene.note('keeping');
-  const list = (await keeping.sight()).local.snapshots;
+  const list = (await local.side()).snapshots;
   if (list.kind === 'silent') return waiting(`the snapshots cannot be listed: ${list.reason}`);
   if (!list.value.some((each) => each.name === snapshot)) {
     const { outcome, message } = await local.createSnapshot(snapshot);
@@ -275,7 +276,8 @@ function newestIsWhole({ local }: RbdSight): boolean {
 
 function replays({ local }: RbdSight): boolean {
   const report = local.status.kind === 'answered' ? local.status.value : null;
-  return report?.up === true && report.word === 'replaying' && report.members.entries_behind_primary === 0;
+  const isReplaying = report?.up === true && report.word === 'replaying';
+  return isReplaying && journalStanding(report.members).kind === 'applied';
 }
 
 export async function detach(scene: VerbScene): Promise<VerbEnd> {
