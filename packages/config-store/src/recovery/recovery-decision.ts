@@ -27,6 +27,7 @@ import {
   type LostPair,
   type RecoveryRecord,
   type RecoveryStatus,
+  recoveryPairsMax,
   recoverySchema,
 } from './recovery-record.ts';
 import {
@@ -86,7 +87,7 @@ function prepare(
       `${cluster} is a slave cluster: a recovery is of its primary, ${state.record.partner ?? 'none'}`,
     );
   const clusters = pairedClusters(state);
-  const { shards, waitFor } = lostShards(clusters, input);
+  const { shards, waitFor } = withOrderedPairs(clusters, recovery, lostShards(clusters, input));
   if (shards.length === 0) {
     if (recovery?.status === 'prepared' && recovery.after === undefined)
       return end(recovery, 'cancelled', `its engines are not lost any more${tail(waitFor)}`, input, now);
@@ -107,17 +108,18 @@ function prepare(
         `${by} cancelled the recovery of ${named(pairs)} of ${cluster}; it is prepared again on order`,
       );
     }
-    const fresh = newRecovery({ cluster, pairs, at: now, slave: clusters.slave?.cluster ?? null }, input);
+    const place = { cluster, pairs, at: now, slave: clusters.slave?.cluster ?? null };
+    const fresh = { ...newRecovery(place, input), ...(input.ordered ? { ordered: true } : {}) };
     return apply('prepared', fresh.reason, fresh);
   }
   if (recovery.status === 'prepared') {
     const kept = recovery.pairs.filter(({ applied, shard }) => applied && !shards.includes(shard));
     const all = [...kept, ...pairs];
     const vdisks = mergedVdisks(recovery, input.vdisks);
-    if (isSame({ ...recovery, pairs: all, vdisks }, recovery))
-      return { outcome: 'already', code: 'same-state', reason: recovery.reason };
+    const next = { ...recovery, pairs: all, vdisks, ...(input.ordered ? { ordered: true } : {}) };
+    if (isSame(next, recovery)) return { outcome: 'already', code: 'same-state', reason: recovery.reason };
     const before = recovery.after === undefined ? input.read : recovery.before;
-    return apply('prepared', recovery.reason, { ...recovery, pairs: all, vdisks, before, updatedAt: now });
+    return apply('prepared', recovery.reason, { ...next, before, updatedAt: now });
   }
   const kept = recovery.pairs.filter(({ shard }) => !shards.includes(shard));
   const reason = `${named(pairs)} of ${cluster} was lost too: everything is replayed again once that is ordered`;
@@ -126,8 +128,22 @@ function prepare(
     attempt: recovery.attempt + 1,
     pairs: [...kept, ...pairs].slice(0, recovery.pairs.length + pairs.length),
     vdisks: mergedVdisks(recovery, input.vdisks),
+    ...(input.ordered ? { ordered: true } : {}),
   };
   return apply('prepared', reason, withHistory(more, 'prepared', { ...input, reason, at: now }));
+}
+
+/** What an operator has said of the pairs of a plan holds until it is begun, unless an engine of theirs is back. */
+function withOrderedPairs(
+  clusters: PairedClusters,
+  recovery: RecoveryRecord | null,
+  judged: ReturnType<typeof lostShards>,
+): ReturnType<typeof lostShards> {
+  if (recovery?.status !== 'prepared' || recovery.ordered !== true) return judged;
+  const own = new Set(recovery.pairs.filter(({ applied }) => !applied).map(({ shard }) => shard));
+  const down = lostShards(clusters, { ordered: true }).shards.filter((shard) => own.has(shard));
+  const shards = [...new Set([...judged.shards, ...down])].sort((a, b) => a - b);
+  return { shards: shards.slice(0, recoveryPairsMax), waitFor: judged.waitFor };
 }
 
 /**

@@ -111,6 +111,8 @@ export const recoverySchema = z.looseObject({
   /** When all blocks were back. */
   endedAt: millis.optional(),
   pairs: z.array(lostPairSchema).min(1).max(recoveryPairsMax),
+  /** An operator said that its engines will not come back: a plan stands whatever is judged of them, while they are down. */
+  ordered: z.boolean().optional(),
   /** The configurations as they were before anything was changed, and the revision of etcd that they were read at. */
   before: z.looseObject({ storage: text, slaveStorage: text.optional(), revision }),
   /** Set when the surviving configuration was put in force, with the revision of etcd that did it as soon as that is known. */

@@ -101,6 +101,28 @@ describe('a recovery in etcd', () => {
     );
   });
 
+  it('that was ordered stands although nobody judged the engines, for its own pairs alone', async () => {
+    const pair = await createPair(store, 1);
+    const fail = async (shard: number): Promise<void> => {
+      for (const of of ['primary', 'slave'] as const)
+        await applyEngineStatus(store, failure(pair.address(of, shard)));
+    };
+    await fail(0);
+    const prepare = { ...order, kind: 'prepare', vdisks: [v1] } as const;
+    const judgedOnly = { ...prepare, ordered: false } as const;
+    assert.equal((await applyRecovery(store, pair.primary, judgedOnly)).code, 'not-permanent');
+    assert.equal((await applyRecovery(store, pair.primary, { ...prepare, ordered: true })).code, 'prepared');
+    await fail(1);
+    await applyRecovery(store, pair.primary, judgedOnly);
+    const { status, pairs } = (await readRecovery(store, pair.primary)) ?? assert.fail('no recovery');
+    assert.deepEqual([status, pairs.map(({ shard }) => shard)], ['prepared', [0]]);
+    await applyEngineStatus(store, {
+      ...{ kind: 'verdict', verdict: 'false_alarm', reason: 'it was the line', evidence: [], by: 'alice' },
+      ...{ operation: 'op-back', operator: true, address: pair.address('slave', 0) },
+    });
+    assert.equal((await applyRecovery(store, pair.primary, judgedOnly)).code, 'cancelled');
+  });
+
   it('does not go by what a walk found once etcd knows that the log has lost its end since', async () => {
     const pair = await createPair(store, 0);
     await lose(pair, 0);

@@ -199,13 +199,7 @@ it('takes lost engines out once, keeps what was before, and is done only when ev
   fc.assert(property, { numRuns: 400 });
   const expected = [
     ...['prepare prepared', 'prepare same-state', 'prepare nothing-lost', 'prepare not-permanent'],
-    ...[
-      'prepare was-cancelled',
-      'prepare cancelled',
-      'begin begun',
-      'begin begun-again',
-      'begin engines-needed',
-    ],
+    ...['prepare was-cancelled', 'begin begun', 'begin begun-again', 'begin engines-needed'],
     ...['begin no-recovery', 'begin over', 'begin under-way', 'written written', 'written stale-attempt'],
     ...['finished done', 'finished vdisks-missing', 'cancel cancelled', 'fail failed'],
   ];
