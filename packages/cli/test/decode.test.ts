@@ -37,6 +37,26 @@ describe('salvor decode', () => {
     assert.ok(recordNames().length > eventTypes().length);
   });
 
+  test('tells an event as a sentence on request, and everything else as without', async () => {
+    const told = async (bytes: Uint8Array): Promise<string> =>
+      (await runInProcess(['decode', '--sentence'], { readStdin: async () => Buffer.from(bytes) })).stdout;
+    assert.equal(
+      await told(encode('VdiskMounted', mounted)),
+      '22:13:20Z  nbd-1 owns vdisk v1 now, epoch 41\n',
+    );
+    for (const type of eventTypes()) {
+      const { record, example } = events[type];
+      assert.match(
+        await told(encode(record, fromPlainJson(record, example))),
+        /^\d\d:\d\d:\d\dZ {2}.+\n$/,
+        type,
+      );
+    }
+    const { reply, replyExample } = commands['cluster.list'];
+    assert.deepEqual(JSON.parse(await told(encode(reply, fromPlainJson(reply, replyExample)))), replyExample);
+    assert.equal(await told(Buffer.from('text')), 'text');
+  });
+
   test('wraps the value with its record and fingerprint on request', async () => {
     const bytes = encode('VdiskMounted', mounted);
     const { stdout } = await runInProcess(['decode', '--record'], { readStdin: async () => bytes });

@@ -5,6 +5,7 @@ import { noPaint, paint, paintFor, paintStatus } from '../src/rendering/paint.ts
 import { type StackSummary, stackScreen } from '../src/rendering/stack-screen.ts';
 import { printable, properties, shellWord, table } from '../src/rendering/text.ts';
 import { clockText, dateTimeText, durationText } from '../src/rendering/time.ts';
+import { zonesScreen } from '../src/rendering/zones-screen.ts';
 
 describe('tables', () => {
   test('columns are as wide as their widest cell, lines have no trailing blanks', () => {
@@ -69,8 +70,10 @@ describe('colors', () => {
 
 describe('the screen of a stack', () => {
   const stack: StackSummary = {
+    zone: null,
     dir: '/srv/salvor',
     contextFile: '/srv/salvor/salvor.json',
+    tokenFile: '/srv/salvor/console-tokens',
     natsUrl: 'nats://127.0.0.1:4222',
     etcd: '127.0.0.1:2379',
     processes: [
@@ -111,6 +114,29 @@ describe('the screen of a stack', () => {
       );
     }
     assert.doesNotMatch(screen, /NATS_URL/);
+  });
+
+  test('of two zones says how to reach each, and how a volume comes to be in both', () => {
+    const inZone = (zone: string, port: number): StackSummary => ({
+      ...{ ...stack, zone, dir: `/srv/salvor/${zone}`, natsUrl: `nats://127.0.0.1:${port}` },
+      processes: [
+        ...stack.processes,
+        { name: 'console', pid: 9, at: `http://127.0.0.1:${port + 1}/`, logFile: '/srv/c.log' },
+      ],
+    });
+    const screen = zonesScreen(noPaint, '/srv/salvor', [inZone('north', 4222), inZone('south', 5222)]);
+    for (const part of [
+      'Zone north runs in /srv/salvor/north\n',
+      'Zone south runs in /srv/salvor/south\n',
+      /To work in zone south\n +commands in a terminal +export NATS_URL=nats:\/\/127\.0\.0\.1:5222\n/,
+      "cut -d' ' -f2 /srv/salvor/console-tokens\n",
+      /in south +salvor volume enable vol1 --vdisk v1 --from north\n/,
+      'salvor volume replicate vol1 --to south\n',
+    ])
+      assert.ok(
+        typeof part === 'string' ? screen.includes(part) : part.test(screen),
+        `${part} in\n${screen}`,
+      );
   });
 
   test('tells how to find a stack in another folder', () => {

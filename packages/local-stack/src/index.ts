@@ -7,7 +7,7 @@ export * from './process-identity.ts';
 export * from './process-record.ts';
 export * from './servers.ts';
 export { NbdServerHandle } from './stack/nbd-server-handle.ts';
-export { Stack, startStack } from './stack/stack.ts';
+export { Stack, type StackPeer, startStack } from './stack/stack.ts';
 export type { StackEngine, StackEngines } from './stack/stack-engines.ts';
 export {
   type StackOptions,

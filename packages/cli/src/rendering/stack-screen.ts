@@ -4,8 +4,12 @@ import { indented, properties, shellWord, table, title } from './text.ts';
 
 /** What `salvor up` knows of the stack it started, also its --json. */
 export interface StackSummary {
+  /** Null: it is no zone. */
+  readonly zone: string | null;
   readonly dir: string;
   readonly contextFile: string;
+  /** Whom the console lets act: a name and a token. */
+  readonly tokenFile: string;
   readonly natsUrl: string;
   /** Comma-separated `host:port`. */
   readonly etcd: string;
@@ -42,8 +46,16 @@ export interface StackCluster {
 
 /** `isFound`: whether commands in this folder find the stack by themselves. */
 export function stackScreen(paint: Paint, stack: StackSummary, isFound: boolean): string {
-  const { processes, nbdServers, clusters, spares, dir } = stack;
-  const section = (heading: string, body: string) => `${title(paint, heading)}${indented(body)}`;
+  return [
+    partsOfStack(paint, stack),
+    section(paint, 'Try', commandsToTry(paint, stack, isFound)),
+    'Ctrl-C stops everything; the data stays, and the next salvor up in this folder goes on with it.\n',
+  ].join('\n');
+}
+
+/** What runs where. */
+export function partsOfStack(paint: Paint, stack: StackSummary): string {
+  const { processes, nbdServers, clusters, spares, dir, zone } = stack;
   const rows = [
     ...processes.map(({ name, pid, at, logFile }) => [name, at, `${pid ?? '-'}`, inFolder(logFile, dir)]),
     ...nbdServers.map(({ server, pid, uri }) => [
@@ -54,17 +66,24 @@ export function stackScreen(paint: Paint, stack: StackSummary, isFound: boolean)
     ]),
   ];
   return [
-    section(`Salvor runs in ${dir}`, table(paint, ['name', 'at', 'pid', 'log'], rows, 'nothing')),
     section(
+      paint,
+      zone === null ? `Salvor runs in ${dir}` : `Zone ${zone} runs in ${dir}`,
+      table(paint, ['name', 'at', 'pid', 'log'], rows, 'nothing'),
+    ),
+    section(
+      paint,
       'Storage',
       properties(paint, [
         ...clusters.map(({ cluster, role, engines }) => [cluster, `${role}: ${engines.join('  ')}`] as const),
         ['spares', spares.length === 0 ? 'none' : spares.join('  ')],
       ]),
     ),
-    section('Try', commandsToTry(paint, stack, isFound)),
-    'Ctrl-C stops everything; the data stays, and the next salvor up in this folder goes on with it.\n',
   ].join('\n');
+}
+
+export function section(paint: Paint, heading: string, body: string): string {
+  return `${title(paint, heading)}${indented(body)}`;
 }
 
 function commandsToTry(paint: Paint, stack: StackSummary, isFound: boolean): string {
@@ -85,6 +104,7 @@ function commandsToTry(paint: Paint, stack: StackSummary, isFound: boolean): str
       ['find this stack from elsewhere', isFound ? undefined : `export NATS_URL=${natsUrl}`],
       ['look', 'salvor status --watch'],
       ['or in a browser', page],
+      ['the token to act there', page && tokenLine(stack)],
       ['create a vdisk', primary && `salvor vdisk create v1 --size 1 --cluster ${primary.cluster}${pair}`],
       ['attach it', nbd && attach(nbd.uri, certificates)],
       ['or through a socket', nbd && `nbdinfo ${shellWord(nbd.unixUri.replace('?', 'v1?'))}`],
@@ -97,6 +117,11 @@ function commandsToTry(paint: Paint, stack: StackSummary, isFound: boolean): str
       ['the configuration', `${etcdctl} get --prefix ''`],
     ].flatMap(([name, value]) => (typeof value === 'string' ? [[String(name), value] as const] : [])),
   );
+}
+
+/** Prints the token that unlocks the actions of the console. */
+export function tokenLine({ tokenFile }: StackSummary): string {
+  return `cut -d' ' -f2 ${shellWord(tokenFile)}`;
 }
 
 function attach(uri: string, certificates: string | null): string {

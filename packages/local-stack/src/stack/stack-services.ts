@@ -17,6 +17,8 @@ export interface StackServices {
   nbdServers: NbdServerHandle[];
   /** Where the page of the console is; null without a console. */
   consoleUrl: string | null;
+  /** Starts one more service, which is among `processes` from then on. */
+  add(service: NatsRole, env: Readonly<Record<string, string>>): Promise<void>;
   /** Removes what lies outside of the stack's folder. */
   cleanUp(): void;
 }
@@ -113,6 +115,7 @@ export async function startServices(
     processes,
     nbdServers: servers.map((server) => server.handle),
     consoleUrl: page?.url ?? null,
+    add: (service, env) => start(service, { service, env: { ...common, ...env } }),
     cleanUp: sockets.remove,
   };
 }

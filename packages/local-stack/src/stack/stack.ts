@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type Bus, connectBus } from '@salvor/bus';
 import { silentLogger } from '@salvor/service-kit';
 import { StackError } from '../errors.ts';
@@ -13,6 +13,14 @@ import { StackState } from './stack-state.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const COMMAND_TIMEOUT_MS = 15_000;
+
+/** Another zone, as a replication-manager reaches it. */
+export interface StackPeer {
+  readonly zone: string;
+  readonly natsServers: readonly string[];
+  /** Folder of its archived logs. */
+  readonly tlogStore: string;
+}
 
 /**
  * A whole Salvor on this machine: NATS, etcd, engines, services, two paired clusters. Every part can be killed,
@@ -57,7 +65,7 @@ export class Stack {
   get consoleUrl(): string | null {
     return this.#services.consoleUrl;
   }
-  /** Services by name: repair-coordinator, repair-coordinator-2, health-analyzer, tlog-replayer, log-watcher, console. */
+  /** Services by name: repair-coordinator, repair-coordinator-2, health-analyzer, tlog-replayer, log-watcher, console, replication-manager. */
   get services(): ReadonlyMap<string, ManagedProcess> {
     return this.#services.processes;
   }
@@ -65,6 +73,23 @@ export class Stack {
   /** Error: `not-running`, with the names there are. */
   service(name: string): ManagedProcess {
     return found(this.services.get(name), 'service', name, [...this.services.keys()]);
+  }
+
+  /**
+   * Starts the replication-manager of a zone, once it is known where the other zones are: `peers` as SALVOR_ZONE_PEERS
+   * takes them. It is one of `services` from then on, and ends with the stack.
+   */
+  async startReplication(zone: string, peers: readonly StackPeer[]): Promise<void> {
+    await this.#services.add('replication-manager', {
+      SALVOR_ZONE: zone,
+      SALVOR_ZONE_PEERS: JSON.stringify(peers),
+      SALVOR_TLOG_STORE: this.tier2,
+    });
+  }
+
+  /** Folder of the archived logs. */
+  get tier2(): string {
+    return resolve(this.options.dir, 'tier2');
   }
 
   nbdServer(name = 'nbd-1'): NbdServerHandle {
