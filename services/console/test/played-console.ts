@@ -92,7 +92,14 @@ export class PlayedConsole {
     await this.#serveAs('replication-manager', {
       'volume.list': async () => ({ volumes: this.state.volumes ?? [] }),
       'plan.list': async () => ({ zone: 'north', plans: this.state.plans ?? [] }),
-      ...this.#acting('volume.promote', 'volume.demote', 'plan.run'),
+      'plan.status': async ({ plan }) => {
+        const summary = this.state.plans?.find((each) => each.plan === plan);
+        if (summary === undefined) throw new CommandError('unknown-plan', plan, { status: 404 });
+        const nothing = { zone: 'north', other: 'south', otherReason: '', members: [] };
+        return { ...nothing, ...this.state.planStatus, plan: summary };
+      },
+      ...this.#acting('volume.promote', 'volume.demote', 'volume.resync'),
+      ...this.#acting('plan.apply', 'plan.delete', 'plan.run'),
     });
   }
 
@@ -128,8 +135,9 @@ export class PlayedConsole {
         'healing.resume',
         'engine.take-offline',
         'engine.bring-online',
-        'dr.replay',
+        'engine.set-verdict',
       ),
+      ...this.#acting('dr.plan', 'dr.replay', 'dr.cancel', 'dr.accept-loss', 'operation.cancel'),
     });
   }
 

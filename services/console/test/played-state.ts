@@ -15,6 +15,8 @@ export interface PlayedState {
   /** Null: no replication-manager runs. */
   readonly volumes: Init<'volume.list'>['volumes'] | null;
   readonly plans?: Init<'plan.list'>['plans'];
+  /** Of each of them. */
+  readonly planStatus?: Partial<Init<'plan.status'>>;
   readonly recovery?: Init<'dr.status'>['recovery'];
 }
 

@@ -168,7 +168,7 @@ describe('a console', () => {
       [405, '/actions', {}],
       [415, '/actions', { method: 'POST', body: '{}' }],
       [400, '/actions', { ...post, body: '{"command":' }],
-      [413, '/actions', { ...post, body: JSON.stringify({ command: 'x'.repeat(20_000) }) }],
+      [413, '/actions', { ...post, body: JSON.stringify({ command: 'x'.repeat(300_000) }) }],
     ];
     for (const [status, path, init] of cases) {
       const answer = await get(path, init);

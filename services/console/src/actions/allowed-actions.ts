@@ -11,15 +11,33 @@ export interface AllowedAction {
   readonly by: boolean;
 }
 
+const ofAddress = ({ address }: Fields): unknown => address;
+const ofCluster = ({ cluster }: Fields): unknown => cluster;
+const ofPlan = ({ plan }: Fields): unknown => plan;
+const ofVolume = ({ volume }: Fields): unknown => volume;
+
 /** What a page may do, and nothing else. */
 export const allowedActions: Readonly<Partial<Record<CommandName, AllowedAction>>> = {
   'incident.acknowledge': { fields: ['incident', 'reason'], confirm: null, by: true },
   'healing.pause': { fields: ['cluster', 'reason'], confirm: null, by: true },
   'healing.resume': { fields: ['cluster', 'reason'], confirm: null, by: true },
-  'engine.take-offline': { fields: ['address', 'reason'], confirm: ({ address }) => address, by: true },
-  'engine.bring-online': { fields: ['address', 'reason'], confirm: ({ address }) => address, by: true },
-  'dr.replay': { fields: ['cluster'], confirm: ({ cluster }) => cluster, by: true },
-  'plan.run': { fields: ['plan', 'kind'], confirm: ({ plan }) => plan, by: false },
-  'volume.promote': { fields: ['volume'], confirm: ({ volume }) => volume, by: false },
-  'volume.demote': { fields: ['volume'], confirm: ({ volume }) => volume, by: false },
+  'engine.take-offline': { fields: ['address', 'reason'], confirm: ofAddress, by: true },
+  'engine.bring-online': { fields: ['address', 'reason'], confirm: ofAddress, by: true },
+  'engine.set-verdict': { fields: ['address', 'verdict', 'reason'], confirm: ofAddress, by: true },
+  'dr.plan': { fields: ['cluster', 'order'], confirm: ofCluster, by: true },
+  'dr.replay': { fields: ['cluster', 'force'], confirm: ofCluster, by: true },
+  'dr.cancel': { fields: ['cluster'], confirm: ofCluster, by: true },
+  'dr.accept-loss': {
+    fields: ['vdisk', 'blocks', 'reason'],
+    // Who gives blocks up knows how many they are.
+    confirm: ({ blocks }) => String(blocks),
+    by: true,
+  },
+  'operation.cancel': { fields: ['operation'], confirm: null, by: false },
+  'plan.apply': { fields: ['document', 'create'], confirm: null, by: false },
+  'plan.run': { fields: ['plan', 'kind'], confirm: ofPlan, by: false },
+  'plan.delete': { fields: ['plan'], confirm: ofPlan, by: false },
+  'volume.promote': { fields: ['volume', 'force'], confirm: ofVolume, by: false },
+  'volume.demote': { fields: ['volume'], confirm: ofVolume, by: false },
+  'volume.resync': { fields: ['volume', 'discard'], confirm: ofVolume, by: false },
 };

@@ -6,7 +6,8 @@ export interface Answer {
   readonly body: unknown;
 }
 
-const BODY_MAX_BYTES = 16 * 1024;
+/** A recovery plan may come with it. */
+const BODY_MAX_BYTES = 256 * 1024;
 
 /** Reads JSON, bounded, and answers what `use` makes of it. What is too long is not read to its end. */
 export async function readBody(

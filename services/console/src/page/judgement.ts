@@ -38,7 +38,7 @@ export function judge(state: Sections): Judgement {
   if (split > 0)
     return {
       tone: 'bad',
-      headline: `${counted(split, 'volume')} need a decision`,
+      headline: `${counted(split, 'volume')} ${split === 1 ? 'needs' : 'need'} a decision`,
       detail: 'See replication below.',
     };
   if (down + mending > 0 || open > 0) {

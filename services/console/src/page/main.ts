@@ -1,11 +1,12 @@
 /** The page: hears the feed, draws, and takes clicks. */
-import { patchChildren } from './dom.ts';
+import { h, patchChildren } from './dom.ts';
 import { judge } from './judgement.ts';
 import { LiveFeed } from './live-feed.ts';
-import { isUnlocked, lock, OrderDialog } from './orders.ts';
+import { type Given, isUnlocked, lock, OrderDialog } from './orders.ts';
 import { applyTheme, toggleTheme } from './theme.ts';
 import { attention } from './view/attention.ts';
 import { banners } from './view/banners.ts';
+import { givenOrder } from './view/given-order.ts';
 import { header } from './view/header.ts';
 import { incidents } from './view/incidents.ts';
 import { map } from './view/map.ts';
@@ -14,7 +15,7 @@ import { orderButton } from './view/order-button.ts';
 import { plans } from './view/plans.ts';
 import { replication } from './view/replication.ts';
 import { vdisks } from './view/vdisks.ts';
-import { work } from './view/work.ts';
+import { recovered, work } from './view/work.ts';
 
 const TICK_MS = 1_000;
 
@@ -26,8 +27,16 @@ const part = (id: string): HTMLElement => {
 
 let filter = '';
 let drawing = 0;
+/** What was ordered last, until the reader has read it. */
+let given: Given | null = null;
 const feed = new LiveFeed(() => drawSoon());
-const dialog = new OrderDialog(part('dialog') as HTMLDialogElement, () => drawSoon());
+const dialog = new OrderDialog(
+  part('dialog') as HTMLDialogElement,
+  () => drawSoon(),
+  (latest) => {
+    given = latest;
+  },
+);
 
 /** Many words in a moment are drawn once. */
 function drawSoon(): void {
@@ -43,14 +52,16 @@ function draw(): void {
   const { state, now } = live;
   patchChildren(part('header'), header(live));
   patchChildren(part('banners'), banners(live));
+  patchChildren(part('given'), given === null ? [] : [givenOrder(given)]);
   if (state === null) return;
   document.body.classList.toggle('old', live.silentSince !== null || !state.bus.connected);
   const parts = [
     attention(state, now),
     work(state),
+    recovered(state, now),
     map(state),
     replication(state, now),
-    plans(state),
+    plans(state, now),
     incidents(state, now),
     vdisks(state, filter),
     news(state),
@@ -68,9 +79,15 @@ function draw(): void {
 }
 
 function footer(state: Parameters<typeof orderButton>[0]): Node | null {
-  return state.healing?.everywhere === undefined
-    ? orderButton(state, 'healing.pause', '', 'Pause all healing …')
-    : null;
+  const buttons = [
+    state.volumes.length > 0 && state.plans.length === 0
+      ? orderButton(state, 'plan.apply create', '', 'Write a recovery plan …')
+      : null,
+    state.healing?.everywhere === undefined
+      ? orderButton(state, 'healing.pause', '', 'Pause all healing …')
+      : null,
+  ].filter((button) => button !== null);
+  return buttons.length === 0 ? null : h('div', { class: 'orders', 'data-key': 'orders' }, ...buttons);
 }
 
 document.addEventListener('click', ({ target }) => {
@@ -80,7 +97,11 @@ document.addEventListener('click', ({ target }) => {
   if (order === 'theme') toggleTheme();
   else if (order === 'unlock') dialog.askToken();
   else if (order === 'lock') lock();
-  else if (isUnlocked()) dialog.ask(order, button?.dataset.subject ?? '');
+  else if (order === 'read') given = null;
+  else if (isUnlocked()) {
+    const { subject = '', confirm = subject, request = '{}' }: DOMStringMap = button?.dataset ?? {};
+    dialog.ask(order, { subject, confirm, request: JSON.parse(request) as Record<string, unknown> });
+  }
   draw();
 });
 

@@ -1,84 +1,7 @@
-/** Actions: what each asks before it is given, and how it is given. */
+/** The dialog that an action is given in. */
 import { h } from './dom.ts';
+import { orders } from './order-catalogue.ts';
 import type { Refusal } from './state.ts';
-
-interface Order {
-  readonly title: string;
-  /** What will happen. */
-  readonly about: string;
-  /** The field of the request that names what it is about. */
-  readonly field: string | null;
-  readonly asksReason: boolean;
-  /** What the request says beside. */
-  readonly more?: Readonly<Record<string, string>>;
-  /** Whether that name has to be typed. */
-  readonly confirms: boolean;
-}
-
-const orders: Readonly<Record<string, Order>> = {
-  'incident.acknowledge': {
-    title: 'Acknowledge the incident',
-    about: 'Others see that somebody looks after it. Nothing else changes.',
-    ...{ field: 'incident', asksReason: true, confirms: false },
-  },
-  'healing.pause': {
-    title: 'Pause all healing',
-    about:
-      'Repairs under way rest, and no engine is given up or replaced, until healing goes on. Failovers go on.',
-    ...{ field: null, asksReason: true, confirms: false },
-  },
-  'healing.resume': {
-    title: 'Let healing go on',
-    about: 'Repairs go on where they were.',
-    ...{ field: 'cluster', asksReason: true, confirms: false },
-  },
-  'engine.take-offline': {
-    title: 'Take the engine offline',
-    about:
-      'Its partner serves alone until the engine is brought online. Without a partner that is online this is refused.',
-    ...{ field: 'address', asksReason: true, confirms: true },
-  },
-  'engine.bring-online': {
-    title: 'Bring the engine online',
-    about:
-      'It is given back, and gets the blocks that it missed. Where something would be lost, this is refused.',
-    ...{ field: 'address', asksReason: true, confirms: true },
-  },
-  'dr.replay': {
-    title: 'Recover from the log',
-    about:
-      'The lost engines leave the configuration, and their blocks are written again from the transaction log.',
-    ...{ field: 'cluster', asksReason: false, confirms: true },
-  },
-  'plan.run planned': {
-    title: 'Move everything here',
-    about:
-      'The volumes of the plan come to this zone without loss: what uses them stops there, and starts here.',
-    ...{ field: 'plan', asksReason: false, confirms: true, more: { kind: 'planned' } },
-  },
-  'plan.run failover': {
-    title: 'Fail over to this zone',
-    about:
-      'For a zone that is lost: the volumes go on here with what has arrived. What did not arrive is lost to this side.',
-    ...{ field: 'plan', asksReason: false, confirms: true, more: { kind: 'failover' } },
-  },
-  'plan.run test': {
-    title: 'Test the plan',
-    about: 'Instances are started here on clones; nothing that serves is touched.',
-    ...{ field: 'plan', asksReason: false, confirms: true, more: { kind: 'test' } },
-  },
-  'volume.promote': {
-    title: 'Make this zone the primary',
-    about:
-      'Once all that arrived is applied, this zone serves the volume. Refused while the other zone is primary.',
-    ...{ field: 'volume', asksReason: false, confirms: true },
-  },
-  'volume.demote': {
-    title: 'Make this zone a secondary',
-    about: 'Nobody may use its vdisk here from then on.',
-    ...{ field: 'volume', asksReason: false, confirms: true },
-  },
-};
 
 const TOKEN_KEY = 'salvor-console-token';
 
@@ -90,14 +13,33 @@ export function lock(): void {
   sessionStorage.removeItem(TOKEN_KEY);
 }
 
+/** What a button says of the order that it asks for. */
+export interface Asked {
+  /** An address, an incident …; empty for everything. */
+  readonly subject: string;
+  /** What the request says beside. */
+  readonly request: Readonly<Record<string, unknown>>;
+  /** What has to be typed. */
+  readonly confirm: string;
+}
+
+/** What became of an order: the sentence that the service answered with. */
+export interface Given {
+  readonly title: string;
+  readonly subject: string;
+  readonly outcome: string;
+}
+
 /** The dialog of the page, for one order at a time. */
 export class OrderDialog {
   readonly #dialog: HTMLDialogElement;
   readonly #onChange: () => void;
+  readonly #onGiven: (given: Given) => void;
 
-  constructor(dialog: HTMLDialogElement, onChange: () => void) {
+  constructor(dialog: HTMLDialogElement, onChange: () => void, onGiven: (given: Given) => void) {
     this.#dialog = dialog;
     this.#onChange = onChange;
+    this.#onGiven = onGiven;
   }
 
   askToken(): void {
@@ -120,10 +62,10 @@ export class OrderDialog {
     });
   }
 
-  /** `subject` is an address, an incident …; empty for everything. */
-  ask(name: string, subject: string): void {
+  ask(name: string, { subject, request, confirm }: Asked): void {
     const order = orders[name];
     if (order === undefined) return;
+    const { title, option, text } = order;
     const reason = h('input', {
       id: 'reason',
       required: true,
@@ -131,32 +73,50 @@ export class OrderDialog {
       autocomplete: 'off',
     }) as HTMLInputElement;
     const typed = h('input', { id: 'typed', autocomplete: 'off', spellcheck: 'false' }) as HTMLInputElement;
+    const flag = h('input', { id: 'option', type: 'checkbox' }) as HTMLInputElement;
+    const written = h('textarea', {
+      ...{ id: 'written', rows: 12, spellcheck: 'false', autocomplete: 'off' },
+    }) as HTMLTextAreaElement;
+    written.value = text?.example ?? '';
     // One for each time the dialog opens: sending it twice is one action.
     const operationId = newId();
     this.#show({
-      title: order.title,
+      title,
       about: order.about,
       fields: [
         ...(subject === '' ? [] : [h('p', { class: 'subject' }, subject)]),
+        ...(text === undefined ? [] : [h('label', { for: 'written' }, text.label), written]),
+        ...(option === undefined
+          ? []
+          : [h('label', { class: 'option', for: 'option' }, flag, h('span', {}, option.label))]),
         ...(order.asksReason ? [h('label', { for: 'reason' }, 'Reason, for the record'), reason] : []),
         ...(order.confirms
-          ? [h('label', { for: 'typed' }, 'Type ', h('code', {}, subject), ' to confirm'), typed]
+          ? [h('label', { for: 'typed' }, 'Type ', h('code', {}, confirm), ' to confirm'), typed]
           : []),
       ],
-      go: order.title,
+      go: title,
       isReady: () =>
-        (!order.asksReason || reason.value.trim() !== '') && (!order.confirms || typed.value === subject),
-      run: () =>
-        give({
+        (!order.asksReason || reason.value.trim() !== '') &&
+        (!order.confirms || typed.value === confirm) &&
+        (text === undefined || written.value.trim() !== ''),
+      run: async () => {
+        const answer = await give({
           command: commandOf(name),
           operationId,
           request: {
             ...(order.field === null || subject === '' ? {} : { [order.field]: subject }),
             ...(order.asksReason ? { reason: reason.value.trim() } : {}),
             ...order.more,
+            ...request,
+            ...(option !== undefined && flag.checked ? { [option.field]: true } : {}),
+            ...(text === undefined ? {} : { [text.field]: written.value }),
           },
           ...(order.confirms ? { confirm: typed.value } : {}),
-        }),
+        });
+        if ('refusal' in answer) return answer.refusal;
+        this.#onGiven({ title, subject, outcome: answer.outcome });
+        return null;
+      },
     });
   }
 
@@ -185,9 +145,12 @@ export class OrderDialog {
       problem,
       h('div', { class: 'buttons' }, cancel, go),
     );
-    form.addEventListener('input', () => {
+    const isReady = (): void => {
       go.disabled = !asked.isReady();
-    });
+    };
+    // Where nothing is asked, it is so at once.
+    isReady();
+    form.addEventListener('input', isReady);
     form.addEventListener('submit', (event) => {
       event.preventDefault();
       go.disabled = true;
@@ -207,7 +170,7 @@ export class OrderDialog {
     cancel.addEventListener('click', () => this.#dialog.close());
     this.#dialog.replaceChildren(form);
     this.#dialog.showModal();
-    form.querySelector('input')?.focus();
+    form.querySelector<HTMLElement>('textarea, input:not([type=checkbox])')?.focus();
   }
 }
 
@@ -216,7 +179,7 @@ export function commandOf(order: string): string {
   return order.split(' ')[0] ?? order;
 }
 
-async function give(body: object): Promise<string | null> {
+async function give(body: object): Promise<{ refusal: string } | { outcome: string }> {
   const answer = await fetch('/actions', {
     method: 'POST',
     headers: {
@@ -225,10 +188,17 @@ async function give(body: object): Promise<string | null> {
     },
     body: JSON.stringify(body),
   });
-  if (answer.ok) return null;
+  if (answer.ok) return { outcome: outcomeOf(((await answer.json()) as { reply: unknown }).reply) };
   const { code, message } = (await answer.json()) as Refusal;
   if (code === 'wrong-token') lock();
-  return message;
+  return { refusal: message };
+}
+
+/** Replies to what changes something say what was done, as a sentence; a recovery says it of itself. */
+function outcomeOf(reply: unknown): string {
+  const { reason, recovery } = (reply ?? {}) as { reason?: unknown; recovery?: { reason?: unknown } };
+  const said = reason ?? recovery?.reason;
+  return typeof said === 'string' && said !== '' ? said : 'done';
 }
 
 /** Also where the page did not come over TLS, and crypto.randomUUID is missing. */

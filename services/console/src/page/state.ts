@@ -9,6 +9,8 @@ import type {
   HealingStatusReply,
   IncidentDescription,
   OperationDescription,
+  PlanMember,
+  PlanRunDescription,
   PlanSummary,
   RecoveryDescription,
   RepairState,
@@ -28,7 +30,7 @@ export interface Sections {
   readonly operations: readonly ShownOperation[];
   readonly volumes: readonly ShownVolume[];
   /** Recovery plans that are not deleted. */
-  readonly plans: readonly PlanSummary[];
+  readonly plans: readonly ShownPlan[];
   readonly alerts: readonly AlertDescription[];
   readonly healing: HealingStatusReply | null;
   readonly recoveries: readonly RecoveryDescription[];
@@ -113,12 +115,35 @@ export interface ShownVolume
     | 'mode'
     | 'changedAt'
   > {
+  /** The records that this zone wrote and the primary lacks are to be decided on. */
+  readonly isSplit: boolean;
   readonly peer: string | null;
   readonly peerSeenAt: number | null;
   readonly lag: NonNullable<VolumeDescription['lag']> | null;
   /** Milliseconds behind. */
   readonly lagMs: readonly Sample[];
   readonly copy: { readonly way: string; readonly progress: Progress } | null;
+}
+
+/** A plan; what both zones have of it is null until that was asked. */
+export interface ShownPlan extends PlanSummary {
+  readonly members: readonly PlanMember[] | null;
+  /** Why the other zone cannot be asked; empty when it can. */
+  readonly otherReason: string;
+  /** The latest run in this zone. */
+  readonly latest: ShownRun | null;
+}
+
+export interface ShownRun
+  extends Pick<
+    PlanRunDescription,
+    'run' | 'kind' | 'status' | 'direction' | 'reason' | 'source' | 'target' | 'beganAt' | 'steps'
+  > {
+  readonly endedAt: number | null;
+  /** Writes that are lost; null: not known. */
+  readonly lostWrites: number | null;
+  readonly lostMs: number | null;
+  readonly servedAfterMs: number | null;
 }
 
 export interface News {

@@ -6,6 +6,10 @@ import type { Trouble } from '../page/state.ts';
 const QUESTION_TIMEOUT_MS = 4_000;
 /** Incidents that opened and ended between two questions are found so. */
 const ALL_INCIDENTS_EVERY = 10;
+/** A recovery of a cluster that is well again is found so. */
+const ALL_RECOVERIES_EVERY = 10;
+/** Plans whose runs and members are told. */
+const PLANS_ASKED_MAX = 20;
 
 type Reply<C extends CommandName> = CommandShapes[C]['reply'];
 
@@ -32,6 +36,7 @@ export class Questions {
   readonly answers: Answers = {};
   readonly #troubles = new Map<string, Trouble>();
   readonly #now: () => number;
+  #planStatuses = new Map<string, Reply<'plan.status'>>();
   #openIds = '';
   #asked = 0;
 
@@ -60,7 +65,12 @@ export class Questions {
       this.#put(bus, 'volume.list', {}, ({ volumes }) => Object.assign(answers, { volumes })),
       this.#put(bus, 'plan.list', {}, ({ plans }) => Object.assign(answers, { plans })),
     ]);
-    await this.#askRecoveries(bus);
+    await Promise.all([this.#askRecoveries(bus), this.#askPlans(bus)]);
+  }
+
+  /** Of a plan that is there: what both zones have of it, as far as that is known. */
+  planStatus(plan: string): Reply<'plan.status'> | undefined {
+    return this.#planStatuses.get(plan);
   }
 
   /** Those that are over are asked for when the open ones are others, and now and then: they may be very many. */
@@ -77,12 +87,14 @@ export class Questions {
     });
   }
 
-  /** Of clusters that are not well, and of those that have one already. */
+  /** Of clusters that are not well, of those that have one already, and of all now and then: lost blocks may wait for a word. */
   async #askRecoveries(bus: Bus): Promise<void> {
     const before = this.answers.recoveries ?? [];
     const known = new Map(before.map((recovery) => [recovery.cluster, recovery]));
+    const isDue = this.#asked % ALL_RECOVERIES_EVERY === 1;
     const concerned = (this.answers.clusters ?? []).filter(
-      ({ cluster, role, status }) => role === 'primary' && (status !== 'healthy' || known.has(cluster)),
+      ({ cluster, role, status }) =>
+        role === 'primary' && (isDue || status !== 'healthy' || known.has(cluster)),
     );
     for (const { cluster } of concerned)
       await this.#put(bus, 'dr.status', { cluster }, ({ recovery }) => {
@@ -90,6 +102,20 @@ export class Questions {
         else known.set(cluster, recovery);
       });
     this.answers.recoveries = [...known.values()];
+  }
+
+  /** A zone that does not answer is waited for by the manager, not here: what it said last is shown meanwhile. */
+  async #askPlans(bus: Bus): Promise<void> {
+    const plans = (this.answers.plans ?? []).filter(({ deleted }) => !deleted).slice(0, PLANS_ASKED_MAX);
+    const known = new Map<string, Reply<'plan.status'>>();
+    await Promise.all(
+      plans.map(async ({ plan }) => {
+        const before = this.#planStatuses.get(plan);
+        if (before !== undefined) known.set(plan, before);
+        await this.#put(bus, 'plan.status', { plan }, (status) => known.set(plan, status));
+      }),
+    );
+    this.#planStatuses = known;
   }
 
   /** Zones are not a part of every installation. */

@@ -1,12 +1,29 @@
 /** From what services answer to what the page shows: only what it needs, and bounded. */
-import type { IncidentDescription, VdiskSummary, VolumeDescription } from '@salvor/contracts';
+import type {
+  CommandShapes,
+  IncidentDescription,
+  PlanRunDescription,
+  PlanSummary,
+  VdiskSummary,
+  VolumeDescription,
+} from '@salvor/contracts';
 import { incidentStory } from '@salvor/story';
-import type { Progress, Sample, ShownVdisks, ShownVolume, ToldIncident } from '../page/state.ts';
+import type {
+  Progress,
+  Sample,
+  ShownPlan,
+  ShownRun,
+  ShownVdisks,
+  ShownVolume,
+  ToldIncident,
+} from '../page/state.ts';
 
 const VDISKS_MAX = 1_000;
 const CLOSED_INCIDENTS_MAX = 12;
 const OPEN_INCIDENTS_MAX = 100;
 const HAPPENINGS_MAX = 60;
+const STEPS_MAX = 100;
+const MEMBERS_MAX = 100;
 
 /** The open ones, then those that ended last. */
 export function toldIncidents(incidents: readonly IncidentDescription[], now: number): ToldIncident[] {
@@ -66,6 +83,7 @@ export function shownVolume(
   } = volume;
   return {
     ...{ volume: id, zone, vdisk, role, status, conditions, phase, reason, generation, mode, changedAt },
+    isSplit: volume.phase === 'split',
     peer: volume.peer ?? null,
     peerSeenAt: volume.peerSeenAt ?? null,
     lag: volume.lag ?? null,
@@ -74,5 +92,30 @@ export function shownVolume(
       volume.copy === undefined || volume.copy.endedAt !== undefined || copying === null
         ? null
         : { way: volume.copy.way, progress: copying },
+  };
+}
+
+/** `status` is what both zones were last known to have of it. */
+export function shownPlan(
+  plan: PlanSummary,
+  status: CommandShapes['plan.status']['reply'] | undefined,
+): ShownPlan {
+  return {
+    ...plan,
+    members: status?.members.slice(0, MEMBERS_MAX) ?? null,
+    otherReason: status?.otherReason ?? '',
+    latest: status?.latest === undefined ? null : shownRun(status.latest),
+  };
+}
+
+function shownRun(latest: PlanRunDescription): ShownRun {
+  const { run, kind, status, direction, reason, source, target, beganAt, steps } = latest;
+  return {
+    ...{ run, kind, status, direction, reason, source, target, beganAt },
+    steps: steps.slice(0, STEPS_MAX),
+    endedAt: latest.endedAt ?? null,
+    lostWrites: latest.rpoWrites ?? null,
+    lostMs: latest.rpoMs ?? null,
+    servedAfterMs: latest.rtoMs ?? null,
   };
 }

@@ -4,7 +4,7 @@ import type { Sections } from '../page/state.ts';
 import { NewsBook } from './news-book.ts';
 import { Questions } from './questions.ts';
 import { Course, Kept, Series } from './series.ts';
-import { shownVdisks, shownVolume, toldIncidents } from './shown.ts';
+import { shownPlan, shownVdisks, shownVolume, toldIncidents } from './shown.ts';
 
 /** A burst of events asks once. */
 const SETTLE_MS = 150;
@@ -108,7 +108,10 @@ export class Situation {
             this.#courses.find(copyKey(volume))?.progress() ?? null,
           ),
         ),
-      plans: (answers.plans ?? []).filter(({ deleted }) => !deleted).slice(0, PLANS_MAX),
+      plans: (answers.plans ?? [])
+        .filter(({ deleted }) => !deleted)
+        .slice(0, PLANS_MAX)
+        .map((plan) => shownPlan(plan, this.#questions.planStatus(plan.plan))),
       alerts: answers.alerts ?? [],
       healing: answers.healing ?? null,
       recoveries: answers.recoveries ?? [],

@@ -5,7 +5,7 @@ import type { Browser } from 'playwright-core';
 import { PlayedConsole, TOKEN } from '../played-console.ts';
 import { healthy, openIncident, withEngine } from '../played-state.ts';
 import { launchBrowser, OpenedPage, type OpenOptions } from './opened-page.ts';
-import { closed, repairing, replication, unavailable } from './scenes.ts';
+import { closed, moving, repairing, replication, splitBrain, unavailable } from './scenes.ts';
 
 const PHONE = { width: 390, height: 844 };
 
@@ -192,6 +192,121 @@ describe('the page of the console', () => {
     }
   });
 
+  it('prepares a recovery where nobody has judged, stops one, and gives lost blocks up by their number', async () => {
+    const { recovery, ...unjudged } = unavailable(Date.now());
+    played.state = unjudged;
+    await using opened = await open();
+    const { page } = opened;
+    const dialog = page.getByRole('dialog');
+    const confirmed = async (button: string, typed: string): Promise<void> => {
+      await page.getByRole('button', { name: button }).first().click();
+      await dialog.getByLabel(/Type/).fill(typed);
+      await page.keyboard.press('Enter');
+      await dialog.waitFor({ state: 'hidden' });
+    };
+    await unlock(opened);
+    await confirmed('They will not come back …', 'p1');
+    await opened.sees('Prepare a recovery from the log: p1');
+    await page.getByRole('button', { name: 'Hide' }).click();
+    await page.getByText('Prepare a recovery from the log: p1').waitFor({ state: 'hidden' });
+    const vdisks = (recovery?.vdisks ?? []).map((each) =>
+      each.vdisk === 'v2' ? { ...each, state: 'lost', lostBlocks: 1_536 } : { ...each, state: 'locked' },
+    );
+    const begun = recovery ?? assert.fail('no recovery');
+    played.state = { ...unjudged, recovery: { ...begun, status: 'replaying', vdisks } };
+    await page.getByRole('button', { name: 'They will not' }).waitFor({ state: 'hidden' });
+    await confirmed('Stop it …', 'p1');
+    played.state = { ...healthy(), recovery: { ...begun, status: 'done', endedAt: Date.now(), vdisks } };
+    await page.locator('#attention').getByText('v2: 1,536 blocks are lost, and it is locked').waitFor();
+    await page.getByRole('button', { name: 'Give them up …' }).first().click();
+    await dialog.getByLabel('Reason').fill('it held a cache');
+    await dialog.getByLabel(/Type/).fill('1535');
+    const go = dialog.getByRole('button', { name: 'Give lost blocks up' });
+    assert.ok(await go.isDisabled());
+    await dialog.getByLabel(/Type/).fill('1536');
+    await go.click();
+    await dialog.waitFor({ state: 'hidden' });
+    assert.deepEqual(
+      played.acted.splice(0).map(({ command, request }) => [command, request.cluster ?? request.blocks]),
+      [
+        ['dr.plan', 'p1'],
+        ['dr.cancel', 'p1'],
+        ['dr.accept-loss', 1_536],
+      ],
+    );
+    const again = { ...begun, status: 'failed', reason: 'engine 127.0.0.1:22201 is full', vdisks };
+    played.state = { ...unjudged, recovery: again };
+    await page.locator('#attention').getByText('Engine 127.0.0.1:22201 is full.').waitFor();
+    await page.getByRole('button', { name: 'Recover from the log …' }).click();
+    await dialog.getByLabel(/Take vdisks away/).check();
+    await dialog.getByLabel(/Type/).fill('p1');
+    await page.keyboard.press('Enter');
+    await dialog.waitFor({ state: 'hidden' });
+    const [forced] = played.acted.splice(0);
+    assert.deepEqual([forced?.command, forced?.request.force], ['dr.replay', true]);
+    const endedAt = Date.now();
+    played.state = { ...healthy(), recovery: { ...begun, status: 'done', endedAt, reason: 'all is back' } };
+    await page.locator('#recovered').getByText('All is back.').waitFor();
+    assert.deepEqual(opened.complaints, []);
+  });
+
+  it('writes a recovery plan, and shows its members, its run step by step, and what it came to', async () => {
+    const at = Date.now();
+    played.state = moving(at, 'running');
+    await using opened = await open();
+    const { page } = opened;
+    await unlock(opened);
+    const card = page.locator('#plans .card');
+    await card.getByText('here active - secondary; there active - primary').waitFor();
+    await card.getByText('level in south: 41 MB of the log are not applied yet').waitFor();
+    await page.getByRole('button', { name: 'Write another plan …' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Write a recovery plan' });
+    const text = dialog.getByLabel('The plan, as YAML or JSON');
+    assert.match(await text.inputValue(), /^plan: shop\n/);
+    await text.fill('plan: crm\nzones: [north, south]\ngroups: []\n');
+    played.refused.set('plan.apply', 'groups: expected at least one, found none');
+    await dialog.getByRole('button', { name: 'Write a recovery plan' }).click();
+    await page.getByRole('alert').getByText('expected at least one').waitFor();
+    played.refused.delete('plan.apply');
+    await dialog.getByRole('button', { name: 'Write a recovery plan' }).click();
+    await dialog.waitFor({ state: 'hidden' });
+    await card.getByRole('button', { name: 'Cancel the run …' }).click();
+    await page.getByRole('button', { name: 'Cancel the operation' }).click();
+    await page.getByRole('dialog').waitFor({ state: 'hidden' });
+    assert.deepEqual(
+      played.acted.splice(0).map(({ command, request }) => [command, request.create ?? request.operation]),
+      [
+        ['plan.apply', true],
+        ['operation.cancel', 'move-1'],
+      ],
+    );
+    played.state = moving(at, 'completed');
+    await card.getByText('lost writes: 0 · served after 8.4 s').waitFor();
+    assert.equal(await card.locator('ol.steps li').count(), 5);
+    // The refusal.
+    const complaints = opened.complaints.filter((said) => !said.includes('status of 409'));
+    assert.deepEqual(complaints, []);
+    await opened.screenshot('plan');
+  });
+
+  it('gives up the writes of this zone after a split brain, for who typed the name of the volume', async () => {
+    played.state = splitBrain(Date.now());
+    await using opened = await open();
+    const { page } = opened;
+    await unlock(opened);
+    await opened.sees('1 volume needs a decision');
+    await page.getByRole('button', { name: 'Give up the writes of north …' }).click();
+    await page.getByLabel(/Type/).fill('customers');
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor({ state: 'hidden' });
+    const [done] = played.acted.splice(0);
+    assert.deepEqual(
+      [done?.command, done?.request.volume, done?.request.discard],
+      ['volume.resync', 'customers', 'north'],
+    );
+    assert.deepEqual(opened.complaints, []);
+  });
+
   it('runs a recovery plan for who typed its name', async () => {
     const plan = {
       plan: 'shop',
@@ -269,6 +384,7 @@ describe('the page of the console', () => {
       [unavailable(at), 'Data is unavailable'],
       [replication(at, at, 2_000, 700), 'customers'],
       [repairing(at), 'a repair is under way'],
+      [moving(at, 'running'), 'level in south'],
     ] as const) {
       played.state = state;
       await using opened = await open(PHONE);

@@ -191,6 +191,69 @@ export function replication(begun: number, at: number, lagMs: number, done: numb
   };
 }
 
+/** A volume that both zones have written to. */
+export function splitBrain(at: number): PlayedState {
+  const reason =
+    'this zone wrote 5 records that the primary in zone south lacks; decide which are given up: salvor volume resync customers --discard north';
+  return {
+    ...healthy(),
+    volumes: [
+      volume('customers', {
+        ...{ status: 'active - updating', phase: 'split', peerSeenAt: at, reason },
+        conditions: [{ condition: 'split-brain', reason }],
+      }),
+    ],
+  };
+}
+
+/** A plan whose volumes come to this zone, and its run. */
+export function moving(at: number, status: 'running' | 'completed'): PlayedState {
+  const isOver = status === 'completed';
+  const acts = [
+    ['check', '', 'both zones have version 3, and all members'],
+    ['stop', 'db', 'instance db is stopped'],
+    ['demote', 'customers', 'volume customers is a secondary in zone north'],
+    ['level', '', isOver ? 'all of it is applied' : '41 MB of the log are not applied yet'],
+    ['promote', 'customers', ''],
+  ] as const;
+  const stateOf = (index: number): string =>
+    isOver || index < 3 ? 'done' : index === 3 ? 'running' : 'pending';
+  const plan = {
+    ...{ plan: 'shop', version: 3, writtenIn: 'north', deleted: false, zones: ['north', 'south'] },
+    changedAt: at - 100 * MINUTE,
+  };
+  const [here, there] = isOver
+    ? ['active - primary', 'active - secondary']
+    : ['active - secondary', 'active - primary'];
+  return {
+    ...healthy(),
+    volumes: [volume('customers', { peerSeenAt: at })],
+    plans: [isOver ? plan : { ...plan, active: 'move-1' }],
+    planStatus: {
+      members: [
+        { group: 'database', kind: 'volume', subject: 'customers', here, there },
+        { group: 'database', kind: 'instance', subject: 'db', here: 'stopped', there: 'stopped' },
+      ],
+      latest: {
+        ...{ run: 'move-1', plan: 'shop', version: 3, kind: 'planned', target: 'south', source: 'north' },
+        ...{ status, direction: 'forward', beganAt: at - 8_400, volumes: [] },
+        reason: isOver ? 'the volumes are served in zone south' : 'waits until zone south is level',
+        steps: acts.map(([act, subject, reason], index) => ({
+          ...{
+            act,
+            zone: index === 2 ? 'north' : 'south',
+            group: '',
+            subject,
+            status: stateOf(index),
+            reason,
+          },
+        })),
+        ...(isOver ? { endedAt: at, rpoWrites: 0, rpoMs: 0, rtoMs: 8_400 } : {}),
+      },
+    },
+  };
+}
+
 type Volume = NonNullable<PlayedState['volumes']>[number];
 
 function volume(id: string, change: Partial<Volume>): Volume {

@@ -68,7 +68,13 @@ function memberOf(state: Sections, engine: Engine): HTMLElement {
   const actions: Child =
     status === 'online'
       ? orderButton(state, 'engine.take-offline', address, 'Take offline …')
-      : status === 'offline' && orderButton(state, 'engine.bring-online', address, 'Bring online …');
+      : status === 'offline' &&
+        h(
+          'span',
+          { class: 'orders' },
+          orderButton(state, 'engine.bring-online', address, 'Bring online …'),
+          orderButton(state, 'engine.set-verdict permanent', address, 'It is lost …'),
+        );
   return h(
     'div',
     { class: 'member', 'data-key': cluster },

@@ -32,6 +32,7 @@ function volumeOf(state: Sections, volume: ShownVolume, now: number): HTMLElemen
     reason,
     copy,
     vdisk,
+    isSplit,
   } = volume;
   const tone: Tone = conditions.some(({ condition }) => isGrave(condition))
     ? 'bad'
@@ -61,8 +62,19 @@ function volumeOf(state: Sections, volume: ShownVolume, now: number): HTMLElemen
       h('p', { class: 'figures' }, lag.level ? 'level with the primary' : `${lagText(lag.ms)} behind`),
     plot(lagMs, { label: 'behind', text: lagText, atLeast: 1_000 }),
     copy !== null && progressOf(copy.progress, 'block', `${copy.way} of ${id}`),
-    role === 'primary'
-      ? orderButton(state, 'volume.demote', id, 'Make a secondary …')
-      : orderButton(state, 'volume.promote', id, 'Make the primary …'),
+    h(
+      'div',
+      { class: 'orders' },
+      isSplit &&
+        orderButton(state, 'volume.resync discard', id, `Give up the writes of ${zone} …`, {
+          request: { discard: zone },
+        }),
+      role === 'primary'
+        ? orderButton(state, 'volume.demote', id, 'Make a secondary …')
+        : [
+            orderButton(state, 'volume.promote', id, 'Make the primary …'),
+            !isSplit && orderButton(state, 'volume.resync', id, 'Copy anew …'),
+          ],
+    ),
   );
 }

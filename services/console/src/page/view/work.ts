@@ -1,14 +1,57 @@
 import { type Child, h } from '../dom.ts';
 import { plot } from '../plot.ts';
 import type { Progress, Sections } from '../state.ts';
-import { statusWord } from '../tone.ts';
-import { counted, durationText, rateText } from '../words.ts';
+import { statusWord, wordOf } from '../tone.ts';
+import { counted, durationText, lagText, rateText, upperFirst } from '../words.ts';
+import { orderButton } from './order-button.ts';
 import { card, section } from './section.ts';
+
+/** How long it is told that a recovery has ended. */
+const SHOWN_FOR_MS = 3_600_000;
 
 /** What is under way: repairs, recoveries, operations. */
 export function work(state: Sections): Node | null {
   const items = [...repairs(state), ...recoveries(state), ...operations(state)];
   return items.length === 0 ? null : section('work', 'Under way', h('div', { class: 'cards' }, ...items));
+}
+
+/** Recoveries that have ended well, for whoever waited for them; null where there are none. */
+export function recovered({ recoveries: all }: Sections, now: number): Node | null {
+  const cards = all
+    .filter(({ status, endedAt = 0 }) => status === 'done' && now - endedAt < SHOWN_FOR_MS)
+    .map(({ recovery, cluster, reason, preparedAt, endedAt = 0, vdisks }) =>
+      card(
+        `recovered-${recovery}`,
+        'good',
+        h('h3', {}, `Recovery of ${cluster} from the log `, statusWord('done')),
+        h('p', {}, `${upperFirst(reason)}.`),
+        h(
+          'p',
+          { class: 'quiet' },
+          `ended ${durationText(now - endedAt)} ago, ${durationText(endedAt - preparedAt)} after it was prepared`,
+        ),
+        h('ul', { class: 'facts' }, ...vdisks.map((vdisk) => broughtBack(vdisk))),
+      ),
+    );
+  return cards.length === 0
+    ? null
+    : section('recovered', 'Recovered', h('div', { class: 'cards' }, ...cards));
+}
+
+function broughtBack(one: Sections['recoveries'][number]['vdisks'][number]): HTMLElement {
+  const { vdisk, state, restoredBlocks, verifiedBlocks, durationMs, lostBlocks } = one;
+  const parts = [
+    state === 'restored' && restoredBlocks !== undefined
+      ? `${counted(restoredBlocks, 'block')} restored${durationMs === undefined ? '' : ` in ${lagText(durationMs)}`}`
+      : state === 'lost'
+        ? null
+        : wordOf(state),
+    verifiedBlocks === undefined
+      ? null
+      : `${verifiedBlocks.toLocaleString('en')} of them read again and right`,
+    lostBlocks === undefined || lostBlocks === 0 ? null : `${counted(lostBlocks, 'block')} lost`,
+  ].filter((part) => part !== null);
+  return h('li', {}, h('strong', {}, vdisk), `: ${parts.join('; ')}`);
 }
 
 function repairs({ repairs: all }: Sections): HTMLElement[] {
@@ -33,33 +76,34 @@ function repairs({ repairs: all }: Sections): HTMLElement[] {
     );
 }
 
-function recoveries({ recoveries: all }: Sections): HTMLElement[] {
-  return all
+function recoveries(state: Sections): HTMLElement[] {
+  return state.recoveries
     .filter(({ status }) => status === 'replaying' || status === 'verifying')
     .map(({ recovery, cluster, status, reason, vdisks }) =>
       card(
         `replay-${recovery}`,
         'busy',
         h('h3', {}, `Recovery of ${cluster} from the log `, statusWord(status)),
-        h('p', {}, reason),
+        h('p', {}, `${upperFirst(reason)}.`),
         h(
           'ul',
           { class: 'facts' },
-          ...vdisks.map(({ vdisk, state, restoredBlocks }) =>
+          ...vdisks.map(({ vdisk, state: at, restoredBlocks }) =>
             h(
               'li',
               {},
               h('strong', {}, vdisk),
-              ` ${state}${restoredBlocks === undefined ? '' : `, ${counted(restoredBlocks, 'block')}`}`,
+              `: ${wordOf(at)}${restoredBlocks === undefined ? '' : `, ${counted(restoredBlocks, 'block')}`}`,
             ),
           ),
         ),
+        orderButton(state, 'dr.cancel', cluster, 'Stop it …'),
       ),
     );
 }
 
-function operations({ operations: all }: Sections): HTMLElement[] {
-  return all.map(({ operation, kind, subject, message, status, paused, progress }) =>
+function operations(state: Sections): HTMLElement[] {
+  return state.operations.map(({ operation, kind, subject, message, status, paused, progress }) =>
     card(
       `operation-${operation}`,
       'busy',
@@ -71,6 +115,7 @@ function operations({ operations: all }: Sections): HTMLElement[] {
       ),
       h('p', {}, message),
       progress !== null && progressOf(progress, 'step', kind),
+      orderButton(state, 'operation.cancel', operation, 'Cancel it …'),
     ),
   );
 }
