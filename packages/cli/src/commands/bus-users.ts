@@ -69,7 +69,7 @@ export const busUsersCommand: Command = {
         seed,
         action,
       ]);
-      return `${table(paint, ['name', 'role', 'public key', 'seed', 'action'], rows, 'no users')}\nin the configuration of each NATS server: include ${config}\nfor services: SALVOR_NATS_PEOPLE_FILE=${join(directory, PEOPLE)}\n`;
+      return `${table(paint, ['name', 'role', 'public key', 'seed', 'action'], rows, 'no users')}\nin the configuration of each NATS server, which takes the path from its own folder: include ${CONFIG}\nfor services: SALVOR_NATS_PEOPLE_FILE=${join(directory, PEOPLE)}\n`;
     });
   },
 };
