@@ -33,16 +33,20 @@ export class Zone implements AsyncDisposable {
     await this.#manager.start();
   }
 
-  async status(): Promise<VolumeDescription> {
-    return (await this.healing.bus.request('volume.status', { volume: VOLUME })).volume;
+  async status(volume = VOLUME): Promise<VolumeDescription> {
+    return (await this.healing.bus.request('volume.status', { volume })).volume;
   }
 
   /** Until the volume is what is wanted; when it never is, the error says what it was last. */
-  async until(what: string, is: (volume: VolumeDescription) => boolean): Promise<VolumeDescription> {
+  async until(
+    what: string,
+    is: (volume: VolumeDescription) => boolean,
+    volume = VOLUME,
+  ): Promise<VolumeDescription> {
     let last: VolumeDescription | string = 'nothing';
     const isSo = async (): Promise<boolean> => {
       try {
-        last = await this.status();
+        last = await this.status(volume);
         return is(last);
       } catch (error) {
         // A manager that was killed answers when it is back.
@@ -70,13 +74,13 @@ export class Zone implements AsyncDisposable {
   }
 
   /** A connection to the vdisk, as soon as it is served. */
-  async connected(): Promise<NbdClient> {
+  async connected(vdisk = VDISK): Promise<NbdClient> {
     let client: NbdClient | null = null;
     const connects = async (): Promise<boolean> => {
-      client = await NbdClient.connect(this.healing.server.unixUri(VDISK)).catch(() => null);
+      client = await NbdClient.connect(this.healing.server.unixUri(vdisk)).catch(() => null);
       return client !== null;
     };
-    await until(connects, { what: `zone ${this.name} serves ${VDISK}`, timeoutMs: STATE_TIMEOUT_MS });
+    await until(connects, { what: `zone ${this.name} serves ${vdisk}`, timeoutMs: STATE_TIMEOUT_MS });
     if (client === null) throw new Error('not connected');
     return client;
   }
@@ -96,10 +100,10 @@ export class Zone implements AsyncDisposable {
   }
 
   /** Until no server has the vdisk. */
-  async untilReleased(): Promise<void> {
+  async untilReleased(vdisk = VDISK): Promise<void> {
     const isFree = async (): Promise<boolean> =>
-      (await this.healing.bus.request('vdisk.describe', { vdisk: VDISK })).vdisk.owner === undefined;
-    await until(isFree, { what: `zone ${this.name} has given ${VDISK} back`, timeoutMs: STATE_TIMEOUT_MS });
+      (await this.healing.bus.request('vdisk.describe', { vdisk })).vdisk.owner === undefined;
+    await until(isFree, { what: `zone ${this.name} has given ${vdisk} back`, timeoutMs: STATE_TIMEOUT_MS });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -15,18 +15,22 @@ import type {
 export interface NativeDriverOptions {
   /** Of this zone. */
   readonly bus: Pick<Bus, 'request'>;
+  /** Of the other zone, which tells how far runs are. */
+  readonly peerBus: Pick<Bus, 'request'>;
   readonly volume: string;
   readonly vdisk: string;
   readonly zone: string;
   readonly peerZone: string;
   /** It becomes the copy of the other zone; otherwise the primary. */
   readonly follows: boolean;
+  /** Of mode periodic. */
+  readonly everyMs: number;
   readonly now: () => number;
 }
 
 const CAPABILITIES: DriverCapabilities = {
-  ...{ name: 'native', modes: ['instant'], deltaResync: true, groups: false, ackPolicies: ['async'] },
-  ...{ promoteMidSync: 'safe', points: false, testClones: true, schedules: false },
+  ...{ name: 'native', modes: ['instant', 'one-time', 'periodic'], deltaResync: true, groups: false },
+  ...{ ackPolicies: ['async'], promoteMidSync: 'safe', points: true, testClones: true, schedules: true },
 };
 /** What a manager saw longer ago says nothing any more. */
 const SIGHT_MAX_AGE_MS = 10_000;
@@ -34,20 +38,23 @@ const SIGHT_MAX_AGE_MS = 10_000;
 export class NativeDriver implements ReplicationDriver {
   readonly capabilities: DriverCapabilities = CAPABILITIES;
   readonly #options: NativeDriverOptions;
+  /** When a point was asked for that is to come by the schedule. */
+  readonly #askedAt = new Map<string, number>();
 
   constructor(options: NativeDriverOptions) {
     this.#options = options;
   }
 
   enable(operation: string, { mode }: { readonly mode: ReplicationMode }): Promise<DriverOperation> {
-    const { bus, volume, vdisk, peerZone, follows } = this.#options;
+    const { bus, volume, vdisk, peerZone, follows, everyMs } = this.#options;
     return this.#ordered('enable', operation, async () => {
       if (!this.capabilities.modes.includes(mode))
         return refused(operation, 'enable', 'no-mode', `this driver has no mode ${mode}`);
       const from = follows ? { from: peerZone } : {};
       await bus.request('volume.enable', { volume, vdisk, ...from, operationId: operation });
+      const every = mode === 'periodic' ? { everyMs } : {};
       // Without an id: what is so already is no second effect.
-      if (!follows) await bus.request('volume.replicate', { volume, to: peerZone, mode });
+      if (!follows) await bus.request('volume.replicate', { volume, to: peerZone, mode, ...every });
       return ended(operation, 'enable', `volume ${volume} is enabled`);
     });
   }
@@ -60,13 +67,27 @@ export class NativeDriver implements ReplicationDriver {
     });
   }
 
-  async takePoint(operation: string): Promise<DriverOperation> {
-    return refused(
-      operation,
-      'take-point',
-      'no-points',
-      'points are recorded by themselves, every few seconds',
-    );
+  /** A run: of mode one-time by its own order, of mode periodic the next one of its schedule. */
+  takePoint(operation: string): Promise<DriverOperation> {
+    const { bus, peerBus, volume, peerZone, now } = this.#options;
+    const verb = 'take-point';
+    return this.#ordered(verb, operation, async () => {
+      const { mode, role } = await this.#volume();
+      if (mode !== 'one-time' && mode !== 'periodic')
+        return refused(operation, verb, 'no-points', 'points are recorded by themselves, every few seconds');
+      if (role !== 'primary')
+        return refused(operation, verb, 'wrong-role', 'points are taken where the volume is primary');
+      if (mode === 'one-time')
+        await bus.request('volume.replicate', { volume, to: peerZone, mode, operationId: operation });
+      const askedAt = this.#askedAt.get(operation) ?? now();
+      this.#askedAt.set(operation, askedAt);
+      const since = mode === 'one-time' ? ((await this.#volume()).schedule?.startAt ?? askedAt) : askedAt;
+      const { sync, point } = (await peerBus.request('volume.status', { volume })).volume;
+      const isThere = sync?.lastBeganAt !== undefined && sync.lastBeganAt >= since;
+      return isThere
+        ? ended(operation, verb, `zone ${peerZone} has what was here`, `${point?.number ?? ''}`)
+        : waits(operation, verb, `the run has not ended in zone ${peerZone}`);
+    });
   }
 
   async listPoints(): Promise<readonly DriverPoint[]> {

@@ -148,7 +148,12 @@ function stageOf(
 ): ConformanceStage {
   if (north === undefined || south === undefined) throw new Error('there are two zones');
   return {
-    ...{ north, south, mode, blocks: BLOCKS, close: lines.close },
+    ...{ north, south, mode, blocks: BLOCKS },
+    close: async () => {
+      // What failed may have left it stopped, and the clusters are those of the next test too.
+      pair.north.resume();
+      await lines.close();
+    },
     pass: () => new Promise((resolve) => setTimeout(resolve, PASS_MS)),
     part: async () => {
       parting.isParted = true;
