@@ -125,9 +125,11 @@ const attempts: readonly Attempt[] = [
 describe('users of NATS, as the configuration for the server has them', () => {
   let server: NatsProcess;
   let users: readonly NatsUser[];
+  let people: readonly NatsUser[];
   before(async () => {
     users = ROLES.map((role) => natsUser(role));
-    server = await NatsProcess.started(natsUsersConfig(users));
+    people = [natsUser('operator', undefined, 'anna'), natsUser('reader', undefined, 'bob')];
+    server = await NatsProcess.started(natsUsersConfig([...users, ...people]));
   });
   after(() => server?.remove());
 
@@ -144,6 +146,30 @@ describe('users of NATS, as the configuration for the server has them', () => {
         await nc.close();
       }
     });
+
+  it('people by name may do with zones, archives, plans and the loss of Tier-1 what their role may', async (t) => {
+    const ofDisasters = commandNames().filter((name) =>
+      ['volume', 'archive', 'plan', 'instance', 'dr'].includes(name.split('.')[0] ?? ''),
+    );
+    const tried = ofDisasters.map(
+      (name) => ({ operation: 'publish', subject: commands[name].subject }) as const,
+    );
+    for (const { name, role, seed } of people) {
+      const authenticator = nkeyAuthenticator(Buffer.from(seed));
+      const nc = await connect({ servers: server.address, authenticator });
+      const refused = await refusedTo(nc, tried);
+      const wanted = ofDisasters.filter((each) => role === 'reader' && commands[each].mutating);
+      assert.deepEqual(
+        [...refused].sort(),
+        wanted.map((each) => `publish ${commands[each].subject}`).sort(),
+        name,
+      );
+      t.diagnostic(
+        `${name}, ${role}: ${tried.length - refused.size} commands allowed, ${refused.size} refused`,
+      );
+      assert.equal(role === 'reader', refused.size > 20);
+    }
+  });
 
   it('says how many were tried', (t) => {
     const allowed = ROLES.flatMap((role) => attempts.filter(({ isAllowed }) => isAllowed(role))).length;
@@ -178,7 +204,10 @@ function nameOf({ operation, subject }: Pick<Attempt, 'operation' | 'subject'>):
 }
 
 /** Everything at once: the server answers in order, so behind its PONG every refusal is known. */
-async function refusedTo(nc: NatsConnection): Promise<ReadonlySet<string>> {
+async function refusedTo(
+  nc: NatsConnection,
+  tried: readonly Pick<Attempt, 'operation' | 'subject'>[] = attempts,
+): Promise<ReadonlySet<string>> {
   const refused = new Set<string>();
   const status = nc.status();
   const following = (async () => {
@@ -191,7 +220,7 @@ async function refusedTo(nc: NatsConnection): Promise<ReadonlySet<string>> {
           }),
         );
   })();
-  for (const { operation, subject } of attempts)
+  for (const { operation, subject } of tried)
     if (operation === 'publish') nc.publish(subject, '');
     else nc.subscribe(subject, { callback: () => undefined });
   await nc.flush();
