@@ -42,13 +42,13 @@ describe('salvor decode', () => {
       (await runInProcess(['decode', '--sentence'], { readStdin: async () => Buffer.from(bytes) })).stdout;
     assert.equal(
       await told(encode('VdiskMounted', mounted)),
-      '22:13:20Z  nbd-1 owns vdisk v1 now, epoch 41\n',
+      '22:13:20.000Z  nbd-1 owns vdisk v1 now, epoch 41\n',
     );
     for (const type of eventTypes()) {
       const { record, example } = events[type];
       assert.match(
         await told(encode(record, fromPlainJson(record, example))),
-        /^\d\d:\d\d:\d\dZ {2}.+\n$/,
+        /^\d\d:\d\d:\d\d\.\d{3}Z {2}.+\n$/,
         type,
       );
     }
