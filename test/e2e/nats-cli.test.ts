@@ -2,9 +2,12 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { commandNames, commands, decode, toPlainJson } from '@salvor/contracts';
 import { type ManagedProcess, type RawMessage, RawNats, until } from '@salvor/testkit';
+import { runSalvor } from '../../packages/cli/test/salvor-process.ts';
+import { documentedRequests } from './documented-requests.ts';
 import { HealingStack } from './healing-stack.ts';
 import { startOtherServices } from './other-services.ts';
 
+const ANSWER_TIMEOUT_MS = 20_000;
 let healing: HealingStack;
 let nats: RawNats;
 let others: readonly ManagedProcess[] = [];
@@ -50,6 +53,53 @@ for (const name of commandNames()) {
       assert.ok(!isEmptyRequest || bad === '', `${name} took ${JSON.stringify(bad)}`);
     }
   });
+}
+
+test('every request line of the documentation is answered', async () => {
+  const lines = documentedRequests('docs/nats-cli.md');
+  for (const { subject, body } of lines) {
+    // The second server of the examples is not here.
+    const reply = await nats.request(subject.replace(/\.nbd-2$/, '.nbd-1'), body, {}, ANSWER_TIMEOUT_MS);
+    assert.equal(reply.status, null, subject);
+    const answer = JSON.parse(reply.body.toString()) as { code?: string };
+    assert.notEqual(reply.headers['Nats-Service-Error-Code']?.[0], '500', `${subject}: ${answer.code}`);
+  }
+  const sent = new Set(lines.map(({ subject }) => subject));
+  assert.deepEqual(
+    commandNames().filter(
+      (name) => !sent.has(commands[name].subject) && !sent.has(`${commands[name].subject}.nbd-1`),
+    ),
+    [],
+  );
+});
+
+test('what nats sub hands to a translation, a body alone, is read as JSON and as a sentence', async () => {
+  const heard: RawMessage[] = [];
+  const end = nats.subscribe('salvor.evt.v1.vdisk.created.>', (arrived) => heard.push(arrived));
+  await nats.ping();
+  const body = JSON.stringify({ vdisk: 'heard', type: 'db', sizeGiB: 1, cluster: 'p1', slaveCluster: 's1' });
+  await nats.request('salvor.cmd.v1.vdisk.create', body);
+  await until(() => heard.length > 0, { what: 'the event arrives', timeoutMs: 5_000 });
+  end();
+  const stdin = heard[0]?.body ?? assert.fail('no event');
+  const { at, ...told } = JSON.parse(await translated('salvor decode', stdin)) as Record<string, unknown>;
+  assert.equal(typeof at, 'number');
+  assert.deepEqual(
+    [told.vdisk, told.type, told.sizeGiB, told.cluster, told.slaveCluster],
+    ['heard', 'db', 1, 'p1', 's1'],
+  );
+  assert.match(
+    await translated('salvor decode --sentence', stdin),
+    /^\d\d:\d\d:\d\d\.\d{3}Z {2}vdisk heard \(db, 1 GiB\) was created on p1 and s1 by \S+\n$/,
+  );
+});
+
+/** As `nats sub --translate` runs a command: the body on its standard input; what it prints, errors too, is shown. */
+async function translated(command: string, body: Buffer): Promise<string> {
+  const [, ...words] = command.split(' ');
+  const { code, stdout, stderr } = await runSalvor(words, { stdin: body });
+  assert.equal(code, 0, stderr);
+  return `${stdout}${stderr}`;
 }
 
 test('the same operation id is one effect and the same answer, from a header as from the body', async () => {

@@ -135,18 +135,26 @@ export class TwoZones implements AsyncDisposable {
     hooksFile,
     nbdServers = 1,
     managerEnv = {},
+    spares = 0,
+    consoleTokens,
   }: {
     readonly isArchived: boolean | 'later';
     readonly hooksFile?: string;
     readonly nbdServers?: number;
     readonly managerEnv?: NodeJS.ProcessEnv;
+    readonly spares?: number;
+    /** Each zone has a console where these may act. */
+    readonly consoleTokens?: string;
   }): Promise<TwoZones> {
     const soon = { SALVOR_ARCHIVE_MAX_AGE_MS: '200', SALVOR_ARCHIVE_POLL_MS: '100' };
     const options = {
-      ...{ primaries: 2, slaves: 2, spares: 0, nbdServers },
+      ...{ primaries: 2, slaves: 2, spares, nbdServers },
       services: {
         'tlog-replayer': isArchived === true ? { env: soon } : isArchived === 'later' ? {} : { replicas: 0 },
         'health-analyzer': { replicas: 0 },
+        ...(consoleTokens === undefined
+          ? {}
+          : { console: { replicas: 1, env: { SALVOR_CONSOLE_TOKENS: consoleTokens } } }),
         ...(hooksFile === undefined
           ? {}
           : { 'repair-coordinator': { env: { SALVOR_HOOKS_FILE: hooksFile } } }),
