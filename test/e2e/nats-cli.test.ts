@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { commandNames, commands, decode, toPlainJson } from '@salvor/contracts';
+import { type CommandName, commandNames, commands, decode, toPlainJson } from '@salvor/contracts';
 import { type ManagedProcess, type RawMessage, RawNats, until } from '@salvor/testkit';
 import { runSalvor } from '../../packages/cli/test/salvor-process.ts';
 import { documentedRequests } from './documented-requests.ts';
@@ -72,6 +72,57 @@ test('every request line of the documentation is answered', async () => {
     [],
   );
 });
+
+test('every command that changes something does it once for one Nats-Msg-Id', async () => {
+  const outcomes = new Map<string, string[]>();
+  const changing = commandNames().filter((name) => commands[name].mutating);
+  const early = changing.filter((name) => madeFirst.includes(name));
+  early.sort((a, b) => madeFirst.indexOf(a) - madeFirst.indexOf(b));
+  for (const name of [...early, ...changing.filter((each) => !madeFirst.includes(each))]) {
+    const { operationId: _, ...example } = commands[name].example;
+    const body = asIfHere(JSON.stringify(example));
+    const id = `twice-${name.replaceAll('.', '-')}`;
+    const send = async (): Promise<Record<string, unknown>> => {
+      const reply = await nats.request(
+        commands[name].subject,
+        body,
+        { 'Nats-Msg-Id': id },
+        ANSWER_TIMEOUT_MS,
+      );
+      return JSON.parse(reply.body.toString()) as Record<string, unknown>;
+    };
+    const [one, two] = [await send(), await send()];
+    const said = `${name}: ${JSON.stringify([one, two])}`;
+    if (one.code === undefined) {
+      assert.equal(two.code, undefined, said);
+      assert.equal(two.operation, one.operation, said);
+      if (one.outcome !== undefined) assert.equal(two.outcome, 'already', said);
+    } else if (two.code !== one.code) {
+      // What was refused was not done: it may be in the meantime, once.
+      assert.equal(two.outcome, 'applied', said);
+    }
+    const outcome = String(one.code ?? one.outcome ?? 'answered');
+    outcomes.set(outcome, [...(outcomes.get(outcome) ?? []), name]);
+  }
+  const applied = outcomes.get('applied') ?? [];
+  assert.ok(applied.length >= 15, JSON.stringify([...outcomes]));
+});
+
+/** What the examples of others are about. */
+const madeFirst: readonly CommandName[] = [
+  ...(['vdisk.create', 'tlog.enable', 'vdisk.snapshot.create', 'volume.enable', 'instance.set'] as const),
+  'plan.apply',
+];
+
+/** An example with the names of what is here. */
+function asIfHere(example: string): string {
+  const { stack } = healing;
+  return example
+    .replaceAll('primary-1', 'p1')
+    .replaceAll('slave-1', 's1')
+    .replaceAll('10.100.0.1:22005', stack.engine('primary', 0).address)
+    .replaceAll('10.100.0.9:22005', stack.engines.spares[0]?.address ?? '');
+}
 
 test('what nats sub hands to a translation, a body alone, is read as JSON and as a sentence', async () => {
   const heard: RawMessage[] = [];
