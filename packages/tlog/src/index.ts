@@ -56,6 +56,7 @@ export { exportLog } from './export/export-log.ts';
 export { type ExportedBlock, ExportFile, type ExportPart } from './export/export-reader.ts';
 export { type ExportCounts, ExportWriter } from './export/export-writer.ts';
 export { JoinedSource } from './joined-source.ts';
+export { logWriters } from './log-access.ts';
 export { LogError, type LogErrorCode } from './log-error.ts';
 export type { LogSource, RecordIndex, SegmentCover, SegmentIndex } from './log-source.ts';
 export {
@@ -96,6 +97,7 @@ export {
 } from './segment.ts';
 export { segmentIndexOf } from './segment-index.ts';
 export type { AppendableStore, StoreWriter } from './store/appendable-store.ts';
+export { openConfiguredStore, type TlogStoreSettings, tlogStoreSettings } from './store/configured-store.ts';
 export { type DirectoryStoreOptions, openDirectoryStore } from './store/directory-store.ts';
 export { openStoreAt, type StoreLocation } from './store/open-store.ts';
 export { ReadMemory, SlabPool } from './store/read-memory.ts';

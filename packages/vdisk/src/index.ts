@@ -42,6 +42,12 @@ export { decideLevelling, type FoundHistory } from './member-history.ts';
 export { mountVdisk } from './mount.ts';
 export type { MountOptions, MountSettings, VdiskEvents } from './mount-options.ts';
 export type { MountedVdisk } from './mounted-vdisk.ts';
+export {
+  logIsWhole,
+  mountForOperation,
+  type OperationMount,
+  operationMountSettings,
+} from './operation-mount.ts';
 export { OwnedElsewhereError, type OwnerIdentity, TakenOverElsewhereError } from './ownership.ts';
 export type { RepairOutcome, RepairState } from './pair-context.ts';
 export { REPAIR_REST } from './pair-context.ts';

@@ -8,8 +8,8 @@ import type {
   VolumeLogRequestInit,
 } from '@salvor/contracts';
 import { codeOf, type Logger, messageOf, SalvorError } from '@salvor/service-kit';
-import { openStoreAt, type Tier2Store } from '@salvor/tlog';
-import type { PeerZone, TlogStoreSettings } from './settings.ts';
+import { openConfiguredStore, type Tier2Store, type TlogStoreSettings } from '@salvor/tlog';
+import type { PeerZone } from './settings.ts';
 
 const STATUS_TIMEOUT_MS = 2_000;
 /** A range is read there meanwhile. */
@@ -28,20 +28,7 @@ export class PeerUnreachableError extends SalvorError {
 export async function openArchive(
   settings: TlogStoreSettings,
 ): Promise<(Tier2Store & { close(): Promise<void> }) | null> {
-  const {
-    tlogStore: location,
-    tlogStoreEndpoint: endpoint,
-    tlogStoreRegion: region,
-    tlogStoreAccessKey: accessKeyId,
-    tlogStoreSecretKey: secretAccessKey,
-  } = settings;
-  if (location === '') return null;
-  return openStoreAt({
-    location,
-    ...(endpoint === '' ? {} : { endpoint }),
-    ...(region === '' ? {} : { region }),
-    ...(accessKeyId === '' ? {} : { credentials: { accessKeyId, secretAccessKey } }),
-  });
+  return settings.tlogStore === '' ? null : openConfiguredStore(settings);
 }
 
 /** Connections to the other zones. Nothing here waits for them: a zone works without the others. */

@@ -1,15 +1,7 @@
 import { integer, orElse, type Setting, text } from '@salvor/service-kit';
+import { type TlogStoreSettings, tlogStoreSettings } from '@salvor/tlog';
 import { engineLoginSettings } from '@salvor/vdisk';
 import { z } from 'zod';
-
-/** Where the logs of a zone are archived, as it is reached from here; empty: only what JetStream has can be read. */
-export interface TlogStoreSettings {
-  readonly tlogStore: string;
-  readonly tlogStoreEndpoint: string;
-  readonly tlogStoreRegion: string;
-  readonly tlogStoreAccessKey: string;
-  readonly tlogStoreSecretKey: string;
-}
 
 /** Another zone, as this one reaches it. */
 export interface PeerZone extends TlogStoreSettings {
@@ -85,26 +77,22 @@ const rbdClustersSchema = z
   .refine((all) => new Set(all.map(({ zone }) => zone)).size === all.length, 'expected each zone once');
 
 /** What a replication-manager is configured with, beside what every service has. */
-export const managerSettings: typeof engineLoginSettings & {
-  zone: Setting<string>;
-  zonePeers: Setting<PeerZone[]>;
-  engineTimeoutMs: Setting<number>;
-  tlogStore: Setting<string>;
-  tlogStoreEndpoint: Setting<string>;
-  tlogStoreRegion: Setting<string>;
-  tlogStoreAccessKey: Setting<string>;
-  tlogStoreSecretKey: Setting<string>;
-  replicationBandwidthMib: Setting<number>;
-  returnHoldMs: Setting<number>;
-  groupHeldMib: Setting<number>;
-  groupHinderedSeconds: Setting<number>;
-  archives: Setting<ArchiveSettings[]>;
-  archiveChunkMib: Setting<number>;
-  archiveMaxAgeMs: Setting<number>;
-  archiveCompactIntervalMs: Setting<number>;
-  rbdClusters: Setting<RbdClusterSettings[]>;
-  rbdIntervalMs: Setting<number>;
-} = {
+export const managerSettings: typeof engineLoginSettings &
+  typeof tlogStoreSettings & {
+    zone: Setting<string>;
+    zonePeers: Setting<PeerZone[]>;
+    engineTimeoutMs: Setting<number>;
+    replicationBandwidthMib: Setting<number>;
+    returnHoldMs: Setting<number>;
+    groupHeldMib: Setting<number>;
+    groupHinderedSeconds: Setting<number>;
+    archives: Setting<ArchiveSettings[]>;
+    archiveChunkMib: Setting<number>;
+    archiveMaxAgeMs: Setting<number>;
+    archiveCompactIntervalMs: Setting<number>;
+    rbdClusters: Setting<RbdClusterSettings[]>;
+    rbdIntervalMs: Setting<number>;
+  } = {
   zone: {
     schema: text('the name of this zone'),
     help: 'name of this zone',
@@ -122,32 +110,7 @@ export const managerSettings: typeof engineLoginSettings & {
     example: '2000',
   },
   ...engineLoginSettings,
-  tlogStore: {
-    schema: orElse(z.string(), ''),
-    help: 'where the logs of this zone are archived, as its tlog-replayers have it: an absolute folder, or s3://<bucket>[/<prefix>]; empty = nowhere',
-    example: '/var/lib/salvor/tier2',
-  },
-  tlogStoreEndpoint: {
-    schema: orElse(z.string(), ''),
-    help: 'of an s3 service other than that of Amazon',
-    example: 'http://10.0.0.7:9000',
-  },
-  tlogStoreRegion: {
-    schema: orElse(z.string(), ''),
-    help: 'region of the bucket',
-    example: 'eu-central-1',
-  },
-  tlogStoreAccessKey: {
-    schema: orElse(z.string(), ''),
-    help: 'access key of the s3 service; empty = as its client finds it',
-    example: 'salvor',
-  },
-  tlogStoreSecretKey: {
-    schema: orElse(z.string(), ''),
-    help: 'secret of that key',
-    secret: true,
-    example: 'from SALVOR_TLOG_STORE_SECRET_KEY_FILE',
-  },
+  ...tlogStoreSettings,
   replicationBandwidthMib: {
     schema: orElse(integer(0, 65_536), 0),
     help: 'MiB a second that copies of whole volumes bring over, all volumes together; 0 = no limit',

@@ -1,59 +1,30 @@
 import { integer, orElse, type Setting } from '@salvor/service-kit';
+import { tlogStoreSettings } from '@salvor/tlog';
 import { engineLoginSettings } from '@salvor/vdisk';
-import { z } from 'zod';
 
 /** What a tlog-replayer is configured with, beside what every service has. */
-export const replayerSettings: typeof engineLoginSettings & {
-  engineTimeoutMs: Setting<number>;
-  tlogStore: Setting<string>;
-  tlogStoreEndpoint: Setting<string>;
-  tlogStoreRegion: Setting<string>;
-  tlogStoreAccessKey: Setting<string>;
-  tlogStoreSecretKey: Setting<string>;
-  replaysAtOnce: Setting<number>;
-  replayBandwidthMib: Setting<number>;
-  archiveChunkMib: Setting<number>;
-  archiveMaxAgeMs: Setting<number>;
-  archivePollMs: Setting<number>;
-  archiveMemoryMib: Setting<number>;
-  retainMs: Setting<number>;
-  retainPoints: Setting<number>;
-  retainPointEveryMs: Setting<number>;
-  compactIntervalMs: Setting<number>;
-  configurationIntervalMs: Setting<number>;
-} = {
+export const replayerSettings: typeof engineLoginSettings &
+  typeof tlogStoreSettings & {
+    engineTimeoutMs: Setting<number>;
+    replaysAtOnce: Setting<number>;
+    replayBandwidthMib: Setting<number>;
+    archiveChunkMib: Setting<number>;
+    archiveMaxAgeMs: Setting<number>;
+    archivePollMs: Setting<number>;
+    archiveMemoryMib: Setting<number>;
+    retainMs: Setting<number>;
+    retainPoints: Setting<number>;
+    retainPointEveryMs: Setting<number>;
+    compactIntervalMs: Setting<number>;
+    configurationIntervalMs: Setting<number>;
+  } = {
   engineTimeoutMs: {
     schema: orElse(integer(50, 60_000), 2_000),
     help: 'bound of a call to a storage engine',
     example: '2000',
   },
   ...engineLoginSettings,
-  tlogStore: {
-    schema: orElse(z.string(), ''),
-    help: 'where logs are archived: an absolute folder, or s3://<bucket>[/<prefix>]; empty = nowhere',
-    example: '/var/lib/salvor/tier2',
-  },
-  tlogStoreEndpoint: {
-    schema: orElse(z.string(), ''),
-    help: 'of an s3 service other than that of Amazon',
-    example: 'http://10.0.0.7:9000',
-  },
-  tlogStoreRegion: {
-    schema: orElse(z.string(), ''),
-    help: 'region of the bucket',
-    example: 'eu-central-1',
-  },
-  tlogStoreAccessKey: {
-    schema: orElse(z.string(), ''),
-    help: 'access key of the s3 service; empty = as its client finds it',
-    example: 'salvor',
-  },
-  tlogStoreSecretKey: {
-    schema: orElse(z.string(), ''),
-    help: 'secret of that key',
-    secret: true,
-    example: 'from SALVOR_TLOG_STORE_SECRET_KEY_FILE',
-  },
+  ...tlogStoreSettings,
   replaysAtOnce: {
     schema: orElse(integer(1, 64), 4),
     help: 'vdisks that are brought back at once',

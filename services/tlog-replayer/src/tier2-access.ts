@@ -1,25 +1,20 @@
-import type { Configuration, Logger } from '@salvor/service-kit';
+import type { Logger } from '@salvor/service-kit';
 import {
   type AppendableStore,
-  openStoreAt,
+  openConfiguredStore,
   type StoredFile,
   type StoreWriter,
   type Tier2Store,
+  type TlogStoreSettings,
 } from '@salvor/tlog';
-import type { replayerSettings } from './settings.ts';
-
-export type Tier2Config = Pick<
-  Configuration<typeof replayerSettings>,
-  'tlogStore' | 'tlogStoreEndpoint' | 'tlogStoreRegion' | 'tlogStoreAccessKey' | 'tlogStoreSecretKey'
->;
 
 /** The store, opened when it is first needed: one that is away must not keep the service from starting. */
 export class Tier2Access implements AppendableStore {
-  readonly #config: Tier2Config;
+  readonly #config: TlogStoreSettings;
   readonly #log: Logger;
   #opened: Promise<AppendableStore> | null = null;
 
-  constructor(config: Tier2Config, log: Logger) {
+  constructor(config: TlogStoreSettings, log: Logger) {
     this.#config = config;
     this.#log = log;
   }
@@ -80,15 +75,7 @@ export class Tier2Access implements AppendableStore {
   }
 
   async #open(): Promise<AppendableStore> {
-    const { tlogStore, tlogStoreEndpoint, tlogStoreRegion, tlogStoreAccessKey, tlogStoreSecretKey } =
-      this.#config;
-    const credentials = { accessKeyId: tlogStoreAccessKey, secretAccessKey: tlogStoreSecretKey };
-    const store = await openStoreAt({
-      location: tlogStore,
-      ...(tlogStoreEndpoint === '' ? {} : { endpoint: tlogStoreEndpoint }),
-      ...(tlogStoreRegion === '' ? {} : { region: tlogStoreRegion }),
-      ...(tlogStoreAccessKey === '' ? {} : { credentials }),
-    });
+    const store = await openConfiguredStore(this.#config);
     this.#log.info({ store: store.name }, 'Tier-2 is there');
     return store;
   }

@@ -1,8 +1,8 @@
 import type { ConfigStore, VdiskClone } from '@salvor/config-store';
 import { type Logger, SalvorError } from '@salvor/service-kit';
 import type { Bandwidth } from '../copy/bandwidth.ts';
-import { mountVdisk } from '../mount.ts';
 import type { MountSettings } from '../mount-options.ts';
+import { mountForOperation } from '../operation-mount.ts';
 import { type CloneRunOptions, compareBlocks, copyBlocks, countBlocks } from './clone-run.ts';
 import type { CopyAccess } from './clone-source.ts';
 import { readVdiskMap } from './vdisk-map.ts';
@@ -40,22 +40,9 @@ const PASSES_MAX = 3;
 export async function fillClone(options: CloneOptions, from: VdiskClone): Promise<FilledClone> {
   const { store, operation, instance, settings, access, bandwidth, log, signal } = options;
   const source = await readVdiskMap(store, from.source);
-  const note = (fields: object, msg: string): void => log.info({ operation, ...fields }, msg);
-  const mounted = await mountVdisk({
-    ...{ store, vdisk: from.vdisk, settings, log },
-    owner: { server: `clone-${operation}`, instance },
-    purpose: { operation },
-    events: {
-      engineFailed: (failure) => note(failure, 'an engine failed under a clone'),
-      repairCompleted: ({ incident, attempt, address }) =>
-        note({ incident, attempt, address }, 'repair completed'),
-      blocksCorrupt: (trouble) => note(trouble, 'blocks of a clone do not match their checksums'),
-      dataUnavailable: (trouble) => note(trouble, 'data of a clone unavailable'),
-      dataAvailable: (relief) => note(relief, 'data of a clone available again'),
-      ownershipLost: (vdisk, reason) => note({ vdisk, reason }, 'clone lost'),
-      // It goes on: the vdisk is complete before anybody can use it.
-      takeoverAsked: (vdisk, to) => note({ vdisk, to }, 'a vdisk that is being cloned was asked for'),
-    },
+  const { mounted } = await mountForOperation({
+    ...{ store, vdisk: from.vdisk, operation, server: `clone-${operation}`, instance, settings, log },
+    about: { operation },
   });
   const release = (): Promise<void> => mounted.unmount();
   try {

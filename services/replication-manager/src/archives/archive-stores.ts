@@ -1,6 +1,6 @@
 import type { ArchiveRecord } from '@salvor/config-store';
 import { SalvorError } from '@salvor/service-kit';
-import { type AppendableStore, openStoreAt, VdiskChunks } from '@salvor/tlog';
+import { type AppendableStore, openConfiguredStore, VdiskChunks } from '@salvor/tlog';
 import type { ArchiveSettings } from '../settings.ts';
 
 /** The Tier-2 roots of the archives that this process knows; each is opened when it is first needed. */
@@ -33,7 +33,7 @@ export class ArchiveStores {
         'unknown-archive',
         `archive ${archive} is not configured here (SALVOR_ARCHIVES); known are ${this.names.join(', ') || 'none'}`,
       );
-    const known = this.#opened.get(archive) ?? open(settings);
+    const known = this.#opened.get(archive) ?? openConfiguredStore(settings);
     this.#opened.set(archive, known);
     try {
       return await known;
@@ -53,15 +53,4 @@ export class ArchiveStores {
   async close(): Promise<void> {
     await Promise.all(this.names.map((archive) => this.drop(archive)));
   }
-}
-
-function open(settings: ArchiveSettings): Promise<AppendableStore> {
-  const { tlogStore, tlogStoreEndpoint, tlogStoreRegion, tlogStoreAccessKey, tlogStoreSecretKey } = settings;
-  const credentials = { accessKeyId: tlogStoreAccessKey, secretAccessKey: tlogStoreSecretKey };
-  return openStoreAt({
-    location: tlogStore,
-    ...(tlogStoreEndpoint === '' ? {} : { endpoint: tlogStoreEndpoint }),
-    ...(tlogStoreRegion === '' ? {} : { region: tlogStoreRegion }),
-    ...(tlogStoreAccessKey === '' ? {} : { credentials }),
-  });
 }

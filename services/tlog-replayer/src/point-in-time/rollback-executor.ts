@@ -9,7 +9,8 @@ import {
 } from '@salvor/config-store';
 import { codeOf, messageOf, SalvorError } from '@salvor/service-kit';
 import { everyBlock, type LogSource, type ReplayCheckpoint, type ReplayResult, replay } from '@salvor/tlog';
-import { logIsWhole, mountFor, type OperationMount, type PointInTimeOptions } from './operation-mount.ts';
+import { logIsWhole, type OperationMount } from '@salvor/vdisk';
+import { LOG_WHOLE_MAX_MS, mountFor, type PointInTimeOptions } from './operation-mount.ts';
 import { assertRestorable, isFinal, sequenceOf } from './points.ts';
 
 /**
@@ -77,11 +78,11 @@ async function begin(
   const { vdisk, point, before, upTo } = state;
   const { mounted, lost } = mount;
   if (before !== null && upTo !== null) {
-    await logIsWhole(mounted, lost);
+    await logIsWhole(mounted, lost, LOG_WHOLE_MAX_MS);
     return { ...state, before, upTo };
   }
   try {
-    await logIsWhole(mounted, AbortSignal.any([run.signal, lost]));
+    await logIsWhole(mounted, AbortSignal.any([run.signal, lost]), LOG_WHOLE_MAX_MS);
     await mounted.device.flush();
     const found = await sequenceOf(store, vdisk, source, point);
     await assertRestorable(vdisk, source, mounted.wholeBlocks().blocks, found, point);
