@@ -6,8 +6,8 @@ import {
   type ConfigStore,
   configurationTroubleKey,
   isConfiguration,
-  isWorthKeeping,
   openStore,
+  worthKeeping,
 } from '@salvor/config-store';
 import { containerOf, type DrReportReply } from '@salvor/contracts';
 import { codeOf } from '@salvor/service-kit';
@@ -117,7 +117,8 @@ export class Tier1Stack implements AsyncDisposable {
         const kept = new Map((await newestConfiguration(tier2))?.entries ?? []);
         const { entries } = await this.store.list('');
         return entries.every(
-          ({ key, value }) => !isConfiguration(key, value) || !isWorthKeeping(key) || kept.get(key) === value,
+          ({ key, value }) =>
+            !isConfiguration(key, value) || worthKeeping(key, value) === null || kept.get(key) === value,
         );
       },
       { what: 'the configuration in Tier-2', timeoutMs: SOON_MS },
@@ -138,7 +139,8 @@ export class Tier1Stack implements AsyncDisposable {
     return new Map(
       entries
         .filter(
-          ({ key, value }) => isConfiguration(key, value) && isWorthKeeping(key) && !key.endsWith('/state'),
+          ({ key, value }) =>
+            isConfiguration(key, value) && worthKeeping(key, value) !== null && !key.endsWith('/state'),
         )
         .map(({ key, value }) => [key, value]),
     );

@@ -22,12 +22,9 @@ export async function mountVdisk(given: MountOptions): Promise<MountedVdisk> {
   await describeVdisk(options.store, options.vdisk, options.purpose);
   const lease = await options.store.grantLease(options.settings.leaseTtlSeconds);
   try {
-    const [epoch, confirmed] = await Promise.all([
-      isForClients
-        ? takeForClients(options, lease)
-        : takeOwnership(options.store, lease, options.vdisk, options.owner),
-      isForClients ? volumeConfirmation(options.store, options.vdisk) : null,
-    ]);
+    const [epoch, confirmed] = isForClients
+      ? await takeForClients(options, lease)
+      : [await takeOwnership(options.store, lease, options.vdisk, options.owner), null];
     // Again: what is owned cannot be deleted, but until now it could be, or created anew in another shape.
     const description = await describeVdisk(options.store, options.vdisk, options.purpose);
     await confirmed?.();
@@ -49,11 +46,14 @@ export async function mountVdisk(given: MountOptions): Promise<MountedVdisk> {
  * An operation is on record as ended a moment before it gives its vdisk back. What it still is to do excludes clients by what
  * the vdisk is described to be.
  */
-async function takeForClients({ store, vdisk, owner }: MountOptions, lease: Lease): Promise<string> {
+async function takeForClients(
+  { store, vdisk, owner }: MountOptions,
+  lease: Lease,
+): Promise<[epoch: string, confirmed: () => Promise<void>]> {
   const giveUpAt = performance.now() + GIVEN_BACK_MAX_MS;
   for (;;) {
     try {
-      return await takeOwnership(store, lease, vdisk, owner);
+      return await Promise.all([takeOwnership(store, lease, vdisk, owner), volumeConfirmation(store, vdisk)]);
     } catch (error) {
       if (!(error instanceof OwnedElsewhereError && error.isForOperation)) throw error;
       if (performance.now() >= giveUpAt) throw error;

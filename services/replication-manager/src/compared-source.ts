@@ -1,4 +1,11 @@
-import { type ConfigStore, readVolume, sameGeneration } from '@salvor/config-store';
+import {
+  type ConfigStore,
+  parseRecord,
+  readVolume,
+  sameGeneration,
+  vdiskLifecycleKey,
+  vdiskLifecycleSchema,
+} from '@salvor/config-store';
 import type { VolumeCompareReplyInit, VolumeCompareRequest } from '@salvor/contracts';
 import { SalvorError } from '@salvor/service-kit';
 import type { EngineLogin } from '@salvor/vdisk';
@@ -40,6 +47,7 @@ export class ComparedSource {
       const image = await this.#image(request.volume, vdisk);
       try {
         const answer = await answerOf(image, request);
+        await this.#assertWhole(vdisk);
         return { ...answer, ...(await readLogStanding(this.#options.store, vdisk)) };
       } catch (error) {
         // A link that broke does not come back.
@@ -77,7 +85,22 @@ export class ComparedSource {
         'source-changed',
         `volume ${volume} in zone ${zone} is of generation ${record.generation.number} of zone ${record.generation.zone}, asked for was ${number} of zone ${generationZone}`,
       );
+    await this.#assertWhole(record.vdisk);
     return record.vdisk;
+  }
+
+  /**
+   * Blocks that are being brought back from the log are written without being logged again: what is read of them before is in no
+   * log that would make up for it.
+   */
+  async #assertWhole(vdisk: string): Promise<void> {
+    const key = vdiskLifecycleKey(vdisk);
+    const entry = await this.#options.store.get(key);
+    if (entry !== null && parseRecord(vdiskLifecycleSchema, key, entry.value).state === 'restoring')
+      throw new SalvorError(
+        'source-stale',
+        `blocks of vdisk ${vdisk} are lost, and are being brought back from its log: it is compared with when that has ended`,
+      );
   }
 
   async #image(volume: string, vdisk: string): Promise<LiveImage> {

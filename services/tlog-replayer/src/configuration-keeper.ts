@@ -8,11 +8,11 @@ import {
   installationKey,
   installationSchema,
   isConfiguration,
-  isWorthKeeping,
   type Lease,
   parseKey,
   type StoreEntry,
   tier1RecoveryKey,
+  worthKeeping,
 } from '@salvor/config-store';
 import { codeOf, type Logger, messageOf, pause, SalvorError } from '@salvor/service-kit';
 import {
@@ -105,7 +105,11 @@ export class ConfigurationKeeper {
       .filter(({ key, value }) => isConfiguration(key, value))
       .map(({ key, value }): [string, string] => [key, value]);
     await this.#assertNothingVanished(new Map(all.map((entry) => [entry.key, entry])));
-    const digest = configurationDigest(entries.filter(([key]) => isWorthKeeping(key)));
+    const settled = entries.flatMap(([key, value]): [string, string][] => {
+      const worth = worthKeeping(key, value);
+      return worth === null ? [] : [[key, worth]];
+    });
+    const digest = configurationDigest(settled);
     const now = performance.now();
     const isChanged = this.#stored?.digest !== digest;
     if (!isChanged && this.#stored !== null && now - this.#stored.atMs < AGAIN_MS) return;

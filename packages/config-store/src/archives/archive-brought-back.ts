@@ -10,5 +10,7 @@ export function archiveBroughtBack(record: ArchiveRecord, at: number): ArchiveRe
   if (record.source.kind === 'archive') return record;
   const reason = `etcd was lost; the record of this archive is of ${new Date(at).toISOString()}`;
   const next = overflowed(record, reason, at, record.backup?.way).next ?? record;
-  return record.phase === 'stopped' ? { ...next, phase: 'stopped' } : next;
+  // What it had come to stays known until the comparison begins: a store that lost its end since is told by that.
+  const { place, phase } = record;
+  return { ...next, place, phase: phase === 'stopped' ? phase : next.phase };
 }

@@ -26,10 +26,48 @@ export function isConfiguration(key: string, value: string): boolean {
   return kind === 'operation' ? isUnderWay(value) : kind !== undefined && kept.has(kind);
 }
 
-/** Whether a change of such a key alone is worth a snapshot: how far something is, is not. */
-export function isWorthKeeping(key: string): boolean {
+/** Of records that tell beside what they are how far they are, many times a minute: the members that say what they are. */
+const settled: ReadonlyMap<ParsedKey['kind'] | undefined, readonly string[]> = new Map([
+  [
+    'volume',
+    [
+      ...['vdisk', 'role', 'phase', 'generation', 'lineage', 'begins', 'known', 'peer', 'mode', 'link'],
+      ...['schedule', 'promotion', 'divergence', 'rival'],
+    ],
+  ],
+  [
+    'archive',
+    [
+      ...['role', 'source', 'phase', 'generation', 'lineage', 'history', 'forks', 'sizeBytes', 'base'],
+      ...['overflow', 'lost', 'holes', 'snapshots', 'retention'],
+    ],
+  ],
+  [
+    'rbd-volume',
+    [
+      ...['pool', 'image', 'replaces', 'peer', 'follows', 'mode', 'generation', 'schedule', 'promotion'],
+      ...['clones', 'kept'],
+    ],
+  ],
+]);
+
+/**
+ * What of a value is worth a snapshot of the configuration when it alone changes: how far something is, is not. Null: nothing of
+ * it is.
+ */
+export function worthKeeping(key: string, value: string): string | null {
   const kind = parseKey(key)?.kind;
-  return !ARCHIVED_KEY.test(key) && kind !== 'operation' && kind !== 'repair';
+  if (ARCHIVED_KEY.test(key) || kind === 'operation' || kind === 'repair' || kind === 'volume-point')
+    return null;
+  const members = settled.get(kind);
+  if (members === undefined) return value;
+  try {
+    const record: unknown = JSON.parse(value);
+    if (typeof record !== 'object' || record === null) return value;
+    return JSON.stringify(members.map((member) => Reflect.get(record, member)));
+  } catch {
+    return value;
+  }
 }
 
 function isUnderWay(value: string): boolean {

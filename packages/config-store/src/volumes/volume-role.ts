@@ -172,7 +172,9 @@ export function decideVolumeDemote(
     const { promotion } = record;
     if (promotion === null) return unchanged(`volume ${volume} is secondary in this zone`);
     const reason = `volume ${volume} stays secondary: its promote (${promotion.operation}) is given up`;
-    return changed(record, { promotion: null }, reason, now);
+    // A promote by force may have brought back a part of what was there before the copy.
+    const copy = promotion.force && isIncomplete(record) ? null : record.copy;
+    return changed(record, { promotion: null, copy }, reason, now);
   }
   if (record.peer === null)
     return refuseVolume(

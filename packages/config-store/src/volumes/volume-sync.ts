@@ -117,6 +117,8 @@ export function decideVolumeProgress(
     }
     case 'copying': {
       if (!isCopied(record)) return refuseVolume('wrong-role', `volume ${volume} is ${record.phase}`);
+      // What was there before is brought back by it: what was copied is written over.
+      if (record.promotion?.force === true) return unchanged(record.reason);
       return changed(record, { copy: news.copy }, record.reason, now);
     }
     case 'copied': {

@@ -158,7 +158,7 @@ test('a record that was lost with etcd is brought back so that the archive is co
   const back = archiveBroughtBack(recordOf({ snapshots: [promised] }), 9);
   assert.deepEqual(
     [back.phase, back.place, back.backup?.way, back.backup?.beganAt, back.base],
-    ['backup', null, 'hash', 9, 1],
+    ['backup', place, 'hash', 9, 1],
   );
   assert.deepEqual(
     [back.holes, back.snapshots[0]?.state],
@@ -167,6 +167,6 @@ test('a record that was lost with etcd is brought back so that the archive is co
   // A full backup that was under way is one again; who was stopped stays so, and is compared once it is started.
   assert.equal(archiveBroughtBack(recordOf({ phase: 'backup', backup }), 9).backup?.way, 'full');
   const stopped = archiveBroughtBack(recordOf({ phase: 'stopped' }), 9);
-  assert.deepEqual([stopped.phase, stopped.place, stopped.backup?.way], ['stopped', null, 'hash']);
+  assert.deepEqual([stopped.phase, stopped.place, stopped.backup?.way], ['stopped', place, 'hash']);
   assert.deepEqual(archiveBroughtBack(copy(), 9), copy());
 });

@@ -13,6 +13,7 @@ import {
   decideVolumePromote,
   decideVolumePromoted,
 } from '../../src/volumes/volume-role.ts';
+import { decideVolumeProgress } from '../../src/volumes/volume-sync.ts';
 
 const generation = { number: 3, zone: 'north', incarnation: 'a' };
 const kept = { generation, lineage: [], sequence: 500, segment: null, ownSequence: 80, ownSegment: null };
@@ -40,6 +41,14 @@ test('a promote by force that is given up leaves no comparison that could go on 
   const { next: promoted } = decideVolumePromote(copying, request, null, 2);
   assert.equal(promoted?.promotion?.operation, 'op-1');
   assert.equal(promoted?.copy, null);
+  // What was compared just before comes too late.
+  const late = { kind: 'copying' as const, copy };
+  assert.equal(
+    decideVolumeProgress(promoted ?? null, { volume: 'vol1', generation }, late, 3).outcome,
+    'already',
+  );
+  const gone: VolumeRecord = { ...(promoted ?? copying), copy };
+  assert.equal(decideVolumeDemote(gone, { volume: 'vol1' }, null, 3).next?.copy, null);
   const { next: demoted } = decideVolumeDemote(promoted ?? null, { volume: 'vol1' }, null, 3);
   assert.deepEqual([demoted?.promotion, demoted?.copy, demoted?.kept], [null, null, kept]);
 });

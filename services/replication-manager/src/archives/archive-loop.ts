@@ -4,6 +4,7 @@ import {
   type ConfigValueError,
   type Lease,
   listArchives,
+  tier1RecoveryKey,
 } from '@salvor/config-store';
 import { messageOf, pause } from '@salvor/service-kit';
 import { ArchiveKeeper, type ArchiveKeeperOptions } from './archive-keeper.ts';
@@ -61,6 +62,8 @@ export class ArchiveLoop {
     const { store, instance, stores } = this.#options;
     const lease = await this.#held();
     for (const [name, keeper] of this.#keepers) if (keeper.isOver) this.#keepers.delete(name);
+    // What etcd has meanwhile is no record yet that may be gone on from.
+    if ((await store.get(tier1RecoveryKey)) !== null) return;
     for (const { archive, volume } of await listArchives(store, (error) => this.#bad(error))) {
       const name = `${archive}/${volume}`;
       const isOurs = stores.names.includes(archive) && !this.#keepers.has(name);

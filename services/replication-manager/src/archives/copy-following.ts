@@ -52,7 +52,7 @@ export async function copyArchive(
       if (index.number <= writer.end.number) continue;
       const data = await source.read(index, index.records);
       const segment = clipped(work.chunks.vdisk, index, data, writer.end);
-      if (newest === null && !(await isSameThere(record, source))) throw parted(record, from);
+      if (newest === null && !(await isSameThere(work.chunks, before, source))) throw parted(record, from);
       const { number, first } = segment.covers ?? segment;
       if (number > writer.end.number + 1) {
         if (newest !== null || number !== range?.from) throw gapIn(from, writer.end.number, number);
@@ -81,11 +81,19 @@ export async function copyArchive(
   }
 }
 
-/** Whether the last segment that is held is theirs; that may have become a part of another one there. */
-async function isSameThere({ place }: ArchiveRecord, source: Tier2Source): Promise<boolean> {
-  const own = place?.segment;
-  const found = own === undefined ? null : await source.segment(own.number);
-  return found === null || (found.epoch === own?.epoch && found.lastAt === own.at);
+/**
+ * Whether the last segment that is held, `number`, is theirs; that may have become a part of another one there. The folder tells,
+ * not the record: that may be older.
+ */
+async function isSameThere(chunks: VdiskChunks, number: number, theirs: Tier2Source): Promise<boolean> {
+  if (number === 0) return true;
+  const held = await Tier2Source.open(chunks);
+  try {
+    const [own, found] = [await held.segment(number), await theirs.segment(number)];
+    return own === null || found === null || (found.epoch === own.epoch && found.lastAt === own.lastAt);
+  } finally {
+    await held.close();
+  }
 }
 
 function isCopied(record: ArchiveRecord, taken: ArchiveCopied): boolean {

@@ -621,8 +621,8 @@ test('an archive of a volume is brought back so that it is compared with the vol
   const decision = decisionsOf(sources).get(key);
   const back = parseRecord(archiveSchema, key, decision?.value ?? '');
   assert.deepEqual(
-    [decision?.action, back.phase, back.place, back.backup?.way],
-    ['put', 'backup', null, 'hash'],
+    [decision?.action, back.phase, back.place?.number, back.backup?.way],
+    ['put', 'backup', 90, 'hash'],
   );
   const again = decideRecovery(carriedOut(sources));
   assert.deepEqual(
