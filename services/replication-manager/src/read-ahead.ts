@@ -7,6 +7,8 @@ export type Confirm = () => Promise<number | null>;
 export interface SourceRead extends SourceWindow {
   /** Up to this record it may be used; null: not at all. */
   readonly bound: number | null;
+  /** It was read while the one before was applied: whether more came since is not known. */
+  readonly isEarlier: boolean;
   /** When the reading of it began, milliseconds, and what had been carried over for the volume until then, in bytes. */
   readonly began: { readonly at: number; readonly carried: number };
 }
@@ -28,7 +30,7 @@ export class ReadAhead {
 
   /** The next window: the one that was begun, or what there is now. Errors are those of {@link SourceLog.next}. */
   take(confirm: Confirm): Promise<SourceRead> {
-    const read = this.#begun ?? this.#read(confirm);
+    const read = this.#begun ?? this.#read(confirm, false);
     this.#begun = null;
     return read;
   }
@@ -36,7 +38,7 @@ export class ReadAhead {
   /** Begins the next window; whoever takes it learns of its failure. */
   begin(confirm: Confirm): void {
     if (this.#begun !== null) return;
-    this.#begun = this.#read(confirm);
+    this.#begun = this.#read(confirm, true);
     this.#begun.catch(() => undefined);
   }
 
@@ -45,9 +47,9 @@ export class ReadAhead {
     await this.#source.close();
   }
 
-  async #read(confirm: Confirm): Promise<SourceRead> {
+  async #read(confirm: Confirm, isEarlier: boolean): Promise<SourceRead> {
     const began = { at: Date.now(), carried: this.#carried() };
     const window = await this.#source.next();
-    return { ...window, bound: window.segments.length === 0 ? null : await confirm(), began };
+    return { ...window, bound: window.segments.length === 0 ? null : await confirm(), isEarlier, began };
   }
 }

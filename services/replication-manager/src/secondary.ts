@@ -15,7 +15,7 @@ import {
   withArrivedCuts,
 } from '@salvor/config-store';
 import type { VolumeDescription } from '@salvor/contracts';
-import { SalvorError } from '@salvor/service-kit';
+import { codeOf, messageOf, SalvorError } from '@salvor/service-kit';
 import { decodeSegment, lastSequence, logStream, logSubject, type ReplayWindow } from '@salvor/tlog';
 import { applySegments } from './applying.ts';
 import { endedBy } from './ended-by.ts';
@@ -99,6 +99,8 @@ export class Secondary {
   #recordedAt = 0;
   #pointAt = 0;
   #sight: Sight = UNSEEN;
+  /** Bytes of the primary's log that were not read yet, as of when it was last read. */
+  #ahead = 0;
   /** Of modes with runs: the place in the stream of the primary up to which the last one went; 0: not known. */
   #levelAt = 0;
   #restedAt = Number.NEGATIVE_INFINITY;
@@ -213,8 +215,8 @@ export class Secondary {
       // Of a run nothing is read that is behind its end.
       else if (window?.isLevel === false && upTo === Number.POSITIVE_INFINITY) log?.begin(confirm);
       assertExact(usable);
-      const bytesAhead = window?.bytesAhead ?? this.#sight.bytes;
-      this.#sight = { ...this.#sight, level: false, bytes: bytesOf(usable) + bytesAhead };
+      if (window !== null) this.#ahead = window.bytesAhead;
+      this.#sight = { ...this.#sight, level: false, bytes: bytesOf(usable) + this.#ahead };
       const { received, ends } = following;
       const taken = Math.max(this.#applied.sequence, received.head?.last ?? 0);
       // Segments without records say only how the log goes on.
@@ -232,13 +234,14 @@ export class Secondary {
       if (isAlone) ends.splice(0, ends.length - 1);
       const held = isAlone ? 0 : await received.bytesBehind(this.#applied.sequence);
       this.#sight = {
-        level: window?.isLevel === true && usable.length === segments.length && held === 0,
-        ...{ bytes: bytesAhead + held, writtenAt: this.#applied.writtenAt },
+        level:
+          window?.isLevel === true && !window.isEarlier && usable.length === segments.length && held === 0,
+        ...{ bytes: this.#ahead + held, writtenAt: this.#applied.writtenAt },
       };
       await this.#recorded(record, usable.length === 0 || this.#applied.sequence >= upTo, upTo);
       if (window !== null) await this.#relieved(record);
       await this.letGo(record, told);
-      return usable.length > 0 || window?.isLevel === false;
+      return usable.length > 0 || window?.isLevel === false || window?.isEarlier === true;
     } catch (error) {
       await this.#endFollowing();
       if (!(error instanceof LostPlaceError)) throw error;
@@ -330,15 +333,29 @@ export class Secondary {
     if (kept.generation.zone === peer) {
       const { log: received } = await this.#openReceived(record, kept.generation);
       this.#applied = { sequence, segment, writtenAt: 0, ownSequence: 0 };
-      const released = record.group?.released ?? null;
-      if (released !== null && isOfLog(released, kept.generation))
-        await this.#applyCut(record, released, received);
-      else for await (const segments of received.behind(sequence)) await this.#apply(segments);
+      await this.#applyKept(record, kept.generation, received);
       ({ sequence, segment } = this.#applied);
     }
     const own = await this.#ownEnd(record, mount);
     const news = { kind: 'kept', sequence, segment, own } as const;
     return (await this.#options.progress(record.generation, news)).outcome === 'applied';
+  }
+
+  /** Of what arrived and lost its end what is left counts: a copy writes over it, and waits for nothing that cannot come. */
+  async #applyKept(record: VolumeRecord, generation: Generation, received: ReceivedLog): Promise<void> {
+    const released = record.group?.released ?? null;
+    try {
+      if (released !== null && isOfLog(released, generation))
+        await this.#applyCut(record, released, received);
+      else await this.#applyAll(received);
+    } catch (error) {
+      if (!(error instanceof LostPlaceError) && codeOf(error) !== 'lost-received') throw error;
+      const { volume, log } = this.#options;
+      log.error(
+        { volume, sequence: this.#applied.sequence, error: messageOf(error) },
+        'what arrived is not whole',
+      );
+    }
   }
 
   async #restore(record: VolumeRecord, mount: SecondaryMount): Promise<void> {
