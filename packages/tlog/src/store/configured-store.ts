@@ -1,7 +1,7 @@
 import { orElse, type Setting } from '@salvor/service-kit';
 import { z } from 'zod';
-import { openStoreAt } from './open-store.ts';
 import type { AppendableStore } from './appendable-store.ts';
+import { openStoreAt } from './open-store.ts';
 
 /** Where logs are archived, and how that is reached; empty: not told. */
 export interface TlogStoreSettings {

@@ -11,7 +11,7 @@ const BLOCKS = 8;
 const POLL_MS = 50;
 const EVERY_MS = 1_000;
 /** `instant,one-time,periodic` for all; what a mode of points adds, the one shows as the other. */
-const MODES = (process.env.SALVOR_NATIVE_MODES ?? 'instant,one-time').split(',');
+const MODES = (process.env.SALVOR_NATIVE_MODES ?? 'instant').split(',');
 
 /** A volume of these zones: both have the same of each mode. */
 interface Subject {
