@@ -2,9 +2,10 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
-export const HASH_BYTES = 32;
-/** CRC-32 finds out which blocks of a bulk differ; where the hash of the bulk does not agree afterwards, SHA-256 does. */
-export const SHORT_TAG_BYTES = 4;
+/** SHA-256, of which half: what two bulks agree in by chance once in 2^128. */
+export const HASH_BYTES = 16;
+/** Half of a CRC-32 finds out which blocks of a bulk differ; where the hash of the bulk does not agree afterwards, SHA-256 does. */
+export const SHORT_TAG_BYTES = 2;
 export const LONG_TAG_BYTES = 32;
 
 const BULK_BYTES: number = 256 * 1024;
@@ -28,10 +29,10 @@ export class BlockDigests {
   }
 
   hashOf(blocks: readonly BlockOf[]): Buffer {
-    if (blocks.some((block) => block !== null)) return this.#hash(blocks);
+    if (blocks.some((block) => block !== null)) return this.#bulkHash(blocks);
     let known = this.#zeroBulks.get(blocks.length);
     if (known === undefined) {
-      known = this.#hash(blocks);
+      known = this.#bulkHash(blocks);
       this.#zeroBulks.set(blocks.length, known);
     }
     return known;
@@ -56,6 +57,10 @@ export class BlockDigests {
     return block === null || block.equals(this.#zeros);
   }
 
+  #bulkHash(blocks: readonly BlockOf[]): Buffer {
+    return this.#hash(blocks).subarray(0, HASH_BYTES);
+  }
+
   #hash(blocks: readonly BlockOf[]): Buffer {
     const hash = createHash('sha256');
     for (const block of blocks) hash.update(block ?? this.#zeros);
@@ -65,7 +70,7 @@ export class BlockDigests {
   #tag(block: BlockOf, tagBytes: number): Buffer {
     if (tagBytes === LONG_TAG_BYTES) return this.#hash([block]);
     const tag = Buffer.allocUnsafe(SHORT_TAG_BYTES);
-    tag.writeUInt32BE(crc32(block ?? this.#zeros));
+    tag.writeUInt16BE(crc32(block ?? this.#zeros) & 0xffff);
     return tag;
   }
 }

@@ -2712,7 +2712,7 @@ export interface VolumeCompareReply {
   blockSize: number;
   /** Blocks of a bulk; the last one of a vdisk may have fewer. */
   bulkBlocks: number;
-  /** SHA-256 of each bulk, 32 bytes each: of the range, or of the bulks that are answered. */
+  /** The first half of the SHA-256 of each bulk, 16 bytes each: of the range, or of the bulks that are answered. */
   hashes: Buffer;
   /** Of the bulks that were asked for, how many are answered: the others did not fit in. */
   answered: number;
@@ -2763,7 +2763,7 @@ export interface VolumeCompareRequest {
   count: number;
   /** First blocks of bulks whose differing blocks are wanted; then no range is looked at. */
   bulks: number[];
-  /** Of each block in tags: 4 (CRC-32, big-endian) or 32 (SHA-256). */
+  /** Of each block in tags: 2 (the lower half of the CRC-32, big-endian) or 32 (SHA-256). */
   tagBytes: number;
   /** What who asks has: the tags of all blocks of these bulks, one after the other. */
   tags: Buffer;

@@ -6,7 +6,7 @@ import { decideCommonCut } from './common-cut.ts';
 import { assertHook } from './hook-steps.ts';
 import type { RunNotes, StepSeen } from './plan-decision.ts';
 import { testIdOf } from './test-steps.ts';
-import { failed, lossTold, volumeIn } from './volume-steps.ts';
+import { failed, lossTold, pointAge, volumeIn } from './volume-steps.ts';
 import type { ZoneHands } from './zone-hands.ts';
 
 type Measures = NonNullable<RunNotes['measures']>;
@@ -148,11 +148,11 @@ function isRestorable({ phase, point }: VolumeDescription): boolean {
 
 function writtenAge({ point, lag, role, driver, group }: VolumeDescription, now: number): number | null {
   if (role === 'primary') return null;
-  if (driver === 'rbd') return point === undefined ? null : Math.max(0, now - point.writtenAt);
+  if (driver === 'rbd') return pointAge(point, now);
   if (group?.released !== undefined && lag?.level !== true) return Math.max(0, now - group.released.at);
   if (lag?.level === true) return Math.max(0, now - lag.observedAt);
   if (lag !== undefined && lag.ms > 0) return lag.ms;
-  return point === undefined ? null : Math.max(0, now - point.writtenAt);
+  return pointAge(point, now);
 }
 
 async function vdisksOf(

@@ -3,7 +3,7 @@ import type { ConfigStore, PlanRun } from '@salvor/config-store';
 import { started, stopped } from './instance-steps.ts';
 import { isMadeByTest, type MadeThing, makingOrder, removalOrder, testsOf } from './made-by-test.ts';
 import type { StepSeen } from './plan-decision.ts';
-import { done, failed, volumeIn, waits } from './volume-steps.ts';
+import { done, failed, pointAge, volumeIn, waits } from './volume-steps.ts';
 import { orderOf, type ZoneHands } from './zone-hands.ts';
 
 /** What stands in for a vdisk or an instance in a test. */
@@ -42,7 +42,7 @@ export async function cloned(
   const { point } = await volumeIn(hands, target, volume);
   // Of a group the check has found how old the cut is.
   const checked = run.measures.find((measure) => measure.volume === volume)?.lostMs ?? null;
-  const age = checked ?? (point === undefined ? null : Math.max(0, run.beganAt - point.writtenAt));
+  const age = checked ?? pointAge(point, run.beganAt);
   return done(message, [{ volume, lostMs: age, promotedMs: Math.max(0, now() - run.beganAt) }]);
 }
 
@@ -103,7 +103,7 @@ async function imageCloned(
   const { clone, reason } = await hands.ask(target, 'volume.clone', { volume, operationId });
   if (clone === '') return waits(reason);
   const { point } = await volumeIn(hands, target, volume);
-  const age = point === undefined ? null : Math.max(0, run.beganAt - point.writtenAt);
+  const age = pointAge(point, run.beganAt);
   return done(reason, [{ volume, lostMs: age, promotedMs: Math.max(0, now() - run.beganAt) }]);
 }
 

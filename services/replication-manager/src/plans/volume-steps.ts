@@ -145,3 +145,8 @@ export function waits(reason: string): StepSeen {
 export function failed(reason: string): StepSeen {
   return { kind: 'failed', reason };
 }
+
+/** How old the last write of a point is, milliseconds; null: there is no point, or nothing was written before it. */
+export function pointAge(point: VolumeDescription['point'], now: number): number | null {
+  return point === undefined || point.writtenAt === 0 ? null : Math.max(0, now - point.writtenAt);
+}

@@ -15,6 +15,7 @@ import { checked } from '../../src/plans/plan-check.ts';
 import { decidePlan, type StepSeen } from '../../src/plans/plan-decision.ts';
 import { newPlanRun } from '../../src/plans/plan-steps.ts';
 import { cloned, cloneRemoved, testStarted, testStopped } from '../../src/plans/test-steps.ts';
+import { pointAge } from '../../src/plans/volume-steps.ts';
 import { seenOf, ZoneHands } from '../../src/plans/zone-hands.ts';
 
 const documentOf = (volumes: readonly string[]) =>
@@ -213,4 +214,11 @@ test('a cleanup removes what was tested, whatever the plan is by now, and what w
   assert.deepEqual([...zone.vdisks], ['db', 'files', 'files-test']);
   const none = await zone.run('cleanup', ['db'], leftTests(zone.runs));
   assert.deepEqual([none.status, none.steps], ['completed', []]);
+});
+
+test('a point before which nothing was written tells no age, and neither does none', () => {
+  const point = { sequence: 9, writtenAt: 40, ownSequence: 5 } as NonNullable<Parameters<typeof pointAge>[0]>;
+  assert.equal(pointAge(point, 50), 10);
+  assert.equal(pointAge({ ...point, writtenAt: 0 }, 50), null);
+  assert.equal(pointAge(undefined, 50), null);
 });
