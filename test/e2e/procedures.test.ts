@@ -1,4 +1,4 @@
-/** Procedures as they are documented: a replay after a disaster by requests alone and on the page alone, a planned move to another zone by requests. */
+/** A replay after a disaster and a planned move to another zone, first by the documented requests alone, then on the page of the console alone. */
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { after, before, test } from 'node:test';
@@ -6,7 +6,7 @@ import { NbdClient, RawNats, until } from '@salvor/testkit';
 import type { Browser } from 'playwright-core';
 import { launchBrowser, OpenedPage } from '../../services/console/test/browser/opened-page.ts';
 import { DocumentedProcedure } from './documented-requests.ts';
-import { TwoZones, type Zone } from './two-zones.ts';
+import { TwoZones, VOLUME, type Zone } from './two-zones.ts';
 
 const TOKEN = 'a-token-of-the-tests-0123456789';
 const BLOCK = 4096;
@@ -229,4 +229,25 @@ test('a volume moves to the other zone and back by the documented requests alone
   );
   page.allSent();
   await movedTo(zones.north, zones.south, 3);
+});
+
+test('a volume moves to the other zone and back on the page alone, and no write is lost', async () => {
+  await using south = await unlocked(zones.south);
+  await using north = await unlocked(zones.north);
+  // The plan that the requests have written is deleted, and written anew.
+  await order(south, 'Delete …', { within: '#plans', types: 'shop' });
+  await south.page.getByRole('button', { name: 'Write a recovery plan …' }).waitFor();
+  await order(south, 'Write a recovery plan …');
+  const card = south.page.locator('#plans .card');
+  await card.getByText('here active - secondary; there active - primary').waitFor();
+  await zones.north.untilReleased();
+  await order(south, 'Move here …', { types: 'shop' });
+  await card.getByText('lost writes: 0').waitFor();
+  await card.getByText('here active - primary; there active - secondary').waitFor();
+  await movedTo(zones.south, zones.north, 4);
+  await order(south, 'Make a secondary …', { types: VOLUME });
+  await order(north, 'Make the primary …', { types: VOLUME });
+  await north.page.locator('#replication .card').getByText('primary in north, to south').waitFor();
+  await movedTo(zones.north, zones.south, 5);
+  assert.deepEqual([south.complaints, north.complaints], [[], []]);
 });
