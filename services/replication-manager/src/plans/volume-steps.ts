@@ -146,7 +146,8 @@ export function failed(reason: string): StepSeen {
   return { kind: 'failed', reason };
 }
 
-/** How old the last write of a point is, milliseconds; null: there is no point, or nothing was written before it. */
+/** How old the last write of a point is, or the point where that is not known, milliseconds; null: there is no point. */
 export function pointAge(point: VolumeDescription['point'], now: number): number | null {
-  return point === undefined || point.writtenAt === 0 ? null : Math.max(0, now - point.writtenAt);
+  if (point === undefined) return null;
+  return Math.max(0, now - (point.writtenAt === 0 ? point.at : point.writtenAt));
 }

@@ -216,9 +216,11 @@ test('a cleanup removes what was tested, whatever the plan is by now, and what w
   assert.deepEqual([none.status, none.steps], ['completed', []]);
 });
 
-test('a point before which nothing was written tells no age, and neither does none', () => {
-  const point = { sequence: 9, writtenAt: 40, ownSequence: 5 } as NonNullable<Parameters<typeof pointAge>[0]>;
+test('a point is as old as its last write, or as itself where that is not known; none tells no age', () => {
+  const point = { sequence: 9, writtenAt: 40, at: 45, ownSequence: 5 } as NonNullable<
+    Parameters<typeof pointAge>[0]
+  >;
   assert.equal(pointAge(point, 50), 10);
-  assert.equal(pointAge({ ...point, writtenAt: 0 }, 50), null);
+  assert.equal(pointAge({ ...point, writtenAt: 0 }, 50), 5);
   assert.equal(pointAge(undefined, 50), null);
 });
