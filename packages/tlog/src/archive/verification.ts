@@ -74,7 +74,10 @@ export async function verifyArchive(options: VerifyOptions): Promise<VerifyRepor
           : { kind: 'damaged', from, to, what: `${reason}; ${other} has it` },
       );
     }
-  const coverage = decideCoverage(found);
+  // While chunks were read the archiver went on, and let go of what it had archived: that is in chunks of later.
+  const isBehind = tail.from !== null && tail.from > lastOf(found, after) + 1;
+  const now = isBehind ? (await chunks.list()).filter(({ to }) => to > after) : found;
+  const coverage = decideCoverage(now);
   for (const { path, from, to } of coverage.spare)
     findings.push({ kind: 'leftover', from, to, what: `${path}: other chunks hold the same` });
   for (const gap of coverage.gaps)
@@ -84,6 +87,10 @@ export async function verifyArchive(options: VerifyOptions): Promise<VerifyRepor
     ...{ chunks: found.length, segments, bytes: found.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) },
     findings: findings.toSorted((a, b) => a.from - b.from),
   };
+}
+
+function lastOf(chunks: readonly FoundChunk[], after: number): number {
+  return decideCoverage(chunks).chunks.at(-1)?.chunk.to ?? after;
 }
 
 /** A chunk read as a whole, and held against its index, which has a checksum of its own. */

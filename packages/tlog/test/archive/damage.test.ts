@@ -149,3 +149,14 @@ for (const { name, harm, report, says, lost, tail = log.slice(11) } of cases)
 async function* once<T>(item: T): AsyncIterable<T> {
   yield item;
 }
+
+test('what is archived and let go of while a log is verified is not taken for lost', async (context) => {
+  const { store } = await storeIn(context);
+  const chunks = chunksIn(store);
+  await archive(chunks, log.slice(0, 4));
+  const goesOn = async (done: number): Promise<void> => {
+    if (done === 1) await archive(chunks, log.slice(4, 11));
+  };
+  const options = { chunks, after: 0, tail: tailOf(log.slice(11)), archivedTo: 4, progress: goesOn };
+  assert.deepEqual((await verifyArchive(options)).findings, []);
+});
